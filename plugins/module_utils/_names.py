@@ -1,0 +1,118 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Names and derived UUIDs. Pure. Private to the collection.
+
+UUIDs are UUIDv5 of what a thing is, so that every controller, check mode and a rebuilt registry
+give the same thing the same id. Names count without their case.
+"""
+
+from __future__ import annotations
+
+import typing as t
+import uuid
+from urllib.parse import urlsplit, urlunsplit
+
+from ansible_collections.nec.expether.plugins.module_utils._errors import InvalidInput
+from ansible_collections.nec.expether.plugins.module_utils._records import parse_card_id
+
+_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:nec.expether")
+MAX_NAME = 255
+
+
+def podm_uuid(name: str) -> str:
+    """Return the UUID of a pod manager of that name."""
+    return str(uuid.uuid5(_NAMESPACE, f"podm:{name.casefold()}"))
+
+
+def unregistered_podm_uuid(url: str) -> str:
+    """Return the UUID that stands for an EEM that is used by its URL and is not registered."""
+    return str(uuid.uuid5(_NAMESPACE, f"url:{url}"))
+
+
+def flavor_uuid(name: str) -> str:
+    """Return the UUID of a flavor of that name."""
+    return str(uuid.uuid5(_NAMESPACE, f"flavor:{name.casefold()}"))
+
+
+def node_uuid(podm: str, name: str) -> str:
+    """Return the UUID of a node of that name of the pod manager with that UUID."""
+    return str(uuid.uuid5(uuid.UUID(podm), f"node:{name.casefold()}"))
+
+
+def device_uuid(podm: uuid.UUID, device_id: str) -> str:
+    """Return the UUID of the device with that EEM id of the pod manager with that UUID."""
+    return str(uuid.uuid5(podm, f"device:{device_id}"))
+
+
+def parse_uuid(text: str) -> str | None:
+    """Return a UUID in its usual form, or C(None) if the text is none."""
+    try:
+        return str(uuid.UUID(text)) if len(text) >= 32 else None
+    except ValueError:
+        return None
+
+
+def check_name(name: str, what: str) -> str:
+    """Return a new thing's name, or refuse it.
+
+    :raises InvalidInput: it is empty, too long, has characters that cannot be seen, or reads as an id
+    """
+    if not name.strip() or name != name.strip() or len(name) > MAX_NAME or not name.isprintable():
+        raise InvalidInput(
+            f"{name[:MAX_NAME]!r} cannot be the name of a {what}: a name has 1 to {MAX_NAME} characters that can be"
+            " seen, and no space at its ends."
+        )
+    if parse_uuid(name):
+        raise InvalidInput(f"{name!r} cannot be the name of a {what}: it would be taken for a UUID.")
+    return name
+
+
+def check_node_name(name: str, index: str) -> str:
+    """Return the name of a node on that system: a name that reads as an EEM id must be this system's.
+
+    :raises InvalidInput: as C(check_name), or the name is another card's id
+    """
+    other = parse_card_id(name)
+    if other is not None and other != index:
+        raise InvalidInput(
+            f"{name!r} cannot be the name of a node on system {index}: it would be taken for a card's id."
+        )
+    return check_name(name, "node")
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two names are one."""
+    return one.casefold() == other.casefold()
+
+
+def listed(things: t.Iterable[str], most: int = 12) -> str:
+    """Return some things as a list within a sentence."""
+    all_things = list(things)
+    shown = ", ".join(all_things[:most])
+    return f"{shown} and {len(all_things) - most} more" if len(all_things) > most else shown
+
+
+def eem_url(text: str) -> str:
+    """Return an EEM's base URL in one form: scheme and host in lower case, no slash at its end.
+
+    :raises InvalidInput: it is no URL of HTTP, or has credentials, a query or a fragment in it
+    """
+    try:
+        parts = urlsplit(text.strip())
+        port = parts.port
+    except ValueError:
+        raise InvalidInput("url cannot be read as a URL; it looks like http://HOST:30500/eem.") from None
+    if parts.username is not None or parts.password is not None:
+        raise InvalidInput(
+            "url must not hold a user name or password, for URLs are shown in results and logs: use username and"
+            " password."
+        )
+    if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
+        raise InvalidInput(f"url {text!r} is no URL of an EEM; it looks like http://HOST:30500/eem.")
+    if parts.query or parts.fragment:
+        raise InvalidInput(f"url {text!r} has a query or a fragment; it looks like http://HOST:30500/eem.")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    place = host if port is None else f"{host}:{port}"
+    return urlunsplit((parts.scheme.lower(), place, parts.path.rstrip("/"), "", ""))
