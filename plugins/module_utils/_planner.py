@@ -1,0 +1,282 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From a snapshot and a wish to a plan, or a refusal with reasons. Private to the collection.
+
+Pure: no clock, no chance.
+C(changed), check mode and diffs all come from the plans made here. All that can be checked is checked
+before a plan is returned.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.nec.expether.plugins.module_utils._errors import Refused
+from ansible_collections.nec.expether.plugins.module_utils._fabric import has_own_group
+from ansible_collections.nec.expether.plugins.module_utils._names import listed
+from ansible_collections.nec.expether.plugins.module_utils._plan import (
+    Node,
+    Plan,
+    Step,
+    World,
+    attach_step,
+    detach_step,
+)
+from ansible_collections.nec.expether.plugins.module_utils._planner_choice import (
+    choose_devices,
+    find_device,
+    find_system,
+    held_of,
+    why_no_host,
+    why_not_available,
+    why_unchangeable,
+)
+from ansible_collections.nec.expether.plugins.module_utils._records import FREE_GROUP, Eeio, Eesv
+from ansible_collections.nec.expether.plugins.module_utils._wish import Wish
+
+
+def _group_of(world: World, system: Eesv) -> tuple[str, Plan]:
+    """Return the group id that a system's devices get, and the step that gives it one if it has none."""
+    if has_own_group(system):
+        return system.group_id, ()
+    group_id = world.fabric.unused_group(world.held)
+    if group_id is None:
+        raise Refused(
+            f"System {system.id} has no group id of its own and all that software may assign are in use.",
+            waits_for=world.held,
+        )
+    return group_id, (Step("set_group", None, world.label(system), system.id, system.group_id, group_id),)
+
+
+def _check_host(world: World, system: Eesv, more: int) -> None:
+    reason = why_no_host(world, system)
+    if reason:
+        raise Refused(f"Nothing can be attached to system {system.id}: it {reason}.")
+    room = world.fabric.room(system)
+    if more > room:
+        raise Refused(
+            f"{more} more devices wanted on system {system.id}, which takes {system.max_devices} and has room for"
+            f" {room}."
+        )
+    if system.id in world.held:
+        raise Refused(
+            f"System {system.id} is being changed by {world.held[system.id]}.",
+            waits_for=held_of(world, [system.id]),
+        )
+
+
+def plan_compose(world: World, node: Node, wish: Wish, purge: bool = False) -> Plan:
+    """Return the plan that brings a node to its wish: attach what is missing, with C(purge) detach what is over.
+
+    :param node: where and under which name; its system is found or chosen beforehand
+    :raises Refused: what is wished cannot be had
+    """
+    system = find_system(world.fabric, node.index)
+    known = world.nodes.get(system.id)
+    if known is not None and known.uuid != node.uuid:
+        raise Refused(f"System {system.id} is node {known.name} already.")
+    have = world.fabric.devices_of(system)
+    kept, missing = choose_devices(world, wish, have)
+    kept_ids = {device.id for device in kept}
+    over = [device for device in have if device.id not in kept_ids] if purge else []
+    # The group comes first in the plan, the devices get its id; what is over makes room before the rest comes.
+    group_id, set_group = _group_of(world, system) if missing else (system.group_id, ())
+    if missing:
+        _check_host(world, system, len(missing) - len(over))
+    _check_detachable(over)
+    _check_not_held(world, [device.id for device in over])
+    steps: list[Step] = []
+    if known is None or known.state == "composing" or (known.state == "managed" and (missing or over)):
+        steps.append(Step("remember", None, node.name, system.id, known.state if known else None, "composed"))
+    named = world._replace(nodes={**world.nodes, system.id: node})
+    steps += (step._replace(node=node.name) for step in set_group)
+    steps += (detach_step(named, device.id) for device in over)
+    steps += (attach_step(named, device.id, system, group_id) for device in missing)
+    return tuple(steps)
+
+
+def plan_manage(world: World, node: Node) -> Plan:
+    """Return the plan that adopts a system as it is.
+
+    :raises Refused: it is a node under another name
+    """
+    system = find_system(world.fabric, node.index)
+    known = world.nodes.get(system.id)
+    if known is not None and known.uuid != node.uuid:
+        raise Refused(f"System {system.id} is node {known.name} already.")
+    if known is not None and known.state != "composing":
+        return ()
+    return (Step("remember", None, node.name, system.id, known.state if known else None, "managed"),)
+
+
+def plan_release(world: World, nodes: t.Iterable[Node], group_ids: t.Mapping[str, str | None]) -> Plan:
+    """Return the plan that detaches all devices of some nodes and forgets the nodes.
+
+    :param group_ids: node UUID to the group id it had last, for a node whose system EEM does not list
+        any more: its devices are stranded there
+    :raises Refused: a device of one of them cannot be detached
+    """
+    steps: list[Step] = []
+    for node in nodes:
+        system = world.fabric.systems.get(node.index)
+        if system is None:
+            group_id = group_ids.get(node.uuid)
+            devices = [
+                device for device in world.fabric.devices_in(group_id or "") if world.fabric.state(device) == "stranded"
+            ]
+        else:
+            _check_alone(world, system)
+            devices = world.fabric.devices_of(system)
+        _check_detachable(devices)
+        _check_not_held(world, [node.index, *(device.id for device in devices)])
+        steps += (detach_step(world, device.id) for device in devices)
+        steps.append(Step("forget", None, node.name, node.index, node.state, None))
+    return tuple(steps)
+
+
+def _check_alone(world: World, system: Eesv) -> None:
+    """Refuse to free a whole group that several systems have: nobody can tell whose devices these are."""
+    others = [other.id for other in world.fabric.systems_in(system.group_id) if other.id != system.id]
+    if others and world.fabric.devices_in(system.group_id):
+        raise Refused(
+            f"System {system.id} shares its group id {system.group_id} with {listed(others)}, so that nobody can tell"
+            " whose devices are in it. Give one of them another group id, or detach the devices by their own ids."
+        )
+
+
+def _check_detachable(devices: t.Iterable[Eeio]) -> None:
+    reasons = {device.id: reason for device in devices if (reason := why_unchangeable(device))}
+    if reasons:
+        raise Refused(
+            f"Cannot detach: {listed(f'{device} {reason}' for device, reason in reasons.items())}.",
+            details={"candidates": reasons},
+        )
+
+
+def _check_not_held(world: World, cards: t.Iterable[str]) -> None:
+    held = held_of(world, cards)
+    if held:
+        raise Refused(
+            f"Being changed by another run: {listed(f'{card} by {who}' for card, who in held.items())}.",
+            waits_for=held,
+        )
+
+
+def plan_attach(world: World, system_id: str, device_ids: t.Sequence[str], move: bool = False) -> Plan:
+    """Return the plan that attaches these devices to a system, in this order.
+
+    :param move: take a device away from another system or from the group that it is stranded in
+    :raises Refused: one of them cannot be attached; the message names each and its reason
+    """
+    system = find_system(world.fabric, system_id)
+    wanted = [find_device(world.fabric, device_id) for device_id in dict.fromkeys(device_ids)]
+    missing = [device for device in wanted if not _is_on(world, device, system)]
+    reasons = {device.id: reason for device in missing if (reason := _why_not_attachable(world, device, move))}
+    if reasons:
+        raise Refused(
+            f"Cannot attach to {world.label(system)}:"
+            f" {listed(f'{device} {reason}' for device, reason in reasons.items())}.",
+            details={"candidates": reasons},
+        )
+    if not missing:
+        return ()
+    # A device in the group of several systems takes its place there already.
+    here = sum(device.group_id == system.group_id for device in missing)
+    _check_host(world, system, len(missing) - here)
+    _check_not_held(world, [device.id for device in missing])
+    group_id, set_group = _group_of(world, system)
+    steps = list(set_group)
+    for device in missing:
+        if device.group_id != FREE_GROUP:
+            steps.append(detach_step(world, device.id))
+        steps.append(attach_step(world, device.id, system, group_id))
+    return tuple(steps)
+
+
+def _is_on(world: World, device: Eeio, system: Eesv) -> bool:
+    owner = world.fabric.owner(device)
+    return owner is not None and owner.id == system.id
+
+
+def _why_not_attachable(world: World, device: Eeio, move: bool) -> str | None:
+    reason = why_unchangeable(device)
+    if reason:
+        return reason
+    if device.reachable is False:
+        return "does not answer"
+    state = world.fabric.state(device)
+    if move or state == "free":
+        return None
+    if state == "allocated":
+        owner = world.label(world.fabric.owner(device)) or f"one of the systems with group id {device.group_id}"
+        return f"is attached to {owner} (move: true would take it from there)"
+    return f"is stranded in group {device.group_id} (detach it first, or say move: true)"
+
+
+def plan_detach(world: World, device_ids: t.Sequence[str], system_id: str | None = None) -> Plan:
+    """Return the plan that frees these devices, in this order; what is free already stays.
+
+    :param system_id: the system they must be on, where the task names one
+    :raises Refused: one of them cannot be detached, or is on another system
+    """
+    system = find_system(world.fabric, system_id) if system_id else None
+    taken = [
+        device
+        for device in (find_device(world.fabric, device_id) for device_id in dict.fromkeys(device_ids))
+        if device.group_id != FREE_GROUP
+    ]
+    if system is not None:
+        elsewhere = {
+            device.id: f"is {why}"
+            for device in taken
+            if not _is_on(world, device, system) and (why := why_not_available(world, device))
+        }
+        if elsewhere:
+            raise Refused(
+                f"Cannot detach from {world.label(system)}:"
+                f" {listed(f'{device} {why}' for device, why in elsewhere.items())}.",
+                details={"candidates": elsewhere},
+            )
+    _check_detachable(taken)
+    _check_not_held(world, [device.id for device in taken])
+    return tuple(detach_step(world, device.id) for device in taken)
+
+
+def reboot_required(plan: Plan) -> bool:
+    """Whether a host must be rebooted before a plan takes effect: its EESV got another group id [drv]."""
+    return any(step.action == "set_group" for step in plan)
+
+
+def rescan_required(plan: Plan) -> bool:
+    """Whether a host must rescan its PCI bus before it sees its devices [nec]."""
+    return any(step.action == "attach" for step in plan)
+
+
+def warnings(world: World, plan: Plan) -> list[str]:
+    """Return what a user must know beyond the success of a plan."""
+    said = []
+    for step in plan:
+        if step.action == "set_group":
+            said.append(
+                f"System {step.node_id} had no group id of its own and gets {step.new}: its host may need a reboot"
+                " before that takes effect."
+            )
+    hosts = sorted({str(step.node) for step in plan if step.action == "attach"})
+    if hosts:
+        said.append(f"The host of {listed(hosts)} sees its new devices only after it has rescanned its PCI bus.")
+    losers = sorted({str(step.node) for step in plan if step.action == "detach" and step.node_id})
+    if losers:
+        said.append(f"The host of {listed(losers)} has lost devices: a running operating system may be disturbed.")
+    fabric = world.fabric
+    cards = {step.device or step.node_id for step in plan if step.action in ("set_group", "attach")}
+    cards |= {step.node_id for step in plan if step.action == "attach"}
+    single = sorted(
+        card
+        for card in cards
+        if card and getattr(fabric.devices.get(card) or fabric.systems.get(card), "ports_up", None) == 1
+    )
+    if single:
+        said.append(f"Answering on one of two ports only, so with no second path: {listed(single)}.")
+    return said

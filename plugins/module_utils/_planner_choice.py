@@ -1,0 +1,156 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which system and which devices serve a wish, and why each other does not. Pure. Private to the collection."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.nec.expether.plugins.module_utils._errors import NotKnown, Refused
+from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric, from_rotary_switch, has_own_group
+from ansible_collections.nec.expether.plugins.module_utils._names import listed
+from ansible_collections.nec.expether.plugins.module_utils._plan import World
+from ansible_collections.nec.expether.plugins.module_utils._records import Eeio, Eesv
+from ansible_collections.nec.expether.plugins.module_utils._wish import Wish, choose
+
+
+def find_system(fabric: Fabric, system_id: str) -> Eesv:
+    """Return an EESV by its id.
+
+    :raises NotKnown: EEM lists no such card
+    :raises Refused: the card is an EEIO
+    """
+    if system_id in fabric.systems:
+        return fabric.systems[system_id]
+    if system_id in fabric.devices:
+        raise Refused(f"{system_id} is a device (EEIO); a system (EESV) is wanted here.")
+    raise NotKnown(f"EEM lists no system {system_id}; expether_system_info lists those it has.")
+
+
+def find_device(fabric: Fabric, device_id: str) -> Eeio:
+    """Return an EEIO by its id.
+
+    :raises NotKnown: EEM lists no such card
+    :raises Refused: the card is an EESV
+    """
+    if device_id in fabric.devices:
+        return fabric.devices[device_id]
+    if device_id in fabric.systems:
+        raise Refused(f"{device_id} is a system (EESV); a device (EEIO) is wanted here.")
+    raise NotKnown(f"EEM lists no device {device_id}; expether_device_info lists those it has.")
+
+
+def why_unchangeable(card: Eeio | Eesv) -> str | None:
+    """Return why software may not change the group id of a card, or C(None)."""
+    if card.enabled is False:
+        return "is not enabled (admin_status or monitoring_status)"
+    if from_rotary_switch(card.group_id):
+        return f"has group id {card.group_id} from its rotary switch, which software does not change"
+    return None
+
+
+def why_no_host(world: World, system: Eesv) -> str | None:
+    """Return why no device may be attached to a system, or C(None)."""
+    if system.reachable is False:
+        return "does not answer"
+    reason = why_unchangeable(system)
+    if reason:
+        return reason
+    others = [other.id for other in world.fabric.systems_in(system.group_id) if other.id != system.id]
+    if has_own_group(system) and others:
+        return f"shares its group id {system.group_id} with {listed(others)}"
+    return None
+
+
+def why_not_available(world: World, device: Eeio) -> str | None:
+    """Return why a device cannot be chosen for a node, or C(None). A card that tells nothing of its ports is not."""
+    state = world.fabric.state(device)
+    if state == "allocated":
+        owner = world.label(world.fabric.owner(device))
+        return f"attached to {owner}" if owner else f"in group {device.group_id} of several systems"
+    if state == "stranded":
+        return f"stranded in group {device.group_id}"
+    if not device.reachable:
+        return "not answering"
+    if device.enabled is False:
+        return "not enabled"
+    if device.id in world.held:
+        return f"held by {world.held[device.id]}"
+    return None
+
+
+def held_of(world: World, keys: t.Iterable[str]) -> dict[str, str]:
+    """Return which of these another run holds at the moment, and who."""
+    return {key: world.held[key] for key in keys if key in world.held}
+
+
+def choose_system(world: World, wish: Wish) -> Eesv:
+    """Return the system for a new node: reachable, enabled, no node, with room for the whole wish; of those
+    one that has its own group id (so that no reboot is needed), then most room, then the lowest id.
+
+    :raises Refused: none fits; the message says why each does not
+    """
+    wanted = sum(want.count for want in wish)
+    reasons: dict[str, str] = {}
+    fitting: list[Eesv] = []
+    for system in world.fabric.systems.values():
+        room = world.fabric.room(system)
+        reason = (
+            f"is node {world.nodes[system.id].name}"
+            if system.id in world.nodes
+            else why_no_host(world, system)
+            or ("tells nothing of its ports" if system.reachable is None else None)
+            or (f"has room for {room} more" if room < wanted else None)
+            or (f"is held by {world.held[system.id]}" if system.id in world.held else None)
+        )
+        if reason:
+            reasons[system.id] = reason
+        else:
+            fitting.append(system)
+    if fitting:
+        return min(fitting, key=lambda system: (not has_own_group(system), -world.fabric.room(system), system.id))
+    what = "1 device" if wanted == 1 else f"{wanted} devices"
+    why = listed(f"{system} {reason}" for system, reason in reasons.items()) or "EEM lists no system at all"
+    raise Refused(
+        f"No system can become a node with {what}: {why}.",
+        waits_for=held_of(world, world.fabric.systems),
+        details={"candidates": reasons},
+    )
+
+
+def choose_devices(world: World, wish: Wish, have: t.Sequence[Eeio]) -> tuple[list[Eeio], list[Eeio]]:
+    """Return which of a system's devices a wish counts, and which free ones it needs besides, lowest id first.
+
+    :raises Refused: there are not enough; the message says for each candidate why it does not serve
+    """
+    own = sorted(have, key=lambda device: (not device.reachable, device.id))
+    reasons: dict[str, str] = {}
+    free: list[Eeio] = []
+    own_ids = {device.id for device in own}
+    for device in world.fabric.devices.values():
+        if device.id in own_ids or not any(want.matches(device) for want in wish):
+            continue
+        reason = why_not_available(world, device)
+        if reason:
+            reasons[device.id] = reason
+        else:
+            free.append(device)
+    chosen, counts = choose(wish, [*own, *free])
+    lacking = []
+    for want, count in zip(wish, counts):
+        if count < want.count:
+            others = [
+                f"{device} {reason}" for device, reason in reasons.items() if want.matches(world.fabric.devices[device])
+            ]
+            lacking.append(f"{want} wanted, {count} free" + (f": {listed(others)}" if others else ""))
+    if lacking:
+        raise Refused(
+            f"{'; '.join(lacking)}.",
+            waits_for=held_of(world, reasons),
+            details={"candidates": reasons},
+        )
+    return [device for device in chosen if device.id in own_ids], [
+        device for device in chosen if device.id not in own_ids
+    ]
