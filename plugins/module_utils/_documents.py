@@ -1,0 +1,117 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The registry's documents: which keys they have, how results show them, and how they are found.
+
+Private to the collection.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.nec.expether.plugins.module_utils._errors import InvalidInput, NotKnown
+from ansible_collections.nec.expether.plugins.module_utils._names import listed, parse_uuid, same_name
+from ansible_collections.nec.expether.plugins.module_utils._records import parse_card_id
+from ansible_collections.nec.expether.plugins.module_utils._registry import Body, Document, Registry
+
+#: How to reach a pod manager, besides its URL and credentials; remembered with it.
+CONNECTION_KEYS = (
+    "validate_certs",
+    "ca_path",
+    "client_cert",
+    "client_key",
+    "timeout",
+    "retries",
+    "conditional_updates",
+)
+
+PODM_KEYS = (
+    "name",
+    "url",
+    "username",
+    "description",
+    "location",
+    "connection",
+    "status",
+    "api_version",
+    "last_sync",
+    "last_error",
+    "created_at",
+    "updated_at",
+)
+FLAVOR_KEYS = ("name", "description", "properties", "created_at", "updated_at")
+
+
+def podm_view(uuid: str, body: Body) -> Body:
+    """Return a pod manager as in C(podms): all but its password."""
+    return {"uuid": uuid, "driver": "expether", **{key: body.get(key) for key in PODM_KEYS}}
+
+
+def flavor_view(uuid: str, body: Body) -> Body:
+    """Return a flavor as in C(flavors)."""
+    return {"uuid": uuid, **{key: body.get(key) for key in FLAVOR_KEYS}}
+
+
+def device_body(view: Body) -> Body:
+    """Return a device's document from its view: all but the names, which are looked up when it is shown."""
+    return {key: value for key, value in view.items() if key not in ("node", "podm", "synced_at")}
+
+
+def named(documents: t.Iterable[Document], wanted: str) -> list[Document]:
+    """Return the documents with that name or UUID; a name that fits exactly comes before one in another case."""
+    found = [document for document in documents if same_name(document.body["name"], wanted)]
+    exact = [document for document in found if document.body["name"] == wanted]
+    uuid = parse_uuid(wanted)
+    return exact or found or [document for document in documents if document.uuid == uuid]
+
+
+def find_podm(registry: Registry, wanted: str) -> Document:
+    """Return a registered pod manager by its name or UUID.
+
+    :raises NotKnown: there is none
+    """
+    documents = registry.all("pod_managers")
+    found = named(documents, wanted)
+    if found:
+        return found[0]
+    raise NotKnown(
+        f"No pod manager {wanted!r} is registered; {_there(documents)} expether_podm registers one.",
+    )
+
+
+def find_flavor(registry: Registry, wanted: str) -> Document:
+    """Return a flavor by its name or UUID.
+
+    :raises NotKnown: there is none
+    """
+    documents = registry.all("flavors")
+    found = named(documents, wanted)
+    if found:
+        return found[0]
+    raise NotKnown(f"There is no flavor {wanted!r}; {_there(documents)} expether_flavor makes one.")
+
+
+def find_nodes(documents: t.Sequence[Document], wanted: str) -> list[Document]:
+    """Return the nodes that a name, UUID or EESV id means, among these documents."""
+    found = named(documents, wanted)
+    index = parse_card_id(wanted)
+    return found or [document for document in documents if document.body["index"] == index]
+
+
+def only_node(found: t.Sequence[Document], wanted: str) -> Document | None:
+    """Return the node of C(find_nodes), or C(None).
+
+    :raises InvalidInput: several pod managers have a node of that name
+    """
+    if len(found) > 1:
+        raise InvalidInput(
+            f"{wanted!r} is a node of several pod managers: say with podm which one is meant, or give its UUID."
+        )
+    return found[0] if found else None
+
+
+def _there(documents: t.Sequence[Document]) -> str:
+    names = listed(sorted(document.body["name"] for document in documents))
+    return f"there {'are' if len(documents) > 1 else 'is'} {names}." if names else "there is none."
