@@ -1,0 +1,168 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Who is changing which card at the moment: claims in the registry. Private to the collection.
+
+One document a pod manager, changed by compare-and-swap:
+C({"epoch": n, "held": {CARD OR GROUP ID: {"run": …, "what": …, "until": seconds, "process": …}}}).
+
+The epoch grows whenever a run that changed hardware gives its claims back, or a dead run's claims are taken
+away: a picture of the fabric that is older than the epoch must not be planned from.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+import typing as t
+import uuid
+
+from ansible_collections.nec.expether.plugins.module_utils._registry import (
+    NEVER,
+    Body,
+    Change,
+    Document,
+    Registry,
+    RegistryConflict,
+)
+
+
+def _process_start(pid: int) -> str | None:
+    """Return when a process of this machine started, in clock ticks, or C(None) if it is not there (or a zombie)."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else fields[19]
+
+
+def _boot() -> str | None:
+    """Return what tells this boot of this machine, and this process namespace, from all others."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return f"{file.read().strip()} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return None
+
+
+class Claims:
+    """The claims of one run on cards of one pod manager.
+
+    :param what: what the run does, for those who wait for it
+    :param lease: after how many seconds a claim that was not renewed may be taken away
+    """
+
+    def __init__(self, registry: Registry, podm_id: str, what: str, lease: float) -> None:
+        self._registry = registry
+        self._podm_id = podm_id
+        self._lease = lease
+        self._run = uuid.uuid4().hex
+        self._what = what
+        self._boot = _boot()
+        self._mine: list[str] = []
+        self._renewed = 0.0
+
+    def look(self, clean: bool = True) -> tuple[int, dict[str, str]]:
+        """Return the epoch and what other runs hold, and who.
+
+        :param clean: whether what dead runs held is taken away first; not in check mode
+        """
+        while True:
+            document = self._document()
+            held = document.body["held"]
+            alive = {key: claim for key, claim in held.items() if self._is_alive(claim)}
+            if len(alive) == len(held) or not clean:
+                others = {key: claim for key, claim in alive.items() if claim["run"] != self._run}
+                return document.body["epoch"], {key: claim["what"] for key, claim in others.items()}
+            # Whoever died may have changed what it held: all that was seen before is stale.
+            body = {"epoch": document.body["epoch"] + 1, "held": alive}
+            try:
+                self._registry.commit([self._change(document, body)])
+            except RegistryConflict:
+                continue
+
+    def take(self, epoch: int, keys: t.Iterable[str], with_changes: t.Sequence[Change] = ()) -> None:
+        """Claim these cards and group ids, and make further changes in the same transaction.
+
+        :param epoch: the one that was current before the fabric was listed
+        :raises RegistryConflict: the picture is stale, or one of them is held by another run
+        """
+        document = self._document()
+        if document.body["epoch"] != epoch:
+            raise RegistryConflict("Another run has changed cards since the fabric was listed.")
+        keys = list(keys)
+        held = dict(document.body["held"])
+        if any(key in held and held[key]["run"] != self._run for key in keys):
+            raise RegistryConflict("Another run holds one of these cards.")
+        held.update(dict.fromkeys(keys, self._claim()))
+        self._registry.commit([self._change(document, {"epoch": epoch, "held": held}), *with_changes])
+        self._mine = sorted({*self._mine, *keys})
+        self._renewed = time.monotonic()
+
+    def renew(self) -> bool:
+        """Renew the claims if half of their time is over; return whether this run still holds them all."""
+        if time.monotonic() - self._renewed < self._lease / 2:
+            return True
+        while True:
+            document = self._document()
+            held = dict(document.body["held"])
+            if any(held.get(key, {}).get("run") != self._run for key in self._mine):
+                return False
+            held.update(dict.fromkeys(self._mine, self._claim()))
+            try:
+                self._registry.commit([self._change(document, {**document.body, "held": held})])
+            except RegistryConflict:
+                continue
+            self._renewed = time.monotonic()
+            return True
+
+    def release(self, changed: bool, with_changes: t.Sequence[Change] = ()) -> None:
+        """Give all claims back, and make further changes in the same transaction.
+
+        :param changed: whether hardware was changed, or may have been
+        :raises RegistryConflict: one of the further changes is not possible any more
+        """
+        while True:
+            document = self._document()
+            held = {key: claim for key, claim in document.body["held"].items() if claim["run"] != self._run}
+            body = {"epoch": document.body["epoch"] + bool(changed), "held": held}
+            changes = list(with_changes)
+            if body != document.body:
+                changes.append(self._change(document, body))
+            try:
+                self._registry.commit(changes)
+            except RegistryConflict:
+                if self._document().revision != document.revision:
+                    continue  # another run's claims came between
+                raise
+            self._mine = []
+            return
+
+    def _claim(self) -> Body:
+        pid = os.getpid()
+        return {
+            "run": self._run,
+            "what": self._what,
+            "until": time.time() + self._lease,
+            "process": {"boot": self._boot, "pid": pid, "start": _process_start(pid), "host": platform.node()},
+        }
+
+    def _is_alive(self, claim: Body) -> bool:
+        """Whether the run that made a claim may still be at work: its time is not over, and its process is there.
+
+        Of a process on another machine, or in another container, only the time is known.
+        """
+        process = claim["process"]
+        if self._boot is not None and process["boot"] == self._boot:
+            return _process_start(process["pid"]) == process["start"]
+        return bool(time.time() < claim["until"])
+
+    def _document(self) -> Document:
+        found = self._registry.get("claims", self._podm_id)
+        return found or Document(self._podm_id, NEVER, {"epoch": 0, "held": {}})
+
+    def _change(self, document: Document, body: Body) -> Change:
+        return Change("claims", self._podm_id, body, document.revision)

@@ -1,0 +1,174 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One step of a plan at the EEM: sent once, read back when its answer is lost, undone if need be.
+
+Private to the collection.
+"""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible_collections.nec.expether.plugins.module_utils._client import Client
+from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError
+from ansible_collections.nec.expether.plugins.module_utils._names import listed
+from ansible_collections.nec.expether.plugins.module_utils._plan import Status, Step
+from ansible_collections.nec.expether.plugins.module_utils._records import FREE_GROUP, NO_GROUP, parse
+from ansible_collections.nec.expether.plugins.module_utils._transport import Denied, EemError, NotEem, Unauthorized
+
+PAUSE = 0.5  # seconds before a change that EEM did not make, as reading showed, is sent again
+
+
+class Stale(ExpetherError):
+    """The card is not as it was when the plan was made: list again, plan again."""
+
+    kind = "stale"
+
+
+class OutcomeUnknown(ExpetherError):
+    """A change was sent, its answer was lost, and the card cannot be read: it may have been made or not."""
+
+    kind = "outcome_unknown"
+
+
+class Row:
+    """A step with its status and the card's time of change: before the step, then after it."""
+
+    def __init__(self, step: Step, update_time: str | None = None) -> None:
+        self.step = step
+        self.status: Status = "planned"
+        self.update_time = update_time
+
+    def view(self) -> dict[str, t.Any]:
+        """Return the row as in C(plan)."""
+        return self.step.view(self.status)
+
+
+def perform(client: Client, row: Row) -> None:
+    """Carry out a step that changes a card's group id.
+
+    :raises Stale: the card was changed meanwhile; this step changed nothing
+    :raises OutcomeUnknown: nobody knows whether the step was done
+    :raises EemError: EEM refused the step or did not do it; the card was read and is unchanged
+    """
+    step, left = row.step, client.settings.retries
+    card = t.cast(str, step.card)
+    while True:
+        conditional = client.conditional and row.update_time is not None
+        try:
+            row.update_time = _send(client, step, row.update_time)
+            return
+        except EemError as error:
+            now = _read(client, card, error)
+            if now.group_id == step.new:
+                row.update_time = now.update_time
+                return
+            if now.group_id != step.old:
+                raise Stale(f"Card {card} is in group {now.group_id} now, not in {step.old} any more.") from None
+            changed = now.update_time != row.update_time
+            if conditional and not changed and client.may_refuse_condition(error):
+                # The card is as it was, so it is not the condition that is not met: EEM does not take one.
+                client.conditional = False
+                continue
+            if changed or client.is_stale(error, deleting=_deletes(step)):
+                raise Stale(f"Card {card} was changed by somebody else meanwhile ({error.message})") from None
+            if not left or isinstance(error, (Denied, Unauthorized)):
+                raise
+        left -= 1
+        time.sleep(PAUSE)
+
+
+def _deletes(step: Step) -> bool:
+    return step.new in (FREE_GROUP, NO_GROUP)
+
+
+def _send(client: Client, step: Step, update_time: str | None) -> str | None:
+    """Send the change once; return the card's new time of change, if the answer has it."""
+    card = t.cast(str, step.card)
+    if _deletes(step):
+        answer = client.clear_group(card, update_time)
+    else:
+        answer = client.set_group(card, step.new, update_time)
+        given = answer.get("group_id")
+        if given is not None and str(given) != step.new:
+            raise NotEem(f"EEM was asked to give {card} group id {step.new} and answered {str(given)[:20]!r}.")
+    found = answer.get("update_time")
+    return str(found) if isinstance(found, (str, int)) else None
+
+
+def _read(client: Client, card: str, error: EemError) -> t.Any:
+    """Read a card after a change of it failed, to learn what is true now.
+
+    :raises Stale: the card is not there any more
+    """
+    try:
+        return parse(client.device(card))
+    except EemError as second:
+        if isinstance(second, Denied) and second.http_status == 404:
+            raise Stale(f"EEM does not list card {card} any more.") from None
+        if not error.sent:
+            raise error from None
+        raise OutcomeUnknown(
+            f"{error.message} Whether card {card} was changed is not known, for it cannot be read: {second.message}",
+            code=error.code,
+            http_status=error.http_status,
+            url=error.url,
+        ) from None
+    except ExpetherError as second:
+        raise OutcomeUnknown(f"{error.message} {second.message}") from None
+
+
+def check_group_is_ours(client: Client, row: Row) -> None:
+    """After a system got a group id: look whether somebody else took the same one at the same time.
+
+    :raises Stale: a card of somebody else's is in the group; the step has been undone
+    """
+    step = row.step
+    cards = [parse(record) for record in client.devices_detail(group_id=t.cast(str, step.new)).devices]
+    others = [card.id for card in cards if card.group_id == step.new and card.id != step.node_id]
+    if others:
+        undo(client, row)
+        raise Stale(f"Group id {step.new} was taken by {listed(others)} at the same time.")
+
+
+def undo(client: Client, row: Row) -> None:
+    """Take a done step back, unless somebody else has changed the card since.
+
+    :raises ExpetherError: it could not be done; the message says why
+    """
+    back = Row(row.step.reversed())
+    card = t.cast(str, back.step.card)
+    now = parse(client.device(card))
+    if now.group_id != back.step.new:
+        if now.group_id != back.step.old:
+            raise Stale(f"card {card} is in group {now.group_id} now, which this run did not give it")
+        back.update_time = now.update_time
+        perform(client, back)
+    row.status = "undone"
+
+
+def undo_all(client: Client, rows: t.Sequence[Row]) -> tuple[list[str], list[str]]:
+    """Take all done steps back, the last first; return what was undone and what could not be, as phrases."""
+    undone, left = [], []
+    gone: str | None = None
+    for row in reversed(rows):
+        if row.status != "done" or row.step.card is None:
+            continue
+        what = f"{row.step.card} back to group {row.step.old}"
+        if gone is None:
+            try:
+                undo(client, row)
+                undone.append(what)
+                continue
+            except (EemError, OutcomeUnknown) as error:
+                # An EEM that does not answer one undo would make each further one wait as long.
+                gone = error.message if not isinstance(error, Denied) else None
+                left.append(f"{what} ({error.message})")
+            except ExpetherError as error:
+                left.append(f"{what} ({error.message})")
+        else:
+            left.append(f"{what} (not tried: EEM does not answer)")
+    return undone, left
