@@ -1,0 +1,101 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which EEM a task talks to, and how."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """The options of all modules that talk to an EEM."""
+
+    # How to reach an EEM whose URL is known.
+    CONNECTION = r"""
+options:
+  url:
+    description:
+      - The base URL of an EEM, such as V(http://eem.example.com:30500/eem). A slash at its end does not matter.
+      - It must hold no user name and no password.
+      - If it is not set, the environment variable E(EEM_URL) is used.
+    type: str
+  username:
+    description:
+      - The user name for HTTP Basic authentication. Without one, no authentication is tried.
+      - If it is not set, the environment variable E(EEM_USERNAME) is used together with a URL.
+    type: str
+  password:
+    description:
+      - The password for HTTP Basic authentication.
+      - If it is not set, the environment variable E(EEM_PASSWORD) is used together with a URL.
+    type: str
+  validate_certs:
+    description:
+      - Whether the EEM's TLS certificate must be valid.
+      - If it is not set, what was registered with the pod manager holds, or else V(true).
+    type: bool
+  ca_path:
+    description:
+      - A file or folder with the certificate authorities to trust, on the host where the module runs.
+      - Without it those of the Python library certifi are trusted.
+    type: path
+  client_cert:
+    description:
+      - A PEM file with the client certificate and its chain, on the host where the module runs.
+      - It holds the private key too, unless O(client_key) is given.
+    type: path
+  client_key:
+    description:
+      - A PEM file with the private key of O(client_cert).
+    type: path
+  timeout:
+    description:
+      - How many seconds a connection, and a whole answer, may take.
+      - A wait in all (tries and pauses together, and waiting for another run) lasts O(timeout) times one more than
+        O(retries) at most.
+      - If it is not set, what was registered with the pod manager holds, or else V(30).
+    type: float
+  retries:
+    description:
+      - How often a read is tried again when EEM does not answer, and how often a plan is made again when the cards
+        have changed meanwhile. A change is never sent again before the card was read.
+      - If it is not set, what was registered with the pod manager holds, or else V(3).
+    type: int
+  conditional_updates:
+    description:
+      - Whether a change is sent with the time of the card's last change, so that EEM can refuse it if somebody else
+        has changed the card meanwhile. An EEM that does not take this is served without.
+      - If it is not set, what was registered with the pod manager holds, or else V(true).
+    type: bool
+requirements:
+  - python >= 3.9
+  - requests
+"""
+
+    # A registered pod manager, or a URL.
+    DOCUMENTATION = r"""
+options:
+  podm:
+    description:
+      - The name or UUID of a registered pod manager, see M(nec.expether.expether_podm).
+      - Either this or O(url) says which EEM is meant; this beats the environment variable E(EEM_URL).
+    type: str
+notes:
+  - Proxies and other settings of the environment are not used to reach an EEM.
+"""
+
+    # For modules that need no EEM.
+    UNUSED = r"""
+notes:
+  - The options O(podm), O(url) and those of how to reach an EEM are taken so that C(module_defaults) of the action
+    group may set them; which pod managers or flavors this module is about does not depend on them.
+"""
+
+    # For the module that registers one.
+    IGNORED_PODM = r"""
+options:
+  podm:
+    description:
+      - Taken so that C(module_defaults) of the action group may set it, and not used; see O(name).
+    type: str
+"""

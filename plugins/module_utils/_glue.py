@@ -1,0 +1,130 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Between Ansible and the library: parameters in, results and errors out. Private to the collection.
+
+This is the only place that knows C(AnsibleModule).
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import traceback
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+from ansible_collections.nec.expether.plugins.module_utils._argspec import ArgSpec
+from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, MissingLibrary
+from ansible_collections.nec.expether.plugins.module_utils._registry import (
+    ENV_KEY_FILE,
+    ENV_REGISTRY,
+    Registry,
+    key_path,
+    open_registry,
+)
+
+if t.TYPE_CHECKING:
+    from ansible_collections.nec.expether.plugins.module_utils._secrets import Secrets
+
+Result = t.Dict[str, t.Any]
+
+
+class Context:
+    """What one run of a module has at hand.
+
+    :ivar params: the module's parameters
+    :ivar check_mode: whether nothing may be changed
+    """
+
+    def __init__(self, module: AnsibleModule) -> None:
+        self._module = module
+        self._registry: Registry | None = None
+        self.params: dict[str, t.Any] = module.params
+        self.check_mode: bool = module.check_mode
+
+    def warn(self, sentences: t.Iterable[str]) -> None:
+        """Warn the user, of each thing once."""
+        for sentence in dict.fromkeys(sentences):
+            self._module.warn(sentence)
+
+    def hide(self, password: str | None, username: str | None = None) -> None:
+        """Have Ansible mask a password wherever it may turn up, and what HTTP makes of it."""
+        if password:
+            self._module.no_log_values.add(password)
+            self._module.no_log_values.add(base64.b64encode(f"{username or ''}:{password}".encode()).decode())
+
+    def option(self, name: str, variable: str) -> t.Any:
+        """Return a parameter, or else what the environment says."""
+        given = self.params.get(name)
+        return os.environ.get(variable) or None if given is None else given
+
+    @property
+    def registry(self) -> Registry:
+        """The registry, opened when it is first read.
+
+        :raises RegistryError: its URL is none of a registry
+        """
+        if self._registry is None:
+            self._registry = open_registry(self.option("registry", ENV_REGISTRY))
+        return self._registry
+
+    @property
+    def names_registry(self) -> bool:
+        """Whether the user says which registry to use."""
+        return self.option("registry", ENV_REGISTRY) is not None
+
+    def secrets(self) -> Secrets:
+        """Return what encrypts the registry's passwords."""
+        # Imported here: only what has to do with passwords pays for cryptography.
+        from ansible_collections.nec.expether.plugins.module_utils._secrets import Secrets
+
+        url, file = self.option("registry", ENV_REGISTRY), self.option("registry_key_file", ENV_KEY_FILE)
+        return Secrets(key_path(url, file), make=not self.check_mode)
+
+    def close(self) -> None:
+        """Give back what the run holds."""
+        if self._registry is not None:
+            self._registry.close()
+
+
+def run_module(spec: ArgSpec, run: t.Callable[[Context], Result], changes: bool = True) -> None:
+    """Run a module from its parameters to its result.
+
+    :param changes: whether the module changes anything: it has diffs then, and its errors say what was changed
+    """
+    module = AnsibleModule(
+        argument_spec=spec.options,
+        mutually_exclusive=spec.mutually_exclusive,
+        required_if=spec.required_if,
+        required_by=dict(spec.required_by),
+        required_one_of=spec.required_one_of,
+        supports_check_mode=True,
+    )
+    context = Context(module)
+    try:
+        result = run(context)
+        if not module._diff:  # pylint: disable=protected-access
+            result.pop("diff", None)
+    except MissingLibrary as error:
+        module.fail_json(
+            msg=missing_required_lib(error.library),
+            exception="".join(traceback.format_exception(type(error.error), error.error, None)),
+            failure=error.as_failure(),
+        )
+    except ExpetherError as error:
+        module.fail_json(**_failure(error, changes))
+    finally:
+        context.close()
+    module.exit_json(**result)
+
+
+def _failure(error: ExpetherError, changes: bool) -> Result:
+    rows = getattr(error, "rows", None)
+    if rows is not None:
+        left = any(row["status"] == "done" for row in rows)
+        return {"msg": error.message, "failure": error.as_failure(), "plan": rows, "changed": left}
+    msg = f"{error.message} Nothing was changed." if changes else error.message
+    return {"msg": msg, "failure": error.as_failure(), "changed": False}

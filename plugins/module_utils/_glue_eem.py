@@ -1,0 +1,226 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which EEM a task means, and how to reach it. Private to the collection."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+from urllib.parse import urlsplit
+
+from ansible_collections.nec.expether.plugins.module_utils._client import Settings
+from ansible_collections.nec.expether.plugins.module_utils._documents import (
+    CONNECTION_KEYS,
+    find_nodes,
+    find_podm,
+    only_node,
+)
+from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, InvalidInput, MissingLibrary
+from ansible_collections.nec.expether.plugins.module_utils._glue import Context
+from ansible_collections.nec.expether.plugins.module_utils._names import eem_url, listed, unregistered_podm_uuid
+from ansible_collections.nec.expether.plugins.module_utils._registry import Body, Document, Registry, RegistryError
+
+ENV_URL = "EEM_URL"
+ENV_USERNAME = "EEM_USERNAME"
+ENV_PASSWORD = "EEM_PASSWORD"
+
+
+class Target(t.NamedTuple):
+    """One EEM.
+
+    :ivar podm_id: its pod manager's UUID; one made from the URL if it is not registered
+    :ivar podm: its name; C(None) if it is not registered
+    :ivar registry: where its nodes are remembered; C(None) if there is none and none is needed
+    :ivar error: why it cannot even be asked
+    """
+
+    podm_id: str
+    podm: str | None
+    settings: Settings
+    registry: Registry | None
+    error: ExpetherError | None = None
+
+
+def given_url(context: Context, text: str | None) -> str | None:
+    """Return the URL that a task or the environment says, in one form.
+
+    :raises InvalidInput: it is no URL of an EEM
+    """
+    if not text:
+        return None
+    try:
+        context.hide(urlsplit(text).password)
+    except ValueError:
+        pass  # eem_url refuses it with a sentence
+    return eem_url(text)
+
+
+def connection(context: Context, known: Body) -> Body:
+    """Return how to reach an EEM: what the task says, else what is remembered, else the defaults.
+
+    :raises InvalidInput: a value cannot be meant, or a file is not there
+    """
+    defaults = Settings("")._asdict()
+    found = {
+        key: value if (value := context.params.get(key)) is not None else known.get(key, defaults[key])
+        for key in CONNECTION_KEYS
+    }
+    if not 0 < found["timeout"] <= 3600:
+        raise InvalidInput(f"timeout must be more than 0 and at most 3600 seconds, not {found['timeout']:g}.")
+    if not 0 <= found["retries"] <= 100:
+        raise InvalidInput(f"retries must be from 0 to 100, not {found['retries']}.")
+    for key in ("ca_path", "client_cert", "client_key"):
+        path = found[key]
+        if path and not os.access(path, os.R_OK):
+            raise InvalidInput(f"{key}: {path} is not there or cannot be read on the host where the module runs.")
+    if found["client_key"] and not found["client_cert"]:
+        raise InvalidInput("client_key is given without client_cert.")
+    return found
+
+
+def remembered(context: Context, document: Document) -> Settings:
+    """Return how to reach a registered pod manager, by what is remembered alone.
+
+    :raises ExpetherError: its password cannot be decrypted
+    """
+    body = document.body
+    password = context.secrets().decrypt(body["password"]) if body["password"] is not None else None
+    context.hide(password, body["username"])
+    return Settings(body["url"], body["username"], password, **body["connection"])
+
+
+def settings_of(context: Context, document: Document) -> Settings:
+    """Return how to reach a registered pod manager: what the task says, and else what is remembered.
+
+    :raises ExpetherError: its password is needed and cannot be decrypted, or as C(connection)
+    """
+    body = document.body
+    username, password = context.params.get("username"), context.params.get("password")
+    if username in (None, body["username"]):  # another user's password is not the one that is remembered
+        username = body["username"]
+        if password is None:
+            password = remembered(context, document).password
+    context.hide(password, username)
+    return Settings(body["url"], username, password, **connection(context, body["connection"]))
+
+
+def unregistered(context: Context, url: str) -> Settings:
+    """Return how to reach an EEM by its URL, with the task's or the environment's credentials.
+
+    :raises InvalidInput: as C(connection)
+    """
+    username = context.option("username", ENV_USERNAME)
+    password = context.option("password", ENV_PASSWORD)
+    context.hide(password, username)
+    return Settings(url=url, username=username, password=password, **connection(context, {}))
+
+
+def said_url(context: Context) -> str | None:
+    """Return the URL that the task says, or the environment if the task says no C(podm).
+
+    :raises InvalidInput: it is no URL of an EEM
+    """
+    if context.params.get("podm"):
+        return None
+    return given_url(context, context.option("url", ENV_URL))
+
+
+def said_podm_id(context: Context) -> str | None:
+    """Return the UUID of the pod manager that the task says by name or URL; C(None) if it says none.
+
+    :raises ExpetherError: the pod manager is not registered, or the URL is none of an EEM
+    """
+    url = said_url(context)
+    if url:
+        registered_there = (found.uuid for found in context.registry.all("pod_managers") if found.body["url"] == url)
+        return next(registered_there, unregistered_podm_uuid(url))
+    return find_podm(context.registry, context.params["podm"]).uuid if context.params.get("podm") else None
+
+
+def targets(context: Context) -> list[Target]:
+    """Return the EEMs that a reading task means: the one it names, or else all registered ones.
+
+    :raises ExpetherError: the pod manager is not registered, or as C(target)
+    """
+    url = said_url(context)
+    if url:
+        return [by_url(context, url, names_needed=False)]
+    if context.params.get("podm"):
+        return [registered(context, find_podm(context.registry, context.params["podm"]))]
+    documents = context.registry.all("pod_managers")
+    return [
+        _registered_or_error(context, document)
+        for document in sorted(documents, key=lambda document: document.body["name"].casefold())
+    ]
+
+
+def target(context: Context, node: str | None = None, names_needed: bool = True) -> Target:
+    """Return the one EEM that a changing task means.
+
+    Without C(podm) and C(url) it is the one whose node the task names, or the only one that is registered.
+
+    :param node: a node that the task names
+    :param names_needed: whether the task is about names, so that the registry must be usable
+    :raises ExpetherError: it is not registered, or it is not clear which is meant
+    """
+    url = said_url(context)
+    if url:
+        return by_url(context, url, names_needed)
+    if context.params.get("podm"):
+        return registered(context, find_podm(context.registry, context.params["podm"]))
+    documents = context.registry.all("pod_managers")
+    if node is not None:
+        found = only_node(find_nodes(context.registry.all("nodes"), node), node)
+        mine = [document for document in documents if found and document.uuid == found.body["podm_id"]]
+        if mine:
+            return registered(context, mine[0])
+    if len(documents) == 1:
+        return registered(context, documents[0])
+    if not documents:
+        raise InvalidInput(
+            "No pod manager is registered. Register one with expether_podm and name it in podm, or give url."
+        )
+    names = listed(sorted(document.body["name"] for document in documents))
+    raise InvalidInput(f"Say with podm which pod manager is meant; registered are {names}.")
+
+
+def registered(context: Context, document: Document) -> Target:
+    """Return a registered pod manager."""
+    return Target(document.uuid, document.body["name"], settings_of(context, document), context.registry)
+
+
+def _registered_or_error(context: Context, document: Document) -> Target:
+    """Return a registered pod manager; one that cannot be asked does not hide the others."""
+    try:
+        return registered(context, document)
+    except MissingLibrary:
+        raise
+    except ExpetherError as error:
+        settings = Settings(document.body["url"])
+        return Target(document.uuid, document.body["name"], settings, context.registry, error)
+
+
+def by_url(context: Context, url: str, names_needed: bool) -> Target:
+    """Return the EEM of a URL: the pod manager that is registered with it, if any.
+
+    What is not about names works without a registry: one that cannot be used matters only if the user names it.
+    """
+    settings = unregistered(context, url)
+    registry: Registry | None = None
+    try:
+        registry = context.registry
+        documents = registry.all("pod_managers")
+        nodes = registry.all("nodes")
+    except RegistryError:
+        if names_needed or context.names_registry:
+            raise
+        registry, documents, nodes = None, [], []
+    for document in documents:
+        if document.body["url"] == url:
+            return Target(document.uuid, document.body["name"], settings, registry)
+    podm_id = unregistered_podm_uuid(url)
+    # An EEM that nobody registered has no names to keep, unless the task is about one.
+    named = names_needed or any(node.body["podm_id"] == podm_id for node in nodes)
+    return Target(podm_id, None, settings, registry if named else None)

@@ -1,0 +1,124 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What expether_device_attach does. Private to the collection."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.nec.expether.plugins.module_utils._client import Client
+from ansible_collections.nec.expether.plugins.module_utils._errors import InvalidInput, NotKnown
+from ansible_collections.nec.expether.plugins.module_utils._executor import Draft, Executor, Outcome
+from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
+from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
+from ansible_collections.nec.expether.plugins.module_utils._glue_eem import Target, target
+from ansible_collections.nec.expether.plugins.module_utils._names import listed, parse_uuid
+from ansible_collections.nec.expether.plugins.module_utils._pci_names import PciNames
+from ansible_collections.nec.expether.plugins.module_utils._plan import Node, World, find_node
+from ansible_collections.nec.expether.plugins.module_utils._planner import (
+    plan_attach,
+    plan_detach,
+    reboot_required,
+    rescan_required,
+    warnings,
+)
+from ansible_collections.nec.expether.plugins.module_utils._planner_choice import find_device
+from ansible_collections.nec.expether.plugins.module_utils._records import parse_card_id
+from ansible_collections.nec.expether.plugins.module_utils._registry import Body, Change
+from ansible_collections.nec.expether.plugins.module_utils._sync import touched_changes
+from ansible_collections.nec.expether.plugins.module_utils._views import Views
+
+
+def run(context: Context) -> Result:
+    """Attach devices to a node, or free them."""
+    params = context.params
+    node = params["node"]
+    where = target(context, node, names_needed=node is not None and parse_card_id(node) is None)
+    pci_names = PciNames()
+    asked: list[str] = []
+
+    def views(nodes: t.Mapping[str, Node]) -> Views:
+        return Views(where.podm_id, where.podm, {index: node.name for index, node in nodes.items()}, pci_names)
+
+    def draft(world: World) -> Draft:
+        asked[:] = _devices(views(world.nodes), world.fabric, params["devices"])
+        system = _system(where, world, node) if node is not None else None
+        if params["state"] == "detached":
+            return Draft(plan_detach(world, asked, system))
+        return Draft(plan_attach(world, t.cast(str, system), asked, params["move"]))
+
+    def touched(outcome: Outcome) -> list[Change]:
+        if where.registry is None:
+            return []
+        return touched_changes(where.registry, outcome.fabric, views(outcome.nodes), asked)
+
+    with Client(where.settings) as client:
+        executor = Executor(client, where.podm_id, where.registry, f"a run for {listed(params['devices'], 3)}", touched)
+        outcome = executor.run(draft, context.check_mode)
+        context.warn([*warnings(outcome.world, outcome.plan), *executor.waited, *client.waited])
+    before = _shown(views(outcome.world.nodes), outcome.world.fabric, asked)
+    after = _shown(views(outcome.nodes), outcome.fabric, asked)
+    return {
+        "changed": bool(outcome.plan),
+        "devices": after,
+        "plan": outcome.rows,
+        "reboot_required": reboot_required(outcome.plan),
+        "rescan_required": rescan_required(outcome.plan),
+        "diff": {"before": _brief(before), "after": _brief(after)},
+    }
+
+
+def _system(where: Target, world: World, wanted: str) -> str:
+    """Return the EESV id of a node or of a system that is none.
+
+    :raises NotKnown: there is no node of that name
+    """
+    node = find_node(world, wanted)
+    if node is not None:
+        return node.index
+    index = parse_card_id(wanted)
+    if index is None:
+        names = listed(sorted(node.name for node in world.nodes.values()))
+        raise NotKnown(
+            f"There is no node {wanted!r} of pod manager {where.podm or where.settings.url}; "
+            + (f"its nodes are {names}." if names else "it has no nodes.")
+        )
+    return index
+
+
+def _devices(views: Views, fabric: Fabric, wanted: t.Sequence[str]) -> list[str]:
+    """Return the EEIO ids of devices that are named by id or UUID, each once, in the order of the task.
+
+    :raises ExpetherError: one of them is not there, or is no device
+    """
+    by_uuid: dict[str, str] | None = None
+    found: dict[str, None] = {}
+    for text in wanted:
+        card, uuid = parse_card_id(text), parse_uuid(text)
+        if card is None and uuid is not None:
+            by_uuid = {views.uuid_of(device): device for device in fabric.devices} if by_uuid is None else by_uuid
+            card = by_uuid.get(uuid)
+            if card is None:
+                raise NotKnown(f"EEM lists no device with the UUID {uuid}; expether_device_info lists those it has.")
+        if card is None:
+            raise InvalidInput(f"{text!r} names no device: give its id, such as 0x8cdf9d512930, or its UUID.")
+        found[find_device(fabric, card).id] = None
+    return list(found)
+
+
+def _shown(views: Views, fabric: Fabric, cards: t.Sequence[str]) -> list[Body]:
+    return [views.device(fabric, fabric.devices[card]) for card in cards if card in fabric.devices]
+
+
+def _brief(devices: t.Sequence[Body]) -> Body:
+    """Return what a diff shows of devices."""
+    return {
+        device["device_id"]: {
+            "state": device["state"],
+            "node": device["node"] or device["node_id"],
+            "pooled_group_id": device["pooled_group_id"],
+        }
+        for device in devices
+    }

@@ -1,0 +1,206 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What expether_node does. Private to the collection."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.nec.expether.plugins.module_utils._claims import Claims
+from ansible_collections.nec.expether.plugins.module_utils._client import Client, Settings
+from ansible_collections.nec.expether.plugins.module_utils._documents import find_flavor, find_nodes, only_node
+from ansible_collections.nec.expether.plugins.module_utils._errors import InvalidInput, Refused
+from ansible_collections.nec.expether.plugins.module_utils._executor import Draft, Executor, Outcome, node_of
+from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
+from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
+from ansible_collections.nec.expether.plugins.module_utils._glue_eem import Target, said_podm_id, target
+from ansible_collections.nec.expether.plugins.module_utils._names import (
+    check_node_name,
+    node_uuid,
+)
+from ansible_collections.nec.expether.plugins.module_utils._pci_names import PciNames
+from ansible_collections.nec.expether.plugins.module_utils._plan import Node, NodeState, Plan, Step, World, find_node
+from ansible_collections.nec.expether.plugins.module_utils._planner import (
+    plan_compose,
+    plan_manage,
+    plan_release,
+    reboot_required,
+    rescan_required,
+    warnings,
+)
+from ansible_collections.nec.expether.plugins.module_utils._planner_choice import choose_system, find_system
+from ansible_collections.nec.expether.plugins.module_utils._records import parse_card_id
+from ansible_collections.nec.expether.plugins.module_utils._registry import Body, Change, Document, Registry
+from ansible_collections.nec.expether.plugins.module_utils._sync import touched_changes
+from ansible_collections.nec.expether.plugins.module_utils._views import Views
+from ansible_collections.nec.expether.plugins.module_utils._wish import Wish, parse_properties
+
+
+def run(context: Context) -> Result:
+    """Bring a node to what the task says."""
+    params = context.params
+    name = params["name"] or params["node_index"]
+    if name is None:
+        raise InvalidInput("Say which node is meant: name, or for state managed node_index.")
+    if params["state"] == "absent" and not params["detach_devices"]:
+        return _only_forget(context, name)
+    if params["state"] == "absent" and not _documents(context, name):
+        return _result((), [], None, None)
+    where = target(context, node=name)
+    if params["state"] == "present":
+        wish = _wish(context)
+        return _carry_out(context, where, name, lambda world: _compose(context, where, world, name, wish))
+    if params["state"] == "managed":
+        return _carry_out(context, where, name, lambda world: _manage(context, where, world, name))
+    registry = t.cast(Registry, where.registry)
+    groups = {node.uuid: node.body.get("group_id") for node in registry.all("nodes")}
+
+    def release(world: World) -> Draft:
+        node = find_node(world, name)
+        return Draft(plan_release(world, [node], groups), node) if node else Draft(())
+
+    return _carry_out(context, where, name, release)
+
+
+def _wish(context: Context) -> Wish | None:
+    """Return what devices the node shall have; C(None) if the task does not say."""
+    params = context.params
+    if params["properties"] is not None:
+        return parse_properties(params["properties"])
+    if params["flavor"] is not None:
+        return parse_properties(find_flavor(context.registry, params["flavor"]).body["properties"])
+    return None
+
+
+def _index(context: Context) -> str | None:
+    """Return the system that the task names."""
+    given = context.params["node_index"]
+    index = parse_card_id(given) if given is not None else None
+    if given is not None and index is None:
+        raise InvalidInput(f"node_index {given!r} is no EEM id of a system; it looks like 0x8cdf9d53f236.")
+    return index
+
+
+def _compose(context: Context, where: Target, world: World, name: str, wish: Wish | None) -> Draft:
+    node, index = find_node(world, name), _index(context)
+    if node is None:
+        if wish is None:
+            raise InvalidInput(f"Node {name!r} is not there yet: flavor or properties says what devices it shall have.")
+        system = find_system(world.fabric, index).id if index else choose_system(world, wish).id
+        node = _new(where, world, name, system, "composed")
+    _check_place(node, index)
+    if wish is None:
+        if node.state == "composing":
+            raise InvalidInput(
+                f"Node {node.name} was left half composed: give its flavor or properties again, or release it."
+            )
+        find_system(world.fabric, node.index)
+        return Draft((), node)
+    plan = plan_compose(world, node._replace(state="composed"), wish, context.params["purge"])
+    return Draft(plan, node._replace(state="composed") if plan else node)
+
+
+def _manage(context: Context, where: Target, world: World, name: str) -> Draft:
+    node, index = find_node(world, name), _index(context)
+    if node is None:
+        place = index or parse_card_id(name)
+        if place is None:
+            raise InvalidInput(f"Node {name!r} is not there yet: node_index says which system it is.")
+        system = find_system(world.fabric, place).id
+        node = _new(where, world, name, system, "managed")
+    _check_place(node, index)
+    plan = plan_manage(world, node)
+    return Draft(plan, node._replace(state="managed") if plan else node)
+
+
+def _new(where: Target, world: World, name: str, index: str, state: NodeState) -> Node:
+    known = world.nodes.get(index)
+    if known is not None:
+        raise Refused(f"System {index} is node {known.name} already.")
+    if parse_card_id(name) == index:
+        name = index  # in EEM's own form, however the task writes it
+    return Node(node_uuid(where.podm_id, name), check_node_name(name, index), index, state)
+
+
+def _check_place(node: Node, index: str | None) -> None:
+    if index is not None and node.index != index:
+        raise Refused(f"Node {node.name} is on system {node.index}, not on {index}; release it first.")
+
+
+def _carry_out(context: Context, where: Target, name: str, draft: t.Callable[[World], Draft]) -> Result:
+    pci_names = PciNames()
+    made: list[Draft] = []
+
+    def drafted(world: World) -> Draft:
+        made.append(draft(world))
+        return made[-1]
+
+    def views(nodes: t.Mapping[str, Node]) -> Views:
+        return Views(where.podm_id, where.podm, {index: node.name for index, node in nodes.items()}, pci_names)
+
+    def touched(outcome: Outcome) -> list[Change]:
+        cards = [step.device for step in outcome.plan if step.device]
+        return touched_changes(t.cast(Registry, where.registry), outcome.fabric, views(outcome.nodes), cards)
+
+    with Client(where.settings) as client:
+        executor = Executor(client, where.podm_id, where.registry, f"a run for node {name}", touched)
+        outcome = executor.run(drafted, context.check_mode)
+        context.warn([*warnings(outcome.world, outcome.plan), *executor.waited, *client.waited])
+    node = made[-1].node
+    before = _shown(views(outcome.world.nodes), outcome.world.fabric, node, outcome.world.nodes)
+    after = _shown(views(outcome.nodes), outcome.fabric, node, outcome.nodes)
+    return _result(outcome.plan, outcome.rows, before, after)
+
+
+def _shown(views: Views, fabric: Fabric, node: Node | None, nodes: t.Mapping[str, Node]) -> Body | None:
+    found = nodes.get(node.index) if node else None
+    return views.node(fabric, found._asdict()) if found and node and found.uuid == node.uuid else None
+
+
+def _brief(view: Body | None) -> Body:
+    """Return what a diff shows of a node."""
+    if view is None:
+        return {}
+    brief = {key: view[key] for key in ("name", "index", "state", "pooled_group_id")}
+    return {**brief, "devices": [f"{device['device_id']} {device['type']}" for device in view["devices"]]}
+
+
+def _documents(context: Context, name: str) -> list[Document]:
+    """Return the nodes that the task may mean, of the pod manager that it says or else of all."""
+    podm_id = said_podm_id(context)
+    nodes = context.registry.all("nodes")
+    return find_nodes([node for node in nodes if podm_id in (None, node.body["podm_id"])], name)
+
+
+def _only_forget(context: Context, name: str) -> Result:
+    """Forget a node and leave its devices where they are; the EEM is not asked."""
+    found = only_node(_documents(context, name), name)
+    if found is None:
+        return _result((), [], None, None)
+    registry, podm_id, node = context.registry, found.body["podm_id"], node_of(found)
+    claims = Claims(registry, podm_id, f"a run for node {node.name}", Settings("").patience)
+    epoch, held = claims.look(clean=not context.check_mode)
+    if node.index in held:
+        raise Refused(f"Node {node.name} is being changed by {held[node.index]}; try again when that has ended.")
+    plan = (Step("forget", None, node.name, node.index, node.state, None),)
+    if not context.check_mode:
+        claims.take(epoch, [node.index])
+        claims.release(changed=True, with_changes=[Change("nodes", found.uuid, None, found.revision)])
+    podm = registry.get("pod_managers", podm_id)
+    views = Views(podm_id, podm.body["name"] if podm else None, {})
+    view = views.node(Fabric([]), node._asdict())
+    return _result(plan, [step.view("planned" if context.check_mode else "done") for step in plan], view, None)
+
+
+def _result(plan: Plan, rows: list[Body], before: Body | None, after: Body | None) -> Result:
+    return {
+        "changed": bool(plan),
+        # A released node is shown as it was; what became of its devices is in the plan.
+        "node": after or before,
+        "plan": rows,
+        "reboot_required": reboot_required(plan),
+        "rescan_required": rescan_required(plan),
+        "diff": {"before": _brief(before), "after": _brief(after)},
+    }

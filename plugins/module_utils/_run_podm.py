@@ -1,0 +1,190 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What expether_podm does. Private to the collection."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.nec.expether.plugins.module_utils._client import Client, Settings
+from ansible_collections.nec.expether.plugins.module_utils._documents import named, podm_view
+from ansible_collections.nec.expether.plugins.module_utils._errors import InvalidInput, Refused
+from ansible_collections.nec.expether.plugins.module_utils._executor import Draft, Executor, Outcome
+from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
+from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
+from ansible_collections.nec.expether.plugins.module_utils._glue_eem import (
+    ENV_URL,
+    connection,
+    given_url,
+    remembered,
+    settings_of,
+    unregistered,
+)
+from ansible_collections.nec.expether.plugins.module_utils._names import check_name, listed, podm_uuid
+from ansible_collections.nec.expether.plugins.module_utils._pci_names import PciNames
+from ansible_collections.nec.expether.plugins.module_utils._plan import World
+from ansible_collections.nec.expether.plugins.module_utils._planner import plan_release, warnings
+from ansible_collections.nec.expether.plugins.module_utils._registry import (
+    NEVER,
+    Body,
+    Change,
+    Document,
+    RegistryError,
+    now_iso,
+)
+from ansible_collections.nec.expether.plugins.module_utils._sync import device_changes
+from ansible_collections.nec.expether.plugins.module_utils._views import Views
+
+
+def run(context: Context) -> Result:
+    """Bring a pod manager's registration to what the task says."""
+    documents = context.registry.all("pod_managers")
+    found = next(iter(named(documents, context.params["name"])), None)
+    if context.params["state"] == "absent":
+        return _absent(context, found)
+    return _present(context, documents, found)
+
+
+def _present(context: Context, documents: t.Sequence[Document], found: Document | None) -> Result:
+    uuid, name = (
+        (found.uuid, found.body["name"])
+        if found
+        else (podm_uuid(context.params["name"]), check_name(context.params["name"], "pod manager"))
+    )
+    settings = _wanted_settings(context, found)
+    for other in documents:
+        if other.uuid != uuid and other.body["url"] == settings.url:
+            raise Refused(f"{settings.url} is registered already, as pod manager {other.body['name']}.")
+    old: Body = found.body if found else {}
+    told = {key: value for key in ("description", "location") if (value := context.params[key]) is not None}
+    wanted: Body = {
+        "name": name,
+        "url": settings.url,
+        "username": settings.username,
+        "description": None,
+        "location": None,
+        **{key: old[key] for key in ("description", "location") if key in old},
+        **told,
+        "connection": connection(context, old.get("connection") or {}),
+    }
+    old_settings = _remembered_settings(context, found)
+    password_changed = old_settings is None or old_settings.password != settings.password
+    differs = password_changed or any(old.get(key) != value for key, value in wanted.items())
+    other_eem = old_settings is None or old_settings != settings
+    sync = context.params["sync"] and (old.get("last_sync") is None or old["url"] != settings.url)
+    before = podm_view(uuid, old) if found else {}
+    if not (differs or sync):
+        return {"changed": False, "podm": before, "diff": {"before": before, "after": before}}
+    now = now_iso()
+    body: Body = {
+        **{"api_version": None, "status": "Unknown", "last_sync": None, "last_error": None, "created_at": now},
+        **old,
+        **wanted,
+        "updated_at": now,
+    }
+    changes: list[Change] = []
+    if other_eem or sync:
+        changes = _ask(context, settings, uuid, body, sync)
+    if password_changed or "password" not in body:
+        body["password"] = context.secrets().encrypt(settings.password) if settings.password is not None else None
+    if not context.check_mode:
+        context.registry.commit(
+            [Change("pod_managers", uuid, body, found.revision if found else NEVER), *changes],
+        )
+    after = podm_view(uuid, body)
+    hidden = {"password": "********"} if password_changed and found else {}
+    return {
+        "changed": True,
+        "podm": after,
+        # A new password is a change that the diff shows, without showing it.
+        "diff": {
+            "before": {**before, **hidden},
+            "after": {**after, **({"password": "******** (another one)"} if hidden else {})},
+        },
+    }
+
+
+def _wanted_settings(context: Context, found: Document | None) -> Settings:
+    """Return how to reach the EEM: a new one by the environment too, a known one by what the task says alone."""
+    params = context.params
+    if found is None:
+        url = given_url(context, context.option("url", ENV_URL))
+        if url is None:
+            raise InvalidInput(f"Pod manager {params['name']!r} is not registered yet: url says where its EEM is.")
+        return unregistered(context, url)
+    known = settings_of(context, found)
+    return known._replace(url=given_url(context, params["url"]) or known.url)
+
+
+def _remembered_settings(context: Context, found: Document | None) -> Settings | None:
+    """Return how a registered EEM is reached so far; C(None) if there is none or its password's key is lost.
+
+    In that case the task says the password anew, or it has failed already.
+    """
+    try:
+        return remembered(context, found) if found else None
+    except RegistryError:
+        return None
+
+
+def _ask(context: Context, settings: Settings, uuid: str, body: Body, sync: bool) -> list[Change]:
+    """Ask the EEM who it is, and with C(sync) what it has; return the changes for its devices."""
+    with Client(settings) as client:
+        body["api_version"] = client.api_version()
+        records = client.devices_detail().devices if sync else None
+        context.warn(client.waited)
+    body.update(status="Online", last_error=None)
+    if records is None:
+        return []
+    body["last_sync"] = now_iso()
+    fabric = Fabric.from_records(records)
+    return device_changes(context.registry, fabric, Views(uuid, body["name"], {}, PciNames()))
+
+
+def _absent(context: Context, found: Document | None) -> Result:
+    if found is None:
+        return {"changed": False, "podm": None, "plan": [], "diff": {"before": {}, "after": {}}}
+    view = podm_view(found.uuid, found.body)
+    nodes = [node for node in context.registry.all("nodes") if node.body["podm_id"] == found.uuid]
+    if nodes and not context.params["cascade"]:
+        names = listed(sorted(node.body["name"] for node in nodes))
+        raise Refused(
+            f"Pod manager {view['name']} has nodes: {names}. Release them first (expether_node, state: absent), or say"
+            " cascade: true, which detaches their devices and forgets them."
+        )
+    rows: list[Body] = []
+    if nodes:
+        rows = _release_all(context, found)
+    elif not context.check_mode:
+        context.registry.commit(_forget(context, found))
+    return {"changed": True, "podm": view, "plan": rows, "diff": {"before": view, "after": {}}}
+
+
+def _forget(context: Context, found: Document) -> list[Change]:
+    """Return the changes that forget a pod manager and its devices."""
+    return [
+        Change("pod_managers", found.uuid, None, found.revision),
+        *(
+            Change("devices", device.uuid, None, None)
+            for device in context.registry.all("devices")
+            if device.body["podm_id"] == found.uuid
+        ),
+    ]
+
+
+def _release_all(context: Context, found: Document) -> list[Body]:
+    groups = {node.uuid: node.body.get("group_id") for node in context.registry.all("nodes")}
+
+    def draft(world: World) -> Draft:
+        return Draft(plan_release(world, world.nodes.values(), groups))
+
+    def forget(_outcome: Outcome) -> list[Change]:
+        return _forget(context, found)
+
+    with Client(settings_of(context, found)) as client:
+        executor = Executor(client, found.uuid, context.registry, f"removal of {found.body['name']}", forget)
+        outcome = executor.run(draft, context.check_mode)
+        context.warn([*warnings(outcome.world, outcome.plan), *executor.waited, *client.waited])
+    return outcome.rows

@@ -1,0 +1,48 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What expether_podm_info does. Private to the collection."""
+
+from __future__ import annotations
+
+from ansible_collections.nec.expether.plugins.module_utils._documents import named, podm_view
+from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError
+from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
+from ansible_collections.nec.expether.plugins.module_utils._registry import Body, Document
+
+
+def run(context: Context) -> Result:
+    """List pod managers as they are remembered, or ask each now."""
+    documents = context.registry.all("pod_managers")
+    wanted = context.params["name"]
+    if wanted is not None:
+        documents = list({found.uuid: found for name in wanted for found in named(documents, name)}.values())
+    documents.sort(key=lambda document: document.body["name"].casefold())
+    if not context.params["check"]:
+        return {"changed": False, "podms": [podm_view(found.uuid, found.body) for found in documents]}
+    # Imported here: what only reads the registry does not pay for HTTP.
+    from ansible_collections.nec.expether.plugins.module_utils._client import Client, Settings
+    from ansible_collections.nec.expether.plugins.module_utils._glue_eem import remembered
+    from ansible_collections.nec.expether.plugins.module_utils._side_by_side import side_by_side
+
+    def settings(document: Document) -> Settings | ExpetherError:
+        try:
+            return remembered(context, document)
+        except ExpetherError as error:
+            return error
+
+    known = {document.uuid: settings(document) for document in documents}
+
+    def ask(document: Document) -> Body:
+        how = known[document.uuid]
+        if isinstance(how, ExpetherError):
+            raise how
+        with Client(how) as client:
+            return {"status": "Online", "api_version": client.api_version(), "last_error": None}
+
+    podms = []
+    for document, answer in side_by_side(documents, ask):
+        now = {"status": "Offline", "last_error": answer.message} if isinstance(answer, ExpetherError) else answer
+        podms.append({**podm_view(document.uuid, document.body), **now})
+    return {"changed": False, "podms": podms}
