@@ -84,18 +84,12 @@ notes:
   - Proxies and other settings of the environment are not used to reach an EEM.
 """
 
-    # For modules that need no EEM.
-    UNUSED = r"""
-notes:
-  - The options O(podm), O(url) and those of how to reach an EEM are taken so that C(module_defaults) of the action
-    group may set them; which pod managers or flavors this module is about does not depend on them.
-"""
-
-    # For the module that registers one.
-    IGNORED_PODM = r"""
+    # For modules that are not about the devices of one EEM.
+    NOT_NEEDED = r"""
 options:
   podm:
     description:
-      - Taken so that C(module_defaults) of the action group may set it, and not used; see O(name).
+      - Not used by this module. It is taken, like the options of how to reach an EEM where they do nothing, so that
+        C(module_defaults) of the action group may set it.
     type: str
 """

@@ -15,9 +15,8 @@ description:
 author:
   - nec.expether contributors (@nec-expether)
 extends_documentation_fragment:
-  - nec.expether.eem
   - nec.expether.eem.connection
-  - nec.expether.eem.unused
+  - nec.expether.eem.not_needed
   - nec.expether.registry
   - nec.expether.attributes
   - nec.expether.attributes.changes
@@ -30,10 +29,11 @@ options:
   properties:
     description:
       - What devices a node of this flavor has. Needed to make a flavor.
-      - Valence's form is C({"pci_device": {"type": ["GPU", "GPU", "SSD"]}}); a repeated type means several
-        devices.
-      - The longer form is C({"devices": [{"type": "GPU", "count": 2, "vendor_id": "10de", "device_id": "1db6", "model":
-        "..."}]}); every key is optional, at least one must be given, and C(count) is 1 unless given.
+      - >-
+        Valence's form is C({"pci_device": {"type": ["GPU", "GPU", "SSD"]}}); a repeated type means several devices.
+      - >-
+        The longer form is C({"devices": [{"type": "GPU", "count": 2, "vendor_id": "10de", "device_id": "1db6",
+        "model": "..."}]}); every key is optional, at least one must be given, and C(count) is 1 unless given.
       - The types are SSD, NIC, GPU, Multi, SWITCH, USB, ACS and Unknown. Write PCI ids as 4 hex digits in quotes.
     type: dict
   description:
@@ -77,6 +77,97 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+flavor:
+  description:
+    - The flavor; as it was if it was removed.
+  returned: success
+  type: dict
+  contains:
+    uuid:
+      description:
+        - The UUID of the flavor. It is derived from its name.
+      type: str
+      sample: 90c06b9d-842e-54fa-bde0-0399636d0436
+      returned: always
+    name:
+      description:
+        - The name of the flavor.
+      type: str
+      sample: gpu-small
+      returned: always
+    description:
+      description:
+        - Words for people.
+      type: str
+      sample: One GPU and one SSD
+      returned: always
+    properties:
+      description:
+        - What devices a node of this flavor has, as it was given.
+      type: dict
+      sample:
+        pci_device:
+          type:
+            - GPU
+            - SSD
+      returned: always
+    created_at:
+      description:
+        - When it was made, in UTC.
+      type: str
+      sample: '2026-11-24T02:00:18Z'
+      returned: always
+    updated_at:
+      description:
+        - When it was changed last, in UTC.
+      type: str
+      sample: '2026-11-24T02:00:18Z'
+      returned: always
+failure:
+  description:
+    - What went wrong, for machines.
+  returned: failure
+  type: dict
+  contains:
+    kind:
+      description:
+        - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
+          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
+          C(outcome_unknown), C(registry), C(registry_conflict) or C(missing_library).'
+      type: str
+      sample: refused
+      returned: always
+    code:
+      description:
+        - EEM's five-digit code, where it gave one.
+      type: str
+      sample: '40004'
+      returned: always
+    http_status:
+      description:
+        - The HTTP status, where there was an answer.
+      type: int
+      sample: 400
+      returned: always
+    message:
+      description:
+        - What went wrong.
+      type: str
+      sample: '2 GPU wanted, 1 free: 0x8cdf9d512932 not answering.'
+      returned: always
+    url:
+      description:
+        - What was asked, without credentials.
+      type: str
+      sample: null
+      returned: always
+    candidates:
+      description:
+        - 'Where something was refused for lack of devices or systems: why each does not serve.'
+      type: dict
+      returned: where there are any
+      sample:
+        '0x8cdf9d512932': not answering
 """
 
 from ansible_collections.nec.expether.plugins.module_utils._argspec import UNUSED_EEM, ArgSpec

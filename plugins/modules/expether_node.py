@@ -11,7 +11,7 @@ module: expether_node
 short_description: Compose, adopt or release a node
 version_added: 0.1.0
 description:
-  - Composes a node: chooses a system (EESV) and free devices (EEIO) that meet the wish, and attaches them.
+  - Composes a node. Chooses a system (EESV) and free devices (EEIO) that meet the wish, and attaches them.
   - A system is chosen that answers, is enabled, is no node and has room for the whole wish; of those one that
     has its own group id already (so that no reboot is needed), then the one with most room left, then the
     lowest id.
@@ -41,10 +41,11 @@ options:
   properties:
     description:
       - What devices the node shall have.
-      - Valence's form is C({"pci_device": {"type": ["GPU", "GPU", "SSD"]}}); a repeated type means several
-        devices.
-      - The longer form is C({"devices": [{"type": "GPU", "count": 2, "vendor_id": "10de", "device_id": "1db6", "model":
-        "..."}]}); every key is optional, at least one must be given, and C(count) is 1 unless given.
+      - >-
+        Valence's form is C({"pci_device": {"type": ["GPU", "GPU", "SSD"]}}); a repeated type means several devices.
+      - >-
+        The longer form is C({"devices": [{"type": "GPU", "count": 2, "vendor_id": "10de", "device_id": "1db6",
+        "model": "..."}]}); every key is optional, at least one must be given, and C(count) is 1 unless given.
       - The types are SSD, NIC, GPU, Multi, SWITCH, USB, ACS and Unknown. Write PCI ids as 4 hex digits in quotes.
     type: dict
   node_index:
@@ -108,6 +109,442 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+node:
+  description:
+    - The node; as it was if it was released; null if there was none.
+  returned: success
+  type: dict
+  contains:
+    id:
+      description:
+        - The EEM id of the system (EESV).
+      type: str
+      sample: '0x8cdf9d53f236'
+      returned: always
+    resource_uri:
+      description:
+        - The path of the system at the EEM.
+      type: str
+      sample: devices/0x8cdf9d53f236
+      returned: always
+    pooled_group_id:
+      description:
+        - The group id; 4094 for a system that has none of its own yet.
+      type: str
+      sample: '17'
+      returned: always
+    type:
+      description:
+        - 'The card''s generation: 1g, 10g or 40g.'
+      type: str
+      sample: 40g
+      returned: always
+    mac_address:
+      description:
+        - The MAC address of the card.
+      type: str
+      sample: 8c:df:9d:53:f2:36
+      returned: always
+    serial_number:
+      description:
+        - The serial number of the card.
+      type: str
+      sample: DG7MMQ   2BH070004
+      returned: always
+    power_state:
+      description:
+        - The power state as the card tells it.
+      type: str
+      sample: 'on'
+      returned: always
+    host_model:
+      description:
+        - The model of the server that the card sits in.
+      type: str
+      sample: UCSC-C240-M4SX
+      returned: always
+    host_serial_number:
+      description:
+        - The serial number of the server that the card sits in.
+      type: str
+      sample: FCH1905V2EG
+      returned: always
+    description:
+      description:
+        - The model of the card.
+      type: str
+      sample: ExpEther Board (40G)
+      returned: always
+    ee_version:
+      description:
+        - The version of ExpEther.
+      type: str
+      sample: v1.0
+      returned: always
+    updated_at:
+      description:
+        - When the card changed last, in UTC.
+      type: str
+      sample: '2021-11-16T16:08:51.495Z'
+      returned: always
+    reachable:
+      description:
+        - Whether the card answers on any of its ports; null if it does not tell.
+      type: bool
+      sample: true
+      returned: always
+    ports_up:
+      description:
+        - On how many of its two ports the card answers. With 1 there is no second path.
+      type: int
+      sample: 1
+      returned: always
+    enabled:
+      description:
+        - Whether changes may be asked of the card; null if it does not tell.
+      type: bool
+      sample: true
+      returned: always
+    max_devices:
+      description:
+        - How many devices the system takes.
+      type: int
+      sample: 16
+      returned: always
+    free_slots:
+      description:
+        - How many more devices the system takes.
+      type: int
+      sample: 14
+      returned: always
+    device_ids:
+      description:
+        - The EEM ids of the devices that the system has.
+      type: list
+      elements: str
+      sample:
+        - '0x8cdf9d512930'
+        - '0x8cdf9d512932'
+      returned: always
+    node:
+      description:
+        - The name of the node that the system is; null if it is none.
+      type: str
+      sample: train-1
+      returned: always
+    podm:
+      description:
+        - The name of the pod manager; null if the EEM is not registered.
+      type: str
+      sample: rack1
+      returned: always
+    podm_id:
+      description:
+        - The UUID of the pod manager.
+      type: str
+      sample: 97e8edc4-3a67-5a91-b64c-a0c88adb58e9
+      returned: always
+    uuid:
+      description:
+        - The UUID of the node. It is derived from its pod manager and its name.
+      type: str
+      sample: 64dfe663-6186-5209-bf58-5c5400c54d42
+      returned: always
+    name:
+      description:
+        - The name of the node.
+      type: str
+      sample: train-1
+      returned: always
+    index:
+      description:
+        - The EEM id of the node's system.
+      type: str
+      sample: '0x8cdf9d53f236'
+      returned: always
+    state:
+      description:
+        - C(composing) while it is being composed or when that was cut short, C(composed), or C(managed).
+      type: str
+      sample: composed
+      returned: always
+    listed:
+      description:
+        - Whether the EEM lists the node's system. If it does not, or was not asked, all that it would tell is null.
+      type: bool
+      sample: true
+      returned: always
+    devices:
+      description:
+        - The devices of the node.
+      type: list
+      elements: dict
+      returned: always
+      contains:
+        uuid:
+          description:
+            - The UUID of the device. It is derived from its pod manager and its EEM id.
+          type: str
+          sample: 92b7c2d4-5f3e-5d0c-9a35-5d6b2f0a8c11
+          returned: always
+        device_id:
+          description:
+            - The EEM id of the device (EEIO).
+          type: str
+          sample: '0x8cdf9d512930'
+          returned: always
+        podm_id:
+          description:
+            - The UUID of the pod manager.
+          type: str
+          sample: 97e8edc4-3a67-5a91-b64c-a0c88adb58e9
+          returned: always
+        podm:
+          description:
+            - The name of the pod manager; null if the EEM is not registered.
+          type: str
+          sample: rack1
+          returned: always
+        type:
+          description:
+            - 'What the device is: SSD, NIC, GPU, Multi, SWITCH, USB, ACS or Unknown; null if it tells no class
+              code.'
+          type: str
+          sample: GPU
+          returned: always
+        state:
+          description:
+            - C(free), C(allocated) to a system, or C(stranded) in a group that no system has.
+          type: str
+          sample: allocated
+          returned: always
+        node_id:
+          description:
+            - The EEM id of the system (EESV) that has the device.
+          type: str
+          sample: '0x8cdf9d53f236'
+          returned: always
+        node:
+          description:
+            - The name of the node that has the device; null if its system is no node.
+          type: str
+          sample: train-1
+          returned: always
+        pooled_group_id:
+          description:
+            - The group id; 4093 for a free device.
+          type: str
+          sample: '17'
+          returned: always
+        resource_uri:
+          description:
+            - The path of the device at the EEM.
+          type: str
+          sample: devices/0x8cdf9d512930
+          returned: always
+        mac_address:
+          description:
+            - The MAC address of the card.
+          type: str
+          sample: 8c:df:9d:51:29:30
+          returned: always
+        model:
+          description:
+            - The model of the card or I/O box.
+          type: str
+          sample: EE I/O Expansion Unit (40G)-2S
+          returned: always
+        serial_number:
+          description:
+            - The serial number of the card or I/O box.
+          type: str
+          sample: 6Z00101
+          returned: always
+        card_type:
+          description:
+            - 'The card''s generation: 1g, 10g or 40g.'
+          type: str
+          sample: 40g
+          returned: always
+        vendor_id:
+          description:
+            - The PCI vendor id in 4 hex digits.
+          type: str
+          sample: 10de
+          returned: always
+        pci_device_id:
+          description:
+            - The PCI device id in 4 hex digits.
+          type: str
+          sample: 1db6
+          returned: always
+        class_code:
+          description:
+            - The PCI class code in 6 hex digits.
+          type: str
+          sample: '030200'
+          returned: always
+        vendor_name:
+          description:
+            - The vendor's name in the PCI id list; null without the list or the Python library hwdata.
+          type: str
+          sample: NVIDIA Corporation
+          returned: always
+        device_name:
+          description:
+            - The device's name in the PCI id list; null without the list or the Python library hwdata.
+          type: str
+          sample: GV100GL [Tesla V100 PCIe 32GB]
+          returned: always
+        reachable:
+          description:
+            - Whether the card answers on any of its ports; null if it does not tell.
+          type: bool
+          sample: true
+          returned: always
+        ports_up:
+          description:
+            - On how many of its two ports the card answers. With 1 there is no second path.
+          type: int
+          sample: 1
+          returned: always
+        enabled:
+          description:
+            - Whether changes may be asked of the card; null if it does not tell.
+          type: bool
+          sample: true
+          returned: always
+        power_state:
+          description:
+            - The power state as the card tells it.
+          type: str
+          sample: 'on'
+          returned: always
+        updated_at:
+          description:
+            - When the card changed last, in UTC.
+          type: str
+          sample: '2021-11-16T16:08:52.401Z'
+          returned: always
+        missing_since:
+          description:
+            - Of a device that is remembered and that EEM no longer lists, since when, in UTC.
+          type: str
+          sample: null
+          returned: always
+        synced_at:
+          description:
+            - Of a device that is remembered, when its EEM was asked last, in UTC.
+          type: str
+          sample: null
+          returned: always
+plan:
+  description:
+    - 'What a run changes, step by step: in check mode what it would change.'
+  returned: success, and failure after a change has begun
+  type: list
+  elements: dict
+  contains:
+    action:
+      description:
+        - C(set_group) gives a system its group id, C(attach) and C(detach) change a device's; C(remember) and C(forget)
+          change a node in the registry.
+      type: str
+      sample: attach
+      returned: always
+    device:
+      description:
+        - The EEM id of the device; null if no device is changed.
+      type: str
+      sample: '0x8cdf9d512930'
+      returned: always
+    node:
+      description:
+        - The name of the node or the EEM id of a system that is none; null for a stranded device.
+      type: str
+      sample: train-1
+      returned: always
+    node_id:
+      description:
+        - The EEM id of the system.
+      type: str
+      sample: '0x8cdf9d53f236'
+      returned: always
+    from:
+      description:
+        - The group id before; of a node its state.
+      type: str
+      sample: '4093'
+      returned: always
+    to:
+      description:
+        - The group id after; of a node its state.
+      type: str
+      sample: '17'
+      returned: always
+    status:
+      description:
+        - C(planned) if it was not tried, C(done), C(undone) if it was done and taken back, or C(failed).
+      type: str
+      sample: done
+      returned: always
+reboot_required:
+  description:
+    - Whether a host must be rebooted before all takes effect.
+  returned: success
+  type: bool
+  sample: false
+rescan_required:
+  description:
+    - Whether a host must rescan its PCI bus before it sees its new devices.
+  returned: success
+  type: bool
+  sample: true
+failure:
+  description:
+    - What went wrong, for machines.
+  returned: failure
+  type: dict
+  contains:
+    kind:
+      description:
+        - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
+          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
+          C(outcome_unknown), C(registry), C(registry_conflict) or C(missing_library).'
+      type: str
+      sample: refused
+      returned: always
+    code:
+      description:
+        - EEM's five-digit code, where it gave one.
+      type: str
+      sample: '40004'
+      returned: always
+    http_status:
+      description:
+        - The HTTP status, where there was an answer.
+      type: int
+      sample: 400
+      returned: always
+    message:
+      description:
+        - What went wrong.
+      type: str
+      sample: '2 GPU wanted, 1 free: 0x8cdf9d512932 not answering.'
+      returned: always
+    url:
+      description:
+        - What was asked, without credentials.
+      type: str
+      sample: null
+      returned: always
+    candidates:
+      description:
+        - 'Where something was refused for lack of devices or systems: why each does not serve.'
+      type: dict
+      returned: where there are any
+      sample:
+        '0x8cdf9d512932': not answering
 """
 
 from ansible_collections.nec.expether.plugins.module_utils._argspec import EEM, ArgSpec

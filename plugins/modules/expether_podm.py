@@ -21,7 +21,7 @@ author:
   - nec.expether contributors (@nec-expether)
 extends_documentation_fragment:
   - nec.expether.eem.connection
-  - nec.expether.eem.ignored_podm
+  - nec.expether.eem.not_needed
   - nec.expether.registry
   - nec.expether.attributes
   - nec.expether.attributes.changes
@@ -80,6 +80,198 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+podm:
+  description:
+    - The pod manager; as it was if it was removed.
+  returned: success
+  type: dict
+  contains:
+    uuid:
+      description:
+        - The UUID of the pod manager. It is derived from its name.
+      type: str
+      sample: 97e8edc4-3a67-5a91-b64c-a0c88adb58e9
+      returned: always
+    name:
+      description:
+        - The name of the pod manager.
+      type: str
+      sample: rack1
+      returned: always
+    url:
+      description:
+        - The base URL of the EEM.
+      type: str
+      sample: http://eem.example.com:30500/eem
+      returned: always
+    driver:
+      description:
+        - Always C(expether).
+      type: str
+      sample: expether
+      returned: always
+    username:
+      description:
+        - The user name.
+      type: str
+      sample: admin
+      returned: always
+    description:
+      description:
+        - Words for people.
+      type: str
+      sample: null
+      returned: always
+    location:
+      description:
+        - Where it is, in words for people.
+      type: str
+      sample: Hall 2, rack 14
+      returned: always
+    connection:
+      description:
+        - How the EEM is reached, as registered.
+      type: dict
+      sample:
+        validate_certs: true
+        ca_path: null
+        client_cert: null
+        client_key: null
+        timeout: 30.0
+        retries: 3
+        conditional_updates: true
+      returned: always
+    status:
+      description:
+        - C(Online), C(Offline), or C(Unknown) if it was not asked yet.
+      type: str
+      sample: Online
+      returned: always
+    api_version:
+      description:
+        - The version of the EEM's API.
+      type: str
+      sample: v1.0.8
+      returned: always
+    last_sync:
+      description:
+        - When its devices were remembered last, in UTC.
+      type: str
+      sample: '2026-11-24T02:00:18Z'
+      returned: always
+    last_error:
+      description:
+        - Why it could not be asked last.
+      type: str
+      sample: null
+      returned: always
+    created_at:
+      description:
+        - When it was registered, in UTC.
+      type: str
+      sample: '2026-11-24T02:00:18Z'
+      returned: always
+    updated_at:
+      description:
+        - When its registration changed last, in UTC.
+      type: str
+      sample: '2026-11-24T02:00:18Z'
+      returned: always
+plan:
+  description:
+    - With O(cascade=true), what the removal changes, step by step.
+  returned: O(state=absent), and failure after a change has begun
+  type: list
+  elements: dict
+  contains:
+    action:
+      description:
+        - C(set_group) gives a system its group id, C(attach) and C(detach) change a device's; C(remember) and C(forget)
+          change a node in the registry.
+      type: str
+      sample: attach
+      returned: always
+    device:
+      description:
+        - The EEM id of the device; null if no device is changed.
+      type: str
+      sample: '0x8cdf9d512930'
+      returned: always
+    node:
+      description:
+        - The name of the node or the EEM id of a system that is none; null for a stranded device.
+      type: str
+      sample: train-1
+      returned: always
+    node_id:
+      description:
+        - The EEM id of the system.
+      type: str
+      sample: '0x8cdf9d53f236'
+      returned: always
+    from:
+      description:
+        - The group id before; of a node its state.
+      type: str
+      sample: '4093'
+      returned: always
+    to:
+      description:
+        - The group id after; of a node its state.
+      type: str
+      sample: '17'
+      returned: always
+    status:
+      description:
+        - C(planned) if it was not tried, C(done), C(undone) if it was done and taken back, or C(failed).
+      type: str
+      sample: done
+      returned: always
+failure:
+  description:
+    - What went wrong, for machines.
+  returned: failure
+  type: dict
+  contains:
+    kind:
+      description:
+        - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
+          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
+          C(outcome_unknown), C(registry), C(registry_conflict) or C(missing_library).'
+      type: str
+      sample: refused
+      returned: always
+    code:
+      description:
+        - EEM's five-digit code, where it gave one.
+      type: str
+      sample: '40004'
+      returned: always
+    http_status:
+      description:
+        - The HTTP status, where there was an answer.
+      type: int
+      sample: 400
+      returned: always
+    message:
+      description:
+        - What went wrong.
+      type: str
+      sample: '2 GPU wanted, 1 free: 0x8cdf9d512932 not answering.'
+      returned: always
+    url:
+      description:
+        - What was asked, without credentials.
+      type: str
+      sample: null
+      returned: always
+    candidates:
+      description:
+        - 'Where something was refused for lack of devices or systems: why each does not serve.'
+      type: dict
+      returned: where there are any
+      sample:
+        '0x8cdf9d512932': not answering
 """
 
 from ansible_collections.nec.expether.plugins.module_utils._argspec import UNUSED_EEM, ArgSpec

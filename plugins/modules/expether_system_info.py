@@ -44,6 +44,258 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+systems:
+  description:
+    - The systems, in the order of their pod managers' names and their ids.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description:
+        - The EEM id of the system (EESV).
+      type: str
+      sample: '0x8cdf9d53f236'
+      returned: always
+    resource_uri:
+      description:
+        - The path of the system at the EEM.
+      type: str
+      sample: devices/0x8cdf9d53f236
+      returned: always
+    pooled_group_id:
+      description:
+        - The group id; 4094 for a system that has none of its own yet.
+      type: str
+      sample: '17'
+      returned: always
+    type:
+      description:
+        - 'The card''s generation: 1g, 10g or 40g.'
+      type: str
+      sample: 40g
+      returned: always
+    mac_address:
+      description:
+        - The MAC address of the card.
+      type: str
+      sample: 8c:df:9d:53:f2:36
+      returned: always
+    serial_number:
+      description:
+        - The serial number of the card.
+      type: str
+      sample: DG7MMQ   2BH070004
+      returned: always
+    power_state:
+      description:
+        - The power state as the card tells it.
+      type: str
+      sample: 'on'
+      returned: always
+    host_model:
+      description:
+        - The model of the server that the card sits in.
+      type: str
+      sample: UCSC-C240-M4SX
+      returned: always
+    host_serial_number:
+      description:
+        - The serial number of the server that the card sits in.
+      type: str
+      sample: FCH1905V2EG
+      returned: always
+    description:
+      description:
+        - The model of the card.
+      type: str
+      sample: ExpEther Board (40G)
+      returned: always
+    ee_version:
+      description:
+        - The version of ExpEther.
+      type: str
+      sample: v1.0
+      returned: always
+    updated_at:
+      description:
+        - When the card changed last, in UTC.
+      type: str
+      sample: '2021-11-16T16:08:51.495Z'
+      returned: always
+    reachable:
+      description:
+        - Whether the card answers on any of its ports; null if it does not tell.
+      type: bool
+      sample: true
+      returned: always
+    ports_up:
+      description:
+        - On how many of its two ports the card answers. With 1 there is no second path.
+      type: int
+      sample: 1
+      returned: always
+    enabled:
+      description:
+        - Whether changes may be asked of the card; null if it does not tell.
+      type: bool
+      sample: true
+      returned: always
+    max_devices:
+      description:
+        - How many devices the system takes.
+      type: int
+      sample: 16
+      returned: always
+    free_slots:
+      description:
+        - How many more devices the system takes.
+      type: int
+      sample: 14
+      returned: always
+    device_ids:
+      description:
+        - The EEM ids of the devices that the system has.
+      type: list
+      elements: str
+      sample:
+        - '0x8cdf9d512930'
+        - '0x8cdf9d512932'
+      returned: always
+    node:
+      description:
+        - The name of the node that the system is; null if it is none.
+      type: str
+      sample: train-1
+      returned: always
+    podm:
+      description:
+        - The name of the pod manager; null if the EEM is not registered.
+      type: str
+      sample: rack1
+      returned: always
+    podm_id:
+      description:
+        - The UUID of the pod manager.
+      type: str
+      sample: 97e8edc4-3a67-5a91-b64c-a0c88adb58e9
+      returned: always
+errors:
+  description:
+    - The pod managers that could not be asked.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    podm:
+      description:
+        - The name of the pod manager that could not be asked.
+      type: str
+      sample: rack2
+      returned: always
+    podm_id:
+      description:
+        - Its UUID.
+      type: str
+      sample: 0b3f3f64-93a1-5b3e-9f8c-5f3f2c6a1a11
+      returned: always
+    msg:
+      description:
+        - What went wrong.
+      type: str
+      sample: 'GET http://eem2.example.com:30500/eem/devices/detail: no connection (Connection refused). Is EEM
+        running there?'
+      returned: always
+    failure:
+      description:
+        - The same for machines.
+      type: dict
+      returned: always
+      contains:
+        kind:
+          description:
+            - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
+              C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
+              C(outcome_unknown), C(registry), C(registry_conflict) or C(missing_library).'
+          type: str
+          sample: refused
+          returned: always
+        code:
+          description:
+            - EEM's five-digit code, where it gave one.
+          type: str
+          sample: '40004'
+          returned: always
+        http_status:
+          description:
+            - The HTTP status, where there was an answer.
+          type: int
+          sample: 400
+          returned: always
+        message:
+          description:
+            - What went wrong.
+          type: str
+          sample: '2 GPU wanted, 1 free: 0x8cdf9d512932 not answering.'
+          returned: always
+        url:
+          description:
+            - What was asked, without credentials.
+          type: str
+          sample: null
+          returned: always
+        candidates:
+          description:
+            - 'Where something was refused for lack of devices or systems: why each does not serve.'
+          type: dict
+          returned: where there are any
+          sample:
+            '0x8cdf9d512932': not answering
+failure:
+  description:
+    - What went wrong, for machines.
+  returned: failure
+  type: dict
+  contains:
+    kind:
+      description:
+        - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
+          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
+          C(outcome_unknown), C(registry), C(registry_conflict) or C(missing_library).'
+      type: str
+      sample: refused
+      returned: always
+    code:
+      description:
+        - EEM's five-digit code, where it gave one.
+      type: str
+      sample: '40004'
+      returned: always
+    http_status:
+      description:
+        - The HTTP status, where there was an answer.
+      type: int
+      sample: 400
+      returned: always
+    message:
+      description:
+        - What went wrong.
+      type: str
+      sample: '2 GPU wanted, 1 free: 0x8cdf9d512932 not answering.'
+      returned: always
+    url:
+      description:
+        - What was asked, without credentials.
+      type: str
+      sample: null
+      returned: always
+    candidates:
+      description:
+        - 'Where something was refused for lack of devices or systems: why each does not serve.'
+      type: dict
+      returned: where there are any
+      sample:
+        '0x8cdf9d512932': not answering
 """
 
 from ansible_collections.nec.expether.plugins.module_utils._argspec import EEM, ArgSpec
