@@ -1,0 +1,237 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The REST calls of the EEM interface notes, on the state, without HTTP: a request in, an answer out."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any, Callable
+
+from . import cards
+from .answers import Answer, error, html, json_answer
+from .listing import Listing, wrap
+from .options import Options
+from .rules import MALFORMED, Refusal, Rules
+from .state import Card, Fabric
+
+
+@dataclass
+class Request:
+    """What a call needs to know of an HTTP request. ``path`` is inside the context."""
+
+    method: str
+    path: str
+    query: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    content_type: str = ""
+    number: int | None = None
+
+    def json(self) -> dict[str, Any]:
+        """The body; a PUT body is JSON and says so [nec], else it is refused [?]."""
+        if not self.body.strip():
+            return {}
+        try:
+            value = json.loads(self.body)
+        except ValueError:
+            raise Refusal(MALFORMED, "the body is not JSON") from None
+        if not isinstance(value, dict):
+            raise Refusal(MALFORMED, "the body is not a JSON object")
+        return value
+
+
+Call = Callable[["Eem", Request, dict[str, str]], Answer]
+_TABLE: list[tuple[str, re.Pattern[str], str, Call]] = []
+
+
+def call(name: str) -> Callable[[Call], Call]:
+    """Enter a method in the table of calls under a name such as ``GET /devices/{id}``."""
+    method, template = name.split(" ")
+
+    def enter(function: Call) -> Call:
+        pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template))
+        _TABLE.append((method, pattern, name, function))
+        return function
+
+    return enter
+
+
+class Eem:
+    """One EEM: its cards, its rules, and how it answers."""
+
+    def __init__(self, fabric: Fabric, options: Options) -> None:
+        self.fabric = fabric
+        self.options = options
+        self.rules = Rules(fabric, options)
+        self.listing = Listing(fabric, options)
+        self.empty = False
+        """True for a while after a restart: no card has been found yet."""
+
+    def answer(self, request: Request) -> Answer:
+        found, _name, function, parts = find(request.method, request.path)
+        if function is None:
+            # Not in the notes; a servlet container answers so [?].
+            return html(405 if found else 404, f"{request.method} {request.path}" if found else request.path)
+        if request.method == "PUT" and request.body.strip() and "json" not in request.content_type:
+            return html(415, request.content_type or "no Content-Type")
+        try:
+            return function(self, request, parts)
+        except Refusal as refusal:
+            return error(refusal.code, refusal.message)
+
+    def card(self, parts: dict[str, str]) -> Card:
+        if self.empty:
+            raise Refusal("40400", f"device {parts['id']} is not found")
+        return self.rules.card(parts["id"])
+
+    def changed(self, value: dict[str, Any]) -> Answer:
+        """The answer to a change: 200 with an object, 200 with {}, or 204 with no body [nec]."""
+        if self.options.change_answer == "none":
+            return Answer(204, content_type=None)
+        return json_answer({} if self.options.change_answer == "empty" else value)
+
+    def no_devices(self, name: str) -> Answer:
+        """A list of nothing; an empty 200 has been provided for by a client, as "no devices"."""
+        if self.options.empty_list == "204":
+            return Answer(204, content_type=None)
+        return Answer(body=wrap(name, b"[]") if self.options.empty_list == "object" else b"")
+
+    # -- reading
+
+    @call("GET /api_version")
+    def api_version(self, request: Request, parts: dict[str, str]) -> Answer:
+        return json_answer({"version_number": "v1.0.8"})
+
+    @call("GET /devices")
+    def devices(self, request: Request, parts: dict[str, str]) -> Answer:
+        return self._list(request, detail=False)
+
+    @call("GET /devices/detail")
+    def devices_detail(self, request: Request, parts: dict[str, str]) -> Answer:
+        return self._list(request, detail=True)
+
+    def _list(self, request: Request, detail: bool) -> Answer:
+        status = request.query.get("status")
+        if status not in (None, "eesv", "eeio"):
+            raise Refusal(MALFORMED, f"status {status!r} is not one of eesv, eeio")
+        since = request.query.get("update_time")
+        if since is not None and not since.isdigit():
+            raise Refusal(MALFORMED, f"update_time {since!r} is not a time")
+        group = request.query.get("group_id")
+        body = self.listing.devices(detail, status, group, None if since is None else int(since))
+        if body is None or self.empty:
+            return self.no_devices("devices")
+        return Answer(body=body)
+
+    @call("GET /devices/{id}")
+    def device(self, request: Request, parts: dict[str, str]) -> Answer:
+        return Answer(body=wrap("device", self.listing.record(self.card(parts))))
+
+    @call("GET /groups")
+    def groups(self, request: Request, parts: dict[str, str]) -> Answer:
+        groups = [] if self.empty else self.fabric.groups()
+        if not groups and self.options.empty_list != "object":
+            return self.no_devices("groups")
+        return json_answer({"groups": [{"id": group} for group in groups]})
+
+    @call("GET /devices/{id}/uid_led_status")
+    def uid_led(self, request: Request, parts: dict[str, str]) -> Answer:
+        return json_answer({"uid_led_status": self.card(parts).led})
+
+    @call("GET /devices/{id}/rotary_switch_status")
+    def rotary(self, request: Request, parts: dict[str, str]) -> Answer:
+        return json_answer({"rotary_switch_status": cards.rotary_of(self.card(parts).record)})
+
+    # -- changing
+
+    @call("PUT /devices/{id}/group_id")
+    def set_group(self, request: Request, parts: dict[str, str]) -> Answer:
+        card = self.card(parts)
+        body = request.json()
+        # The notes name an optional update_time without saying where it goes: taken in the body and in the query [?].
+        self.rules.unchanged_since(card, body.get("update_time", request.query.get("update_time")))
+        self.rules.may_change(card)
+        group = body.get("group_id")
+        if group is None:
+            group = self.rules.pick_group(card)
+        elif not isinstance(group, str) or not group:
+            raise Refusal(MALFORMED, "group_id must be text")
+        self.rules.may_set_group(card, group)
+        self.fabric.set_group(card, group, "api", request.number)
+        return self.changed({"group_id": group, "update_time": self.listing.time_value(card)})
+
+    @call("DELETE /devices/{id}/group_id")
+    def delete_group(self, request: Request, parts: dict[str, str]) -> Answer:
+        card = self.card(parts)
+        self.rules.unchanged_since(card, request.query.get("update_time"))
+        self.rules.may_change(card)
+        self.rules.may_delete_group(card)
+        none = cards.UNSET if cards.is_eesv(card.record) else cards.FREE
+        if card.group != none:
+            self.fabric.set_group(card, none, "api", request.number)
+        return self.changed({"update_time": self.listing.time_value(card)})
+
+    @call("PUT /devices/{id}/audit")
+    def audit(self, request: Request, parts: dict[str, str]) -> Answer:
+        """Reads the card's state again; allowed on a disabled card too [nec]. That it moves update_time is [?]."""
+        card = self.card(parts)
+        self.rules.may_ask(card)
+        self.fabric.stamp(card)
+        return self.changed({"update_time": self.listing.time_value(card)})
+
+    @call("PUT /devices/{id}/uid_led_status")
+    def set_uid_led(self, request: Request, parts: dict[str, str]) -> Answer:
+        card = self.card(parts)
+        value = request.json().get("uid_led_status")
+        self.rules.may_change(card)
+        if value not in ("on", "off"):
+            raise Refusal(MALFORMED, "uid_led_status must be on or off")
+        self.fabric.set_led(card, value, "api", request.number)
+        return self.changed({"uid_led_status": value})
+
+    @call("PUT /devices/{id}/perst")
+    def perst(self, request: Request, parts: dict[str, str]) -> Answer:
+        return self._event(request, parts, "perst")
+
+    @call("PUT /devices/{id}/send_reset_frame")
+    def send_reset_frame(self, request: Request, parts: dict[str, str]) -> Answer:
+        return self._event(request, parts, "send_reset_frame")
+
+    def _event(self, request: Request, parts: dict[str, str], name: str) -> Answer:
+        card = self.card(parts)
+        self.rules.may_change(card)
+        self.fabric.event(card, name, "api", request.number)
+        return self.changed({})
+
+    @call("DELETE /devices/{id}")
+    def forget(self, request: Request, parts: dict[str, str]) -> Answer:
+        card = self.card(parts)
+        self.rules.may_forget(card, request.query.get("force") == "enabled")
+        self.fabric.remove(card.key, "api", request.number)
+        return self.changed({})
+
+    @call("DELETE /devices/{id}/ports/{port}/eeio_mac_address")
+    def forget_port(self, request: Request, parts: dict[str, str]) -> Answer:
+        card = self.card(parts)
+        self.rules.may_change(card)
+        port = self.rules.port(card, parts["port"])
+        self.fabric.forget_port(card, port, "api", request.number)
+        return self.changed({})
+
+    @call("PUT /dump_statistics")
+    def dump_statistics(self, request: Request, parts: dict[str, str]) -> Answer:
+        return self.changed({})
+
+
+def find(method: str, path: str) -> tuple[bool, str, Call | None, dict[str, str]]:
+    """Whether the path is known at all; the call's name as statistics count it, the call, and the parts of the path."""
+    known = False
+    for its_method, pattern, name, function in _TABLE:
+        match = pattern.fullmatch(path)
+        if match:
+            known = True
+            if its_method == method:
+                return True, name, function, match.groupdict()
+    return known, f"{method} (unknown)", None, {}

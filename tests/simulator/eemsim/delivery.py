@@ -1,0 +1,71 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Puts an answer on the wire, or spoils it as a fault says."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+
+from aiohttp import web
+
+from .answers import Answer
+
+# Tomcat of those years calls itself so; clients must not care.
+SERVER = "Apache-Coyote/1.1"
+
+
+async def send(request: web.Request, answer: Answer) -> web.StreamResponse:
+    """The response, sent as far as a fault lets it."""
+    if answer.drop:
+        return hang_up(request, answer.reset)
+    headers = {"Server": SERVER, **answer.headers}
+    if answer.content_type:
+        headers["Content-Type"] = answer.content_type
+    if answer.cut_at is not None:
+        return await _truncated(request, answer, headers)
+    if answer.trickle is not None:
+        return await _trickled(request, answer, headers)
+    return web.Response(status=answer.status, body=answer.body or None, headers=headers)
+
+
+def hang_up(request: web.Request, reset: bool = False) -> web.Response:
+    """Close the connection without an answer: orderly (FIN), or with a reset (RST)."""
+    transport = request.transport
+    if transport is not None:
+        raw = transport.get_extra_info("socket")
+        if reset and raw is not None:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    return web.Response()
+
+
+async def _truncated(request: web.Request, answer: Answer, headers: dict[str, str]) -> web.StreamResponse:
+    """A body cut in the middle: shorter than its Content-Length, or chunked without the last chunk."""
+    response = web.StreamResponse(status=answer.status, headers=headers)
+    if answer.chunked:
+        response.enable_chunked_encoding()
+    else:
+        response.content_length = len(answer.body)
+    await response.prepare(request)
+    cut = answer.body[:int(len(answer.body) * (answer.cut_at or 0))]
+    if cut:
+        await response.write(cut)
+    if request.transport is not None:
+        request.transport.close()
+    return response
+
+
+async def _trickled(request: web.Request, answer: Answer, headers: dict[str, str]) -> web.StreamResponse:
+    """One byte every so many seconds: each read of the client succeeds, yet the answer never ends."""
+    response = web.StreamResponse(status=answer.status, headers=headers)
+    response.content_length = len(answer.body)
+    await response.prepare(request)
+    for index in range(len(answer.body)):
+        await asyncio.sleep(answer.trickle or 0)
+        if request.transport is None or request.transport.is_closing():
+            break
+        await response.write(answer.body[index:index + 1])
+    return response
