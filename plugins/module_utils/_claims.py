@@ -157,7 +157,7 @@ class Claims:
         """
         process = claim["process"]
         if self._boot is not None and process["boot"] == self._boot:
-            return _process_start(process["pid"]) == process["start"]
+            return bool(_process_start(process["pid"]) == process["start"])
         return bool(time.time() < claim["until"])
 
     def _document(self) -> Document:

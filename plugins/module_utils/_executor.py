@@ -138,7 +138,7 @@ class Executor:
             except RegistryConflict as error:
                 if time.monotonic() > deadline:
                     self._fail(error)
-                time.sleep(random.uniform(0.0, POLL))
+                time.sleep(random.uniform(0.0, POLL))  # noqa: S311
             except Refused as error:
                 if check_mode or not error.waits_for or time.monotonic() > deadline:
                     self._fail(error)
@@ -183,7 +183,7 @@ class Executor:
         changes = []
         if made.node and any(step.action == "remember" for step in made.plan):
             hardware = any(step.card for step in made.plan)
-            found = self._nodes.get(made.node.index)
+            found = self._nodes.get(made.node.system)
             self._restore.setdefault(made.node.uuid, found)
             changes.append(
                 Change(
@@ -198,13 +198,13 @@ class Executor:
 
     def _node_body(self, made: Draft, found: Document | None, state: NodeState, world: World) -> Body:
         node = t.cast(Node, made.node)
-        group_id = after(world.fabric, made.plan).systems[node.index].group_id
+        group_id = after(world.fabric, made.plan).systems[node.system].group_id
         return {
             "created_at": now_iso(),
             **(found.body if found else {}),
             "name": node.name,
             "podm_id": self._podm_id,
-            "index": node.index,
+            "index": node.system,
             "state": state,
             # For the day on which EEM does not list the system any more: its devices are stranded there.
             "group_id": group_id,

@@ -106,7 +106,8 @@ class Fabric:
             group_id, update_time = cards[card.id]
             return card._replace(group_id=group_id, update_time=update_time or card.update_time)
 
-        return Fabric([after(card) for card in (*self.systems.values(), *self.devices.values())])
+        everything: list[Card] = [*self.systems.values(), *self.devices.values()]
+        return Fabric(map(after, everything))
 
 
 def has_own_group(system: Eesv) -> bool:

@@ -15,7 +15,6 @@ import traceback
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
 from ansible_collections.nec.expether.plugins.module_utils._argspec import ArgSpec
 from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, MissingLibrary
 from ansible_collections.nec.expether.plugins.module_utils._registry import (
@@ -29,7 +28,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry import (
 if t.TYPE_CHECKING:
     from ansible_collections.nec.expether.plugins.module_utils._secrets import Secrets
 
-Result = t.Dict[str, t.Any]
+Result = dict[str, t.Any]
 
 
 class Context:
@@ -104,6 +103,7 @@ def run_module(spec: ArgSpec, run: t.Callable[[Context], Result], changes: bool 
         supports_check_mode=True,
     )
     context = Context(module)
+    result: Result = {}
     try:
         result = run(context)
         if not module._diff:  # pylint: disable=protected-access

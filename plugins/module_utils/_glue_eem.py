@@ -24,7 +24,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry import Body
 
 ENV_URL = "EEM_URL"
 ENV_USERNAME = "EEM_USERNAME"
-ENV_PASSWORD = "EEM_PASSWORD"
+ENV_PASSWORD = "EEM_PASSWORD"  # noqa: S105
 
 
 class Target(t.NamedTuple):
@@ -63,7 +63,7 @@ def connection(context: Context, known: Body) -> Body:
     :raises InvalidInput: a value cannot be meant, or a file is not there
     """
     defaults = Settings("")._asdict()
-    found = {
+    found: Body = {
         key: value if (value := context.params.get(key)) is not None else known.get(key, defaults[key])
         for key in CONNECTION_KEYS
     }

@@ -18,12 +18,16 @@ NodeState = t.Literal["composing", "composed", "managed"]
 
 
 class Node(t.NamedTuple):
-    """A node as the registry remembers it. C(index) is the EESV id."""
+    """A node as the registry remembers it. C(system) is the EESV id; the registry and results call it index."""
 
     uuid: str
     name: str
-    index: str
+    system: str
     state: NodeState
+
+    def document(self) -> dict[str, str]:
+        """Return the node with the keys of results."""
+        return {"uuid": self.uuid, "name": self.name, "index": self.system, "state": self.state}
 
 
 class Step(t.NamedTuple):
@@ -69,7 +73,7 @@ class Step(t.NamedTuple):
         }
 
 
-Plan = t.Tuple[Step, ...]
+Plan = tuple[Step, ...]
 
 
 class World(t.NamedTuple):
@@ -98,7 +102,7 @@ def find_node(world: World, wanted: str) -> Node | None:
     tests: tuple[t.Callable[[Node], bool], ...] = (
         lambda node: node.name == wanted,
         lambda node: same_name(node.name, wanted),
-        lambda node: node.uuid == uuid or node.index == index,
+        lambda node: node.uuid == uuid or node.system == index,
     )
     return next((node for test in tests for node in nodes if test(node)), None)
 
@@ -115,7 +119,7 @@ def nodes_after(nodes: t.Mapping[str, Node], plan: t.Iterable[Step], node: Node 
         if step.action == "forget" and step.node_id:
             result.pop(step.node_id, None)
         elif step.action == "remember" and node is not None:
-            result[node.index] = node
+            result[node.system] = node
     return result
 
 

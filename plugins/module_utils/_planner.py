@@ -73,7 +73,7 @@ def plan_compose(world: World, node: Node, wish: Wish, purge: bool = False) -> P
     :param node: where and under which name; its system is found or chosen beforehand
     :raises Refused: what is wished cannot be had
     """
-    system = find_system(world.fabric, node.index)
+    system = find_system(world.fabric, node.system)
     known = world.nodes.get(system.id)
     if known is not None and known.uuid != node.uuid:
         raise Refused(f"System {system.id} is node {known.name} already.")
@@ -102,7 +102,7 @@ def plan_manage(world: World, node: Node) -> Plan:
 
     :raises Refused: it is a node under another name
     """
-    system = find_system(world.fabric, node.index)
+    system = find_system(world.fabric, node.system)
     known = world.nodes.get(system.id)
     if known is not None and known.uuid != node.uuid:
         raise Refused(f"System {system.id} is node {known.name} already.")
@@ -120,7 +120,7 @@ def plan_release(world: World, nodes: t.Iterable[Node], group_ids: t.Mapping[str
     """
     steps: list[Step] = []
     for node in nodes:
-        system = world.fabric.systems.get(node.index)
+        system = world.fabric.systems.get(node.system)
         if system is None:
             group_id = group_ids.get(node.uuid)
             devices = [
@@ -130,9 +130,9 @@ def plan_release(world: World, nodes: t.Iterable[Node], group_ids: t.Mapping[str
             _check_alone(world, system)
             devices = world.fabric.devices_of(system)
         _check_detachable(devices)
-        _check_not_held(world, [node.index, *(device.id for device in devices)])
+        _check_not_held(world, [node.system, *(device.id for device in devices)])
         steps += (detach_step(world, device.id) for device in devices)
-        steps.append(Step("forget", None, node.name, node.index, node.state, None))
+        steps.append(Step("forget", None, node.name, node.system, node.state, None))
     return tuple(steps)
 
 

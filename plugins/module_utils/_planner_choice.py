@@ -92,7 +92,7 @@ def choose_system(world: World, wish: Wish) -> Eesv:
 
     :raises Refused: none fits; the message says why each does not
     """
-    wanted = sum(want.count for want in wish)
+    wanted = sum(want.number for want in wish)
     reasons: dict[str, str] = {}
     fitting: list[Eesv] = []
     for system in world.fabric.systems.values():
@@ -140,7 +140,7 @@ def choose_devices(world: World, wish: Wish, have: t.Sequence[Eeio]) -> tuple[li
     chosen, counts = choose(wish, [*own, *free])
     lacking = []
     for want, count in zip(wish, counts):
-        if count < want.count:
+        if count < want.number:
             others = [
                 f"{device} {reason}" for device, reason in reasons.items() if want.matches(world.fabric.devices[device])
             ]

@@ -21,7 +21,7 @@ from ansible_collections.nec.expether.plugins.module_utils._errors import Expeth
 SCHEMA = 1
 
 Kind = t.Literal["pod_managers", "nodes", "devices", "flavors", "claims"]
-Body = t.Dict[str, t.Any]
+Body = dict[str, t.Any]
 
 ENV_REGISTRY = "EXPETHER_REGISTRY"
 ENV_KEY_FILE = "EXPETHER_REGISTRY_KEY_FILE"

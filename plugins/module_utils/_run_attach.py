@@ -77,7 +77,7 @@ def _system(where: Target, world: World, wanted: str) -> str:
     """
     node = find_node(world, wanted)
     if node is not None:
-        return node.index
+        return node.system
     index = parse_card_id(wanted)
     if index is None:
         names = listed(sorted(node.name for node in world.nodes.values()))

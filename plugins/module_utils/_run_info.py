@@ -20,7 +20,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.nec.expether.plugins.module_utils._glue_eem import Target
     from ansible_collections.nec.expether.plugins.module_utils._views import Views
 
-    Show = t.Callable[[Target, Fabric, Views, t.Sequence[Document]], t.List[Body]]
+    Show = t.Callable[[Target, Fabric, Views, t.Sequence[Document]], list[Body]]
 
 
 def run_devices(context: Context) -> Result:

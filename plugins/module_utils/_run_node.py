@@ -96,7 +96,7 @@ def _compose(context: Context, where: Target, world: World, name: str, wish: Wis
             raise InvalidInput(
                 f"Node {node.name} was left half composed: give its flavor or properties again, or release it."
             )
-        find_system(world.fabric, node.index)
+        find_system(world.fabric, node.system)
         return Draft((), node)
     plan = plan_compose(world, node._replace(state="composed"), wish, context.params["purge"])
     return Draft(plan, node._replace(state="composed") if plan else node)
@@ -125,8 +125,8 @@ def _new(where: Target, world: World, name: str, index: str, state: NodeState) -
 
 
 def _check_place(node: Node, index: str | None) -> None:
-    if index is not None and node.index != index:
-        raise Refused(f"Node {node.name} is on system {node.index}, not on {index}; release it first.")
+    if index is not None and node.system != index:
+        raise Refused(f"Node {node.name} is on system {node.system}, not on {index}; release it first.")
 
 
 def _carry_out(context: Context, where: Target, name: str, draft: t.Callable[[World], Draft]) -> Result:
@@ -155,8 +155,8 @@ def _carry_out(context: Context, where: Target, name: str, draft: t.Callable[[Wo
 
 
 def _shown(views: Views, fabric: Fabric, node: Node | None, nodes: t.Mapping[str, Node]) -> Body | None:
-    found = nodes.get(node.index) if node else None
-    return views.node(fabric, found._asdict()) if found and node and found.uuid == node.uuid else None
+    found = nodes.get(node.system) if node else None
+    return views.node(fabric, found.document()) if found and node and found.uuid == node.uuid else None
 
 
 def _brief(view: Body | None) -> Body:
@@ -182,15 +182,15 @@ def _only_forget(context: Context, name: str) -> Result:
     registry, podm_id, node = context.registry, found.body["podm_id"], node_of(found)
     claims = Claims(registry, podm_id, f"a run for node {node.name}", Settings("").patience)
     epoch, held = claims.look(clean=not context.check_mode)
-    if node.index in held:
-        raise Refused(f"Node {node.name} is being changed by {held[node.index]}; try again when that has ended.")
-    plan = (Step("forget", None, node.name, node.index, node.state, None),)
+    if node.system in held:
+        raise Refused(f"Node {node.name} is being changed by {held[node.system]}; try again when that has ended.")
+    plan = (Step("forget", None, node.name, node.system, node.state, None),)
     if not context.check_mode:
-        claims.take(epoch, [node.index])
+        claims.take(epoch, [node.system])
         claims.release(changed=True, with_changes=[Change("nodes", found.uuid, None, found.revision)])
     podm = registry.get("pod_managers", podm_id)
     views = Views(podm_id, podm.body["name"] if podm else None, {})
-    view = views.node(Fabric([]), node._asdict())
+    view = views.node(Fabric([]), node.document())
     return _result(plan, [step.view("planned" if context.check_mode else "done") for step in plan], view, None)
 
 

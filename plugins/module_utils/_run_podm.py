@@ -79,7 +79,11 @@ def _present(context: Context, documents: t.Sequence[Document], found: Document 
         return {"changed": False, "podm": before, "diff": {"before": before, "after": before}}
     now = now_iso()
     body: Body = {
-        **{"api_version": None, "status": "Unknown", "last_sync": None, "last_error": None, "created_at": now},
+        "api_version": None,
+        "status": "Unknown",
+        "last_sync": None,
+        "last_error": None,
+        "created_at": now,
         **old,
         **wanted,
         "updated_at": now,

@@ -18,12 +18,13 @@ try:
     import requests
     import urllib3
     from requests.adapters import HTTPAdapter
+    from requests.auth import HTTPBasicAuth
     from urllib3.connection import HTTPConnection, HTTPSConnection
     from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
     from urllib3.exceptions import InsecureRequestWarning
 except ImportError as missing:
     MISSING = missing
-    HTTPAdapter = object
+    HTTPAdapter = object  # type: ignore[assignment, misc]
 
 MAX_TEXT = 300  # how much of a server's own words a message repeats
 
@@ -191,7 +192,7 @@ class Transport:
         self._session.trust_env = False
         self._session.headers["Accept"] = "application/json"
         if username is not None:
-            self._session.auth = (username.encode(), (password or "").encode())
+            self._session.auth = HTTPBasicAuth(username.encode(), (password or "").encode())
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, _Adapter(self._deadline))
 

@@ -16,10 +16,10 @@ from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._names import device_uuid
 from ansible_collections.nec.expether.plugins.module_utils._records import Eeio, Eesv, iso_time
 
-View = t.Dict[str, t.Any]
+View = dict[str, t.Any]
 
 #: PCI vendor id, device id (4 hex digits each) -> their names, or None.
-PciNames = t.Callable[[str, t.Optional[str]], t.Tuple[t.Optional[str], t.Optional[str]]]
+PciNames = t.Callable[[str, t.Optional[str]], tuple[t.Optional[str], t.Optional[str]]]
 
 
 def no_pci_names(_vendor: str, _device: str | None) -> tuple[None, None]:

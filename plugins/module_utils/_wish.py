@@ -23,7 +23,7 @@ MAX_COUNT = 4096
 class Want(t.NamedTuple):
     """So many devices of a kind; a C(None) means: any."""
 
-    count: int
+    number: int
     type: str | None
     vendor_id: str | None
     device_id: str | None
@@ -41,10 +41,10 @@ class Want(t.NamedTuple):
     def __str__(self) -> str:
         ids = ":".join(filter(None, (self.vendor_id or (self.device_id and "*"), self.device_id)))
         kind = " ".join(filter(None, (self.type, ids, self.model and f'"{self.model}"')))
-        return f"{self.count} {kind or 'device'}"
+        return f"{self.number} {kind or 'device'}"
 
 
-Wish = t.Tuple[Want, ...]
+Wish = tuple[Want, ...]
 
 
 def parse_properties(properties: t.Any) -> Wish:
@@ -76,8 +76,8 @@ def parse_properties(properties: t.Any) -> Wish:
         )
     total: dict[tuple[t.Any, ...], int] = {}
     for want in wants:
-        total[want[1:]] = total.get(want[1:], 0) + want.count
-    return tuple(sorted((Want(count, *kind) for kind, count in total.items()), key=str))
+        total[want[1:]] = total.get(want[1:], 0) + want.number
+    return tuple(sorted((Want(number, *kind) for kind, number in total.items()), key=str))
 
 
 def _valence(value: t.Any) -> list[Want]:
@@ -156,7 +156,7 @@ def choose(wish: Wish, candidates: t.Iterable[Eeio]) -> tuple[list[Eeio], list[i
     def place(device: Eeio, tried: set[int]) -> bool:
         fitting = [index for index, want in enumerate(wish) if index not in tried and want.matches(device)]
         for index in fitting:
-            if len(holders[index]) < wish[index].count:
+            if len(holders[index]) < wish[index].number:
                 holders[index].append(device)
                 return True
         for index in fitting:
@@ -169,7 +169,7 @@ def choose(wish: Wish, candidates: t.Iterable[Eeio]) -> tuple[list[Eeio], list[i
                     return True
         return False
 
-    wanted = sum(want.count for want in wish)
+    wanted = sum(want.number for want in wish)
     chosen: list[Eeio] = []
     for device in candidates:
         if len(chosen) == wanted:
