@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import typing as t
 from urllib.parse import urlsplit
@@ -50,10 +51,8 @@ def given_url(context: Context, text: str | None) -> str | None:
     """
     if not text:
         return None
-    try:
+    with contextlib.suppress(ValueError):  # eem_url refuses such a one with a sentence
         context.hide(urlsplit(text).password)
-    except ValueError:
-        pass  # eem_url refuses it with a sentence
     return eem_url(text)
 
 

@@ -2,7 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Names of PCI vendors and devices from the PCI id list. Private to the collection."""
+"""Names of PCI vendors and devices from the PCI id list (pci.ids). Private to the collection.
+
+The list is searched for the few ids that a fabric has instead of being parsed by a library: reading all of it
+takes longer than asking the EEM for 4,000 devices (tests/benchmarks shows what a listing costs).
+"""
 
 from __future__ import annotations
 
@@ -13,43 +17,53 @@ _PATHS = ("/usr/share/hwdata/pci.ids", "/usr/share/misc/pci.ids")
 
 
 class PciNames:
-    """Looks names up with the library C(hwdata); without it or without a list there are none.
+    """Looks names up in the first list that is there; without one there are none.
 
-    The list is read when the first name is needed: that takes longer than all else that a module does.
+    The list is read when the first name is needed. A vendor's line is C(10de  NVIDIA Corporation), those of its
+    devices follow it, each with one tab before its id.
     """
 
     def __init__(self) -> None:
         self._names: dict[tuple[str, str | None], tuple[str | None, str | None]] = {}
-        self._list: object = None
+        self._list: str | None = None
 
     def __call__(self, vendor: str, device: str | None) -> tuple[str | None, str | None]:
-        """Return the names of a vendor and of its device; C(None) for what the list does not have."""
+        """Return the names of a vendor and of its device, by 4 hex digits each; C(None) for what is not listed."""
         key = (vendor, device)
         if key not in self._names:
+            if self._list is None:
+                self._list = _read_list()
             self._names[key] = self._look_up(vendor, device)
         return self._names[key]
 
     def _look_up(self, vendor: str, device: str | None) -> tuple[str | None, str | None]:
-        if self._list is None:
-            self._list = _open_list()
-        if not self._list:
+        text = self._list or ""
+        start = text.find(f"\n{vendor}  ")
+        if start < 0:
             return (None, None)
-        get = self._list
-        return (
-            get.get_vendor(vendor) or None,  # type: ignore[attr-defined]
-            (get.get_device(vendor, device) or None) if device else None,  # type: ignore[attr-defined]
-        )
+        # A vendor's part ends at the next line that begins with neither a tab nor a comment.
+        end = text.find("\n", start + 1)
+        while end >= 0 and text[end + 1 : end + 2] in ("\t", "#"):
+            end = text.find("\n", end + 1)
+        part = text[start : end if end >= 0 else len(text)]
+        return (_rest(part, f"\n{vendor}  "), _rest(part, f"\n\t{device}  ") if device else None)
 
 
-def _open_list() -> object:
-    """Return the library's list, or C(False) if there is none."""
-    paths = (os.environ.get(ENV_PCI_IDS), *_PATHS)
-    path = next((path for path in paths if path and os.access(path, os.R_OK)), None)
-    if path is None:
-        return False
-    try:
-        from hwdata import PCI
+def _rest(text: str, begin: str) -> str | None:
+    """Return what stands on the line after its beginning, or C(None) if there is no such line."""
+    start = text.find(begin)
+    if start < 0:
+        return None
+    return text[start + len(begin) :].partition("\n")[0].strip() or None
 
-        return PCI(path)
-    except (ImportError, OSError, LookupError, TypeError):
-        return False  # not installed, or the file is no PCI id list
+
+def _read_list() -> str:
+    """Return the list, beginning with a line's end; C("") if there is none that can be read."""
+    for path in (os.environ.get(ENV_PCI_IDS), *_PATHS):
+        if path:
+            try:
+                with open(path, encoding="utf-8", errors="replace") as file:
+                    return f"\n{file.read()}"
+            except OSError:
+                continue
+    return ""

@@ -10,6 +10,7 @@ The facts are those of the EEM interface notes; the mark in brackets says how su
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 from datetime import datetime, timedelta, timezone
@@ -53,7 +54,7 @@ class Eesv(t.NamedTuple):
     """A card on the server side: one compute node's end of the fabric.
 
     C(None) means that EEM did not give it. Group ids are decimal strings, as EEM's.
-    C(update_time) is what EEM gave, as a string of milliseconds; C(raw) is the whole normalised record.
+    C(update_time) is what EEM gave, as a string of milliseconds; C(raw) is the whole record as it came.
     """
 
     id: str
@@ -129,7 +130,7 @@ def iso_time(milliseconds: t.Any) -> str | None:
         moment = _EPOCH + timedelta(milliseconds=int(milliseconds))
     except (TypeError, ValueError, OverflowError):
         return None
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return f"{moment.isoformat(timespec='milliseconds')[:-6]}Z"
 
 
 def _text(value: t.Any) -> t.Any:
@@ -153,55 +154,63 @@ def normalise(raw: t.Any) -> dict[str, t.Any]:
 
     :raises RecordError: it is no object, or has no usable C(id), C(status) or C(group_id)
     """
+    identity, status, group = _core(raw)
+    return {
+        **{str(key): _text(value) for key, value in raw.items()},
+        "id": identity,
+        "status": status,
+        "group_id": group,
+    }
+
+
+def _core(raw: t.Any) -> tuple[str, str, str]:
+    """Return the id, status and group id of a record: the three that no record may lack."""
     if not isinstance(raw, t.Mapping):
         raise RecordError(f"EEM sent a card's record that is no object but {type(raw).__name__}.")
-    record = {key: value if value.__class__ is str else _text(value) for key, value in raw.items()}
-    identity = parse_card_id(_scalar(record.get("id")))
+    identity = parse_card_id(_scalar(raw.get("id")))
     if identity is None:
         raise RecordError(f"EEM sent a card's record without a usable id: {_shown(raw.get('id'))}.")
-    status = _scalar(record.get("status")).strip().lower()
+    status = _scalar(raw.get("status")).strip().lower()
     if status not in ("eesv", "eeio"):
         raise RecordError(
             f"EEM sent a record of card {identity} whose status is neither eesv nor eeio: {_shown(raw.get('status'))}."
         )
-    group = _scalar(record.get("group_id")).strip()
+    group = _scalar(raw.get("group_id")).strip()
     if not (group.isascii() and group.isdigit() and len(group) < 10):
         raise RecordError(
             f"EEM sent a record of card {identity} without a usable group_id: {_shown(raw.get('group_id'))}."
         )
-    record["id"] = identity
-    record["status"] = status
-    record["group_id"] = str(int(group))
-    return record
+    return identity, status, str(int(group))
 
 
 def parse(raw: t.Any) -> Card:
-    """Return the typed card of one record.
+    """Return the typed card of one record, the same one for a record and for its normalised form.
 
     :raises RecordError: as C(normalise)
     """
-    record = normalise(raw)
-    get = record.get
+    identity, status, group = _core(raw)
+    get = raw.get
+    card_type = _given(get("type")) or _given(get("eecard_type"))
     common = (
-        record["id"],
-        record["group_id"],
-        get("update_time") or None,
+        identity,
+        group,
+        _given(get("update_time")),
         _enabled(get("admin_status"), get("monitoring_status")),
         _ports_up(get("notification_status0"), get("notification_status1")),
-        _given(get("type") or get("eecard_type")),
+        card_type,
         _given(get("mac_address")),
         _given(get("model")),
         _given(get("serial_number")),
         _given(get("power_status")),
-        record,
+        raw,
     )
-    if record["status"] == "eesv":
+    if status == "eesv":
         return Eesv(
             *common,
             _given(get("ee_version")),
             _given(get("host_model")),
             _given(get("host_serial_number")),
-            _max_devices(get("max_eeio_count"), common[5]),
+            _max_devices(get("max_eeio_count"), card_type),
         )
     class_code = _hex(get("pcie_class_code"), 6)
     return Eeio(
@@ -215,7 +224,10 @@ def parse(raw: t.Any) -> Card:
 
 
 def _scalar(value: t.Any) -> str:
-    return value if isinstance(value, str) else ""
+    """Return a string, or a number as one; C("") for all else."""
+    if value.__class__ is str:
+        return t.cast(str, value)
+    return "" if isinstance(value, (bool, list, tuple, t.Mapping)) else _text(value) or ""
 
 
 def _shown(value: t.Any) -> str:
@@ -225,27 +237,35 @@ def _shown(value: t.Any) -> str:
 
 def _given(value: t.Any) -> str | None:
     """Return a string that says something, else C(None): old cards leave keys out or empty [hw]."""
-    return (value.strip() or None) if isinstance(value, str) else None
+    return (value if value.__class__ is str else _scalar(value)).strip() or None
 
 
-def _enabled(*values: t.Any) -> bool | None:
+def _enabled(admin: t.Any, monitoring: t.Any) -> bool | None:
     """Whether a change may be asked of a card [nec]; C(None) if the record says nothing about it."""
-    said = [value.strip().lower() for value in values if isinstance(value, str) and value.strip()]
-    return all(value == "enabled" for value in said) if said else None
+    said = [word.lower() for word in (_given(admin), _given(monitoring)) if word]
+    return said.count("enabled") == len(said) if said else None
 
 
-def _ports_up(*ports: t.Any) -> int | None:
+def _ports_up(port0: t.Any, port1: t.Any) -> int | None:
     """On how many of its two ports a card answers [nec]; C(None) if the record says nothing about it."""
-    said = [[port] if isinstance(port, str) else port for port in ports if isinstance(port, (str, list)) and port]
-    return sum("up" in port for port in said) if said else None
+    said = 0
+    ports_up = 0
+    for port in (port0, port1):
+        if port and isinstance(port, (str, list)):
+            said += 1
+            ports_up += "up" in ([port] if isinstance(port, str) else port)
+    return ports_up if said else None
 
 
 def _hex(value: t.Any, digits: int) -> str | None:
     """Return hex text, with or without C(0x) and leading zeros [hw], with so many digits; else C(None)."""
-    if not isinstance(value, str) or not value:
-        return None
+    return _hex_text(_scalar(value), digits)
+
+
+@functools.lru_cache(maxsize=1024)  # a large fabric has few kinds of devices
+def _hex_text(text: str, digits: int) -> str | None:
     try:
-        number = int(value, 16)
+        number = int(text, 16)
     except ValueError:
         return None
     return f"{number:0{digits}x}" if 0 <= number < 16**digits else None
@@ -258,6 +278,7 @@ def _mac_id(value: t.Any) -> str | None:
 
 
 def _max_devices(value: t.Any, card_type: str | None) -> int:
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        return int(value)
+    text = _scalar(value).strip()
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return int(text)
     return MAX_DEVICES_40G if card_type == "40g" else MAX_DEVICES_OLDER

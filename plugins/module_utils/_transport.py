@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -103,11 +104,9 @@ class _Deadline:
     def _end(self) -> None:
         self.passed = True
         if self.sock is not None:
-            try:
-                # A TLS socket's own shutdown would first talk to the other side.
+            # A TLS socket's own shutdown would first talk to the other side. It may be closed already.
+            with contextlib.suppress(OSError):
                 socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
-            except OSError:
-                pass  # it was closed already
 
     def start(self, seconds: float) -> threading.Timer:
         """Return the running timer of one exchange."""

@@ -180,13 +180,13 @@ devices:
       returned: always
     vendor_name:
       description:
-        - The vendor's name in the PCI id list; null without the list or the Python library hwdata.
+        - The vendor's name in the PCI id list; null without the list.
       type: str
       sample: NVIDIA Corporation
       returned: always
     device_name:
       description:
-        - The device's name in the PCI id list; null without the list or the Python library hwdata.
+        - The device's name in the PCI id list; null without the list.
       type: str
       sample: GV100GL [Tesla V100 PCIe 32GB]
       returned: always
