@@ -1,0 +1,69 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One simulator for all tests here, each of which starts from the same plain fleet, and clients of it."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.nec.expether.plugins.module_utils._client import Client, Settings
+from ansible_collections.nec.expether.plugins.module_utils._registry import open_registry
+from ansible_collections.nec.expether.plugins.module_utils._registry_sqlite import SqliteRegistry
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "simulator"))
+
+from eemsim.client import Simulator
+
+MakeClient = Callable[..., Client]
+
+
+@pytest.fixture(scope="session")
+def simulator_process() -> Iterator[Simulator]:
+    with Simulator(eesv=4, eeio=12, no_group=1) as process:
+        yield process
+
+
+@pytest.fixture(name="eem")
+def fixture_eem(simulator_process: Simulator) -> Iterator[Simulator]:
+    """A plain fleet of 4 EESVs, the last without a group id, and 12 free EEIOs."""
+    yield simulator_process
+    simulator_process.clear_faults()
+    simulator_process.reset()
+
+
+@pytest.fixture(name="make_client")
+def fixture_make_client(eem: Simulator) -> Iterator[MakeClient]:
+    """Makes clients of the simulator that do not wait long; settings may be given."""
+    with contextlib.ExitStack() as stack:
+
+        def make(**settings: object) -> Client:
+            usual = {"url": eem.url, "username": eem.username, "password": eem.password, "timeout": 2.0, "retries": 2}
+            return stack.enter_context(Client(Settings(**{**usual, **settings})))  # type: ignore[arg-type]
+
+        yield make
+
+
+@pytest.fixture(name="client")
+def fixture_client(make_client: MakeClient) -> Client:
+    return make_client()
+
+
+@pytest.fixture(name="registry")
+def fixture_registry(tmp_path: Path) -> Iterator[SqliteRegistry]:
+    registry = open_registry(str(tmp_path / "registry" / "r.sqlite3"))
+    assert isinstance(registry, SqliteRegistry)
+    yield registry
+    registry.close()
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not let tests sit through the pauses between tries; how many there are is not changed."""
+    for module, name in (("_client", "FIRST_PAUSE"), ("_executor_steps", "PAUSE"), ("_executor", "POLL")):
+        monkeypatch.setattr(f"ansible_collections.nec.expether.plugins.module_utils.{module}.{name}", 0.02)

@@ -1,0 +1,442 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The executor: plans carried out at the simulator, with everything that can go wrong."""
+
+from __future__ import annotations
+
+import threading
+import typing as t
+from collections.abc import Callable
+
+import pytest
+from eemsim.client import Simulator
+
+from ansible_collections.nec.expether.plugins.module_utils._client import Client
+from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, Refused
+from ansible_collections.nec.expether.plugins.module_utils._executor import Draft, Executor, Failed, Outcome
+from ansible_collections.nec.expether.plugins.module_utils._names import node_uuid, unregistered_podm_uuid
+from ansible_collections.nec.expether.plugins.module_utils._plan import Node, World
+from ansible_collections.nec.expether.plugins.module_utils._planner import (
+    plan_attach,
+    plan_compose,
+    plan_detach,
+    plan_release,
+)
+from ansible_collections.nec.expether.plugins.module_utils._planner_choice import choose_system
+from ansible_collections.nec.expether.plugins.module_utils._registry import Registry, open_registry
+from ansible_collections.nec.expether.plugins.module_utils._registry_sqlite import SqliteRegistry
+from ansible_collections.nec.expether.plugins.module_utils._wish import parse_properties
+
+PODM = unregistered_podm_uuid("http://test/eem")
+WISH = parse_properties({"devices": [{"type": "GPU", "count": 2}]})
+MakeClient = Callable[..., Client]
+
+
+def _run(client: Client, registry: Registry | None, draft: Callable[[World], Draft], check: bool = False) -> Outcome:
+    return Executor(client, PODM, registry, "a test").run(draft, check)
+
+
+def _attach(system: str, *devices: str, move: bool = False) -> Callable[[World], Draft]:
+    return lambda world: Draft(plan_attach(world, system, devices, move))
+
+
+def _detach(*devices: str) -> Callable[[World], Draft]:
+    return lambda world: Draft(plan_detach(world, devices))
+
+
+def _compose(name: str, system: str | None = None) -> Callable[[World], Draft]:
+    def draft(world: World) -> Draft:
+        known = next((node for node in world.nodes.values() if node.name == name), None)
+        place = known.system if known else system or choose_system(world, WISH).id
+        node = Node(node_uuid(PODM, name), name, place, "composed")
+        return Draft(plan_compose(world, node, WISH), node)
+
+    return draft
+
+
+def _release(name: str) -> Callable[[World], Draft]:
+    def draft(world: World) -> Draft:
+        known = next((node for node in world.nodes.values() if node.name == name), None)
+        return Draft(plan_release(world, [known], {}), known) if known else Draft(())
+
+    return draft
+
+
+def _groups(eem: Simulator, *cards: str) -> list[str]:
+    return [str(eem.card(card)["group_id"]) for card in cards]
+
+
+def _nodes(registry: Registry) -> dict[str, str]:
+    return {found.body["name"]: found.body["state"] for found in registry.all("nodes")}
+
+
+def _held(registry: Registry) -> list[str]:
+    return [key for found in registry.all("claims") for key in found.body["held"]]
+
+
+@pytest.fixture(name="system")
+def fixture_system(eem: Simulator) -> str:
+    """A system with group id 17."""
+    return str(eem.eesvs()[0]["id"])
+
+
+@pytest.fixture(name="bare")
+def fixture_bare(eem: Simulator) -> str:
+    """A system without a group id of its own."""
+    return str(eem.eesvs()[3]["id"])
+
+
+@pytest.fixture(name="devices")
+def fixture_devices(eem: Simulator) -> list[str]:
+    return [str(record["id"]) for record in eem.eeios()]
+
+
+# What is asked is done, in as few requests as can be
+
+
+def test_attaching_takes_one_listing_and_one_request_a_device_over_one_connection(
+    eem: Simulator, client: Client, system: str, devices: list[str]
+) -> None:
+    eem.reset_stats()
+    outcome = _run(client, None, _attach(system, *devices[:3]))
+    assert [row["status"] for row in outcome.rows] == ["done"] * 3
+    assert _groups(eem, *devices[:3]) == ["17"] * 3
+    stats = eem.stats()
+    assert (stats["requests"], stats["connections"]) == (4, 1)
+
+
+@pytest.mark.parametrize("answer", ["object", "empty", "none"])
+def test_composing_on_a_system_without_group_takes_two_reads_one_group_and_one_request_a_device(
+    eem: Simulator, client: Client, registry: SqliteRegistry, bare: str, answer: str
+) -> None:
+    eem.set_options(change_answer=answer)
+    eem.reset_stats()
+    outcome = _run(client, registry, _compose("n", bare))
+    stats = eem.stats()
+    assert (stats["requests"], stats["connections"]) == (2 + 1 + 2, 1)
+    group = _groups(eem, bare)[0]
+    assert 16 <= int(group) <= 4092
+    assert sum(eem.card(row["device"])["group_id"] == group for row in outcome.rows if row["device"]) == 2
+    assert _nodes(registry) == {"n": "composed"}
+    assert _held(registry) == []
+
+
+def test_a_second_run_reads_once_and_changes_nothing(
+    eem: Simulator, client: Client, registry: SqliteRegistry, system: str
+) -> None:
+    _run(client, registry, _compose("n", system))
+    eem.reset_stats()
+    assert _run(client, registry, _compose("n", system)).plan == ()
+    assert eem.stats()["by_method"] == {"GET": 1}
+
+
+def test_check_mode_reads_once_and_makes_no_registry(
+    eem: Simulator, client: Client, registry: SqliteRegistry, bare: str
+) -> None:
+    eem.reset_stats()
+    planned = _run(client, registry, _compose("n", bare), check=True)
+    assert eem.stats()["by_method"] == {"GET": 1}
+    assert registry.all("nodes") == registry.all("claims") == []
+    done = _run(client, registry, _compose("n", bare))
+    assert planned.plan == done.plan
+    assert planned.fabric.systems[bare].group_id == eem.card(bare)["group_id"]
+
+
+def test_a_node_is_remembered_as_composing_before_the_first_change(
+    eem: Simulator, client: Client, registry: SqliteRegistry, system: str
+) -> None:
+    eem.fault("delay", seconds=0.5, method="PUT")
+    runner = threading.Thread(target=lambda: _run(client, open_registry(registry.path), _compose("n", system)))
+    runner.start()
+    seen = []
+    while runner.is_alive():
+        seen.append(_nodes(registry).get("n"))
+        runner.join(0.02)
+    assert "composing" in seen
+    assert _nodes(registry) == {"n": "composed"}
+
+
+# Whatever is lost or broken on the way, the result says what is true
+
+LOSSES = [
+    {"do": "drop"},
+    {"do": "drop", "after": True},
+    {"do": "drop", "after": True, "reset": True},
+    {"do": "truncate"},
+    {"do": "garbage", "body": "<html>", "after": True},
+    {"do": "html", "status": 200, "after": True},
+    {"do": "status", "status": 502},
+    {"do": "status", "status": 503, "after": True},
+    {"do": "html", "status": 404},
+    {"do": "fail", "status": 500, "code": "50000", "after": True},
+    {"do": "delay", "seconds": 1.0, "after": True},
+    {"do": "delay", "seconds": 1.0},
+    {"do": "garbage", "body": '{"group_id": "99"}', "after": True},
+]
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=str)
+@pytest.mark.parametrize("nth", [1, 2])
+def test_a_lost_answer_is_read_back_and_each_group_is_set_once(
+    eem: Simulator, make_client: MakeClient, system: str, devices: list[str], loss: dict[str, t.Any], nth: int
+) -> None:
+    client = make_client(timeout=0.6)
+    eem.fault(loss, method="PUT", nth=nth)
+    outcome = _run(client, None, _attach(system, *devices[:2]))
+    assert [row["status"] for row in outcome.rows] == ["done", "done"]
+    assert _groups(eem, *devices[:2]) == ["17", "17"]
+    sets = [entry for entry in eem.history(field="group_id") if entry["card"] in devices]
+    assert len(sets) == 2
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=str)
+def test_a_lost_answer_to_a_detach_is_read_back(
+    eem: Simulator, make_client: MakeClient, system: str, devices: list[str], loss: dict[str, t.Any]
+) -> None:
+    client = make_client(timeout=0.6)
+    _run(client, None, _attach(system, *devices[:2]))
+    eem.fault(loss, method="DELETE")
+    assert [row["status"] for row in _run(client, None, _detach(*devices[:2])).rows] == ["done", "done"]
+    assert _groups(eem, *devices[:2]) == ["4093", "4093"]
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_a_step_that_eem_refuses_for_good_undoes_those_before_it(
+    eem: Simulator, client: Client, registry: SqliteRegistry, bare: str, nth: int
+) -> None:
+    """Composing on a bare system: the group id, then two devices."""
+    eem.fault("fail", status=409, code="40900", message="no", method="PUT", nth=nth, times=1)
+    with pytest.raises(Failed, match="So nothing is changed") as caught:
+        _run(client, registry, _compose("n", bare))
+    assert {card["group_id"] for card in eem.eeios()} == {"4093"}
+    assert _groups(eem, bare) == ["4094"]
+    assert _nodes(registry) == {}
+    assert _held(registry) == []
+    hardware = [row["status"] for row in caught.value.rows if row["action"] != "remember"]
+    assert hardware == ["undone"] * (nth - 1) + ["failed"] + ["planned"] * (3 - nth)
+
+
+def test_a_failed_move_gives_the_device_back_to_the_node_that_had_it(
+    eem: Simulator, client: Client, system: str, devices: list[str]
+) -> None:
+    other = eem.eesvs()[1]
+    _run(client, None, _attach(other["id"], devices[0], devices[1]))
+    eem.fault("fail", status=409, code="40900", method="PUT", nth=2)
+    with pytest.raises(Failed):
+        _run(client, None, _attach(system, devices[0], devices[1], move=True))
+    assert _groups(eem, devices[0], devices[1]) == [other["group_id"]] * 2
+
+
+def test_an_undo_that_fails_is_named_with_its_device(
+    eem: Simulator, client: Client, system: str, devices: list[str]
+) -> None:
+    eem.fault("fail", status=409, code="40900", method="PUT", nth=2)
+    eem.fault("fail", status=409, code="40901", method="DELETE", times=-1)
+    with pytest.raises(Failed, match=f"Could not be undone: {devices[0]} back to group 4093") as caught:
+        _run(client, None, _attach(system, *devices[:2]))
+    assert [row["status"] for row in caught.value.rows] == ["done", "failed"]
+    assert _groups(eem, *devices[:2]) == ["17", "4093"]
+
+
+def test_a_card_that_cannot_be_read_after_a_lost_answer_is_told_as_unknown(
+    eem: Simulator, client: Client, registry: SqliteRegistry, system: str
+) -> None:
+    eem.fault("drop", after=True, method="PUT")
+    eem.fault("drop", method="GET", path="^/?devices/0x", times=-1)
+    with pytest.raises(Failed, match="is not known, for it cannot be read") as caught:
+        _run(client, registry, _compose("n", system))
+    assert caught.value.kind == "outcome_unknown"
+    assert _nodes(registry) == {"n": "composing"}
+    assert _held(registry) == []
+    eem.clear_faults()
+    _run(client, registry, _compose("n", system))
+    assert _run(client, registry, _compose("n", system)).plan == ()
+    assert _nodes(registry) == {"n": "composed"}
+    assert [card["group_id"] for card in eem.eeios()].count("17") == 2
+
+
+def test_an_eem_that_stays_away_is_unknown_and_says_so(
+    eem: Simulator, make_client: MakeClient, system: str, devices: list[str]
+) -> None:
+    client = make_client(retries=0, timeout=0.5)
+    eem.fault("drop", nth=2, times=-1)
+    with pytest.raises(Failed, match="is not known"):
+        _run(client, None, _attach(system, *devices[:2]))
+
+
+# Others change what we are about to change
+
+
+def test_a_device_that_somebody_takes_in_between_is_left_to_them_and_another_is_chosen(
+    eem: Simulator, client: Client, registry: SqliteRegistry, system: str
+) -> None:
+    gpus = [card["id"] for card in eem.eeios() if card.get("pcie_class_code", "").startswith("0x3")]
+    other = eem.eesvs()[1]
+    eem.fault("change", card=gpus[0], set={"group_id": other["group_id"]}, method="PUT")
+    outcome = _run(client, registry, _compose("n", system))
+    assert _groups(eem, gpus[0]) == [other["group_id"]]
+    assert {row["device"] for row in outcome.rows if row["action"] == "attach"} == set(gpus[1:3])
+
+
+def test_a_named_device_that_somebody_takes_in_between_is_refused_and_the_rest_undone(
+    eem: Simulator, client: Client, system: str, devices: list[str]
+) -> None:
+    other = eem.eesvs()[1]
+    eem.fault("change", card=devices[1], set={"group_id": other["group_id"]}, method="PUT", nth=2)
+    with pytest.raises(Failed, match=f"{devices[1]} is attached to {other['id']}"):
+        _run(client, None, _attach(system, *devices[:2]))
+    assert _groups(eem, *devices[:2]) == ["4093", other["group_id"]]
+
+
+def test_an_undo_does_not_take_a_device_from_whoever_got_it_in_between(
+    eem: Simulator, client: Client, system: str, devices: list[str]
+) -> None:
+    other = eem.eesvs()[1]
+    eem.fault(
+        {"do": "change", "card": devices[0], "set": {"group_id": other["group_id"]}},
+        {"do": "fail", "status": 409, "code": "40900"},
+        method="PUT",
+        nth=2,
+    )
+    with pytest.raises(Failed, match="which this run did not give it"):
+        _run(client, None, _attach(system, *devices[:2]))
+    assert _groups(eem, *devices[:2]) == [other["group_id"], "4093"]
+
+
+def test_a_card_that_changed_without_its_group_is_planned_again_and_attached(
+    eem: Simulator, client: Client, system: str, devices: list[str]
+) -> None:
+    eem.fault("change", card=devices[0], set={"uid_switch_status": "on"}, method="PUT")
+    executor = Executor(client, PODM, None, "a test")
+    executor.run(_attach(system, devices[0]))
+    assert _groups(eem, devices[0]) == ["17"]
+    assert any("Planned again" in said for said in executor.waited)
+
+
+def test_a_card_that_never_keeps_still_is_given_up_after_as_many_plans_as_retries_say(
+    eem: Simulator, client: Client, system: str, devices: list[str]
+) -> None:
+    eem.fault("change", card=devices[0], set={"model": "x"}, method="PUT", times=-1)
+    eem.reset_stats()
+    with pytest.raises(ExpetherError) as caught:
+        _run(client, None, _attach(system, devices[0]))
+    assert caught.value.kind == "stale"
+    assert eem.stats()["by_method"]["PUT"] == 1 + client.settings.retries
+
+
+def test_a_group_id_that_another_client_takes_at_the_same_moment_is_given_up_for_another(
+    eem: Simulator, client: Client, registry: SqliteRegistry, bare: str
+) -> None:
+    group = _run(client, None, lambda world: Draft(_compose("n", bare)(world).plan), check=True).fabric.systems[bare].group_id
+    thief = eem.eesvs()[1]["id"]
+    eem.fault("change", after=True, card=thief, set={"group_id": group}, method="PUT", path=bare)
+    _run(client, registry, _compose("n", bare))
+    ours = _groups(eem, bare)[0]
+    assert ours not in (group, "4094")
+    assert sorted(card["group_id"] for card in eem.eeios()).count(ours) == 2
+    assert eem.card(thief)["group_id"] == group
+
+
+@pytest.mark.parametrize("conditional", ["honour", "ignore", "refuse"])
+@pytest.mark.parametrize("enforce", ["strict", "none"])
+def test_an_eem_of_any_kind_is_served(
+    eem: Simulator, client: Client, registry: SqliteRegistry, bare: str, conditional: str, enforce: str
+) -> None:
+    eem.set_options(conditional=conditional, enforce=enforce)
+    _run(client, registry, _compose("n", bare))
+    assert [card["group_id"] for card in eem.eeios()].count(_groups(eem, bare)[0]) == 2
+    _run(client, registry, _release("n"))
+    assert {card["group_id"] for card in eem.eeios()} == {"4093"}
+    assert client.conditional is (conditional != "refuse")
+
+
+# Several at once
+
+
+def _side_by_side(count: int, work: Callable[[int], object]) -> list[object]:
+    results: list[object] = [None] * count
+
+    def one(place: int) -> None:
+        try:
+            results[place] = work(place)
+        except ExpetherError as error:
+            results[place] = error
+
+    threads = [threading.Thread(target=one, args=(place,)) for place in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def _only_gpus(eem: Simulator, systems: int, devices: int) -> None:
+    eem.reset(eesv=systems, eeio=12 * devices, no_group=1, style="plain")
+    gpus = [card for card in eem.eeios() if card["pcie_class_code"].startswith("0x3")][:devices]
+    eem.reset(devices=[*eem.eesvs(), *gpus])
+
+
+@pytest.mark.parametrize("enforce", ["strict", "none"])
+def test_runs_at_once_share_the_pool_and_give_nothing_twice(
+    eem: Simulator, make_client: MakeClient, registry: SqliteRegistry, enforce: str
+) -> None:
+    _only_gpus(eem, systems=8, devices=16)
+    eem.set_options(enforce=enforce, conditional="honour" if enforce == "strict" else "ignore")
+    clients = [make_client(timeout=5.0) for _ in range(8)]
+    results = _side_by_side(
+        8, lambda place: _run(clients[place], open_registry(registry.path), _compose(f"n{place}"))
+    )
+    assert [result for result in results if not isinstance(result, Outcome)] == []
+    attached = [entry for entry in eem.history(field="group_id") if entry["to"] != "4093"]
+    assert len({entry["card"] for entry in attached}) == len(attached) == 16 + 1  # the last system gets a group id too
+    nodes = registry.all("nodes")
+    assert len({node.body["index"] for node in nodes}) == 8
+    assert _held(registry) == []
+
+
+def test_of_runs_at_once_that_want_too_much_some_are_refused_and_leave_nothing(
+    eem: Simulator, make_client: MakeClient, registry: SqliteRegistry
+) -> None:
+    _only_gpus(eem, systems=8, devices=5)
+    clients = [make_client(timeout=5.0) for _ in range(4)]
+    results = _side_by_side(
+        4, lambda place: _run(clients[place], open_registry(registry.path), _compose(f"n{place}"))
+    )
+    refused = [result for result in results if isinstance(result, Refused)]
+    assert len(refused) == 2, results
+    assert all("2 GPU wanted, 1 free" in error.message for error in refused)
+    assert len(registry.all("nodes")) == 2
+    assert len(eem.history(field="group_id")) == 4
+    assert _held(registry) == []
+
+
+def test_what_a_killed_run_held_is_taken_over(
+    eem: Simulator, client: Client, registry: SqliteRegistry, system: str
+) -> None:
+    """A claim of a process that is not there any more stands in nobody's way."""
+    import multiprocessing
+    import os
+    import signal
+
+    def work() -> None:
+        eem.fault("freeze", after=True, method="PUT", nth=2)
+        _run(client, open_registry(registry.path), _compose("n", system))
+
+    child = multiprocessing.get_context("fork").Process(target=work)
+    child.start()
+    for _ in range(200):
+        if eem.faults() and eem.faults()[0]["used"]:
+            break
+        child.join(0.02)
+    assert child.pid
+    os.kill(child.pid, signal.SIGKILL)
+    child.join()
+    eem.clear_faults()
+    assert _nodes(registry) == {"n": "composing"}
+    assert len(_held(registry)) >= 3
+    outcome = _run(client, registry, _compose("n", system))
+    assert _nodes(registry) == {"n": "composed"}
+    assert outcome.plan
+    assert [card["group_id"] for card in eem.eeios()].count("17") == 2
+    assert _held(registry) == []
