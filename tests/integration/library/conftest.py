@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from ansible_collections.nec.expether.plugins.module_utils._client import Client, Settings
 from ansible_collections.nec.expether.plugins.module_utils._registry import open_registry
 from ansible_collections.nec.expether.plugins.module_utils._registry_sqlite import SqliteRegistry

@@ -8,8 +8,6 @@ from __future__ import annotations
 import time
 
 import pytest
-from eemsim.client import Simulator
-
 from ansible_collections.nec.expether.plugins.module_utils._client import Client, Settings
 from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError
 from ansible_collections.nec.expether.plugins.module_utils._transport import (
@@ -23,6 +21,7 @@ from ansible_collections.nec.expether.plugins.module_utils._transport import (
     Unauthorized,
     Unreachable,
 )
+from eemsim.client import Simulator
 
 
 def _sent(eem: Simulator, method: str = "GET") -> int:
@@ -144,15 +143,13 @@ def test_a_port_where_nobody_listens_is_unreachable_and_nothing_was_sent() -> No
 
 
 def test_a_host_that_has_no_address_is_unreachable() -> None:
-    with Client(Settings("http://eem.invalid:30500/eem", timeout=1.0, retries=0)) as client:
-        with pytest.raises(Unreachable):
-            client.api_version()
+    with Client(Settings("http://eem.invalid:30500/eem", timeout=1.0, retries=0)) as client, pytest.raises(Unreachable):
+        client.api_version()
 
 
 def test_a_plain_server_asked_for_tls_is_a_sentence(eem: Simulator) -> None:
-    with Client(Settings(eem.url.replace("http:", "https:"), timeout=2.0, retries=0)) as client:
-        with pytest.raises((TlsFailed, AnswerLost)):
-            client.api_version()
+    with Client(Settings(eem.url.replace("http:", "https:"), timeout=2.0, retries=0)) as client, pytest.raises((TlsFailed, AnswerLost)):
+        client.api_version()
 
 
 def test_a_wrong_password_is_told_with_the_user_and_not_with_the_password(eem: Simulator, make_client: object) -> None:

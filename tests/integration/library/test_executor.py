@@ -10,8 +10,6 @@ import typing as t
 from collections.abc import Callable
 
 import pytest
-from eemsim.client import Simulator
-
 from ansible_collections.nec.expether.plugins.module_utils._client import Client
 from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, Refused
 from ansible_collections.nec.expether.plugins.module_utils._executor import Draft, Executor, Failed, Outcome
@@ -27,6 +25,7 @@ from ansible_collections.nec.expether.plugins.module_utils._planner_choice impor
 from ansible_collections.nec.expether.plugins.module_utils._registry import Registry, open_registry
 from ansible_collections.nec.expether.plugins.module_utils._registry_sqlite import SqliteRegistry
 from ansible_collections.nec.expether.plugins.module_utils._wish import parse_properties
+from eemsim.client import Simulator
 
 PODM = unregistered_podm_uuid("http://test/eem")
 WISH = parse_properties({"devices": [{"type": "GPU", "count": 2}]})

@@ -14,7 +14,6 @@ import threading
 from pathlib import Path
 
 import pytest
-
 from ansible_collections.nec.expether.plugins.module_utils import _registry
 from ansible_collections.nec.expether.plugins.module_utils._registry import (
     NEVER,
