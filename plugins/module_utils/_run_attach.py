@@ -8,26 +8,22 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._client import Client
 from ansible_collections.nec.expether.plugins.module_utils._errors import InvalidInput, NotKnown
-from ansible_collections.nec.expether.plugins.module_utils._executor import Draft, Executor, Outcome
+from ansible_collections.nec.expether.plugins.module_utils._executor import Draft
 from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
+from ansible_collections.nec.expether.plugins.module_utils._glue_changes import execute, plan_result, views_of
 from ansible_collections.nec.expether.plugins.module_utils._glue_eem import Target, target
 from ansible_collections.nec.expether.plugins.module_utils._names import listed, parse_uuid
 from ansible_collections.nec.expether.plugins.module_utils._pci_names import PciNames
-from ansible_collections.nec.expether.plugins.module_utils._plan import Node, World, find_node
+from ansible_collections.nec.expether.plugins.module_utils._plan import World, find_node
 from ansible_collections.nec.expether.plugins.module_utils._planner import (
     plan_attach,
     plan_detach,
-    reboot_required,
-    rescan_required,
-    warnings,
 )
 from ansible_collections.nec.expether.plugins.module_utils._planner_choice import find_device
 from ansible_collections.nec.expether.plugins.module_utils._records import parse_card_id
-from ansible_collections.nec.expether.plugins.module_utils._registry import Body, Change
-from ansible_collections.nec.expether.plugins.module_utils._sync import touched_changes
+from ansible_collections.nec.expether.plugins.module_utils._registry import Body
 from ansible_collections.nec.expether.plugins.module_utils._views import Views
 
 
@@ -36,38 +32,20 @@ def run(context: Context) -> Result:
     params = context.params
     node = params["node"]
     where = target(context, node, names_needed=node is not None and parse_card_id(node) is None)
-    pci_names = PciNames()
     asked: list[str] = []
-
-    def views(nodes: t.Mapping[str, Node]) -> Views:
-        return Views(where.podm_id, where.podm, {index: node.name for index, node in nodes.items()}, pci_names)
+    pci_names = PciNames()
 
     def draft(world: World) -> Draft:
-        asked[:] = _devices(views(world.nodes), world.fabric, params["devices"])
+        asked[:] = _devices(views_of(where, world.nodes, pci_names), world.fabric, params["devices"])
         system = _system(where, world, node) if node is not None else None
         if params["state"] == "detached":
             return Draft(plan_detach(world, asked, system))
         return Draft(plan_attach(world, t.cast(str, system), asked, params["move"]))
 
-    def touched(outcome: Outcome) -> list[Change]:
-        if where.registry is None:
-            return []
-        return touched_changes(where.registry, outcome.fabric, views(outcome.nodes), asked)
-
-    with Client(where.settings) as client:
-        executor = Executor(client, where.podm_id, where.registry, f"a run for {listed(params['devices'], 3)}", touched)
-        outcome = executor.run(draft, context.check_mode)
-        context.warn([*warnings(outcome.world, outcome.plan), *executor.waited, *client.waited])
-    before = _shown(views(outcome.world.nodes), outcome.world.fabric, asked)
-    after = _shown(views(outcome.nodes), outcome.fabric, asked)
-    return {
-        "changed": bool(outcome.plan),
-        "devices": after,
-        "plan": outcome.rows,
-        "reboot_required": reboot_required(outcome.plan),
-        "rescan_required": rescan_required(outcome.plan),
-        "diff": {"before": _brief(before), "after": _brief(after)},
-    }
+    outcome = execute(context, where, f"a run for {listed(params['devices'], 3)}", draft)
+    before = _shown(views_of(where, outcome.world.nodes, pci_names), outcome.world.fabric, asked)
+    after = _shown(views_of(where, outcome.nodes, pci_names), outcome.fabric, asked)
+    return {"devices": after, **plan_result(outcome.plan, outcome.rows, _brief(before), _brief(after))}
 
 
 def _system(where: Target, world: World, wanted: str) -> str:

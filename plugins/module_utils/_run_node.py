@@ -9,12 +9,13 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._claims import Claims
-from ansible_collections.nec.expether.plugins.module_utils._client import Client, Settings
+from ansible_collections.nec.expether.plugins.module_utils._client import Settings
 from ansible_collections.nec.expether.plugins.module_utils._documents import find_flavor, find_nodes, only_node
 from ansible_collections.nec.expether.plugins.module_utils._errors import InvalidInput, Refused
-from ansible_collections.nec.expether.plugins.module_utils._executor import Draft, Executor, Outcome, node_of
+from ansible_collections.nec.expether.plugins.module_utils._executor import Draft, node_of
 from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
+from ansible_collections.nec.expether.plugins.module_utils._glue_changes import execute, plan_result, views_of
 from ansible_collections.nec.expether.plugins.module_utils._glue_eem import Target, said_podm_id, target
 from ansible_collections.nec.expether.plugins.module_utils._names import (
     check_node_name,
@@ -26,14 +27,10 @@ from ansible_collections.nec.expether.plugins.module_utils._planner import (
     plan_compose,
     plan_manage,
     plan_release,
-    reboot_required,
-    rescan_required,
-    warnings,
 )
 from ansible_collections.nec.expether.plugins.module_utils._planner_choice import choose_system, find_system
 from ansible_collections.nec.expether.plugins.module_utils._records import parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._registry import Body, Change, Document, Registry
-from ansible_collections.nec.expether.plugins.module_utils._sync import touched_changes
 from ansible_collections.nec.expether.plugins.module_utils._views import Views
 from ansible_collections.nec.expether.plugins.module_utils._wish import Wish, parse_properties
 
@@ -130,27 +127,16 @@ def _check_place(node: Node, index: str | None) -> None:
 
 
 def _carry_out(context: Context, where: Target, name: str, draft: t.Callable[[World], Draft]) -> Result:
-    pci_names = PciNames()
     made: list[Draft] = []
 
     def drafted(world: World) -> Draft:
         made.append(draft(world))
         return made[-1]
 
-    def views(nodes: t.Mapping[str, Node]) -> Views:
-        return Views(where.podm_id, where.podm, {index: node.name for index, node in nodes.items()}, pci_names)
-
-    def touched(outcome: Outcome) -> list[Change]:
-        cards = [step.device for step in outcome.plan if step.device]
-        return touched_changes(t.cast(Registry, where.registry), outcome.fabric, views(outcome.nodes), cards)
-
-    with Client(where.settings) as client:
-        executor = Executor(client, where.podm_id, where.registry, f"a run for node {name}", touched)
-        outcome = executor.run(drafted, context.check_mode)
-        context.warn([*warnings(outcome.world, outcome.plan), *executor.waited, *client.waited])
-    node = made[-1].node
-    before = _shown(views(outcome.world.nodes), outcome.world.fabric, node, outcome.world.nodes)
-    after = _shown(views(outcome.nodes), outcome.fabric, node, outcome.nodes)
+    outcome = execute(context, where, f"a run for node {name}", drafted)
+    node, pci_names = made[-1].node, PciNames()
+    before = _shown(views_of(where, outcome.world.nodes, pci_names), outcome.world.fabric, node, outcome.world.nodes)
+    after = _shown(views_of(where, outcome.nodes, pci_names), outcome.fabric, node, outcome.nodes)
     return _result(outcome.plan, outcome.rows, before, after)
 
 
@@ -195,12 +181,5 @@ def _only_forget(context: Context, name: str) -> Result:
 
 
 def _result(plan: Plan, rows: list[Body], before: Body | None, after: Body | None) -> Result:
-    return {
-        "changed": bool(plan),
-        # A released node is shown as it was; what became of its devices is in the plan.
-        "node": after or before,
-        "plan": rows,
-        "reboot_required": reboot_required(plan),
-        "rescan_required": rescan_required(plan),
-        "diff": {"before": _brief(before), "after": _brief(after)},
-    }
+    # A released node is shown as it was; what became of its devices is in the plan.
+    return {"node": after or before, **plan_result(plan, rows, _brief(before), _brief(after))}

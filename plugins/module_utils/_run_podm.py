@@ -11,13 +11,15 @@ import typing as t
 from ansible_collections.nec.expether.plugins.module_utils._client import Client, Settings
 from ansible_collections.nec.expether.plugins.module_utils._documents import named, podm_view
 from ansible_collections.nec.expether.plugins.module_utils._errors import InvalidInput, Refused
-from ansible_collections.nec.expether.plugins.module_utils._executor import Draft, Executor, Outcome
+from ansible_collections.nec.expether.plugins.module_utils._executor import Draft
 from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
+from ansible_collections.nec.expether.plugins.module_utils._glue_changes import execute
 from ansible_collections.nec.expether.plugins.module_utils._glue_eem import (
     ENV_URL,
     connection,
     given_url,
+    registered,
     remembered,
     settings_of,
     unregistered,
@@ -25,7 +27,7 @@ from ansible_collections.nec.expether.plugins.module_utils._glue_eem import (
 from ansible_collections.nec.expether.plugins.module_utils._names import check_name, listed, podm_uuid
 from ansible_collections.nec.expether.plugins.module_utils._pci_names import PciNames
 from ansible_collections.nec.expether.plugins.module_utils._plan import World
-from ansible_collections.nec.expether.plugins.module_utils._planner import plan_release, warnings
+from ansible_collections.nec.expether.plugins.module_utils._planner import plan_release
 from ansible_collections.nec.expether.plugins.module_utils._registry import (
     NEVER,
     Body,
@@ -184,11 +186,5 @@ def _release_all(context: Context, found: Document) -> list[Body]:
     def draft(world: World) -> Draft:
         return Draft(plan_release(world, world.nodes.values(), groups))
 
-    def forget(_outcome: Outcome) -> list[Change]:
-        return _forget(context, found)
-
-    with Client(settings_of(context, found)) as client:
-        executor = Executor(client, found.uuid, context.registry, f"removal of {found.body['name']}", forget)
-        outcome = executor.run(draft, context.check_mode)
-        context.warn([*warnings(outcome.world, outcome.plan), *executor.waited, *client.waited])
-    return outcome.rows
+    where = registered(context, found)
+    return execute(context, where, f"the removal of {where.podm}", draft, lambda outcome: _forget(context, found)).rows
