@@ -226,7 +226,7 @@ def parse(raw: t.Any) -> Card:
 def _scalar(value: t.Any) -> str:
     """Return a string, or a number as one; C("") for all else."""
     if value.__class__ is str:
-        return t.cast(str, value)
+        return value
     return "" if isinstance(value, (bool, list, tuple, t.Mapping)) else _text(value) or ""
 
 
