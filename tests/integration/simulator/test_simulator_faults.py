@@ -123,14 +123,25 @@ def test_freeze_until_the_faults_are_deleted(eem: Simulator, eeio: str) -> None:
     assert statuses == [200] and group(eem, eeio) == "17"
 
 
-def test_a_reset_ends_a_freeze(eem: Simulator) -> None:
-    eem.fault("freeze")
-    statuses: list[int] = []
-    thread = in_background(lambda: eem.call("GET", "/devices").status_code, statuses)
+@pytest.mark.parametrize("held_up", ["freeze", "delay"])
+def test_what_was_held_up_at_a_reset_ends_without_reaching_the_new_fleet(
+    eem: Simulator, eeio: str, held_up: str
+) -> None:
+    eem.fault(held_up, **({"seconds": 0.3} if held_up == "delay" else {}), path=GROUP)
+    outcomes: list[str] = []
+
+    def change() -> str:
+        try:
+            return str(attach(eem, eeio).status_code)
+        except requests.ConnectionError:
+            return "dropped"
+
+    thread = in_background(change, outcomes)
     time.sleep(0.1)
     eem.reset()
     thread.join(5)
-    assert statuses == [200]
+    assert outcomes == ["dropped"]
+    assert group(eem, eeio) == "4093"
 
 
 def test_change_behind_the_clients_back(eem: Simulator, eeio: str) -> None:

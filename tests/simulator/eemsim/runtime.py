@@ -107,10 +107,13 @@ class Simulator:
         if phase == STARTING:
             return answers.html(404, f"{self.settings.context}{request.path}")
         self.eem.empty = phase == EMPTY
+        fabric = self.fabric
         latency = int(self.options.latency_ms)
         if latency:
             await asyncio.sleep(latency / 1000)
         spoiled = await self._apply([action for _number, action in fired if not action.after], None)
+        if self.fabric is not fabric:
+            return Answer(drop=True, reset=True)  # a reset came between: what was held up must not reach the new fleet
         if spoiled is not None:
             return spoiled
         answer = self._call(request, authorization)
