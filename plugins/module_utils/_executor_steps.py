@@ -56,10 +56,13 @@ def perform(client: Client, row: Row) -> None:
     """
     step, left = row.step, client.settings.retries
     card = t.cast(str, step.card)
+    condition_refused = False
     while True:
-        conditional = client.conditional and row.update_time is not None
+        conditional = client.conditional and row.update_time is not None and not condition_refused
         try:
-            row.update_time = _send(client, step, row.update_time)
+            row.update_time = _send(client, step, row.update_time if conditional else None)
+            if condition_refused:
+                client.conditional = False  # taken without it: this EEM does not know it
             return
         except EemError as error:
             now = _read(client, card, error)
@@ -70,11 +73,12 @@ def perform(client: Client, row: Row) -> None:
                 raise Stale(f"Card {card} is in group {now.group_id} now, not in {step.old} any more.") from None
             changed = now.update_time != row.update_time
             if conditional and not changed and client.may_refuse_condition(error):
-                # The card is as it was, so it is not the condition that is not met: EEM does not take one.
-                client.conditional = False
+                condition_refused = True  # the card is as it was: perhaps EEM does not take a condition
                 continue
-            if changed or client.is_stale(error, deleting=_deletes(step)):
+            if changed:
                 raise Stale(f"Card {card} was changed by somebody else meanwhile ({error.message})") from None
+            if client.is_stale(error, deleting=_deletes(step)):
+                raise Stale(error.message, code=error.code, http_status=error.http_status, url=error.url) from None
             if not left or isinstance(error, (Denied, Unauthorized)):
                 raise
         left -= 1

@@ -113,6 +113,8 @@ def unregistered(context: Context, url: str) -> Settings:
     username = context.option("username", ENV_USERNAME)
     password = context.option("password", ENV_PASSWORD)
     context.hide(password, username)
+    if password is not None and username is None:
+        raise InvalidInput("password is given without username.")
     return Settings(url=url, username=username, password=password, **connection(context, {}))
 
 
@@ -172,8 +174,10 @@ def target(context: Context, node: str | None = None, names_needed: bool = True)
     documents = context.registry.all("pod_managers")
     if node is not None:
         found = only_node(find_nodes(context.registry.all("nodes"), node), node)
-        mine = [document for document in documents if found and document.uuid == found.body["podm_id"]]
-        if mine:
+        if found:
+            mine = [document for document in documents if document.uuid == found.body["podm_id"]]
+            if not mine:
+                raise InvalidInput(f"Node {node!r} is on an EEM that is not registered: give its url.")
             return registered(context, mine[0])
     if len(documents) == 1:
         return registered(context, documents[0])
