@@ -1,0 +1,42 @@
+# Every target works alone, from a fresh clone: what it needs is prepared first, inside the checkout.
+# Another Python than python3: make PYTHON=/path/to/python3.12 TARGET
+
+CHECK = tests/tools/in_env.sh dev python tests/tools/check.py
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test unit lint sanity integration bench versions package clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: ## try the collection against two simulated EEMs
+	@tests/tools/in_env.sh demo python tests/tools/demo.py
+
+test: ## everything below but clean
+	@$(CHECK) all
+
+unit: ## unit tests
+	@$(CHECK) unit
+
+lint: ## ruff, mypy, shellcheck, ansible-lint, documentation, change log
+	@$(CHECK) lint
+
+sanity: ## ansible-test sanity with the ansible-core of .venv, on every Python that is here
+	@$(CHECK) sanity
+
+integration: ## simulator, library and modules over real HTTP
+	@$(CHECK) integration
+
+bench: ## timed: what the modules cost
+	@$(CHECK) bench
+
+versions: ## unit and smoke tests, sanity and installation with every supported ansible-core
+	@$(CHECK) versions
+
+package: ## the tarball: contents, installation, Galaxy's checks, execution environment
+	@$(CHECK) package
+
+clean: ## remove the environment, logs and all else that the targets made
+	rm -rf .venv .ansible tests/output importer_result.json changelogs/.plugin-cache.yaml
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

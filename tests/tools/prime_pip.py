@@ -1,0 +1,39 @@
+#!/usr/bin/env python
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Give ansible-test its pip from the package index: `prime_pip.py VERSION...`.
+
+ansible-test makes its virtual environments without pip and fills them with ~/.ansible/test/cache/get_pip_X_Y.py,
+which it fetches from a server of its own unless the file is there. This puts a stand-in there that runs the pip
+wheel of the same version, so that tests need no other server than the package index.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+STAND_IN = """\
+import os, runpy, sys
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "pip-{version}-py3-none-any.whl"))
+sys.argv[1:] = ["install"] + [a for a in sys.argv[1:] if a not in ("--no-setuptools", "--no-wheel")]
+runpy.run_module("pip", run_name="__main__", alter_sys=True)
+"""
+
+
+def prime(version: str) -> None:
+    """Fill the cache with one version of pip."""
+    cache = Path.home() / ".ansible" / "test" / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    if not (cache / f"pip-{version}-py3-none-any.whl").exists():
+        command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "download", "--no-deps"]
+        subprocess.run([*command, "--dest", str(cache), f"pip=={version}"], check=True)
+    stand_in = cache / f"get_pip_{version.replace('.', '_')}.py"
+    stand_in.write_text(STAND_IN.format(version=version), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    for wanted in sys.argv[1:]:
+        prime(wanted)
