@@ -79,7 +79,7 @@ class Fabric:
         """Return the devices that a system has, lowest id first."""
         if not has_own_group(system):
             return []
-        return [device for device in self.devices_in(system.group_id) if self.owner(device) is system]
+        return [device for device in self.devices_in(system.group_id) if _is(self.owner(device), system)]
 
     def room(self, system: Eesv) -> int:
         """Return how many more devices a system takes; every EEIO in its group counts."""
@@ -108,6 +108,11 @@ class Fabric:
 
         everything: list[Card] = [*self.systems.values(), *self.devices.values()]
         return Fabric(map(after, everything))
+
+
+def _is(one: Eesv | None, other: Eesv) -> bool:
+    """Whether two values are one system, perhaps from two snapshots."""
+    return one is not None and one.id == other.id
 
 
 def has_own_group(system: Eesv) -> bool:

@@ -6,10 +6,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import typing as t
-from urllib.parse import urlsplit
 
 from ansible_collections.nec.expether.plugins.module_utils._client import Settings
 from ansible_collections.nec.expether.plugins.module_utils._documents import (
@@ -51,8 +49,10 @@ def given_url(context: Context, text: str | None) -> str | None:
     """
     if not text:
         return None
-    with contextlib.suppress(ValueError):  # eem_url refuses such a one with a sentence
-        context.hide(urlsplit(text).password)
+    if "@" in text:  # it is refused, and what was written where a password may be is shown nowhere
+        before = text.rpartition("@")[0]
+        context.hide(before)
+        context.hide(before.rpartition(":")[2])
     return eem_url(text)
 
 

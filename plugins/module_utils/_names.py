@@ -103,20 +103,22 @@ def eem_url(text: str) -> str:
 
     :raises InvalidInput: it is no URL of HTTP, or has credentials, a query or a fragment in it
     """
-    try:
-        parts = urlsplit(text.strip())
-        port = parts.port
-    except ValueError:
-        raise InvalidInput("url cannot be read as a URL; it looks like http://HOST:30500/eem.") from None
-    if parts.username is not None or parts.password is not None:
+    text = text.strip()
+    # The text is not repeated in any message: one that is written wrongly may have a password anywhere.
+    if "@" in text:
         raise InvalidInput(
             "url must not hold a user name or password, for URLs are shown in results and logs: use username and"
             " password."
         )
-    if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
-        raise InvalidInput(f"url {text!r} is no URL of an EEM; it looks like http://HOST:30500/eem.")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise InvalidInput("url cannot be read as a URL; it looks like http://HOST:30500/eem.") from None
+    if parts.scheme.lower() not in ("http", "https") or not parts.hostname or any(map(str.isspace, text)):
+        raise InvalidInput("url is no URL of an EEM; it looks like http://HOST:30500/eem.")
     if parts.query or parts.fragment:
-        raise InvalidInput(f"url {text!r} has a query or a fragment; it looks like http://HOST:30500/eem.")
+        raise InvalidInput("url has a query or a fragment; it looks like http://HOST:30500/eem.")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     place = host if port is None else f"{host}:{port}"
     return urlunsplit((parts.scheme.lower(), place, parts.path.rstrip("/"), "", ""))

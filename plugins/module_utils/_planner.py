@@ -45,7 +45,7 @@ def _group_of(world: World, system: Eesv) -> tuple[str, Plan]:
     if group_id is None:
         raise Refused(
             f"System {system.id} has no group id of its own and all that software may assign are in use.",
-            waits_for=world.held,
+            waits_for={key: who for key, who in world.held.items() if key.isdigit()},
         )
     return group_id, (Step("set_group", None, world.label(system), system.id, system.group_id, group_id),)
 
@@ -54,17 +54,25 @@ def _check_host(world: World, system: Eesv, more: int) -> None:
     reason = why_no_host(world, system)
     if reason:
         raise Refused(f"Nothing can be attached to system {system.id}: it {reason}.")
-    room = world.fabric.room(system)
-    if more > room:
+    used = len(world.fabric.devices_in(system.group_id)) if has_own_group(system) else 0
+    if used + more > system.max_devices:
         raise Refused(
             f"{more} more devices wanted on system {system.id}, which takes {system.max_devices} and has room for"
-            f" {room}."
-        )
-    if system.id in world.held:
-        raise Refused(
-            f"System {system.id} is being changed by {world.held[system.id]}.",
+            f" {world.fabric.room(system)}.",
             waits_for=held_of(world, [system.id]),
         )
+
+
+def _unheld(world: World, steps: t.Iterable[Step]) -> Plan:
+    """Return the plan of these steps, unless another run holds what they change."""
+    plan = tuple(steps)
+    held = held_of(world, {key: None for step in plan for key in (step.card, step.node_id) if key})
+    if held:
+        raise Refused(
+            f"Being changed by another run: {listed(f'{card} by {who}' for card, who in held.items())}.",
+            waits_for=held,
+        )
+    return plan
 
 
 def plan_compose(world: World, node: Node, wish: Wish, purge: bool = False) -> Plan:
@@ -86,7 +94,6 @@ def plan_compose(world: World, node: Node, wish: Wish, purge: bool = False) -> P
     if missing:
         _check_host(world, system, len(missing) - len(over))
     _check_detachable(over)
-    _check_not_held(world, [device.id for device in over])
     steps: list[Step] = []
     if known is None or known.state == "composing" or (known.state == "managed" and (missing or over)):
         steps.append(Step("remember", None, node.name, system.id, known.state if known else None, "composed"))
@@ -94,7 +101,7 @@ def plan_compose(world: World, node: Node, wish: Wish, purge: bool = False) -> P
     steps += (step._replace(node=node.name) for step in set_group)
     steps += (detach_step(named, device.id) for device in over)
     steps += (attach_step(named, device.id, system, group_id) for device in missing)
-    return tuple(steps)
+    return _unheld(world, steps)
 
 
 def plan_manage(world: World, node: Node) -> Plan:
@@ -108,7 +115,7 @@ def plan_manage(world: World, node: Node) -> Plan:
         raise Refused(f"System {system.id} is node {known.name} already.")
     if known is not None and known.state != "composing":
         return ()
-    return (Step("remember", None, node.name, system.id, known.state if known else None, "managed"),)
+    return _unheld(world, [Step("remember", None, node.name, system.id, known.state if known else None, "managed")])
 
 
 def plan_release(world: World, nodes: t.Iterable[Node], group_ids: t.Mapping[str, str | None]) -> Plan:
@@ -130,10 +137,11 @@ def plan_release(world: World, nodes: t.Iterable[Node], group_ids: t.Mapping[str
             _check_alone(world, system)
             devices = world.fabric.devices_of(system)
         _check_detachable(devices)
-        _check_not_held(world, [node.system, *(device.id for device in devices)])
-        steps += (detach_step(world, device.id) for device in devices)
+        # Two systems that EEM does not list any more may have had one group.
+        seen = {step.device for step in steps}
+        steps += (detach_step(world, device.id) for device in devices if device.id not in seen)
         steps.append(Step("forget", None, node.name, node.system, node.state, None))
-    return tuple(steps)
+    return _unheld(world, steps)
 
 
 def _check_alone(world: World, system: Eesv) -> None:
@@ -152,15 +160,6 @@ def _check_detachable(devices: t.Iterable[Eeio]) -> None:
         raise Refused(
             f"Cannot detach: {listed(f'{device} {reason}' for device, reason in reasons.items())}.",
             details={"candidates": reasons},
-        )
-
-
-def _check_not_held(world: World, cards: t.Iterable[str]) -> None:
-    held = held_of(world, cards)
-    if held:
-        raise Refused(
-            f"Being changed by another run: {listed(f'{card} by {who}' for card, who in held.items())}.",
-            waits_for=held,
         )
 
 
@@ -183,16 +182,15 @@ def plan_attach(world: World, system_id: str, device_ids: t.Sequence[str], move:
     if not missing:
         return ()
     # A device in the group of several systems takes its place there already.
-    here = sum(device.group_id == system.group_id for device in missing)
+    here = sum(has_own_group(system) and device.group_id == system.group_id for device in missing)
     _check_host(world, system, len(missing) - here)
-    _check_not_held(world, [device.id for device in missing])
     group_id, set_group = _group_of(world, system)
     steps = list(set_group)
     for device in missing:
         if device.group_id != FREE_GROUP:
             steps.append(detach_step(world, device.id))
         steps.append(attach_step(world, device.id, system, group_id))
-    return tuple(steps)
+    return _unheld(world, steps)
 
 
 def _is_on(world: World, device: Eeio, system: Eesv) -> bool:
@@ -240,8 +238,7 @@ def plan_detach(world: World, device_ids: t.Sequence[str], system_id: str | None
                 details={"candidates": elsewhere},
             )
     _check_detachable(taken)
-    _check_not_held(world, [device.id for device in taken])
-    return tuple(detach_step(world, device.id) for device in taken)
+    return _unheld(world, (detach_step(world, device.id) for device in taken))
 
 
 def reboot_required(plan: Plan) -> bool:

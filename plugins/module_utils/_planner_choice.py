@@ -64,21 +64,27 @@ def why_no_host(world: World, system: Eesv) -> str | None:
     return None
 
 
+def _why_never(device: Eeio) -> str | None:
+    """Return why a device cannot be chosen whatever other runs do, or C(None)."""
+    if not device.reachable:  # a card that tells nothing of its ports is not chosen either
+        return "not answering"
+    if device.enabled is False:
+        return "not enabled"
+    return "in a group of a rotary switch" if from_rotary_switch(device.group_id) else None
+
+
 def why_not_available(world: World, device: Eeio) -> str | None:
-    """Return why a device cannot be chosen for a node, or C(None). A card that tells nothing of its ports is not."""
+    """Return why a device cannot be chosen for a node, or C(None)."""
     state = world.fabric.state(device)
     if state == "allocated":
         owner = world.label(world.fabric.owner(device))
         return f"attached to {owner}" if owner else f"in group {device.group_id} of several systems"
     if state == "stranded":
         return f"stranded in group {device.group_id}"
-    if not device.reachable:
-        return "not answering"
-    if device.enabled is False:
-        return "not enabled"
-    if device.id in world.held:
+    never = _why_never(device)
+    if never is None and device.id in world.held:
         return f"held by {world.held[device.id]}"
-    return None
+    return never
 
 
 def held_of(world: World, keys: t.Iterable[str]) -> dict[str, str]:
@@ -94,28 +100,35 @@ def choose_system(world: World, wish: Wish) -> Eesv:
     """
     wanted = sum(want.number for want in wish)
     reasons: dict[str, str] = {}
+    passing: list[str] = []
     fitting: list[Eesv] = []
     for system in world.fabric.systems.values():
         room = world.fabric.room(system)
-        reason = (
-            f"is node {world.nodes[system.id].name}"
-            if system.id in world.nodes
-            else why_no_host(world, system)
+        lasting = (
+            why_no_host(world, system)
             or ("tells nothing of its ports" if system.reachable is None else None)
+            or (f"has room for {room} more" if system.max_devices < wanted else None)
+        )
+        # What another run is changing may be another way when that run has ended.
+        reason = (
+            (f"is node {world.nodes[system.id].name}" if system.id in world.nodes else None)
+            or lasting
             or (f"has room for {room} more" if room < wanted else None)
             or (f"is held by {world.held[system.id]}" if system.id in world.held else None)
         )
-        if reason:
-            reasons[system.id] = reason
-        else:
+        if reason is None:
             fitting.append(system)
+            continue
+        reasons[system.id] = reason
+        if lasting is None:
+            passing.append(system.id)
     if fitting:
         return min(fitting, key=lambda system: (not has_own_group(system), -world.fabric.room(system), system.id))
     what = "1 device" if wanted == 1 else f"{wanted} devices"
     why = listed(f"{system} {reason}" for system, reason in reasons.items()) or "EEM lists no system at all"
     raise Refused(
         f"No system can become a node with {what}: {why}.",
-        waits_for=held_of(world, world.fabric.systems),
+        waits_for=held_of(world, passing),
         details={"candidates": reasons},
     )
 
@@ -139,16 +152,19 @@ def choose_devices(world: World, wish: Wish, have: t.Sequence[Eeio]) -> tuple[li
             free.append(device)
     chosen, counts = choose(wish, [*own, *free])
     lacking = []
+    passing: list[str] = []
     for want, count in zip(wish, counts):
         if count < want.number:
-            others = [
-                f"{device} {reason}" for device, reason in reasons.items() if want.matches(world.fabric.devices[device])
-            ]
-            lacking.append(f"{want} wanted, {count} free" + (f": {listed(others)}" if others else ""))
+            serving = [device for device in reasons if want.matches(world.fabric.devices[device])]
+            passing += (device for device in serving if _why_never(world.fabric.devices[device]) is None)
+            have = min(count, sum(want.matches(device) for device in own))
+            there = f"{have} there already, " if have else ""
+            others = listed(f"{device} {reasons[device]}" for device in serving)
+            lacking.append(f"{want} wanted, {there}{count - have} free" + (f": {others}" if others else ""))
     if lacking:
         raise Refused(
             f"{'; '.join(lacking)}.",
-            waits_for=held_of(world, reasons),
+            waits_for=held_of(world, passing),
             details={"candidates": reasons},
         )
     return [device for device in chosen if device.id in own_ids], [

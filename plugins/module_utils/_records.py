@@ -41,6 +41,7 @@ MAX_DEVICES_40G = 16
 MAX_DEVICES_OLDER = 8
 
 _ID = re.compile(r"(?:0x)?([0-9a-f]{12})\Z")
+_DEEPEST = 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -133,8 +134,13 @@ def iso_time(milliseconds: t.Any) -> str | None:
     return f"{moment.isoformat(timespec='milliseconds')[:-6]}Z"
 
 
-def _text(value: t.Any) -> t.Any:
-    """Return a scalar as EEM's usual string; lists and objects with theirs; null as it is."""
+def _text(value: t.Any, depth: int = 0) -> t.Any:
+    """Return a scalar as EEM's usual string; lists and objects with theirs; null as it is.
+
+    What lies deeper than any record of EEM's goes is left out.
+    """
+    if depth > _DEEPEST:
+        return None
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -143,9 +149,9 @@ def _text(value: t.Any) -> t.Any:
         # A number of milliseconds may come as 1.637e12; int() of it would fail for inf and nan.
         return str(int(value)) if value.is_integer() else str(value)
     if isinstance(value, t.Mapping):
-        return {str(key): _text(item) for key, item in value.items()}
+        return {str(key): _text(item, depth + 1) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_text(item) for item in value]
+        return [_text(item, depth + 1) for item in value]
     return str(value)
 
 
@@ -227,12 +233,14 @@ def _scalar(value: t.Any) -> str:
     """Return a string, or a number as one; C("") for all else."""
     if value.__class__ is str:
         return value
-    return "" if isinstance(value, (bool, list, tuple, t.Mapping)) else _text(value) or ""
+    return "" if isinstance(value, (list, tuple, t.Mapping)) else _text(value) or ""
 
 
 def _shown(value: t.Any) -> str:
     """Return a received value for a message: never long, never with control characters."""
-    return "it is missing" if value is None else repr(value)[:80]
+    if value is None:
+        return "it is missing"
+    return repr(value)[:80] if isinstance(value, (str, int, float)) else f"it is a {type(value).__name__}"
 
 
 def _given(value: t.Any) -> str | None:
@@ -251,9 +259,10 @@ def _ports_up(port0: t.Any, port1: t.Any) -> int | None:
     said = 0
     ports_up = 0
     for port in (port0, port1):
-        if port and isinstance(port, (str, list)):
+        values = port if isinstance(port, list) else [_given(port)]
+        if any(value is not None for value in values):
             said += 1
-            ports_up += "up" in ([port] if isinstance(port, str) else port)
+            ports_up += "up" in values
     return ports_up if said else None
 
 

@@ -74,10 +74,12 @@ def parse_properties(properties: t.Any) -> Wish:
             "properties names no device: give devices, or pci_device with a list of types"
             ' (for example {"pci_device": {"type": ["GPU", "SSD"]}}).'
         )
-    total: dict[tuple[t.Any, ...], int] = {}
+    total: dict[tuple[t.Any, ...], Want] = {}
     for want in wants:
-        total[want[1:]] = total.get(want[1:], 0) + want.number
-    return tuple(sorted((Want(number, *kind) for kind, number in total.items()), key=str))
+        kind = want._replace(number=0, model=want.model and want.model.casefold())
+        known = total.get(kind)
+        total[kind] = known._replace(number=known.number + want.number) if known else want
+    return tuple(sorted(total.values(), key=str))
 
 
 def _valence(value: t.Any) -> list[Want]:
