@@ -157,10 +157,10 @@ def choose_devices(world: World, wish: Wish, have: t.Sequence[Eeio]) -> tuple[li
         if count < want.number:
             serving = [device for device in reasons if want.matches(world.fabric.devices[device])]
             passing += (device for device in serving if _why_never(world.fabric.devices[device]) is None)
-            have = min(count, sum(want.matches(device) for device in own))
-            there = f"{have} there already, " if have else ""
+            kept = min(count, sum(want.matches(device) for device in own))
+            there = f"{kept} there already, " if kept else ""
             others = listed(f"{device} {reasons[device]}" for device in serving)
-            lacking.append(f"{want} wanted, {there}{count - have} free" + (f": {others}" if others else ""))
+            lacking.append(f"{want} wanted, {there}{count - kept} free" + (f": {others}" if others else ""))
     if lacking:
         raise Refused(
             f"{'; '.join(lacking)}.",

@@ -121,13 +121,6 @@ failure:
       type: str
       sample: null
       returned: always
-    candidates:
-      description:
-        - 'Where something was refused for lack of devices or systems: why each does not serve.'
-      type: dict
-      returned: where there are any
-      sample:
-        '0x8cdf9d512932': not answering
 """
 
 from ansible_collections.nec.expether.plugins.module_utils._argspec import UNUSED_EEM, ArgSpec
