@@ -258,6 +258,7 @@ def lint() -> list[Outcome]:
     library = ("mypy", "--config-file", str(ROOT / "pyproject.toml"), "-p", "ansible_collections.nec.expether.plugins.module_utils")
     return run_all([
         Step("ruff", ("ruff", "check", ".")),
+        Step("returns", (sys.executable, str(TOOLS / "returns.py"), "--check")),
         Step("mypy", library, cwd=STATE / "collections"),
         Step("mypy-tools", ("mypy", "--config-file", "pyproject.toml", *sorted(map(str, TOOLS.glob("*.py"))))),
         Step("shellcheck", ("shellcheck", ".ci/run", *scripts)),

@@ -15,7 +15,7 @@ import yaml
 
 HERE = Path(__file__).resolve().parent
 MODULES = HERE.parents[1] / "plugins" / "modules"
-_BLOCK = re.compile(r'(?<=\nRETURN = r"""\n).*?(?="""\n)', re.DOTALL)
+_BLOCK = re.compile(r'\nRETURN = r"""\n(.*?)"""\n', re.DOTALL)
 
 
 def _keys(source: dict[str, Any], shape: str) -> dict[str, Any]:
@@ -53,12 +53,21 @@ def written(module: str) -> str:
     return yaml.dump(blocks, Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True)
 
 
+def _place(text: str) -> tuple[int, int]:
+    """Return where a module's RETURN begins and ends."""
+    found = _BLOCK.search(text)
+    if found is None:
+        raise SystemExit("A module has no RETURN.")
+    return found.span(1)
+
+
 def main() -> int:
     """Write or check every module."""
     stale = []
     for path in sorted(MODULES.glob("expether_*.py")):
         text = path.read_text(encoding="utf-8")
-        new = _BLOCK.sub(lambda _match, name=path.stem: written(name), text, count=1)
+        begin, end = _place(text)
+        new = f"{text[:begin]}{written(path.stem)}{text[end:]}"
         if new != text:
             stale.append(path.name)
             if "--check" not in sys.argv:
