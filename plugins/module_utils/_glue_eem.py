@@ -16,9 +16,20 @@ from ansible_collections.nec.expether.plugins.module_utils._documents import (
     find_podm,
     only_node,
 )
-from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, InvalidInput, MissingLibrary
+from ansible_collections.nec.expether.plugins.module_utils._errors import (
+    ExpetherError,
+    InvalidInput,
+    MissingLibrary,
+    NotKnown,
+)
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context
-from ansible_collections.nec.expether.plugins.module_utils._names import eem_url, listed, unregistered_podm_uuid
+from ansible_collections.nec.expether.plugins.module_utils._names import (
+    eem_url,
+    listed,
+    parse_uuid,
+    unregistered_podm_uuid,
+)
+from ansible_collections.nec.expether.plugins.module_utils._records import parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._registry import Body, Document, Registry, RegistryError
 
 ENV_URL = "EEM_URL"
@@ -157,12 +168,15 @@ def targets(context: Context) -> list[Target]:
     ]
 
 
-def target(context: Context, node: str | None = None, names_needed: bool = True) -> Target:
+def target(
+    context: Context, node: str | None, devices: t.Sequence[str] | None = None, names_needed: bool = True
+) -> Target:
     """Return the one EEM that a changing task means.
 
-    Without C(podm) and C(url) it is the one whose node the task names, or the only one that is registered.
+    Without C(podm) and C(url) it is the one whose node or devices the task names, or the only one that is registered.
 
     :param node: a node that the task names
+    :param devices: devices that the task names; its node must be there then
     :param names_needed: whether the task is about names, so that the registry must be usable
     :raises ExpetherError: it is not registered, or it is not clear which is meant
     """
@@ -181,6 +195,16 @@ def target(context: Context, node: str | None = None, names_needed: bool = True)
             return registered(context, mine[0])
     if len(documents) == 1:
         return registered(context, documents[0])
+    if devices is not None and documents:
+        if node is not None and parse_card_id(node) is None:
+            names = listed(sorted(found.body["name"] for found in context.registry.all("nodes")))
+            raise NotKnown(f"There is no node {node!r}; " + (f"there are {names}." if names else "there are no nodes."))
+        ids = {parse_card_id(text) or parse_uuid(text) for text in devices}
+        known = (found for found in context.registry.all("devices") if {found.uuid, found.body["device_id"]} & ids)
+        podms = {found.body["podm_id"] for found in known}
+        mine = [document for document in documents if {document.uuid} == podms]
+        if mine:
+            return registered(context, mine[0])
     if not documents:
         raise InvalidInput(
             "No pod manager is registered. Register one with expether_podm and name it in podm, or give url."

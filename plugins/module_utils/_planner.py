@@ -265,7 +265,15 @@ def warnings(world: World, plan: Plan) -> list[str]:
         said.append(f"The host of {listed(hosts)} sees its new devices only after it has rescanned its PCI bus.")
     losers = sorted({str(step.node) for step in plan if step.action == "detach" and step.node_id})
     if losers:
-        said.append(f"The host of {listed(losers)} has lost devices: a running operating system may be disturbed.")
+        said.append(f"The host of {listed(losers)} loses devices: a running operating system may be disturbed.")
+    for step in plan:
+        system = world.fabric.systems.get(step.node_id or "")
+        have = world.fabric.devices_of(system) if system and step.action == "remember" and step.old is None else []
+        if have and step.new == "composed":
+            said.append(
+                f"System {step.node_id} was in use without being a node: its {len(have)} devices are the node's now, and"
+                " are detached when it is released."
+            )
     fabric = world.fabric
     cards = {step.device or step.node_id for step in plan if step.action in ("set_group", "attach")}
     cards |= {step.node_id for step in plan if step.action == "attach"}

@@ -80,7 +80,8 @@ def why_not_available(world: World, device: Eeio) -> str | None:
         owner = world.label(world.fabric.owner(device))
         return f"attached to {owner}" if owner else f"in group {device.group_id} of several systems"
     if state == "stranded":
-        return f"stranded in group {device.group_id}"
+        why = why_unchangeable(device) if from_rotary_switch(device.group_id) else None
+        return why or f"stranded in group {device.group_id}"
     never = _why_never(device)
     if never is None and device.id in world.held:
         return f"held by {world.held[device.id]}"

@@ -31,7 +31,8 @@ def run(context: Context) -> Result:
     """Attach devices to a node, or free them."""
     params = context.params
     node = params["node"]
-    where = target(context, node, names_needed=node is not None and parse_card_id(node) is None)
+    by_name = node is not None and parse_card_id(node) is None
+    where = target(context, node, params["devices"], names_needed=by_name)
     asked: list[str] = []
     pci_names = PciNames()
 
@@ -42,7 +43,7 @@ def run(context: Context) -> Result:
             return Draft(plan_detach(world, asked, system))
         return Draft(plan_attach(world, t.cast(str, system), asked, params["move"]))
 
-    outcome = execute(context, where, f"a run for {listed(params['devices'], 3)}", draft)
+    outcome = execute(context, where, f"a run for {node}" if node else "a run that detaches devices", draft)
     before = _shown(views_of(where, outcome.world.nodes, pci_names), outcome.world.fabric, asked)
     after = _shown(views_of(where, outcome.nodes, pci_names), outcome.fabric, asked)
     return {"devices": after, **plan_result(outcome.plan, outcome.rows, _brief(before), _brief(after))}

@@ -236,7 +236,7 @@ class Transport:
         if isinstance(error, requests.exceptions.SSLError):
             return TlsFailed(
                 f"{what}: the TLS connection failed ({_reason(error)}). Check the certificate, ca_path, client_cert"
-                " and client_key, or say validate_certs: false.",
+                " and client_key, or say validate_certs: false; or is it http that EEM speaks there?",
                 url=url,
             )
         if isinstance(error, requests.ConnectTimeout):

@@ -382,7 +382,7 @@ def test_runs_at_once_share_the_pool_and_give_nothing_twice(
 ) -> None:
     _only_gpus(eem, systems=8, devices=16)
     eem.set_options(enforce=enforce, conditional="honour" if enforce == "strict" else "ignore")
-    clients = [make_client(timeout=5.0) for _ in range(8)]
+    clients = [make_client(timeout=5.0) for dummy in range(8)]
     results = _side_by_side(
         8, lambda place: _run(clients[place], open_registry(registry.path), _compose(f"n{place}"))
     )
@@ -398,7 +398,7 @@ def test_of_runs_at_once_that_want_too_much_some_are_refused_and_leave_nothing(
     eem: Simulator, make_client: MakeClient, registry: SqliteRegistry
 ) -> None:
     _only_gpus(eem, systems=8, devices=5)
-    clients = [make_client(timeout=5.0) for _ in range(4)]
+    clients = [make_client(timeout=5.0) for dummy in range(4)]
     results = _side_by_side(
         4, lambda place: _run(clients[place], open_registry(registry.path), _compose(f"n{place}"))
     )
@@ -424,7 +424,7 @@ def test_what_a_killed_run_held_is_taken_over(
 
     child = multiprocessing.get_context("fork").Process(target=work)
     child.start()
-    for _ in range(200):
+    for dummy in range(200):
         if eem.faults() and eem.faults()[0]["used"]:
             break
         child.join(0.02)

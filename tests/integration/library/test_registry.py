@@ -100,7 +100,7 @@ def test_processes_that_count_together_lose_nothing(tmp_path: Path) -> None:
 
     def count() -> None:
         registry = open_registry(path)
-        for _ in range(25):
+        for dummy in range(25):
             while True:
                 found = registry.get("nodes", "n")
                 body = {"v": (found.body["v"] if found else 0) + 1}
@@ -111,7 +111,7 @@ def test_processes_that_count_together_lose_nothing(tmp_path: Path) -> None:
                     continue
         registry.close()
 
-    threads = [threading.Thread(target=count) for _ in range(8)]
+    threads = [threading.Thread(target=count) for dummy in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
