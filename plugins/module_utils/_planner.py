@@ -126,6 +126,11 @@ def plan_release(world: World, nodes: t.Iterable[Node], group_ids: t.Mapping[str
     :raises Refused: a device of one of them cannot be detached
     """
     steps: list[Step] = []
+    if not world.fabric.systems and not world.fabric.devices:
+        raise Refused(
+            "EEM lists no card at all, as it does when it has just started: what the node has cannot be detached. Try"
+            " again later, or say detach_devices: false (of expether_node) to only forget the node."
+        )
     for node in nodes:
         system = world.fabric.systems.get(node.system)
         if system is None:

@@ -19,6 +19,7 @@ from ansible_collections.nec.expether.plugins.module_utils._glue_changes import 
 from ansible_collections.nec.expether.plugins.module_utils._glue_eem import Target, said_podm_id, target
 from ansible_collections.nec.expether.plugins.module_utils._names import (
     check_node_name,
+    listed,
     node_uuid,
 )
 from ansible_collections.nec.expether.plugins.module_utils._pci_names import PciNames
@@ -54,11 +55,32 @@ def run(context: Context) -> Result:
     registry = t.cast(Registry, where.registry)
     groups = {node.uuid: node.body.get("group_id") for node in registry.all("nodes")}
 
+    there: set[str] = set()
+
     def release(world: World) -> Draft:
+        there.update(world.fabric.devices)
         node = find_node(world, name)
         return Draft(plan_release(world, [node], groups), node) if node else Draft(())
 
-    return _carry_out(context, where, name, release)
+    result = _carry_out(context, where, name, release)
+    if result["node"] is not None:
+        _warn_of_missing(context, where, result["node"], there)
+    return result
+
+
+def _warn_of_missing(context: Context, where: Target, node: Body, there: t.Container[str]) -> None:
+    """Say which devices a released node had when they were last seen, and which EEM does not list any more."""
+    missing = [
+        found.body["device_id"]
+        for found in t.cast(Registry, where.registry).all("devices")
+        if found.body["podm_id"] == where.podm_id
+        and found.body["node_id"] == node["index"]
+        and found.body["device_id"] not in there
+    ]
+    if missing:
+        context.warn(
+            [f"Not detached, for EEM does not list them at the moment: {listed(missing)}, devices of {node['name']}."]
+        )
 
 
 def _wish(context: Context) -> Wish | None:
