@@ -15,6 +15,7 @@ import traceback
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.common.parameters import remove_values
 from ansible_collections.nec.expether.plugins.module_utils._argspec import ArgSpec
 from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, MissingLibrary
 from ansible_collections.nec.expether.plugins.module_utils._registry import (
@@ -31,6 +32,22 @@ if t.TYPE_CHECKING:
 Result = dict[str, t.Any]
 
 
+class _Module(AnsibleModule):  # type: ignore[misc]
+    """Shows no password that somebody wrote into a URL, also where Ansible itself refuses the options."""
+
+    def hide_url(self) -> None:
+        """Have the part of a URL masked in which a password may be; the URL is refused wherever it is used."""
+        text = self.params.get("url")
+        if isinstance(text, str) and "@" in text:
+            before = text.rpartition("@")[0]
+            self.no_log_values.update(part for part in (before, before.rpartition(":")[2]) if part)
+
+    def fail_json(self, msg: str, **kwargs: t.Any) -> None:
+        """End with a failure."""
+        self.hide_url()
+        super().fail_json(msg, **kwargs)
+
+
 class Context:
     """What one run of a module has at hand.
 
@@ -38,8 +55,9 @@ class Context:
     :ivar check_mode: whether nothing may be changed
     """
 
-    def __init__(self, module: AnsibleModule) -> None:
+    def __init__(self, module: _Module) -> None:
         self._module = module
+        module.hide_url()
         self._registry: Registry | None = None
         self.params: dict[str, t.Any] = module.params
         self.check_mode: bool = module.check_mode
@@ -47,7 +65,8 @@ class Context:
     def warn(self, sentences: t.Iterable[str]) -> None:
         """Warn the user, of each thing once."""
         for sentence in dict.fromkeys(sentences):
-            self._module.warn(sentence)
+            # Ansible masks results, and since 2.19 no warnings.
+            self._module.warn(remove_values(sentence, self._module.no_log_values))
 
     def hide(self, password: str | None, username: str | None = None) -> None:
         """Have Ansible mask a password wherever it may turn up, and what HTTP makes of it."""
@@ -94,7 +113,7 @@ def run_module(spec: ArgSpec, run: t.Callable[[Context], Result], changes: bool 
 
     :param changes: whether the module changes anything: it has diffs then, and its errors say what was changed
     """
-    module = AnsibleModule(
+    module = _Module(
         argument_spec=spec.options,
         mutually_exclusive=spec.mutually_exclusive,
         required_if=spec.required_if,

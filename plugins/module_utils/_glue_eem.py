@@ -53,18 +53,12 @@ class Target(t.NamedTuple):
     error: ExpetherError | None = None
 
 
-def given_url(context: Context, text: str | None) -> str | None:
+def given_url(text: str | None) -> str | None:
     """Return the URL that a task or the environment says, in one form.
 
     :raises InvalidInput: it is no URL of an EEM
     """
-    if not text:
-        return None
-    if "@" in text:  # it is refused, and what was written where a password may be is shown nowhere
-        before = text.rpartition("@")[0]
-        context.hide(before)
-        context.hide(before.rpartition(":")[2])
-    return eem_url(text)
+    return eem_url(text) if text else None
 
 
 def connection(context: Context, known: Body) -> Body:
@@ -136,7 +130,7 @@ def said_url(context: Context) -> str | None:
     """
     if context.params.get("podm"):
         return None
-    return given_url(context, context.option("url", ENV_URL))
+    return given_url(context.option("url", ENV_URL))
 
 
 def said_podm_id(context: Context) -> str | None:

@@ -116,12 +116,12 @@ def _wanted_settings(context: Context, found: Document | None) -> Settings:
     """Return how to reach the EEM: a new one by the environment too, a known one by what the task says alone."""
     params = context.params
     if found is None:
-        url = given_url(context, context.option("url", ENV_URL))
+        url = given_url(context.option("url", ENV_URL))
         if url is None:
             raise InvalidInput(f"Pod manager {params['name']!r} is not registered yet: url says where its EEM is.")
         return unregistered(context, url)
     known = settings_of(context, found)
-    return known._replace(url=given_url(context, params["url"]) or known.url)
+    return known._replace(url=given_url(params["url"]) or known.url)
 
 
 def _remembered_settings(context: Context, found: Document | None) -> Settings | None:

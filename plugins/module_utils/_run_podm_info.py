@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from ansible_collections.nec.expether.plugins.module_utils._documents import named, podm_view
-from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError
+from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, MissingLibrary
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
 from ansible_collections.nec.expether.plugins.module_utils._registry import Body, Document
 
@@ -29,6 +29,8 @@ def run(context: Context) -> Result:
     def settings(document: Document) -> Settings | ExpetherError:
         try:
             return remembered(context, document)
+        except MissingLibrary:
+            raise
         except ExpetherError as error:
             return error
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError
+from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, MissingLibrary
 
 In = t.TypeVar("In")
 Out = t.TypeVar("Out")
@@ -19,11 +19,16 @@ FORKS = 8
 def side_by_side(
     items: t.Sequence[In], work: t.Callable[[In], Out], forks: int = FORKS
 ) -> list[tuple[In, Out | ExpetherError]]:
-    """Return each item with what its work gave or with the error it ended in, in the items' order."""
+    """Return each item with what its work gave or with the error it ended in, in the items' order.
+
+    :raises MissingLibrary: what is missing for one is missing for all
+    """
 
     def one(item: In) -> Out | ExpetherError:
         try:
             return work(item)
+        except MissingLibrary:
+            raise
         except ExpetherError as error:
             return error
 
