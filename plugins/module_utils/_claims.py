@@ -84,8 +84,10 @@ class Claims:
             except RegistryConflict:
                 continue
 
-    def take(self, epoch: int, keys: t.Iterable[str], with_changes: t.Sequence[Change] = ()) -> None:
+    def take(self, epoch: int, keys: t.Iterable[str], with_changes: t.Sequence[Change] = ()) -> int:
         """Claim these cards and group ids, and make further changes in the same transaction.
+
+        Returns the revision that all documents of the transaction have now.
 
         :param epoch: the one that was current before the fabric was listed
         :raises RegistryConflict: the picture is stale, or one of them is held by another run
@@ -98,9 +100,10 @@ class Claims:
         if any(key in held and held[key]["run"] != self._run for key in keys):
             raise RegistryConflict("Another run holds one of these cards.")
         held.update(dict.fromkeys(keys, self._claim()))
-        self._registry.commit([self._change(document, {"epoch": epoch, "held": held}), *with_changes])
+        revision = self._registry.commit([self._change(document, {"epoch": epoch, "held": held}), *with_changes])
         self._mine = sorted({*self._mine, *keys})
         self._renewed = time.monotonic()
+        return revision
 
     def renew(self) -> bool:
         """Renew the claims if half of their time is over; return whether this run still holds them all."""

@@ -13,6 +13,7 @@ import typing as t
 from ansible_collections.nec.expether.plugins.module_utils._claims import Claims
 from ansible_collections.nec.expether.plugins.module_utils._client import Client
 from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, Refused
+from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft, Nodes
 from ansible_collections.nec.expether.plugins.module_utils._executor_steps import (
     OutcomeUnknown,
     Row,
@@ -23,41 +24,20 @@ from ansible_collections.nec.expether.plugins.module_utils._executor_steps impor
 )
 from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._names import listed
-from ansible_collections.nec.expether.plugins.module_utils._plan import (
-    Node,
-    NodeState,
-    Plan,
-    World,
-    after,
-    nodes_after,
-)
+from ansible_collections.nec.expether.plugins.module_utils._plan import Node, Plan, World, nodes_after
 from ansible_collections.nec.expether.plugins.module_utils._records import FREE_GROUP
-from ansible_collections.nec.expether.plugins.module_utils._registry import (
-    NEVER,
-    Body,
-    Change,
-    Document,
-    Registry,
-    RegistryConflict,
-    now_iso,
-)
+from ansible_collections.nec.expether.plugins.module_utils._registry import Change, Registry, RegistryConflict
 
 POLL = 0.2  # seconds between two looks at another run's claims
+STALE_PAUSE = 0.2  # seconds before a plan is made again; doubled each time
 MARGIN = 30.0  # seconds that a claim outlasts the longest wait of the run that holds it
-
-
-class Draft(t.NamedTuple):
-    """A plan, and the node that it makes or changes, as it is afterwards."""
-
-    plan: Plan
-    node: Node | None = None
 
 
 class Outcome(t.NamedTuple):
     """What came of a plan, or in check mode would come.
 
     :ivar world: what the plan was made from, before
-    :ivar plan: all steps, also those of earlier plans of this run
+    :ivar plan: all steps but those that were undone, also those of earlier plans of this run
     :ivar rows: the steps with their status
     :ivar fabric: the snapshot afterwards
     :ivar nodes: the nodes afterwards, by EESV id
@@ -74,18 +54,20 @@ class Failed(ExpetherError):
     """A change failed after it had begun.
 
     :ivar rows: the steps with what was done, undone and failed
+    :ivar changed: whether something is changed now, or may be
     """
 
-    def __init__(self, cause: ExpetherError, message: str, rows: list[dict[str, t.Any]]) -> None:
+    def __init__(self, cause: ExpetherError, message: str, rows: list[dict[str, t.Any]], changed: bool) -> None:
         super().__init__(message, code=cause.code, http_status=cause.http_status, url=cause.url, details=cause.details)
         self.kind = cause.kind
         self.rows = rows
+        self.changed = changed
 
 
-def node_of(document: Document) -> Node:
-    """Return the node of a registry's document."""
-    body = document.body
-    return Node(document.uuid, body["name"], body["index"], body["state"])
+class ClaimsLost(ExpetherError):
+    """Another run goes on with what this one held."""
+
+    kind = "claims_lost"
 
 
 class Executor:
@@ -111,10 +93,10 @@ class Executor:
         self._more_changes = more_changes
         lease = client.settings.patience + MARGIN
         self._claims = Claims(registry, podm_id, what, lease) if registry else None
-        self._nodes: dict[str, Document] = {}
-        self._restore: dict[str, Document | None] = {}
+        self._nodes = Nodes(registry, podm_id) if registry else None
         self._claimed = False
         self._rows: list[Row] = []
+        self._first: World | None = None
         #: What the run waited for, as sentences.
         self.waited: list[str] = []
 
@@ -129,9 +111,11 @@ class Executor:
         while True:
             try:
                 epoch, world = self._look(clean=not check_mode)
+                self._first = self._first or world
                 made = draft(world)
                 if check_mode or not (made.plan or self._claimed):
-                    return self._outcome(world, made.plan, made.node)
+                    return self._outcome(world, made)
+                self._check_not_taken(made.plan)
                 self._claim(epoch, world, made)
                 self._carry_out(world, made.plan)
                 return self._finish(world, made)
@@ -140,14 +124,16 @@ class Executor:
                     self._fail(error)
                 time.sleep(random.uniform(0.0, POLL))  # noqa: S311
             except Refused as error:
-                if check_mode or not error.waits_for or time.monotonic() > deadline:
+                # Who holds claims does not wait for another who may wait for them.
+                if check_mode or self._claimed or not error.waits_for or time.monotonic() > deadline:
                     self._fail(error)
                 self._wait(error, deadline)
             except Stale as error:
                 if not again:
                     self._fail(error)
-                again -= 1
                 self.waited.append(f"Planned again: {error.message}")
+                time.sleep(STALE_PAUSE * 2 ** (self._client.settings.retries - again))
+                again -= 1
             except ExpetherError as error:
                 self._fail(error)
 
@@ -158,11 +144,23 @@ class Executor:
         either claims that are seen here, or makes an epoch that is seen when ours are taken.
         """
         epoch, held = self._claims.look(clean) if self._claims else (0, {})
-        if self._registry:
-            mine = (found for found in self._registry.all("nodes") if found.body["podm_id"] == self._podm_id)
-            self._nodes = {found.body["index"]: found for found in mine}
-        fabric = Fabric.from_records(self._client.devices_detail().devices)
-        return epoch, World(fabric, {index: node_of(found) for index, found in self._nodes.items()}, held)
+        nodes = self._nodes.read() if self._nodes else {}
+        return epoch, World(Fabric.from_records(self._client.devices_detail().devices), nodes, held)
+
+    def _check_not_taken(self, plan: Plan) -> None:
+        """Refuse to take a card away from whoever got it since this run began.
+
+        :raises Refused: a device is in a group that it was not in then and that this run did not give it
+        """
+        first = t.cast(World, self._first).fabric.devices
+        given = {(row.step.card, row.step.new) for row in self._rows if row.status == "done"}
+        for step in plan:
+            card = first.get(step.device or "") if step.action == "detach" else None
+            if card and step.old != card.group_id and (card.id, step.old) not in given:
+                raise Refused(
+                    f"Device {card.id} was in group {card.group_id} when this run began and is in group {step.old} now:"
+                    " somebody else has taken it."
+                )
 
     def _wait(self, error: Refused, deadline: float) -> None:
         """Wait until another run gives back what stood in the way."""
@@ -176,44 +174,18 @@ class Executor:
 
     def _claim(self, epoch: int, world: World, made: Draft) -> None:
         """Claim all that the plan changes, and remember its node as C(composing) before the first change."""
-        if not self._claims:
-            return
-        keys = {key for step in made.plan for key in (step.card, step.node_id) if key}
-        keys |= {step.new for step in made.plan if step.action == "set_group" and step.new}
-        changes = []
-        if made.node and any(step.action == "remember" for step in made.plan):
-            hardware = any(step.card for step in made.plan)
-            found = self._nodes.get(made.node.system)
-            self._restore.setdefault(made.node.uuid, found)
-            changes.append(
-                Change(
-                    "nodes",
-                    made.node.uuid,
-                    self._node_body(made, found, "composing" if hardware else made.node.state, world),
-                    found.revision if found else NEVER,
-                )
-            )
-        self._claims.take(epoch, keys, changes)
-        self._claimed = True
-
-    def _node_body(self, made: Draft, found: Document | None, state: NodeState, world: World) -> Body:
-        node = t.cast(Node, made.node)
-        group_id = after(world.fabric, made.plan).systems[node.system].group_id
-        return {
-            "created_at": now_iso(),
-            **(found.body if found else {}),
-            "name": node.name,
-            "podm_id": self._podm_id,
-            "index": node.system,
-            "state": state,
-            # For the day on which EEM does not list the system any more: its devices are stranded there.
-            "group_id": group_id,
-            "updated_at": now_iso(),
-        }
+        if self._claims and self._nodes:
+            keys = {key for step in made.plan for key in (step.card, step.node_id) if key}
+            keys |= {step.new for step in made.plan if step.action == "set_group" and step.new}
+            changes = self._nodes.begin(world, made)
+            revision = self._claims.take(epoch, keys, changes)
+            self._claimed = True
+            self._nodes.begun(made, changes, revision)
 
     def _carry_out(self, world: World, plan: Plan) -> None:
         fabric = world.fabric
-        self._rows = [row for row in self._rows if row.status != "planned"]
+        # What earlier plans did to cards stays; what they were to do is planned anew.
+        self._rows = [row for row in self._rows if row.step.card and row.status != "planned"]
         rows = []
         for step in plan:
             card = fabric.devices.get(step.card or "") or fabric.systems.get(step.card or "")
@@ -223,7 +195,10 @@ class Executor:
             if row.step.card is None:
                 continue
             if self._claims and not self._claims.renew():
-                raise Stale("another run took this run's claims, for they had expired")
+                raise ClaimsLost(
+                    "The claims of this run had expired, and another run has taken them over: what this run has done"
+                    " so far is the other's now, and was not undone."
+                )
             try:
                 perform(self._client, row)
             except Stale:
@@ -239,36 +214,26 @@ class Executor:
                     later.update_time = row.update_time
 
     def _finish(self, world: World, made: Draft) -> Outcome:
-        """Remember the node as it is now, and give the claims back."""
+        """Remember the nodes and devices as they are now, and give the claims back."""
+        if self._claims and self._nodes:
+            changes = self._nodes.finish(made)
+            changes += self._more_changes(self._outcome(world, made)) if self._more_changes else ()
+            self._claims.release(changed=True, with_changes=changes)
         for row in self._rows:
             if row.status == "planned":  # what the registry remembers or forgets
                 row.status = "done"
-        outcome = self._outcome(world, made.plan, made.node)
-        if self._claims and self._registry:
-            forgotten = (step.node_id for step in made.plan if step.action == "forget")
-            changes = [
-                Change("nodes", found.uuid, None, found.revision)
-                for found in (self._nodes.get(index or "") for index in forgotten)
-                if found
-            ]
-            current = self._registry.get("nodes", made.node.uuid) if made.node else None
-            if made.node and current and current.body["state"] != made.node.state:
-                body = {**current.body, "state": made.node.state, "updated_at": now_iso()}
-                changes.append(Change("nodes", current.uuid, body, current.revision))
-            changes += self._more_changes(outcome) if self._more_changes else ()
-            self._claims.release(changed=True, with_changes=changes)
-        return outcome
+        return self._outcome(world, made)
 
-    def _outcome(self, world: World, plan: Plan, node: Node | None) -> Outcome:
-        rows = self._rows or [Row(step) for step in plan]
+    def _outcome(self, world: World, made: Draft) -> Outcome:
+        rows = self._rows or [Row(step) for step in made.plan]
         times = {row.step.card: row.update_time for row in self._rows}
-        cards = {step.card: (step.new or FREE_GROUP, times.get(step.card)) for step in plan if step.card}
+        cards = {step.card: (step.new or FREE_GROUP, times.get(step.card)) for step in made.plan if step.card}
         return Outcome(
-            world,
-            tuple(row.step for row in rows),
+            self._first or world,
+            tuple(row.step for row in rows if row.status != "undone"),
             [row.view() for row in rows],
             world.fabric.changed(cards),
-            nodes_after(world.nodes, plan, node),
+            nodes_after(world.nodes, made.plan, made.node),
         )
 
     def _fail(self, error: ExpetherError) -> t.NoReturn:
@@ -278,7 +243,9 @@ class Executor:
         :raises Failed: the error with what was done and undone
         """
         begun = any(row.status != "planned" for row in self._rows if row.step.card)
-        undone, left = undo_all(self._client, self._rows)
+        lost = isinstance(error, ClaimsLost)
+        undone, left = ([], []) if lost else undo_all(self._client, self._rows)
+        changed = bool(left) or isinstance(error, OutcomeUnknown) or (lost and begun)
         sentences = [error.message]
         if undone:
             sentences.append(f"Undone: {listed(undone)}.")
@@ -287,18 +254,31 @@ class Executor:
                 f"Could not be undone: {listed(left)}. Run the same task again when EEM answers, or put these cards"
                 " right with expether_device_attach."
             )
-        unknown = isinstance(error, OutcomeUnknown)
-        if begun and not left and not unknown:
-            sentences.append("So nothing is changed.")
-        if self._claimed and self._claims and self._registry:
-            try:
-                self._claims.release(changed=begun, with_changes=[] if left or unknown else self._restored())
-            except ExpetherError as second:
-                sentences.append(f"The registry could not be put right: {second.message}")
-        if not begun:
+        if self._claimed and self._claims and self._nodes and not lost:
+            problem = self._give_back(begun, restore=not changed)
+            changed = changed or problem is not None
+            sentences += [problem] if problem else []
+        if not begun and not changed:
             raise error
-        raise Failed(error, " ".join(sentences), [row.view() for row in self._rows]) from None
+        if not changed:
+            sentences.append("So nothing is changed.")
+        raise Failed(error, " ".join(sentences), [row.view() for row in self._rows], changed) from None
 
-    def _restored(self) -> list[Change]:
-        """Return the changes that make the nodes of this run what they were before it."""
-        return [Change("nodes", uuid, found.body if found else None, None) for uuid, found in self._restore.items()]
+    def _give_back(self, begun: bool, restore: bool) -> str | None:
+        """Give the claims back and put the nodes right; return what is left otherwise, as a sentence."""
+        claims, nodes = t.cast(Claims, self._claims), t.cast(Nodes, self._nodes)
+        problem = None
+        try:
+            try:
+                claims.release(changed=begun, with_changes=nodes.restore() if restore else [])
+            except RegistryConflict:  # somebody else has changed a node of this run: that one is theirs
+                claims.release(changed=begun)
+            names = nodes.left_composing()
+        except ExpetherError as error:
+            problem, names = f"The registry could not be put right: {error.message}", []
+        if names:
+            problem = f"Remembered as composing: {listed(names)}; give the same task again, or release it."
+        for row in self._rows:
+            if row.step.action == "remember" and row.status == "planned":
+                row.status = "failed" if problem else "undone"
+        return problem

@@ -16,9 +16,22 @@ from ansible_collections.nec.expether.plugins.module_utils._client import Client
 from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError
 from ansible_collections.nec.expether.plugins.module_utils._names import listed
 from ansible_collections.nec.expether.plugins.module_utils._plan import Status, Step
-from ansible_collections.nec.expether.plugins.module_utils._records import FREE_GROUP, NO_GROUP, parse
-from ansible_collections.nec.expether.plugins.module_utils._transport import Denied, EemError, NotEem, Unauthorized
+from ansible_collections.nec.expether.plugins.module_utils._records import (
+    FREE_GROUP,
+    NO_GROUP,
+    Card,
+    Eesv,
+    parse,
+)
+from ansible_collections.nec.expether.plugins.module_utils._transport import (
+    Denied,
+    EemError,
+    NotEem,
+    TimedOut,
+    Unauthorized,
+)
 
+_ADVICE = "Give the same task again when EEM answers: it goes on from what is true then."
 PAUSE = 0.5  # seconds before a change that EEM did not make, as reading showed, is sent again
 
 
@@ -66,7 +79,8 @@ def perform(client: Client, row: Row) -> None:
             return
         except EemError as error:
             now = _read(client, card, error)
-            if now.group_id == step.new:
+            # A device that has left its group is detached, wherever it was taken since.
+            if now.group_id == step.new or (step.action == "detach" and error.sent and now.group_id != step.old):
                 row.update_time = now.update_time
                 return
             if now.group_id != step.old:
@@ -79,6 +93,11 @@ def perform(client: Client, row: Row) -> None:
                 raise Stale(f"Card {card} was changed by somebody else meanwhile ({error.message})") from None
             if client.is_stale(error, deleting=_deletes(step)):
                 raise Stale(error.message, code=error.code, http_status=error.http_status, url=error.url) from None
+            if not left and isinstance(error, TimedOut):
+                raise OutcomeUnknown(
+                    f"{error.message} Card {card} is unchanged so far, but EEM may still carry it out. {_ADVICE}",
+                    url=error.url,
+                ) from None
             if not left or isinstance(error, (Denied, Unauthorized)):
                 raise
         left -= 1
@@ -116,7 +135,8 @@ def _read(client: Client, card: str, error: EemError) -> t.Any:
         if not error.sent:
             raise error from None
         raise OutcomeUnknown(
-            f"{error.message} Whether card {card} was changed is not known, for it cannot be read: {second.message}",
+            f"{error.message} Whether card {card} was changed is not known, for it cannot be read: {second.message}"
+            f" {_ADVICE}",
             code=error.code,
             http_status=error.http_status,
             url=error.url,
@@ -131,11 +151,16 @@ def check_group_is_ours(client: Client, row: Row) -> None:
     :raises Stale: a card of somebody else's is in the group; the step has been undone
     """
     step = row.step
-    cards = [parse(record) for record in client.devices_detail(group_id=t.cast(str, step.new)).devices]
-    others = [card.id for card in cards if card.group_id == step.new and card.id != step.node_id]
+    others = [card.id for card in _cards_in(client, step) if isinstance(card, Eesv)]
     if others:
-        undo(client, row)
+        _take_back(client, row)
         raise Stale(f"Group id {step.new} was taken by {listed(others)} at the same time.")
+
+
+def _cards_in(client: Client, step: Step) -> list[Card]:
+    """Return the cards in the group that a system got, besides it."""
+    cards = [parse(record) for record in client.devices_detail(group_id=t.cast(str, step.new)).devices]
+    return [card for card in cards if card.group_id == step.new and card.id != step.node_id]
 
 
 def undo(client: Client, row: Row) -> None:
@@ -143,6 +168,14 @@ def undo(client: Client, row: Row) -> None:
 
     :raises ExpetherError: it could not be done; the message says why
     """
+    if row.step.action == "set_group":
+        others = [card.id for card in _cards_in(client, row.step)]
+        if others:
+            raise Stale(f"the system keeps group {row.step.new}, for {listed(others)} would be stranded in it")
+    _take_back(client, row)
+
+
+def _take_back(client: Client, row: Row) -> None:
     back = Row(row.step.reversed())
     card = t.cast(str, back.step.card)
     now = parse(client.device(card))

@@ -36,11 +36,11 @@ class _Module(AnsibleModule):  # type: ignore[misc]
     """Shows no password that somebody wrote into a URL, also where Ansible itself refuses the options."""
 
     def hide_url(self) -> None:
-        """Have the part of a URL masked in which a password may be; the URL is refused wherever it is used."""
-        text = self.params.get("url")
-        if isinstance(text, str) and "@" in text:
-            before = text.rpartition("@")[0]
-            self.no_log_values.update(part for part in (before, before.rpartition(":")[2]) if part)
+        """Have the part of a URL masked in which a password may be; such a URL is refused wherever it is used."""
+        for text in (self.params.get("url"), self.params.get("registry")):
+            if isinstance(text, str) and "@" in text:
+                before = text.rpartition("@")[0]
+                self.no_log_values.update(part for part in (before, before.rpartition(":")[2]) if part)
 
     def fail_json(self, msg: str, **kwargs: t.Any) -> None:
         """End with a failure."""
@@ -143,7 +143,7 @@ def run_module(spec: ArgSpec, run: t.Callable[[Context], Result], changes: bool 
 def _failure(error: ExpetherError, changes: bool) -> Result:
     rows = getattr(error, "rows", None)
     if rows is not None:
-        left = any(row["status"] == "done" for row in rows)
-        return {"msg": error.message, "failure": error.as_failure(), "plan": rows, "changed": left}
+        changed = getattr(error, "changed", False)
+        return {"msg": error.message, "failure": error.as_failure(), "plan": rows, "changed": changed}
     msg = f"{error.message} Nothing was changed." if changes else error.message
     return {"msg": msg, "failure": error.as_failure(), "changed": False}

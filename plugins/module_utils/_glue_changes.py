@@ -9,7 +9,9 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._client import Client
-from ansible_collections.nec.expether.plugins.module_utils._executor import Draft, Executor, Outcome
+from ansible_collections.nec.expether.plugins.module_utils._errors import NotKnown
+from ansible_collections.nec.expether.plugins.module_utils._executor import Executor, Outcome
+from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
 from ansible_collections.nec.expether.plugins.module_utils._glue_eem import Target
 from ansible_collections.nec.expether.plugins.module_utils._pci_names import PciNames
@@ -50,10 +52,15 @@ def execute(
         # What is forgotten need not be brought up to date.
         return [*(change for change in touched if change.uuid not in {other.uuid for other in more}), *more]
 
+    def drafted(world: World) -> Draft:
+        if where.podm is not None and where.registry and where.registry.get("pod_managers", where.podm_id) is None:
+            raise NotKnown(f"Pod manager {where.podm} is not registered any more.")
+        return draft(world)
+
     with Client(where.settings) as client:
         executor = Executor(client, where.podm_id, where.registry, what, changes)
         try:
-            outcome = executor.run(draft, context.check_mode)
+            outcome = executor.run(drafted, context.check_mode)
         finally:
             context.warn([*executor.waited, *client.waited])
     context.warn(warnings(outcome.world, outcome.plan))

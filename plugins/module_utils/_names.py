@@ -119,6 +119,7 @@ def eem_url(text: str) -> str:
         raise InvalidInput("url is no URL of an EEM; it looks like http://HOST:30500/eem.")
     if parts.query or parts.fragment:
         raise InvalidInput("url has a query or a fragment; it looks like http://HOST:30500/eem.")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    place = host if port is None else f"{host}:{port}"
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname.rstrip(".")
+    usual = {"http": 80, "https": 443}[parts.scheme.lower()]
+    place = host if port in (None, usual) else f"{host}:{port}"
     return urlunsplit((parts.scheme.lower(), place, parts.path.rstrip("/"), "", ""))

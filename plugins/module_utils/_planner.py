@@ -33,7 +33,7 @@ from ansible_collections.nec.expether.plugins.module_utils._planner_choice impor
     why_not_available,
     why_unchangeable,
 )
-from ansible_collections.nec.expether.plugins.module_utils._records import FREE_GROUP, Eeio, Eesv
+from ansible_collections.nec.expether.plugins.module_utils._records import FREE_GROUP, NO_GROUP, Eeio, Eesv
 from ansible_collections.nec.expether.plugins.module_utils._wish import Wish
 
 
@@ -123,21 +123,21 @@ def plan_release(world: World, nodes: t.Iterable[Node], group_ids: t.Mapping[str
 
     :param group_ids: node UUID to the group id it had last, for a node whose system EEM does not list
         any more: its devices are stranded there
-    :raises Refused: a device of one of them cannot be detached
+    :raises Refused: a device of one of them cannot be detached, or EEM does not list what they had
     """
     steps: list[Step] = []
-    if not world.fabric.systems and not world.fabric.devices:
-        raise Refused(
-            "EEM lists no card at all, as it does when it has just started: what the node has cannot be detached. Try"
-            " again later, or say detach_devices: false (of expether_node) to only forget the node."
-        )
     for node in nodes:
         system = world.fabric.systems.get(node.system)
         if system is None:
             group_id = group_ids.get(node.uuid)
-            devices = [
-                device for device in world.fabric.devices_in(group_id or "") if world.fabric.state(device) == "stranded"
-            ]
+            left = () if group_id in (None, FREE_GROUP, NO_GROUP) else world.fabric.devices_in(group_id)
+            devices = [device for device in left if world.fabric.state(device) == "stranded"]
+            if not devices:
+                raise Refused(
+                    f"EEM lists neither system {node.system} of node {node.name} nor devices that it has left behind, so"
+                    " that nobody can tell what is attached to it. Try again when EEM lists it, or say"
+                    " detach_devices: false (of expether_node) to only forget the node."
+                )
         else:
             _check_alone(world, system)
             devices = world.fabric.devices_of(system)

@@ -12,7 +12,7 @@ from ansible_collections.nec.expether.plugins.module_utils._errors import NotKno
 from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric, from_rotary_switch, has_own_group
 from ansible_collections.nec.expether.plugins.module_utils._names import listed
 from ansible_collections.nec.expether.plugins.module_utils._plan import World
-from ansible_collections.nec.expether.plugins.module_utils._records import Eeio, Eesv
+from ansible_collections.nec.expether.plugins.module_utils._records import SOFTWARE_GROUPS, Eeio, Eesv
 from ansible_collections.nec.expether.plugins.module_utils._wish import Wish, choose
 
 
@@ -58,6 +58,8 @@ def why_no_host(world: World, system: Eesv) -> str | None:
     reason = why_unchangeable(system)
     if reason:
         return reason
+    if has_own_group(system) and int(system.group_id) not in SOFTWARE_GROUPS:
+        return f"has group id {system.group_id}, which software cannot give to devices"
     others = [other.id for other in world.fabric.systems_in(system.group_id) if other.id != system.id]
     if has_own_group(system) and others:
         return f"shares its group id {system.group_id} with {listed(others)}"

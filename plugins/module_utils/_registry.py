@@ -20,11 +20,21 @@ from ansible_collections.nec.expether.plugins.module_utils._errors import Expeth
 #: The schema of the documents. A registry with a higher one was written by a newer version of the collection.
 SCHEMA = 1
 
-Kind = t.Literal["pod_managers", "nodes", "devices", "flavors", "claims"]
+Kind = t.Literal["pod_managers", "urls", "nodes", "devices", "flavors", "claims"]
 Body = dict[str, t.Any]
 
 ENV_REGISTRY = "EXPETHER_REGISTRY"
 ENV_KEY_FILE = "EXPETHER_REGISTRY_KEY_FILE"
+#: The keys that each document has at least; one without them was not written by this collection.
+REQUIRED: t.Mapping[str, frozenset[str]] = {
+    "pod_managers": frozenset(("name", "url", "username", "password", "connection")),
+    "urls": frozenset(("podm_id",)),
+    "nodes": frozenset(("name", "podm_id", "index", "state")),
+    "devices": frozenset(("uuid", "device_id", "podm_id", "node_id", "type", "state", "missing_since")),
+    "flavors": frozenset(("name", "description", "properties", "created_at")),
+    "claims": frozenset(("epoch", "held")),
+}
+
 NEVER = 0  # the revision of a document that is not there
 
 
@@ -71,8 +81,11 @@ class Registry(t.Protocol):
     def all(self, kind: Kind) -> list[Document]:
         """Return all documents of a kind, in the order of their UUIDs."""
 
-    def commit(self, changes: t.Sequence[Change]) -> None:
-        """Make all changes or none.
+    def commit(self, changes: t.Sequence[Change]) -> int:
+        """Make all changes or none; return the revision that the changed documents have now.
+
+        Revisions grow over the whole registry, so that none comes back with a document that was removed and
+        made again.
 
         :raises RegistryConflict: a document has not its expected revision
         """

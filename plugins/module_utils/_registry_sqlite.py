@@ -15,6 +15,7 @@ import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._registry import (
     NEVER,
+    REQUIRED,
     SCHEMA,
     Change,
     Document,
@@ -53,17 +54,20 @@ class SqliteRegistry:
         """Return all documents of a kind, in the order of their UUIDs."""
         return self._read("SELECT uuid, revision, body FROM documents WHERE kind = ? ORDER BY uuid", (kind,))
 
-    def commit(self, changes: t.Sequence[Change]) -> None:
-        """Make all changes or none."""
+    def commit(self, changes: t.Sequence[Change]) -> int:
+        """Make all changes or none; return the revision that the changed documents have now."""
         if not changes:
-            return
+            return NEVER
         connection = self._open(make=True)
         with self._told("written"):
             connection.execute("BEGIN IMMEDIATE")
             try:
+                connection.execute("UPDATE counter SET revision = revision + 1")
+                revision: int = connection.execute("SELECT revision FROM counter").fetchone()[0]
                 for change in changes:
-                    _apply(connection, change)
+                    _apply(connection, change, revision)
                 connection.execute("COMMIT")
+                return revision
             except BaseException:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
@@ -80,10 +84,13 @@ class SqliteRegistry:
         if connection is None:
             return []
         with self._told("read"):
-            return [
-                Document(uuid, revision, json.loads(body))
-                for uuid, revision, body in connection.execute(sql, parameters)
-            ]
+            rows = connection.execute(sql, parameters).fetchall()
+            documents = [Document(uuid, revision, json.loads(body)) for uuid, revision, body in rows]
+        required = REQUIRED[parameters[0]]
+        for document in documents:
+            if not isinstance(document.body, dict) or not required <= document.body.keys():
+                raise self._damaged(f"{parameters[0]}/{document.uuid} is not as it was written")
+        return documents
 
     @t.overload
     def _open(self, make: t.Literal[True]) -> sqlite3.Connection: ...
@@ -136,6 +143,8 @@ class SqliteRegistry:
                 connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version = {SCHEMA}")
                 connection.execute(_TABLE)
+                connection.execute("CREATE TABLE counter (revision INTEGER NOT NULL)")
+                connection.execute("INSERT INTO counter VALUES (0)")
             finally:
                 connection.close()
             with contextlib.suppress(FileExistsError):
@@ -178,7 +187,7 @@ class SqliteRegistry:
             ) from None
 
 
-def _apply(connection: sqlite3.Connection, change: Change) -> None:
+def _apply(connection: sqlite3.Connection, change: Change, new: int) -> None:
     key = (change.kind, change.uuid)
     row = connection.execute("SELECT revision FROM documents WHERE kind = ? AND uuid = ?", key).fetchone()
     revision = row[0] if row else NEVER
@@ -190,7 +199,7 @@ def _apply(connection: sqlite3.Connection, change: Change) -> None:
         connection.execute(
             "INSERT INTO documents (kind, uuid, revision, body) VALUES (?, ?, ?, ?)"
             " ON CONFLICT (kind, uuid) DO UPDATE SET revision = excluded.revision, body = excluded.body",
-            (*key, revision + 1, json.dumps(change.body, sort_keys=True)),
+            (*key, new, json.dumps(change.body, sort_keys=True)),
         )
 
 

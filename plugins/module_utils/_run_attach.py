@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._errors import InvalidInput, NotKnown
-from ansible_collections.nec.expether.plugins.module_utils._executor import Draft
+from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft
 from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
 from ansible_collections.nec.expether.plugins.module_utils._glue_changes import execute, plan_result, views_of

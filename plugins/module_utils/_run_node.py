@@ -12,7 +12,7 @@ from ansible_collections.nec.expether.plugins.module_utils._claims import Claims
 from ansible_collections.nec.expether.plugins.module_utils._client import Settings
 from ansible_collections.nec.expether.plugins.module_utils._documents import find_flavor, find_nodes, only_node
 from ansible_collections.nec.expether.plugins.module_utils._errors import InvalidInput, Refused
-from ansible_collections.nec.expether.plugins.module_utils._executor import Draft, node_of
+from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft, node_of
 from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
 from ansible_collections.nec.expether.plugins.module_utils._glue_changes import execute, plan_result, views_of

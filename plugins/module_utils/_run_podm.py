@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.nec.expether.plugins.module_utils._claims import Claims
 from ansible_collections.nec.expether.plugins.module_utils._client import Client, Settings
 from ansible_collections.nec.expether.plugins.module_utils._documents import named, podm_view
 from ansible_collections.nec.expether.plugins.module_utils._errors import InvalidInput, Refused
-from ansible_collections.nec.expether.plugins.module_utils._executor import Draft
+from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft
 from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
 from ansible_collections.nec.expether.plugins.module_utils._glue_changes import execute
@@ -24,7 +25,13 @@ from ansible_collections.nec.expether.plugins.module_utils._glue_eem import (
     settings_of,
     unregistered,
 )
-from ansible_collections.nec.expether.plugins.module_utils._names import check_name, listed, podm_uuid
+from ansible_collections.nec.expether.plugins.module_utils._names import (
+    check_name,
+    listed,
+    node_uuid,
+    podm_uuid,
+    unregistered_podm_uuid,
+)
 from ansible_collections.nec.expether.plugins.module_utils._pci_names import PciNames
 from ansible_collections.nec.expether.plugins.module_utils._plan import World
 from ansible_collections.nec.expether.plugins.module_utils._planner import plan_release
@@ -95,6 +102,12 @@ def _present(context: Context, documents: t.Sequence[Document], found: Document 
         changes = _ask(context, settings, uuid, body, sync)
     if password_changed or "password" not in body:
         body["password"] = context.secrets().encrypt(settings.password) if settings.password is not None else None
+    changes += _adopt_nodes(context, uuid, name, settings.url)
+    if old.get("url") != settings.url:
+        # A document for the URL: two runs that register one EEM under two names cannot both write it.
+        changes.append(Change("urls", unregistered_podm_uuid(settings.url), {"podm_id": uuid}, NEVER))
+        if found:
+            changes.append(Change("urls", unregistered_podm_uuid(old["url"]), None, None))
     if not context.check_mode:
         context.registry.commit(
             [Change("pod_managers", uuid, body, found.revision if found else NEVER), *changes],
@@ -112,6 +125,26 @@ def _present(context: Context, documents: t.Sequence[Document], found: Document 
     }
 
 
+def _adopt_nodes(context: Context, uuid: str, name: str, url: str) -> list[Change]:
+    """Return the changes that give a pod manager the nodes that were made by its URL before it was registered.
+
+    :raises Refused: it has a node of such a name already
+    """
+    nodes = context.registry.all("nodes")
+    changes = []
+    for node in nodes:
+        if node.body["podm_id"] == unregistered_podm_uuid(url):
+            new = node_uuid(uuid, node.body["name"])
+            if any(other.uuid == new for other in nodes):
+                raise Refused(
+                    f"Node {node.body['name']} was made by the URL {url}, and pod manager {name} has a node of that name"
+                    " already. Release one of them first."
+                )
+            changes.append(Change("nodes", node.uuid, None, node.revision))
+            changes.append(Change("nodes", new, {**node.body, "podm_id": uuid}, NEVER))
+    return changes
+
+
 def _wanted_settings(context: Context, found: Document | None) -> Settings:
     """Return how to reach the EEM: a new one by the environment too, a known one by what the task says alone."""
     params = context.params
@@ -121,7 +154,13 @@ def _wanted_settings(context: Context, found: Document | None) -> Settings:
             raise InvalidInput(f"Pod manager {params['name']!r} is not registered yet: url says where its EEM is.")
         return unregistered(context, url)
     known = settings_of(context, found)
-    return known._replace(url=given_url(params["url"]) or known.url)
+    url = given_url(params["url"]) or known.url
+    if url != known.url and known.password is not None and params["password"] is None:
+        raise InvalidInput(
+            f"Pod manager {found.body['name']} gets another url: say its password too, for the remembered one is sent to"
+            f" {known.url} only."
+        )
+    return known._replace(url=url)
 
 
 def _remembered_settings(context: Context, found: Document | None) -> Settings | None:
@@ -136,17 +175,24 @@ def _remembered_settings(context: Context, found: Document | None) -> Settings |
 
 
 def _ask(context: Context, settings: Settings, uuid: str, body: Body, sync: bool) -> list[Change]:
-    """Ask the EEM who it is, and with C(sync) what it has; return the changes for its devices."""
+    """Ask the EEM who it is, and with C(sync) what it has; return the changes for its devices.
+
+    :raises Refused: another EEM is there than the one that has the pod manager's nodes
+    """
+    nodes = [node.body for node in context.registry.all("nodes") if node.body["podm_id"] == uuid]
     with Client(settings) as client:
         body["api_version"] = client.api_version()
-        records = client.devices_detail().devices if sync else None
+        fabric = Fabric.from_records(client.devices_detail().devices) if sync or nodes else Fabric([])
         context.warn(client.waited)
+    elsewhere = sorted(node["name"] for node in nodes if node["index"] not in fabric.systems)
+    if elsewhere:
+        raise Refused(f"{settings.url} does not list the systems of the nodes {listed(elsewhere)}; release them first.")
     body.update(status="Online", last_error=None)
-    if records is None:
+    if not sync:
         return []
     body["last_sync"] = now_iso()
-    fabric = Fabric.from_records(records)
-    return device_changes(context.registry, fabric, Views(uuid, body["name"], {}, PciNames()))
+    names = {node["index"]: node["name"] for node in nodes}
+    return device_changes(context.registry, fabric, Views(uuid, body["name"], names, PciNames()))
 
 
 def _absent(context: Context, found: Document | None) -> Result:
@@ -163,15 +209,27 @@ def _absent(context: Context, found: Document | None) -> Result:
     rows: list[Body] = []
     if nodes:
         rows = _release_all(context, found)
-    elif not context.check_mode:
-        context.registry.commit(_forget(context, found))
+    else:
+        _forget_alone(context, found)
     return {"changed": True, "podm": view, "plan": rows, "diff": {"before": view, "after": {}}}
+
+
+def _forget_alone(context: Context, found: Document) -> None:
+    """Forget a pod manager without nodes, unless a run is about to make one."""
+    claims = Claims(context.registry, found.uuid, f"the removal of {found.body['name']}", Settings("").patience)
+    epoch, held = claims.look(clean=not context.check_mode)
+    if held:
+        raise Refused(f"Pod manager {found.body['name']} is being changed by {listed(sorted(set(held.values())))}.")
+    if not context.check_mode:
+        claims.take(epoch, ["podm"])
+        claims.release(changed=True, with_changes=_forget(context, found))
 
 
 def _forget(context: Context, found: Document) -> list[Change]:
     """Return the changes that forget a pod manager and its devices."""
     return [
-        Change("pod_managers", found.uuid, None, found.revision),
+        Change("pod_managers", found.uuid, None, None),
+        Change("urls", unregistered_podm_uuid(found.body["url"]), None, None),
         *(
             Change("devices", device.uuid, None, None)
             for device in context.registry.all("devices")

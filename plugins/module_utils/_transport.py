@@ -233,6 +233,8 @@ class Transport:
         chain = repr(error)  # requests wraps urllib3's errors and keeps their names only here
         if self._deadline.passed or isinstance(error, requests.ReadTimeout) or "ReadTimeoutError" in chain:
             return TimedOut(f"{what}: no complete answer within {self._timeout:g} s.", url=url)
+        if isinstance(error, requests.exceptions.InvalidURL):
+            return NotEem(f"{what}: the URL cannot be used ({_reason(error)}).", url=url)
         if isinstance(error, requests.exceptions.SSLError):
             return TlsFailed(
                 f"{what}: the TLS connection failed ({_reason(error)}). Check the certificate, ca_path, client_cert"

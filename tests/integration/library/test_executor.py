@@ -12,7 +12,8 @@ from collections.abc import Callable
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._client import Client
 from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, Refused
-from ansible_collections.nec.expether.plugins.module_utils._executor import Draft, Executor, Failed, Outcome
+from ansible_collections.nec.expether.plugins.module_utils._executor import Executor, Failed, Outcome
+from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft
 from ansible_collections.nec.expether.plugins.module_utils._names import node_uuid, unregistered_podm_uuid
 from ansible_collections.nec.expether.plugins.module_utils._plan import Node, World
 from ansible_collections.nec.expether.plugins.module_utils._planner import (
@@ -22,7 +23,12 @@ from ansible_collections.nec.expether.plugins.module_utils._planner import (
     plan_release,
 )
 from ansible_collections.nec.expether.plugins.module_utils._planner_choice import choose_system
-from ansible_collections.nec.expether.plugins.module_utils._registry import Registry, open_registry
+from ansible_collections.nec.expether.plugins.module_utils._registry import (
+    Change,
+    Registry,
+    RegistryError,
+    open_registry,
+)
 from ansible_collections.nec.expether.plugins.module_utils._registry_sqlite import SqliteRegistry
 from ansible_collections.nec.expether.plugins.module_utils._wish import parse_properties
 from eemsim.client import Simulator
@@ -439,3 +445,144 @@ def test_what_a_killed_run_held_is_taken_over(
     assert outcome.plan
     assert [card["group_id"] for card in eem.eeios()].count("17") == 2
     assert _held(registry) == []
+
+
+# What an attack on all this found
+
+
+def test_a_system_keeps_its_new_group_while_a_device_that_could_not_be_undone_is_in_it(
+    eem: Simulator, client: Client, registry: SqliteRegistry, bare: str
+) -> None:
+    eem.fault("fail", status=409, code="40900", method="PUT", nth=3)
+    eem.fault("fail", status=409, code="40901", method="DELETE", times=1)
+    with pytest.raises(Failed, match="the system keeps group") as caught:
+        _run(client, registry, _compose("n", bare))
+    group = _groups(eem, bare)[0]
+    assert group != "4094"
+    assert [card["group_id"] for card in eem.eeios()].count(group) == 1
+    assert caught.value.changed
+    assert _nodes(registry) == {"n": "composing"}
+    _run(client, registry, _compose("n", bare))
+    assert [card["group_id"] for card in eem.eeios()].count(group) == 2
+    _run(client, registry, _release("n"))
+    assert {card["group_id"] for card in eem.eeios()} == {"4093"}
+
+
+def test_a_device_that_was_detached_and_taken_while_the_answer_was_lost_is_left_to_whoever_has_it(
+    eem: Simulator, client: Client, system: str, devices: list[str]
+) -> None:
+    other = eem.eesvs()[1]
+    _run(client, None, _attach(system, devices[0]))
+    taken = {"do": "change", "card": devices[0], "set": {"group_id": other["group_id"]}, "after": True}
+    eem.fault({"do": "drop", "after": True}, taken, method="DELETE")
+    outcome = _run(client, None, _detach(devices[0]))
+    assert [row["status"] for row in outcome.rows] == ["done"]
+    assert _groups(eem, devices[0]) == [other["group_id"]]
+
+
+def test_a_move_does_not_take_the_device_from_whoever_got_it_on_the_way(
+    eem: Simulator, client: Client, system: str, devices: list[str]
+) -> None:
+    first, thief = eem.eesvs()[1], eem.eesvs()[2]
+    _run(client, None, _attach(first["id"], devices[0]))
+    eem.fault("change", card=devices[0], set={"group_id": thief["group_id"]}, method="PUT")
+    with pytest.raises(Failed, match="somebody else has taken it"):
+        _run(client, None, _attach(system, devices[0], move=True))
+    assert _groups(eem, devices[0]) == [thief["group_id"]]
+
+
+def test_a_node_is_not_forgotten_while_eem_does_not_list_its_system(
+    eem: Simulator, client: Client, registry: SqliteRegistry, system: str
+) -> None:
+    _run(client, registry, _compose("n", system))
+    eem.fault("garbage", body='{"devices": []}', path="^/?devices/detail")
+    with pytest.raises(Refused, match="EEM lists neither system"):
+        _run(client, registry, _release("n"))
+    assert _nodes(registry) == {"n": "composed"}
+
+
+def test_a_failing_run_leaves_the_node_that_another_run_has_composed_meanwhile(
+    eem: Simulator, client: Client, make_client: MakeClient, registry: SqliteRegistry, system: str
+) -> None:
+    first = [True]
+
+    def draft(world: World) -> Draft:
+        made = _compose("n", system)(world)
+        if first.pop() if first else False:  # another run composes the node between our plan and our claims
+            _run(make_client(), open_registry(registry.path), _compose("n", system))
+            return made
+        extended = parse_properties({"devices": [{"type": "GPU", "count": 3}]})
+        return Draft(plan_compose(world, t.cast(Node, made.node), extended), made.node)
+
+    eem.fault("fail", status=409, code="40900", method="PUT", nth=3)
+    with pytest.raises(Failed, match="So nothing is changed"):
+        _run(client, registry, draft)
+    assert _nodes(registry) == {"n": "composed"}
+    assert [card["group_id"] for card in eem.eeios()].count("17") == 2
+
+
+def test_a_change_that_eem_may_still_carry_out_is_not_called_nothing(
+    eem: Simulator, make_client: MakeClient, registry: SqliteRegistry, system: str
+) -> None:
+    eem.fault("freeze", method="PUT", nth=2)
+    with pytest.raises(Failed, match="EEM may still carry it out") as caught:
+        _run(make_client(timeout=0.6, retries=0), registry, _compose("n", system))
+    assert caught.value.changed
+    assert _nodes(registry) == {"n": "composing"}
+
+
+def test_a_run_whose_claims_another_has_taken_over_undoes_nothing_and_forgets_nothing(
+    eem: Simulator, client: Client, registry: SqliteRegistry, system: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ansible_collections.nec.expether.plugins.module_utils._claims import Claims
+
+    calls = []
+    monkeypatch.setattr(Claims, "renew", lambda self: calls.append(1) or len(calls) < 2)
+    with pytest.raises(Failed, match="another run has taken them over") as caught:
+        _run(client, registry, _compose("n", system))
+    assert caught.value.kind == "claims_lost"
+    assert [card["group_id"] for card in eem.eeios()].count("17") == 1
+    assert _nodes(registry) == {"n": "composing"}
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+def test_a_registry_that_cannot_be_written_is_told_as_it_is(
+    eem: Simulator, client: Client, registry: SqliteRegistry, system: str, nth: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits = []
+    commit = registry.commit
+
+    def failing(changes: t.Sequence[Change]) -> int:
+        commits.append(1)
+        if len(commits) == nth:
+            raise RegistryError("disk full")
+        return commit(changes)
+
+    monkeypatch.setattr(registry, "commit", failing)
+    with pytest.raises(RegistryError if nth == 1 else Failed, match="disk full") as caught:
+        _run(client, registry, _compose("n", system))
+    assert {card["group_id"] for card in eem.eeios()} == {"4093"}
+    assert _nodes(registry) == {}
+    if isinstance(caught.value, Failed):
+        assert {row["status"] for row in caught.value.rows} == {"undone"}
+        assert not caught.value.changed
+
+
+def test_a_node_that_is_extended_is_composing_until_it_is_whole(
+    eem: Simulator, client: Client, registry: SqliteRegistry, system: str
+) -> None:
+    _run(client, registry, _compose("n", system))
+    seen = []
+
+    def more(world: World) -> Draft:
+        node = world.nodes[system]
+        return Draft(plan_compose(world, node, parse_properties({"devices": [{"type": "GPU", "count": 3}]})), node)
+
+    eem.fault("delay", seconds=0.4, method="PUT")
+    runner = threading.Thread(target=lambda: _run(client, open_registry(registry.path), more))
+    runner.start()
+    while runner.is_alive():
+        seen.append(_nodes(registry)["n"])
+        runner.join(0.02)
+    assert "composing" in seen
+    assert _nodes(registry) == {"n": "composed"}

@@ -34,15 +34,15 @@ def _mode(path: str | Path) -> int:
 
 
 def test_a_registry_that_is_not_there_is_empty_and_reading_does_not_make_it(registry: SqliteRegistry) -> None:
-    assert registry.all("nodes") == []
-    assert registry.get("nodes", "x") is None
+    assert registry.all("urls") == []
+    assert registry.get("urls", "x") is None
     assert not os.path.exists(os.path.dirname(registry.path))
 
 
 def test_what_was_committed_is_read_by_another(registry: SqliteRegistry) -> None:
-    registry.commit([Change("nodes", "b", {"name": "ü"}, NEVER), Change("nodes", "a", {"n": [1, None]}, NEVER)])
+    registry.commit([Change("urls", "b", {"podm_id": "ü"}, NEVER), Change("urls", "a", {"podm_id": [1, None]}, NEVER)])
     other = open_registry(registry.path)
-    assert [(found.uuid, found.body) for found in other.all("nodes")] == [("a", {"n": [1, None]}), ("b", {"name": "ü"})]
+    assert [(found.uuid, found.body) for found in other.all("urls")] == [("a", {"podm_id": [1, None]}), ("b", {"podm_id": "ü"})]
     assert other.all("flavors") == []
     other.close()
 
@@ -50,7 +50,7 @@ def test_what_was_committed_is_read_by_another(registry: SqliteRegistry) -> None
 def test_the_file_is_for_its_owner_only_and_so_is_a_folder_made_for_it(registry: SqliteRegistry) -> None:
     old = os.umask(0)
     try:
-        registry.commit([Change("nodes", "a", {}, NEVER)])
+        registry.commit([Change("urls", "a", {"podm_id": ""}, NEVER)])
     finally:
         os.umask(old)
     assert _mode(os.path.dirname(registry.path)) == 0o700
@@ -61,7 +61,7 @@ def test_the_file_is_for_its_owner_only_and_so_is_a_folder_made_for_it(registry:
 def test_a_folder_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir(mode=0o755)
     registry = open_registry(str(tmp_path / "there" / "r.sqlite3"))
-    registry.commit([Change("nodes", "a", {}, NEVER)])
+    registry.commit([Change("urls", "a", {"podm_id": ""}, NEVER)])
     registry.close()
     assert _mode(tmp_path / "there") == 0o755
 
@@ -69,29 +69,29 @@ def test_a_folder_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
 def test_a_change_of_what_another_changed_meanwhile_is_a_conflict_and_nothing_is_written(
     registry: SqliteRegistry,
 ) -> None:
-    registry.commit([Change("nodes", "a", {"v": 1}, NEVER)])
-    found = registry.get("nodes", "a")
+    registry.commit([Change("urls", "a", {"podm_id": 1}, NEVER)])
+    found = registry.get("urls", "a")
     assert found
-    registry.commit([Change("nodes", "a", {"v": 2}, found.revision)])
+    registry.commit([Change("urls", "a", {"podm_id": 2}, found.revision)])
     with pytest.raises(RegistryConflict):
-        registry.commit([Change("nodes", "b", {}, NEVER), Change("nodes", "a", {"v": 3}, found.revision)])
-    assert [(document.uuid, document.body) for document in registry.all("nodes")] == [("a", {"v": 2})]
+        registry.commit([Change("urls", "b", {"podm_id": ""}, NEVER), Change("urls", "a", {"podm_id": 3}, found.revision)])
+    assert [(document.uuid, document.body) for document in registry.all("urls")] == [("a", {"podm_id": 2})]
 
 
-@pytest.mark.parametrize("body", [{"v": 1}, None])
+@pytest.mark.parametrize("body", [{"podm_id": 1}, None])
 def test_what_must_not_be_there_yet_is_a_conflict_if_it_is(registry: SqliteRegistry, body: dict[str, int] | None) -> None:
-    registry.commit([Change("nodes", "a", {}, NEVER)])
+    registry.commit([Change("urls", "a", {"podm_id": ""}, NEVER)])
     with pytest.raises(RegistryConflict):
-        registry.commit([Change("nodes", "a", body, NEVER)])
+        registry.commit([Change("urls", "a", body, NEVER)])
 
 
 def test_removing_what_another_removed_is_a_conflict(registry: SqliteRegistry) -> None:
-    registry.commit([Change("nodes", "a", {}, NEVER)])
-    found = registry.get("nodes", "a")
+    registry.commit([Change("urls", "a", {"podm_id": ""}, NEVER)])
+    found = registry.get("urls", "a")
     assert found
-    registry.commit([Change("nodes", "a", None, found.revision)])
+    registry.commit([Change("urls", "a", None, found.revision)])
     with pytest.raises(RegistryConflict):
-        registry.commit([Change("nodes", "a", None, found.revision)])
+        registry.commit([Change("urls", "a", None, found.revision)])
 
 
 def test_processes_that_count_together_lose_nothing(tmp_path: Path) -> None:
@@ -102,10 +102,10 @@ def test_processes_that_count_together_lose_nothing(tmp_path: Path) -> None:
         registry = open_registry(path)
         for dummy in range(25):
             while True:
-                found = registry.get("nodes", "n")
-                body = {"v": (found.body["v"] if found else 0) + 1}
+                found = registry.get("urls", "n")
+                body = {"podm_id": (found.body["podm_id"] if found else 0) + 1}
                 try:
-                    registry.commit([Change("nodes", "n", body, found.revision if found else NEVER)])
+                    registry.commit([Change("urls", "n", body, found.revision if found else NEVER)])
                     break
                 except RegistryConflict:
                     continue
@@ -117,14 +117,14 @@ def test_processes_that_count_together_lose_nothing(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     registry = open_registry(path)
-    found = registry.get("nodes", "n")
-    assert found and found.body == {"v": 200}
+    found = registry.get("urls", "n")
+    assert found and found.body == {"podm_id": 200}
     registry.close()
 
 
 def test_a_killed_writer_leaves_a_registry_that_can_be_used(tmp_path: Path) -> None:
     path = str(tmp_path / "r.sqlite3")
-    open_registry(path).commit([Change("nodes", "a", {"v": 1}, NEVER)])
+    open_registry(path).commit([Change("urls", "a", {"podm_id": 1}, NEVER)])
     script = (
         "import os, sqlite3, sys, signal\n"
         "c = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
@@ -134,15 +134,15 @@ def test_a_killed_writer_leaves_a_registry_that_can_be_used(tmp_path: Path) -> N
     )
     assert subprocess.run([sys.executable, "-c", script, path], check=False).returncode == -9
     registry = open_registry(path)
-    found = registry.get("nodes", "a")
-    assert found and found.body == {"v": 1}
-    registry.commit([Change("nodes", "a", {"v": 2}, found.revision)])
+    found = registry.get("urls", "a")
+    assert found and found.body == {"podm_id": 1}
+    registry.commit([Change("urls", "a", {"podm_id": 2}, found.revision)])
     registry.close()
 
 
 def _damage(path: Path, how: str) -> None:
     registry = open_registry(str(path))
-    registry.commit([Change("nodes", str(n), {"v": "x" * 500}, NEVER) for n in range(50)])
+    registry.commit([Change("urls", str(n), {"podm_id": "x" * 500}, NEVER) for n in range(50)])
     registry.close()
     whole = path.read_bytes()
     if how == "garbage":
@@ -158,27 +158,29 @@ def _damage(path: Path, how: str) -> None:
     elif how == "json":
         with sqlite3.connect(path) as connection:
             connection.execute("UPDATE documents SET body = '{broken'")
+    elif how in ("keys", "list"):
+        with sqlite3.connect(path) as connection:
+            connection.execute("UPDATE documents SET body = ?", ("{}" if how == "keys" else "[]",))
 
 
-@pytest.mark.parametrize("how", ["garbage", "empty", "half", "other", "json"])
+@pytest.mark.parametrize("how", ["garbage", "empty", "half", "other", "json", "keys", "list"])
 def test_a_damaged_registry_is_told_and_left_as_it_is(tmp_path: Path, how: str) -> None:
     path = tmp_path / "r.sqlite3"
     _damage(path, how)
     before = path.read_bytes()
     registry = open_registry(str(path))
     with pytest.raises(RegistryError, match="is damaged or none of this collection's"):
-        registry.all("nodes")
-        registry.commit([Change("nodes", "new", {}, NEVER)])
+        registry.all("urls")
     registry.close()
     assert path.read_bytes() == before
 
 
 def test_a_registry_of_a_newer_version_is_told_and_left_as_it_is(tmp_path: Path) -> None:
     path = str(tmp_path / "r.sqlite3")
-    open_registry(path).commit([Change("nodes", "a", {}, NEVER)])
+    open_registry(path).commit([Change("urls", "a", {"podm_id": ""}, NEVER)])
     with sqlite3.connect(path) as connection:
         connection.execute(f"PRAGMA user_version = {_registry.SCHEMA + 1}")
-    for use in (lambda found: found.all("nodes"), lambda found: found.commit([Change("nodes", "b", {}, NEVER)])):
+    for use in (lambda found: found.all("urls"), lambda found: found.commit([Change("urls", "b", {"podm_id": ""}, NEVER)])):
         with pytest.raises(RegistryError, match="newer version of this collection"):
             use(open_registry(path))
 
@@ -192,7 +194,7 @@ def test_a_registry_that_cannot_be_written_is_told(tmp_path: Path, place: str) -
     }
     (tmp_path / "file").write_text("")
     with pytest.raises(RegistryError, match="cannot be (opened|written)|is damaged"):
-        open_registry(str(paths[place])).commit([Change("nodes", "a", {}, NEVER)])
+        open_registry(str(paths[place])).commit([Change("urls", "a", {"podm_id": ""}, NEVER)])
 
 
 @pytest.mark.parametrize(
@@ -217,7 +219,7 @@ def test_a_url_of_something_else_is_refused_without_repeating_it(url: str) -> No
 
 def test_a_path_with_signs_of_urls_in_it_is_that_file(tmp_path: Path) -> None:
     path = tmp_path / "a?b#c%41"
-    open_registry(str(path)).commit([Change("nodes", "a", {}, NEVER)])
+    open_registry(str(path)).commit([Change("urls", "a", {"podm_id": ""}, NEVER)])
     assert path.is_file()
 
 

@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One simulator process for all tests here; each test starts from the same fleet and an empty registry."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "simulator"))
+
+pytest.register_assert_rewrite("module_runs")
+
+from eemsim.client import Simulator
+from module_runs import Ansible, Orders, Task, call
+
+
+@pytest.fixture(scope="session")
+def simulator_process() -> Iterator[Simulator]:
+    with Simulator(eesv=4, eeio=12, no_group=1) as process:
+        yield process
+
+
+@pytest.fixture(name="eem")
+def fixture_eem(simulator_process: Simulator) -> Simulator:
+    """A plain fleet of 4 EESVs with groups 17 to 19 and none, and 12 free EEIOs: GPU, SSD, NIC in turn."""
+    simulator_process.reset()
+    return simulator_process
+
+
+@pytest.fixture(name="ansible")
+def fixture_ansible(eem: Simulator, tmp_path: Path) -> Ansible:
+    return Ansible(tmp_path, [eem.control])
+
+
+@pytest.fixture(name="rack1")
+def fixture_rack1(eem: Simulator) -> Task:
+    """The task that registers the simulator."""
+    return call("podm", name="rack1", url=eem.url, username=eem.username, password=eem.password, retries=1, timeout=5)
+
+
+@pytest.fixture(name="eesvs")
+def fixture_eesvs(eem: Simulator) -> list[str]:
+    """Ids of the EESVs, lowest first; the last has no group id."""
+    return sorted(card["id"] for card in eem.eesvs())
+
+
+@pytest.fixture(name="eeios")
+def fixture_eeios(eem: Simulator) -> list[str]:
+    """Ids of the EEIOs, lowest first: GPU, SSD, NIC in turn."""
+    return sorted(card["id"] for card in eem.eeios())
+
+
+@pytest.fixture(name="orders")
+def fixture_orders(eem: Simulator) -> Orders:
+    return Orders(eem.control)

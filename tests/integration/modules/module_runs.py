@@ -1,0 +1,417 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs modules through ansible-playbook, and tells of each task what came back and what it did.
+
+A playbook has one play on localhost with a task for each ``Task``. Every run is checked for what no run may have:
+warnings that no module promises, deprecations, tracebacks, and a module that changes anything in check mode or
+while it says that it changed nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[2]
+#: The names of all modules.
+MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("expether_*.py"))
+
+Json = t.Any
+Order = tuple[str, str, Json]
+Options = dict[str, Json]
+
+#: What modules promise to warn of, and nothing else.
+PROMISED = (
+    r"System 0x\w{12} had no group id of its own and gets \d+: its host may need a reboot before that takes effect\.",
+    r"The host of .+ sees its new devices only after it has rescanned its PCI bus\.",
+    r"The host of .+ loses devices: a running operating system may be disturbed\.",
+    r"Answering on one of two ports only, so with no second path: .+\.",
+    r"Asked EEM again after [\d.]+ s: .+",
+    r"Planned again: .+",
+    r"Waited for other runs: .+\.",
+    r"System 0x\w{12} was in use without being a node: its \d+ devices are the node's now, and are detached .+\.",
+    r"Not detached, for EEM does not list them at the moment: .+\.",
+    r"Pod manager .+ could not be asked: .+",
+)
+
+#: How Ansible refuses options itself.
+OPTION_REFUSED = (
+    r"mutually exclusive|is required|are required|missing required|missing parameter|are missing|must be one of"
+    r"|Unsupported parameters|unable to convert"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A task of a module; ``call`` makes them."""
+
+    module: str
+    options: Options
+    check_mode: bool = False
+    may_fail: bool = False
+    keywords: Options = dataclasses.field(default_factory=dict)
+    orders: tuple[Order, ...] = ()
+    name: str = ""
+
+    def checked(self) -> Task:
+        """The same task in check mode."""
+        return dataclasses.replace(self, check_mode=True)
+
+    def failing(self) -> Task:
+        """The same task, of which the test says that it fails."""
+        return dataclasses.replace(self, may_fail=True)
+
+    def having(self, **options: Json) -> Task:
+        """The same task with further options."""
+        return dataclasses.replace(self, options={**self.options, **options})
+
+    def with_environment(self, **variables: str) -> Task:
+        return dataclasses.replace(self, keywords={**self.keywords, "environment": variables})
+
+    def by_python(self, interpreter: str) -> Task:
+        variables = {"ansible_python_interpreter": interpreter}
+        return dataclasses.replace(self, keywords={**self.keywords, "vars": variables})
+
+    def after(self, *orders: Order) -> Task:
+        """The same task after something was ordered of a simulator: see ``Orders``."""
+        return dataclasses.replace(self, orders=(*self.orders, *orders))
+
+    def called(self, name: str) -> Task:
+        return dataclasses.replace(self, name=name)
+
+
+def call(module: str, /, **options: Json) -> Task:
+    """A task of ``nec.expether.expether_{module}``."""
+    return Task(f"nec.expether.expether_{module}", options)
+
+
+class Orders:
+    """What a simulator is told to do right before a task: arguments of ``Task.after``."""
+
+    def __init__(self, control: str) -> None:
+        self._control = control
+
+    def fault(self, *actions: dict[str, Json], times: int = 1, **match: Json) -> Order:
+        return ("POST", f"{self._control}/faults", {"match": match, "times": times, "action": list(actions)})
+
+    def no_faults(self) -> Order:
+        return ("DELETE", f"{self._control}/faults", None)
+
+    def patch(self, card: str, **changes: Json) -> Order:
+        return ("PATCH", f"{self._control}/cards/{card}", changes)
+
+    def options(self, **options: str) -> Order:
+        return ("PATCH", f"{self._control}/options", options)
+
+    def reset(self, **fleet: Json) -> Order:
+        return ("POST", f"{self._control}/reset", fleet)
+
+    def restart(self, **phases: Json) -> Order:
+        return ("POST", f"{self._control}/restart", phases)
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What became of a task."""
+
+    task: str
+    module: str
+    check: bool
+    failed: bool
+    data: dict[str, Json]
+    wire: list[dict[str, Json]]
+    before: dict[str, str]
+    after: dict[str, str]
+
+    def __getitem__(self, key: str) -> Json:
+        return self.data[key]
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.data.get("changed"))
+
+    @property
+    def msg(self) -> str:
+        return str(self.data["msg"])
+
+    @property
+    def kind(self) -> str:
+        return str(self.data["failure"]["kind"])
+
+    @property
+    def warnings(self) -> list[str]:
+        return [str(each) for each in self.data.get("warnings", ())]
+
+    @property
+    def changes(self) -> list[dict[str, Json]]:
+        """The requests that were no GET."""
+        return [request for request in self.wire if request["method"] != "GET"]
+
+    @property
+    def connections(self) -> int:
+        return len({request["connection"] for request in self.wire})
+
+    @property
+    def steps(self) -> list[dict[str, Json]]:
+        """The plan without what became of it."""
+        return [{key: value for key, value in step.items() if key != "status"} for step in self.data["plan"]]
+
+    @property
+    def statuses(self) -> set[str]:
+        return {step["status"] for step in self.data["plan"]}
+
+    @property
+    def keys(self) -> set[str]:
+        """The keys that the module gave, without those of Ansible."""
+        return {key for key in self.data if not key.startswith("_ansible")} - OF_ANSIBLE
+
+    @property
+    def left_all_alone(self) -> bool:
+        """Whether neither cards nor files were changed."""
+        return not self.changes and self.before == self.after
+
+
+#: Keys of a result that Ansible documents for every module.
+OF_ANSIBLE = {"changed", "failed", "invocation", "warnings", "deprecations", "diff", "exception", "msg"}
+
+
+class Run:
+    """One ansible-playbook: its results in the order of the tasks, and what it printed."""
+
+    def __init__(self, results: list[Result], status: int, stdout: str, stderr: str) -> None:
+        self.results, self.status, self.stdout, self.stderr = results, status, stdout, stderr
+
+    def __getitem__(self, place: int | str) -> Result:
+        if isinstance(place, int):
+            return self.results[place]
+        return next(result for result in self.results if result.task == place)
+
+    def __iter__(self) -> t.Iterator[Result]:
+        return iter(self.results)
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+
+class Ansible:
+    """Runs playbooks in a folder of its own; the registry is in ``files``."""
+
+    def __init__(self, folder: Path, controls: t.Sequence[str] = ()) -> None:
+        self.folder = folder
+        self.files = folder / "registry"
+        self.files.mkdir()
+        (folder / "home" / ".ansible").mkdir(parents=True)
+        self.temp = folder / "temp"
+        self.registry = f"sqlite:///{self.files / 'registry.sqlite3'}"
+        self.controls = list(controls)
+        self._runs = 0
+        config = folder / "ansible.cfg"
+        config.write_text("", encoding="utf-8")
+        collections = os.environ.get("ANSIBLE_COLLECTIONS_PATH") or f"{os.environ.get('ANSIBLE_HOME', '')}/collections"
+        ours = ("ANSIBLE_", "EEM_", "EXPETHER_")
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
+        self.environment = {
+            **kept,
+            "HOME": str(folder / "home"),
+            "ANSIBLE_CONFIG": str(config),
+            "ANSIBLE_HOME": str(folder / "home" / ".ansible"),
+            "ANSIBLE_COLLECTIONS_PATH": collections,
+            "ANSIBLE_LOCAL_TEMP": str(self.temp / "local"),
+            "ANSIBLE_REMOTE_TEMP": str(self.temp / "remote"),
+            "ANSIBLE_PIPELINING": "1",
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback_plugins"),
+            "ANSIBLE_CALLBACKS_ENABLED": "task_records",
+            "EXPETHER_REGISTRY": self.registry,
+        }
+
+    def play(
+        self,
+        *tasks: Task,
+        arguments: t.Sequence[str] = ("--diff",),
+        defaults: Options | None = None,
+        environment: t.Mapping[str, str | None] | None = None,
+        variables: Options | None = None,
+    ) -> Run:
+        """Run these tasks in one play; a task that fails though the test does not say so fails the test."""
+        plain = [
+            {
+                **task.keywords,
+                "name": task.name or f"{place} {task.module}",
+                task.module: task.options,
+                **({"check_mode": True} if task.check_mode else {}),
+                **({"ignore_errors": True} if task.may_fail else {}),
+            }
+            for place, task in enumerate(tasks)
+        ]
+        play: Options = {"hosts": "localhost", "gather_facts": False, "tasks": plain, "vars": variables or {}}
+        if defaults is not None:
+            play["module_defaults"] = {"group/nec.expether.expether": defaults}
+        before = {plain_task["name"]: task.orders for plain_task, task in zip(plain, tasks)}
+        run = self.run_playbook([play], before, arguments, environment)
+        unexpected = [
+            f"{result.task}: {result.msg}" for task, result in zip(tasks, run) if result.failed and not task.may_fail
+        ]
+        assert unexpected == []
+        assert len(run) == len(tasks), f"{run.stdout}\n{run.stderr}"
+        assert [result.task for task, result in zip(tasks, run) if task.may_fail and not result.failed] == []
+        return run
+
+    def run_playbook(
+        self,
+        playbook: Json,
+        before: t.Mapping[str, t.Sequence[Order]] | None = None,
+        arguments: t.Sequence[str] = (),
+        environment: t.Mapping[str, str | None] | None = None,
+    ) -> Run:
+        """Run a playbook, and check what no run may do."""
+        self._runs += 1
+        folder = self.folder / f"run{self._runs}"
+        folder.mkdir()
+        playbook_file, orders, records = folder / "play.yml", folder / "orders.json", folder / "records.jsonl"
+        playbook_file.write_text(json.dumps(playbook, indent=1), encoding="utf-8")
+        orders.write_text(
+            json.dumps(
+                {"before": before or {}, "controls": self.controls, "folder": str(self.files), "records": str(records)}
+            ),
+            encoding="utf-8",
+        )
+        inventory = folder / "hosts.yml"
+        host = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+        inventory.write_text(json.dumps({"all": {"hosts": {"localhost": host}}}), encoding="utf-8")
+        wanted = {**self.environment, "TASK_RECORDS": str(orders), **(environment or {})}
+        done = subprocess.run(
+            [sys.executable, "-m", "ansible", "playbook", f"--inventory={inventory}", *arguments, str(playbook_file)],
+            cwd=folder,
+            env={key: value for key, value in wanted.items() if value is not None},
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=110,
+        )
+        lines = records.read_text(encoding="utf-8").splitlines() if records.exists() else []
+        results = [self._result(json.loads(line)) for line in lines]
+        run = Run(results, done.returncode, done.stdout, done.stderr)
+        assert results, f"{done.stdout}\n{done.stderr}"
+        assert complaints(run) == []
+        return run
+
+    @staticmethod
+    def _result(record: Json) -> Result:
+        wire = [request for log in record["wire"] for request in log]
+        return Result(
+            record["task"],
+            record["task"].partition(" ")[2],
+            record["check"],
+            record["failed"],
+            record["result"],
+            wire,
+            record["before"],
+            record["after"],
+        )
+
+
+def complaints(run: Run) -> list[str]:
+    """What is wrong with a run whatever it was about."""
+    found = []
+    for result in run:
+        about = f"{result.task}: "
+        found += [f"{about}warns: {each}" for each in result.warnings if not is_promised(each)]
+        found += [f"{about}deprecated: {each}" for each in result.data.get("deprecations", ())]
+        if result.check and result.changes:
+            found.append(f"{about}check mode sent {result.changes}")
+        if result.check and result.before != result.after:
+            found.append(f"{about}check mode wrote {changed_files(result)}")
+        if result.failed and result.module.startswith("nec.expether.") and not is_sentence(result):
+            found.append(f"{about}fails without a reason: {result.msg}")
+    said = [squeezed(warning) for result in run for warning in result.warnings]
+    for level, text in re.findall(r"(?s)\[([A-Z ]*WARNING)\]: (.*?)(?=\n\[[A-Z ]+\]: |\Z)", run.stderr):
+        if not any(squeezed(text).startswith(warning) for warning in said):
+            found.append(f"stderr: {level}: {text}")
+    found += [f"stderr: {line}" for line in run.stderr.splitlines() if re.search(r"Traceback|Warning:", line)]
+    return found
+
+
+def assert_check_mode_tells_the_truth(check: Result, real: Result) -> None:
+    """That a task in check mode gave what the same task gave when it ran after it, but for times and statuses."""
+    assert check.check and not real.check
+    assert check.changed == real.changed
+    assert check.keys == real.keys
+    if "plan" in real.keys:
+        assert check.steps == real.steps
+        assert check.statuses <= {"planned"}
+        assert real.statuses <= {"done"}
+    assert timeless(check.data) == timeless(real.data)
+    assert check.warnings == real.warnings
+
+
+def timeless(data: Json) -> Json:
+    """A result without what differs from run to run: times, and what became of the steps."""
+    if isinstance(data, dict):
+        left_out = ("invocation", "status", "last_sync")
+        return {
+            key: timeless(value)
+            for key, value in data.items()
+            if key not in left_out and not key.startswith("_ansible") and not key.endswith("_at")
+        }
+    return [timeless(item) for item in data] if isinstance(data, list) else data
+
+
+def twelve_cases(ansible: Ansible, *steps: tuple[str, Task], prepared: t.Sequence[Task] = ()) -> Run:
+    """Each step in check mode, for true, again in check mode, and again, in one play; ``steps`` are three.
+
+    A step's task is called by its word; the others are called "WORD in check mode", "WORD again", "WORD again in
+    check mode".
+    """
+    tasks = list(prepared)
+    for word, task in steps:
+        tasks += [
+            task.called(f"{word} in check mode").checked(),
+            task.called(word),
+            task.called(f"{word} again in check mode").checked(),
+            task.called(f"{word} again"),
+        ]
+    run = ansible.play(*tasks)
+    assert len(steps) == 3
+    for word, dummy in steps:
+        for about, changed in ((word, True), (f"{word} again", False)):
+            check, real = run[f"{about} in check mode"], run[about]
+            assert (about, check.changed, real.changed) == (about, changed, changed)
+            assert_check_mode_tells_the_truth(check, real)
+            if not changed:
+                assert real.left_all_alone, f"{about}: {real.changes} {changed_files(real)}"
+                assert len(real.wire) <= 2
+                assert real.data.get("plan", []) == []
+    return run
+
+
+def is_sentence(failed: Result) -> bool:
+    """Whether a failed task has a reason for people and one for machines, or was refused for its options by Ansible."""
+    if "failure" not in failed.data:
+        return bool(re.search(OPTION_REFUSED, failed.msg))
+    kind, message = failed["failure"]["kind"], failed["failure"]["message"]
+    if kind == "missing_library":
+        return failed.msg.startswith("Failed to import the required Python library")
+    return bool(message in failed.msg and re.fullmatch(r"\S[^\n]*[.?]", failed.msg)) and "Traceback" not in failed.msg
+
+
+def is_promised(warning: str) -> bool:
+    return any(re.fullmatch(pattern, warning) for pattern in PROMISED)
+
+
+def changed_files(result: Result) -> list[str]:
+    return sorted(name for name in {*result.before, *result.after} if result.before.get(name) != result.after.get(name))
+
+
+def squeezed(text: str) -> str:
+    """Text without white space: Ansible breaks lines anywhere."""
+    return re.sub(r"\s", "", text)

@@ -1,0 +1,65 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How many requests a task may send, over how many connections: counted by the simulator."""
+
+from __future__ import annotations
+
+import pytest
+from eemsim.client import Simulator
+from module_runs import Ansible, Task, call
+
+
+def test_listing_a_fleet_of_4000_devices_is_one_request(ansible: Ansible, eem: Simulator, rack1: Task) -> None:
+    eem.reset(eesv=250, eeio=4000)
+    run = ansible.play(
+        rack1, call("device_info"), call("system_info"), call("device_info", podm="rack1", type="GPU", state="free")
+    )
+    assert [len(result.wire) for result in run] == [2, 1, 1, 1]
+    assert [result.connections for result in run] == [1, 1, 1, 1]
+    assert len(run[1]["devices"]) == 4000
+    assert len(run[2]["systems"]) == 250
+    stats = eem.stats()
+    assert (stats["requests"], stats["connections"]) == (5, 4)
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_attaching_and_detaching(ansible: Ansible, rack1: Task, eesvs: list[str], eeios: list[str], count: int) -> None:
+    devices = eeios[:count]
+    attach = call("device_attach", podm="rack1", node=eesvs[0], devices=devices)
+    detach = call("device_attach", podm="rack1", devices=devices, state="detached")
+    run = ansible.play(
+        rack1, attach, attach, attach.having(node=eesvs[1], move=True), detach, detach, attach.having(node=eesvs[3])
+    )
+    first, again, move, free, free_again, groupless = run.results[1:]
+    assert len(first.wire) <= 2 + count
+    assert len(move.wire) <= 2 + 2 * count
+    assert len(free.wire) <= 2 + count
+    assert len(groupless.wire) <= 2 + 1 + count
+    for result in (again, free_again):
+        assert len(result.wire) <= 2 and not result.changes
+    assert {result.connections for result in run.results[1:]} == {1}
+
+
+@pytest.mark.parametrize("count", [1, 5])
+@pytest.mark.parametrize("system", [0, 3], ids=["with a group", "without a group"])
+def test_composing_and_releasing(
+    ansible: Ansible, eem: Simulator, rack1: Task, eesvs: list[str], count: int, system: int
+) -> None:
+    wish = {"devices": [{"model": "EE I/O Expansion Unit (40G)-2S", "count": count}]}
+    compose = call("node", podm="rack1", name="n1", properties=wish, node_index=eesvs[system])
+    release = call("node", podm="rack1", name="n1", state="absent")
+    ansible.play(rack1)
+    eem.reset_stats()
+    run = ansible.play(compose, compose, call("node_info"), release, release)
+    first, again, info, free, free_again = run.results
+    assert len(first["node"]["devices"]) == count
+    assert len(first.wire) <= 2 + 1 + count
+    assert len(free.wire) <= 2 + count
+    assert len(info.wire) == 1
+    for result in (again, free_again):
+        assert len(result.wire) <= 2 and not result.changes
+    assert all(result.connections <= 1 for result in run)
+    stats = eem.stats()
+    assert stats["requests"] == sum(len(result.wire) for result in run)
+    assert stats["connections"] == sum(result.connections for result in run)

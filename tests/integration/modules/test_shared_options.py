@@ -1,0 +1,224 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options that modules share: defaults of the action group, the environment, and the names of things."""
+
+from __future__ import annotations
+
+import pytest
+from eemsim.client import Simulator
+from module_runs import MODULES, Ansible, Task, call
+
+GPU = {"pci_device": {"type": ["GPU"]}}
+
+
+def one_of_each(eesv: str, eeio: str) -> dict[str, Task]:
+    """A task of each module that says nothing of an EEM or a registry."""
+    return {
+        task.module.rpartition(".")[2]: task
+        for task in (
+            call("podm", name="rack1", location="Hall 2"),
+            call("podm_info"),
+            call("flavor", name="small", properties=GPU),
+            call("flavor_info"),
+            call("node", name="n1", node_index=eesv, state="managed"),
+            call("node_info"),
+            call("system_info"),
+            call("device_attach", node="n1", devices=eeio),
+            call("device_info"),
+        )
+    }
+
+
+@pytest.mark.smoke
+def test_defaults_of_the_action_group_reach_every_module(
+    ansible: Ansible, rack1: Task, eesvs: list[str], eeios: list[str]
+) -> None:
+    tasks = one_of_each(eesvs[0], eeios[0])
+    assert sorted(tasks) == MODULES, "a new module is to be tried here"
+    elsewhere = {
+        "registry": f"sqlite:///{ansible.files / 'other.sqlite3'}",
+        "registry_key_file": str(ansible.files / "other.key"),
+    }
+    defaults = {**elsewhere, "podm": "rack1", "timeout": 7, "retries": 2}
+    run = ansible.play(rack1, *tasks.values(), defaults=defaults)
+    for result in run.results[1:]:
+        arguments = result["invocation"]["module_args"]
+        assert {key: arguments[key] for key in defaults} == defaults, result.task
+    assert set(run[len(tasks)].after) == {"other.sqlite3", "other.key"}
+    assert run[len(tasks)]["devices"][0]["node"] == "n1"
+
+
+def test_with_an_url_as_default_every_module_works_too(
+    ansible: Ansible, eem: Simulator, eesvs: list[str], eeios: list[str]
+) -> None:
+    defaults = {"url": eem.url, "username": "admin", "password": eem.password}
+    tasks = one_of_each(eesvs[0], eeios[0])
+    run = ansible.play(*tasks.values(), defaults=defaults)
+    assert len(run) == len(tasks)
+    # The EEM of the URL is the one that is registered with it.
+    assert [node["podm"] for node in run[5]["nodes"]] == ["rack1"]
+
+
+def test_the_environment_says_which_eem_is_meant(
+    ansible: Ansible, eem: Simulator, eesvs: list[str], eeios: list[str]
+) -> None:
+    environment = {"EEM_URL": f"{eem.url}/", "EEM_USERNAME": "admin", "EEM_PASSWORD": eem.password}
+    tasks = one_of_each(eesvs[0], eeios[0])
+    run = ansible.play(*tasks.values(), environment=environment)
+    assert len(run[len(tasks) - 1]["devices"]) == 12
+    assert run[0]["podm"]["url"] == eem.url
+
+
+def test_what_the_task_says_beats_the_environment(ansible: Ansible, eem: Simulator, rack1: Task) -> None:
+    wrong = {"EEM_URL": "http://127.0.0.1:1/eem", "EEM_USERNAME": "nobody", "EEM_PASSWORD": "not-this-word"}
+    reach = {"username": "admin", "password": eem.password}
+    run = ansible.play(
+        rack1.called("register"),
+        call("device_info", podm="rack1").called("pod manager"),
+        call("device_info", url=eem.url, **reach).called("url"),
+        call("node", podm="rack1", name="n1", properties=GPU).called("node"),
+        call("device_info", **reach, timeout=2, retries=0).failing().called("environment"),
+        call("device_info", url=eem.url, timeout=2, retries=0).failing().called("credentials of the environment"),
+        environment=wrong,
+    )
+    assert len(run["pod manager"]["devices"]) == len(run["url"]["devices"]) == 12
+    assert run["environment"].kind == "unreachable" and run["environment"].wire == []
+    assert run["credentials of the environment"].kind == "unauthorized"
+    assert "nobody" in run["credentials of the environment"].msg
+
+
+def test_the_task_says_which_registry_and_which_key_before_the_environment(ansible: Ansible, rack1: Task) -> None:
+    environment = {
+        "EXPETHER_REGISTRY": str(ansible.files / "a.sqlite3"),
+        "EXPETHER_REGISTRY_KEY_FILE": str(ansible.files / "a.key"),
+    }
+    there = {"registry": f"sqlite:///{ansible.files / 'b.sqlite3'}", "registry_key_file": str(ansible.files / "b.key")}
+    run = ansible.play(
+        rack1,
+        rack1.having(**there),
+        call("device_info", podm="rack1"),
+        call("device_info", podm="rack1", **there),
+        environment=environment,
+    )
+    assert set(run[0].after) == {"a.sqlite3", "a.key"}
+    assert set(run[1].after) == {"a.sqlite3", "a.key", "b.sqlite3", "b.key"}
+    assert len(run[2]["devices"]) == len(run[3]["devices"]) == 12
+
+
+def test_things_are_named_by_name_uuid_or_id_however_it_is_written(
+    ansible: Ansible, rack1: Task, eesvs: list[str], eeios: list[str]
+) -> None:
+    attach = call("device_attach", podm="rack1", node="n1", devices=eeios[:3])
+    made = ansible.play(rack1, call("node", podm="rack1", name="n1", node_index=eesvs[0], state="managed"), attach)
+    podm, node = made[0]["podm"]["uuid"], made[1]["node"]["uuid"]
+    uuids = [device["uuid"] for device in made[2]["devices"]]
+    bare = eeios[0][2:]
+    mac = ":".join(bare[place : place + 2] for place in range(0, 12, 2))
+    nodes = [
+        "n1",
+        "N1",
+        node,
+        node.upper(),
+        node.replace("-", ""),
+        eesvs[0],
+        eesvs[0].upper(),
+        eesvs[0][2:],
+        eesvs[0][2:].upper(),
+    ]
+    devices = [eeios[0], eeios[0].upper(), bare, bare.upper(), uuids[0], uuids[0].upper(), mac, mac.upper()]
+    run = ansible.play(
+        *(attach.having(node=name) for name in nodes),
+        attach.having(podm="RACK1", devices=devices),
+        attach.having(podm=podm.upper(), devices=uuids),
+        call("device_info", podm=podm, devices=[*devices, uuids[1].upper()]),
+        call("node", podm="rack1", name=node.upper(), state="managed"),
+        call("node", podm="rack1", name=eesvs[0].upper(), node_index=eesvs[0][2:], state="managed"),
+    )
+    assert {result.changed for result in run} == {False}
+    tail = run.results[len(nodes) :]
+    assert [device["device_id"] for device in tail[0]["devices"]] == [eeios[0]]
+    assert [device["device_id"] for device in tail[1]["devices"]] == eeios[:3]
+    assert [device["device_id"] for device in tail[2]["devices"]] == eeios[:2]
+    assert [result["node"]["name"] for result in tail[3:]] == ["n1", "n1"]
+
+
+def test_an_id_without_quotes_which_yaml_makes_a_number_is_understood(
+    ansible: Ansible, rack1: Task, eesvs: list[str], eeios: list[str]
+) -> None:
+    system, device, other = (int(card, 16) for card in (eesvs[0], eeios[0], eeios[1]))
+    run = ansible.play(
+        rack1,
+        call("node", podm="rack1", name="n1", node_index=system, state="managed"),
+        call("device_attach", podm="rack1", node=system, devices=[device, other]),
+        call("device_info", devices=device),
+        call("system_info", system=system),
+        call("device_attach", podm="rack1", devices=device, state="detached"),
+    )
+    assert run[1]["node"]["index"] == eesvs[0]
+    assert [step["device"] for step in run[2].steps] == eeios[:2]
+    assert [device["device_id"] for device in run[3]["devices"]] == [eeios[0]]
+    assert [system["id"] for system in run[4]["systems"]] == [eesvs[0]]
+    assert [step["device"] for step in run[5].steps] == [eeios[0]]
+
+
+def test_a_list_may_be_a_single_value_and_has_its_old_name(
+    ansible: Ansible, rack1: Task, eesvs: list[str], eeios: list[str]
+) -> None:
+    run = ansible.play(
+        rack1,
+        call("device_attach", podm="rack1", node=eesvs[0], devices=eeios[0]),
+        call("device_attach", podm="rack1", node=eesvs[0], resource_id=[eeios[1]]),
+        call("device_attach", podm="rack1", node=eesvs[0], resource_id=f"{eeios[2]},{eeios[3]}"),
+        call("device_info", type="GPU,NIC", state="allocated"),
+        call("device_attach", podm="rack1", node=eesvs[0], devices=[eeios[0], eeios[0].upper()]),
+        call("device_attach", podm="rack1", node=eesvs[0], devices=[]),
+    )
+    assert [len(result.steps) for result in run.results[1:4]] == [1, 1, 2]
+    assert [device["device_id"] for device in run[4]["devices"]] == [eeios[0], eeios[2], eeios[3]]
+    assert [len(result["devices"]) for result in run.results[5:]] == [1, 0]
+    assert not run[5].changed and not run[6].changed
+
+
+def test_which_eem_is_meant_is_found_or_asked_for(
+    ansible: Ansible, eem: Simulator, rack1: Task, eesvs: list[str], eeios: list[str]
+) -> None:
+    attach = call("device_attach", node=eesvs[0], devices=eeios[0])
+    with Simulator(eesv=1, eeio=3, seed=200) as other:
+        run = ansible.play(
+            attach.failing().called("none registered"),
+            rack1,
+            attach.called("the only one"),
+            rack1.having(name="rack2", url=other.url),
+            call("device_attach", devices=eeios[0], state="detached").failing().called("which"),
+            call("node", podm="rack1", name="n1", properties=GPU),
+            call("node", podm="rack2", name="n2", properties=GPU),
+            call("node", podm="rack2", name="n1-too", properties=GPU).failing().called("no room"),
+            call("node", name="n2", properties=GPU).called("by its node"),
+            call("device_attach", node="n2", devices=[other.eeios()[1]["id"]]).called("attach by node"),
+            call("node", name="n2", state="absent").called("release by node"),
+        )
+    assert "expether_podm" in run["none registered"].msg
+    assert "rack1, rack2" in run["which"].msg and "podm" in run["which"].msg
+    assert not run["by its node"].changed
+    assert run["attach by node"]["devices"][0]["podm"] == "rack2"
+    assert len(run["release by node"].steps) == 3
+    assert run["no room"].kind == "refused"
+
+
+def test_a_node_name_of_two_pod_managers_needs_podm(ansible: Ansible, eem: Simulator, rack1: Task) -> None:
+    node = call("node", name="n1", properties=GPU)
+    with Simulator(eesv=1, eeio=3, seed=200) as other:
+        run = ansible.play(
+            rack1,
+            rack1.having(name="rack2", url=other.url),
+            node.having(podm="rack1"),
+            node.having(podm="rack2"),
+            node.failing().called("which"),
+            call("node_info", name="n1").called("both"),
+            node.having(podm="rack2", properties=GPU).called("said"),
+        )
+    assert run["which"].kind == "invalid" and "several pod managers" in run["which"].msg
+    assert run["which"].left_all_alone
+    assert [found["podm"] for found in run["both"]["nodes"]] == ["rack1", "rack2"]
+    assert not run["said"].changed
