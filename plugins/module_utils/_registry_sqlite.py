@@ -58,7 +58,7 @@ class SqliteRegistry:
         """Make all changes or none; return the revision that the changed documents have now."""
         if not changes:
             return NEVER
-        connection = self._open(make=True)
+        connection = t.cast(sqlite3.Connection, self._open(make=True))
         with self._told("written"):
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -86,19 +86,14 @@ class SqliteRegistry:
         with self._told("read"):
             rows = connection.execute(sql, parameters).fetchall()
             documents = [Document(uuid, revision, json.loads(body)) for uuid, revision, body in rows]
-        required = REQUIRED[parameters[0]]
         for document in documents:
-            if not isinstance(document.body, dict) or not required <= document.body.keys():
+            body: t.Any = document.body
+            if not isinstance(body, dict) or not REQUIRED[parameters[0]] <= body.keys():
                 raise self._damaged(f"{parameters[0]}/{document.uuid} is not as it was written")
         return documents
 
-    @t.overload
-    def _open(self, make: t.Literal[True]) -> sqlite3.Connection: ...
-
-    @t.overload
-    def _open(self, make: t.Literal[False]) -> sqlite3.Connection | None: ...
-
     def _open(self, make: bool) -> sqlite3.Connection | None:
+        """Return the open file; C(None) if it is not there and is not to be made."""
         if self._connection is not None:
             return self._connection
         with self._told("opened"):

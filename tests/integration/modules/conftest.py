@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "simulator"))
 pytest.register_assert_rewrite("module_runs")
 
 from eemsim.client import Simulator
-from module_runs import Ansible, Orders, Task, call
+from module_runs import Ansible, Orders, Outcome, Task, call
 
 
 @pytest.fixture(scope="session")
@@ -37,10 +37,28 @@ def fixture_ansible(eem: Simulator, tmp_path: Path) -> Ansible:
     return Ansible(tmp_path, [eem.control])
 
 
+@pytest.fixture(scope="session")
+def registration(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """What registering the simulator does, from one run for all tests."""
+    simulator_process.reset()
+    ansible = Ansible(tmp_path_factory.mktemp("registration"), [simulator_process.control])
+    return Outcome(ansible.files, ansible.play(registering(simulator_process))[0])
+
+
+def registering(eem: Simulator) -> Task:
+    return call("podm", name="rack1", url=eem.url, username=eem.username, password=eem.password, retries=1, timeout=5)
+
+
+@pytest.fixture(name="known")
+def fixture_known(eem: Simulator, registration: Outcome) -> Task:
+    """The first task of a play in which the simulator is registered already: as by the task ``rack1``."""
+    return registering(eem).with_outcome(registration)
+
+
 @pytest.fixture(name="rack1")
 def fixture_rack1(eem: Simulator) -> Task:
     """The task that registers the simulator."""
-    return call("podm", name="rack1", url=eem.url, username=eem.username, password=eem.password, retries=1, timeout=5)
+    return registering(eem)
 
 
 @pytest.fixture(name="eesvs")

@@ -329,7 +329,13 @@ def test_a_device_that_software_may_not_change_is_not_detached(record: Record, r
     assert error.message == f"Cannot detach: {device_id(0)} {reason}."
     if record["group_id"] == "17":
         assert refused(plan_release, place, [node_on(0, "node0")], {}).message == error.message
-        assert refused(plan_compose, place, node_on(0, "node0"), wish({"type": "NIC"}), True)
+
+
+def test_purge_is_refused_where_what_is_over_may_not_be_detached() -> None:
+    place = world([eesv(0, "17"), eeio(0, "17", **DISABLED), eeio(1, "17", kind="nic")], [node_on(0, "node0")])
+    error = refused(plan_compose, place, node_on(0, "node0"), wish({"type": "NIC"}), purge=True)
+    assert error.message == f"Cannot detach: {device_id(0)} is not enabled (admin_status or monitoring_status)."
+    assert plan_compose(place, node_on(0, "node0"), wish({"type": "NIC"})) == ()
 
 
 # Releasing
