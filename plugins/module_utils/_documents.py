@@ -77,7 +77,7 @@ def find_podm(registry: Registry, wanted: str) -> Document:
     if found:
         return found[0]
     raise NotKnown(
-        f"No pod manager {wanted!r} is registered; {_there(documents)} expether_podm registers one.",
+        f"No pod manager {wanted!r} is registered in {registry.path}; {_there(documents)} expether_podm registers one.",
     )
 
 

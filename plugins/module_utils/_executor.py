@@ -97,6 +97,7 @@ class Executor:
         self._claimed = False
         self._rows: list[Row] = []
         self._first: World | None = None
+        self._stale: Row | None = None
         #: What the run waited for, as sentences.
         self.waited: list[str] = []
 
@@ -130,6 +131,8 @@ class Executor:
                 self._wait(error, deadline)
             except Stale as error:
                 if not again:
+                    if self._stale:
+                        self._stale.status = "failed"
                     self._fail(error)
                 self.waited.append(f"Planned again: {error.message}")
                 time.sleep(STALE_PAUSE * 2 ** (self._client.settings.retries - again))
@@ -202,6 +205,7 @@ class Executor:
             try:
                 perform(self._client, row)
             except Stale:
+                self._stale = row
                 raise
             except ExpetherError:
                 row.status = "failed"

@@ -92,7 +92,9 @@ def perform(client: Client, row: Row) -> None:
             if changed:
                 raise Stale(f"Card {card} was changed by somebody else meanwhile ({error.message})") from None
             if client.is_stale(error, deleting=_deletes(step)):
-                raise Stale(error.message, code=error.code, http_status=error.http_status, url=error.url) from None
+                stale = Stale(error.message, code=error.code, http_status=error.http_status, url=error.url)
+                stale.kind = error.kind  # what to call it if planning again does not help
+                raise stale from None
             if not left and isinstance(error, TimedOut):
                 raise OutcomeUnknown(
                     f"{error.message} Card {card} is unchanged so far, but EEM may still carry it out. {_ADVICE}",

@@ -97,7 +97,8 @@ def held_of(world: World, keys: t.Iterable[str]) -> dict[str, str]:
 
 def choose_system(world: World, wish: Wish) -> Eesv:
     """Return the system for a new node: reachable, enabled, no node, with room for the whole wish; of those
-    one that has its own group id (so that no reboot is needed), then most room, then the lowest id.
+    one that has its own group id (so that no reboot is needed), then one without devices, then most room,
+    then the lowest id.
 
     :raises Refused: none fits; the message says why each does not
     """
@@ -126,7 +127,16 @@ def choose_system(world: World, wish: Wish) -> Eesv:
         if lasting is None:
             passing.append(system.id)
     if fitting:
-        return min(fitting, key=lambda system: (not has_own_group(system), -world.fabric.room(system), system.id))
+        # A system with devices that is no node is somebody's: an idle one comes first, though it may have less room.
+        return min(
+            fitting,
+            key=lambda system: (
+                not has_own_group(system),
+                bool(world.fabric.devices_of(system)),
+                -world.fabric.room(system),
+                system.id,
+            ),
+        )
     what = "1 device" if wanted == 1 else f"{wanted} devices"
     why = listed(f"{system} {reason}" for system, reason in reasons.items()) or "EEM lists no system at all"
     raise Refused(

@@ -73,7 +73,12 @@ class Change(t.NamedTuple):
 
 
 class Registry(t.Protocol):
-    """What every back end does. Every method raises C(RegistryError)."""
+    """What every back end does. Every method raises C(RegistryError).
+
+    :ivar path: where it is, for messages
+    """
+
+    path: str
 
     def get(self, kind: Kind, uuid: str) -> Document | None:
         """Return a document, or C(None)."""

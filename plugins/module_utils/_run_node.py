@@ -171,8 +171,14 @@ def _brief(view: Body | None) -> Body:
     """Return what a diff shows of a node."""
     if view is None:
         return {}
-    brief = {key: view[key] for key in ("name", "index", "state", "pooled_group_id")}
-    return {**brief, "devices": [f"{device['device_id']} {device['type']}" for device in view["devices"]]}
+    brief = {key: view[key] for key in ("name", "index", "state")}
+    if not view["listed"]:
+        return brief  # EEM was not asked, or does not list it: what it has is not known
+    return {
+        **brief,
+        "pooled_group_id": view["pooled_group_id"],
+        "devices": [f"{device['device_id']} {device['type']}" for device in view["devices"]],
+    }
 
 
 def _documents(context: Context, name: str) -> list[Document]:

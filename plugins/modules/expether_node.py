@@ -12,8 +12,9 @@ version_added: 0.1.0
 description:
   - Composes a node. Chooses a system (EESV) and free devices (EEIO) that meet the wish, and attaches them.
   - A system is chosen that answers, is enabled, is no node and has room for the whole wish; of those one that
-    has its own group id already (so that no reboot is needed), then the one with most room left, then the
-    lowest id.
+    has its own group id already (so that no reboot is needed), then one without devices, then the one with most
+    room left, then the lowest id. Of a system that has devices and is no node, which is somebody's, these count and
+    are detached when the node is released. Adopt such systems first with O(state=managed).
   - Devices are chosen that are free, answer, are enabled and match, the lowest id first. Devices that the node
     has already count.
   - What cannot be had is refused with the reasons before anything is changed. If a step fails, the steps before

@@ -71,7 +71,7 @@ EXAMPLES = r"""
     password: "{{ eem_password }}"
     location: Hall 2, rack 14
 
-- name: Forget it, after its nodes have been released
+- name: Forget it, and before that detach the devices of all its nodes and forget them
   nec.expether.expether_podm:
     name: rack1
     state: absent

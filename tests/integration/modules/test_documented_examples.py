@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 from eemsim.client import Simulator
-from module_runs import MODULES, ROOT, Ansible, Task, call
+from module_runs import MODULES, ROOT, Ansible
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 KNOWN_URL = "http://eem.example.com:30500/eem"
@@ -51,34 +51,41 @@ def rack_of_the_examples(eem: Simulator) -> list[dict[str, t.Any]]:
     return cards
 
 
-def prepared(module: str, rack1: Task) -> list[Task]:
-    """What must be there before a module's examples run."""
-    if module in ("expether_podm", "expether_flavor"):
-        return []
-    tasks = [rack1, call("flavor", name="gpu-small", properties={"pci_device": {"type": ["GPU", "SSD"]}})]
-    if module != "expether_node":
-        ssd = {"pci_device": {"type": ["SSD"]}}
-        tasks += [call("node", podm="rack1", name=name, properties=ssd) for name in ("train-1", "train-2")]
-    return tasks
+#: In which order the examples of the modules work: what one makes the next may need.
+ORDER = (
+    "podm_info",
+    "flavor",
+    "flavor_info",
+    "node",
+    "node_info",
+    "system_info",
+    "device_attach",
+    "device_info",
+)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_the_examples_of_a_module_run_in_their_order(
-    ansible: Ansible, eem: Simulator, rack1: Task, module: str
-) -> None:
+@pytest.mark.smoke
+def test_the_examples_of_all_modules_run_in_their_order(ansible: Ansible, eem: Simulator) -> None:
     eem.reset(devices=rack_of_the_examples(eem))
-    if before := prepared(module, rack1):
-        ansible.play(*before)
-    text = json.dumps(examples(module)).replace(KNOWN_URL, eem.url)
+    register, forget = examples("expether_podm")
+    tasks = [register]
+    for name in ORDER:
+        if name == "node_info":  # an example of expether_node has released it
+            ssd = {"properties": {"pci_device": {"type": ["SSD"]}}}
+            tasks.append({"name": "Prepare", "nec.expether.expether_node": {"podm": "rack1", "name": "train-1", **ssd}})
+        tasks += examples(f"expether_{name}")
+    tasks.append(forget)
+    used = {key.rpartition(".")[2] for task in tasks for key in task if key.startswith("nec.expether.")}
+    assert sorted(used) == MODULES, "the examples of a new module are to be tried here"
+    text = json.dumps(tasks).replace(KNOWN_URL, eem.url)
     assert "example.com" not in text
-    tasks = json.loads(text)
-    assert any(f"nec.expether.{module}" in task for task in tasks)
-    play = {"hosts": "localhost", "gather_facts": False, "vars": {"eem_password": eem.password}, "tasks": tasks}
-    run = ansible.run_playbook([play])
+    play = {"hosts": "localhost", "gather_facts": False, "vars": {"eem_password": eem.password}}
+    run = ansible.run_playbook([{**play, "tasks": json.loads(text)}])
     assert [result.msg for result in run if result.failed] == []
     assert len(run) == len(tasks)
-    mine = [result for result, task in zip(run, tasks) if f"nec.expether.{module}" in task]
-    assert {result.changed for result in mine} == {not module.endswith("_info")}
+    for result, task in zip(run, tasks):
+        changer = any(key.startswith("nec.expether.") and not key.endswith("_info") for key in task)
+        assert result.changed == changer, f"{result.task}: each example of a changer changes something"
 
 
 def yaml_blocks(page: Path) -> list[tuple[int, str]]:

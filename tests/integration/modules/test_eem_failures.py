@@ -32,38 +32,24 @@ ANSWERS: dict[str, tuple[dict[str, t.Any], str, str]] = {
     "HTML with 200": ({"do": "html"}, "not_eem", "HTML"),
     "HTML with 404": ({"do": "html", "status": 404}, "not_eem", "has it started"),
     "half JSON": ({"do": "truncate", "at": 0.5}, "connection_lost", "before a complete answer"),
-    "half JSON in chunks": ({"do": "truncate", "at": 0.5, "chunked": True}, "connection_lost", "complete answer"),
     "half JSON with its length": (body('{"devices": [{"id": "0x8cdf9d11'), "not_eem", "broken JSON"),
     "a list": (body("[]"), "not_eem", "JSON of another form"),
-    "another object": (body('{"hello": "world"}'), "not_eem", "no list of devices"),
     "devices: null": (body('{"devices": null}'), "not_eem", "no list of devices"),
-    "devices: text": (body('{"devices": "none"}'), "not_eem", "no list of devices"),
     "a record without id": (body('{"devices": [{"status": "eeio", "group_id": "4093"}]}'), "bad_record", "id"),
-    "a record without status": (
-        body('{"devices": [{"id": "0x8cdf9d810000", "group_id": "4093"}]}'),
-        "bad_record",
-        "0x8cdf9d810000",
-    ),
     "a record without group_id": (
         body('{"devices": [{"id": "0x8cdf9d810000", "status": "eeio"}]}'),
         "bad_record",
         "group_id",
     ),
     "a record that is null": (body('{"devices": [null]}'), "bad_record", "no object"),
-    "an id of another form": (body('{"devices": [{"id": 7, "status": "eeio", "group_id": "17"}]}'), "bad_record", "7"),
-    "deep JSON": (body("[" * 20000), "not_eem", "JSON"),
-    "other bytes": ({"do": "garbage", "body": "AAECA/8=", "base64": True}, "not_eem", "something else"),
-    "no body": ({"do": "status", "status": 500, "body": ""}, "server_error", "500"),
     "an error in EEM's form": (
         {"do": "fail", "code": "50099", "message": "out of\norder"},
         "server_error",
         "code 50099: out of order",
     ),
     "a refusal": ({"do": "fail", "code": "40999", "message": "no"}, "eem_refused", "40999"),
-    "a redirection": ({"do": "status", "status": 302, "body": ""}, "not_eem", "302"),
     "forbidden": ({"do": "fail", "status": 403, "html": True}, "unauthorized", "403"),
     "a closed connection": ({"do": "drop"}, "connection_lost", "connection ended"),
-    "a reset connection": ({"do": "drop", "reset": True}, "connection_lost", "connection ended"),
     "too slow": ({"do": "delay", "seconds": 3}, "timeout", "0.7 s"),
     "byte by byte": ({"do": "trickle", "seconds": 0.2}, "timeout", "0.7 s"),
     "frozen": ({"do": "freeze"}, "timeout", "0.7 s"),
@@ -97,8 +83,6 @@ def test_records_of_the_wrong_form_fail_every_module_with_the_same_sentence(
         rack1.failing().after(bad),
         rack1.having(sync=False),
         call("device_info", podm="rack1").failing(),
-        call("system_info", podm="rack1").failing(),
-        call("node_info", podm="rack1").failing(),
         call("node", podm="rack1", name="n1", properties=GPU).failing(),
         call("node", podm="rack1", name="n1", node_index="0x8cdf9d110000", state="managed").failing(),
         call("device_info"),
@@ -106,7 +90,7 @@ def test_records_of_the_wrong_form_fail_every_module_with_the_same_sentence(
     failed = [result for result in run if result.failed]
     assert {result.kind for result in failed} == {"bad_record"}
     assert all(result.left_all_alone for result in failed)
-    assert [error["failure"]["kind"] for error in run[7]["errors"]] == ["bad_record"]
+    assert [error["failure"]["kind"] for error in run[5]["errors"]] == ["bad_record"]
 
 
 def test_a_wrong_place_a_wrong_user_and_a_closed_port_are_told_apart(ansible: Ansible, eem: Simulator) -> None:
@@ -154,36 +138,28 @@ def test_an_url_that_is_none_is_refused(ansible: Ansible, eem: Simulator) -> Non
     urls = [
         "eem.example.com:30500/eem",
         "ftp://eem.example.com/eem",
-        "http://",
-        "http://eem.example.com:port/eem",
         "http://[::1/eem",
         f"{eem.url}?status=eeio",
-        f"{eem.url}#top",
         "http://admin:not-this-word@127.0.0.1/eem",
-        "http://admin@127.0.0.1/eem",
     ]
     run = ansible.play(
         *(attach(eem, url=url).failing().called(url) for url in urls),
         attach(eem, timeout=0).failing(),
-        attach(eem, timeout=-1).failing(),
         attach(eem, retries=-1).failing(),
-        attach(eem, timeout=float("1e9")).failing(),
         attach(eem, client_key="/etc/hostname").failing(),
         attach(eem, ca_path="/no/such/file").failing(),
     )
     for url in urls:
         assert run[url].kind == "invalid" and run[url].wire == []
         assert "not-this-word" not in str(run[url].data)
-    assert "timeout" in run[len(urls)].msg and "retries" in run[len(urls) + 2].msg
-    assert "client_cert" in run[len(urls) + 4].msg and "/no/such/file" in run[len(urls) + 5].msg
+    assert "timeout" in run[len(urls)].msg and "retries" in run[len(urls) + 1].msg
+    assert "client_cert" in run[len(urls) + 2].msg and "/no/such/file" in run[len(urls) + 3].msg
     assert all(result.left_all_alone for result in run)
 
 
 def test_reads_are_tried_again_and_the_user_is_told(ansible: Ansible, eem: Simulator, orders: Orders) -> None:
     faults = [
         {"do": "fail", "status": 503, "html": True},
-        {"do": "fail", "status": 502, "no_body": True},
-        {"do": "fail", "status": 504, "html": True},
         {"do": "drop"},
         {"do": "html", "status": 404},
         {"do": "delay", "seconds": 2},

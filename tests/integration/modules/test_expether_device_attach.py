@@ -22,7 +22,7 @@ def detach(*devices: str, **options: object) -> Task:
 
 @pytest.mark.smoke
 def test_attach_move_and_detach_in_twelve_cases(
-    ansible: Ansible, eem: Simulator, rack1: Task, eesvs: list[str], eeios: list[str]
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
 ) -> None:
     devices = [eeios[5], eeios[2]]
     run = twelve_cases(
@@ -30,7 +30,7 @@ def test_attach_move_and_detach_in_twelve_cases(
         ("create", attach("n1", *devices)),
         ("change", attach(eesvs[1], *devices, move=True)),
         ("remove", detach(*devices)),
-        prepared=[rack1, call("node", podm="rack1", name="n1", node_index=eesvs[0], state="managed")],
+        prepared=[known, call("node", podm="rack1", name="n1", node_index=eesvs[0], state="managed")],
     )
     assert [device["device_id"] for device in run["create"]["devices"]] == devices
     assert {
@@ -57,10 +57,10 @@ def test_attach_move_and_detach_in_twelve_cases(
 
 
 def test_a_device_of_another_node_needs_move(
-    ansible: Ansible, eem: Simulator, rack1: Task, eesvs: list[str], eeios: list[str]
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
 ) -> None:
     run = ansible.play(
-        rack1,
+        known,
         call("node", podm="rack1", name="n1", properties=GPU),
         attach(eesvs[1], eeios[0], eeios[1]).failing().called("without"),
         attach(eesvs[1], eeios[0], eeios[1], move=True).called("with"),
@@ -77,12 +77,12 @@ def test_a_device_of_another_node_needs_move(
 
 
 def test_a_stranded_device_is_freed_without_a_node_and_attached_with_move(
-    ansible: Ansible, eem: Simulator, rack1: Task, eesvs: list[str], eeios: list[str]
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
 ) -> None:
     eem.patch(eeios[0], group_id="99")
     eem.patch(eeios[1], group_id="99")
     run = ansible.play(
-        rack1,
+        known,
         attach(eesvs[0], eeios[0]).failing(),
         detach(eeios[0], node=eesvs[0]).failing(),
         detach(eeios[0]),
@@ -96,9 +96,9 @@ def test_a_stranded_device_is_freed_without_a_node_and_attached_with_move(
 
 
 def test_a_system_without_a_group_gets_one_first(
-    ansible: Ansible, eem: Simulator, rack1: Task, eesvs: list[str], eeios: list[str]
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
 ) -> None:
-    run = ansible.play(rack1, attach(eesvs[3], eeios[0]).checked(), attach(eesvs[3], eeios[0]))
+    run = ansible.play(known, attach(eesvs[3], eeios[0]).checked(), attach(eesvs[3], eeios[0]))
     assert run[1].steps == run[2].steps
     assert [step["action"] for step in run[2].steps] == ["set_group", "attach"]
     assert run[1]["reboot_required"] and run[2]["reboot_required"]
@@ -110,7 +110,7 @@ def test_a_system_without_a_group_gets_one_first(
 
 
 def test_cards_that_cannot_be_changed_are_refused_each_with_its_reason(
-    ansible: Ansible, eem: Simulator, rack1: Task, eesvs: list[str], eeios: list[str]
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
 ) -> None:
     eem.silence(eeios[0])
     eem.patch(eeios[1], admin_status="disabled")
@@ -120,7 +120,7 @@ def test_cards_that_cannot_be_changed_are_refused_each_with_its_reason(
     eem.silence(eeios[5])
     eem.patch(eeios[5], group_id="17")
     run = ansible.play(
-        rack1,
+        known,
         attach(eesvs[0], *eeios[:4], eeios[6]).failing(),
         attach(eesvs[0], *eeios[:4], eeios[6], move=True).failing(),
         detach(eeios[3], eeios[4]).failing(),
@@ -136,25 +136,25 @@ def test_cards_that_cannot_be_changed_are_refused_each_with_its_reason(
 
 
 def test_systems_that_cannot_take_devices_are_refused_with_the_reason(
-    ansible: Ansible, eem: Simulator, rack1: Task, eesvs: list[str], eeios: list[str]
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
 ) -> None:
     eem.silence(eesvs[0])
     eem.patch(eesvs[1], admin_status="disabled")
     eem.patch(eesvs[2], max_eeio_count="1")
     eem.patch(eesvs[3], group_id="17")
     reasons = ("does not answer", "is not enabled", "has room for 1", "shares its group id 17")
-    run = ansible.play(rack1, *(attach(index, *eeios[:2]).failing() for index in eesvs))
+    run = ansible.play(known, *(attach(index, *eeios[:2]).failing() for index in eesvs))
     for result, index, reason in zip(run.results[1:], eesvs, reasons):
         assert index in result.msg and reason in result.msg
         assert result.kind == "refused" and result.left_all_alone
 
 
 def test_what_is_not_known_or_of_the_other_kind_is_refused(
-    ansible: Ansible, rack1: Task, eesvs: list[str], eeios: list[str]
+    ansible: Ansible, known: Task, eesvs: list[str], eeios: list[str]
 ) -> None:
     uuid = "a42bd6e0-6f45-5e5d-9b4c-2d0d4f2a1b3c"
     run = ansible.play(
-        rack1,
+        known,
         attach("n1", eeios[0]).failing().called("unknown node"),
         attach("0x8cdf9dffffff", eeios[0]).failing().called("unknown system"),
         attach(eeios[1], eeios[0]).failing().called("a device as system"),
@@ -203,10 +203,10 @@ def test_an_eem_by_its_url_needs_no_registry_but_for_names(
 
 
 def test_a_change_whose_answer_is_lost_is_read_back_and_not_sent_again(
-    ansible: Ansible, eem: Simulator, rack1: Task, orders: Orders, eesvs: list[str], eeios: list[str]
+    ansible: Ansible, eem: Simulator, known: Task, orders: Orders, eesvs: list[str], eeios: list[str]
 ) -> None:
     run = ansible.play(
-        rack1,
+        known,
         attach(eesvs[0], eeios[0]).after(orders.fault({"do": "drop", "after": True}, method="PUT")),
         detach(eeios[0]).after(orders.fault({"do": "drop", "after": True}, method="DELETE")),
         attach(eesvs[0], eeios[0]).called("lost before").after(orders.fault({"do": "drop"}, method="PUT")),
@@ -218,13 +218,13 @@ def test_a_change_whose_answer_is_lost_is_read_back_and_not_sent_again(
 
 
 def test_what_was_done_before_a_failure_is_put_back(
-    ansible: Ansible, eem: Simulator, rack1: Task, orders: Orders, eesvs: list[str], eeios: list[str]
+    ansible: Ansible, eem: Simulator, known: Task, orders: Orders, eesvs: list[str], eeios: list[str]
 ) -> None:
     refuse = orders.fault(
         {"do": "fail", "code": "40900", "message": "not now"}, method="PUT", path=f"{eeios[1]}/group_id$", times=-1
     )
     run = ansible.play(
-        rack1,
+        known,
         attach(eesvs[1], eeios[0], eeios[1]),
         attach(eesvs[0], eeios[0], eeios[1], move=True).failing().after(refuse).called("cannot be undone"),
         attach(eesvs[1], eeios[0], eeios[1], move=True).after(orders.no_faults()).called("run again"),

@@ -14,11 +14,11 @@ from module_runs import Ansible, Task, assert_check_mode_tells_the_truth, call
 
 @pytest.mark.smoke
 def test_devices_are_listed_and_chosen_by_their_properties(
-    ansible: Ansible, eem: Simulator, rack1: Task, eesvs: list[str], eeios: list[str]
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
 ) -> None:
     eem.patch(eeios[11], group_id="99")
     run = ansible.play(
-        rack1,
+        known,
         call("device_info").checked().called("check"),
         call("node", podm="rack1", name="n1", properties={"pci_device": {"type": ["GPU", "SSD"]}}),
         call("device_info").called("all"),
@@ -58,9 +58,9 @@ def test_devices_are_listed_and_chosen_by_their_properties(
     assert (gpu["resource_uri"], gpu["card_type"], gpu["enabled"]) == (f"devices/{eeios[0]}", "40g", True)
 
 
-def test_check_mode_and_run_list_the_same(ansible: Ansible, rack1: Task) -> None:
+def test_check_mode_and_run_list_the_same(ansible: Ansible, known: Task) -> None:
     run = ansible.play(
-        rack1,
+        known,
         *(
             task
             for source in ("live", "registry")
@@ -72,8 +72,8 @@ def test_check_mode_and_run_list_the_same(ansible: Ansible, rack1: Task) -> None
     assert run[1]["devices"] and set(run[1]["devices"][0]) == set(run[3]["devices"][0])
 
 
-def test_from_the_registry_no_eem_is_asked(ansible: Ansible, eem: Simulator, rack1: Task, eeios: list[str]) -> None:
-    ansible.play(rack1)
+def test_from_the_registry_no_eem_is_asked(ansible: Ansible, eem: Simulator, known: Task, eeios: list[str]) -> None:
+    ansible.play(known)
     eem.delete_card(eeios[0])
     run = ansible.play(
         call("device_info", source="registry"),
@@ -87,9 +87,9 @@ def test_from_the_registry_no_eem_is_asked(ansible: Ansible, eem: Simulator, rac
     assert all(result.left_all_alone for result in run)
 
 
-def test_changes_are_remembered_at_once(ansible: Ansible, rack1: Task, eesvs: list[str], eeios: list[str]) -> None:
+def test_changes_are_remembered_at_once(ansible: Ansible, known: Task, eesvs: list[str], eeios: list[str]) -> None:
     run = ansible.play(
-        rack1,
+        known,
         call("node", podm="rack1", name="n1", properties={"pci_device": {"type": ["GPU"]}}),
         call("device_attach", podm="rack1", node=eesvs[1], devices=eeios[1]),
         call("device_info", source="registry", state="allocated"),
@@ -103,10 +103,10 @@ def test_changes_are_remembered_at_once(ansible: Ansible, rack1: Task, eesvs: li
 
 
 def test_all_pod_managers_are_asked_side_by_side_and_one_that_fails_hides_no_other(
-    ansible: Ansible, eem: Simulator, rack1: Task
+    ansible: Ansible, eem: Simulator, known: Task, rack1: Task
 ) -> None:
     with Simulator(eesv=1, eeio=2, seed=200) as other:
-        both = ansible.play(rack1, rack1.having(name="away", url=other.url, retries=0, timeout=2), call("device_info"))
+        both = ansible.play(known, rack1.having(name="away", url=other.url, retries=0, timeout=2), call("device_info"))
     assert {(device["podm"]) for device in both[2]["devices"]} == {"rack1", "away"}
     assert len(both[2]["devices"]) == 14 and both[2]["errors"] == []
     run = ansible.play(
@@ -144,7 +144,7 @@ def test_odd_cards_have_the_same_keys_as_others(ansible: Ansible, eem: Simulator
 
 
 def test_names_of_vendors_come_from_the_list_of_the_machine_or_are_null(
-    ansible: Ansible, rack1: Task, eeios: list[str], tmp_path: Path
+    ansible: Ansible, known: Task, eeios: list[str], tmp_path: Path
 ) -> None:
     pci_ids = tmp_path / "pci.ids"
     pci_ids.write_text("# PCI ids\n10de  Green Corporation\n\t1db6  Fast [16GB]\n8086  Blue\n", encoding="utf-8")
@@ -152,7 +152,7 @@ def test_names_of_vendors_come_from_the_list_of_the_machine_or_are_null(
     empty.write_text("", encoding="utf-8")
     listed = call("device_info", devices=[eeios[0], eeios[2]])
     run = ansible.play(
-        rack1,
+        known,
         listed.with_environment(EXPETHER_PCI_IDS=str(pci_ids)),
         listed.with_environment(EXPETHER_PCI_IDS=str(empty)),
     )

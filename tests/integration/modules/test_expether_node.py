@@ -24,14 +24,14 @@ def ids(result: Result) -> list[str]:
 
 @pytest.mark.smoke
 def test_a_composed_node_in_twelve_cases(
-    ansible: Ansible, eem: Simulator, rack1: Task, eesvs: list[str], eeios: list[str]
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
 ) -> None:
     run = twelve_cases(
         ansible,
         ("create", node("n1", flavor="gpu-small")),
         ("change", node("n1", properties=TWO_GPU, purge=True)),
         ("remove", node("n1", state="absent")),
-        prepared=[rack1, call("flavor", name="gpu-small", properties=GPU_AND_SSD)],
+        prepared=[known, call("flavor", name="gpu-small", properties=GPU_AND_SSD)],
     )
     made = run["create"]["node"]
     assert (made["name"], made["node"], made["index"], made["id"]) == ("n1", "n1", eesvs[0], eesvs[0])
@@ -66,7 +66,7 @@ def test_a_composed_node_in_twelve_cases(
 
 
 def test_an_adopted_node_in_twelve_cases(
-    ansible: Ansible, eem: Simulator, rack1: Task, eesvs: list[str], eeios: list[str]
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
 ) -> None:
     eem.patch(eeios[2], group_id="18")
     run = twelve_cases(
@@ -74,7 +74,7 @@ def test_an_adopted_node_in_twelve_cases(
         ("create", node("storage-1", node_index=eesvs[1], state="managed")),
         ("change", node("storage-1", properties={"pci_device": {"type": ["NIC", "SSD"]}})),
         ("remove", node("storage-1", state="absent")),
-        prepared=[rack1],
+        prepared=[known],
     )
     assert run["create"]["node"]["state"] == "managed"
     assert ids(run["create"]) == [eeios[2]]
@@ -85,10 +85,10 @@ def test_an_adopted_node_in_twelve_cases(
     assert {eem.card(card)["group_id"] for card in eeios} == {"4093"}
 
 
-def test_an_adopted_node_without_a_name_is_named_by_its_id(ansible: Ansible, rack1: Task, eesvs: list[str]) -> None:
+def test_an_adopted_node_without_a_name_is_named_by_its_id(ansible: Ansible, known: Task, eesvs: list[str]) -> None:
     bare = eesvs[1][2:].upper()
     run = ansible.play(
-        rack1,
+        known,
         node(node_index=bare, state="managed"),
         node(node_index=eesvs[1], state="managed"),
         node(eesvs[1], state="managed"),
@@ -101,10 +101,10 @@ def test_an_adopted_node_without_a_name_is_named_by_its_id(ansible: Ansible, rac
 
 
 def test_a_system_with_a_group_is_chosen_first_then_the_one_with_most_room_then_the_lowest_id(
-    ansible: Ansible, eem: Simulator, rack1: Task, eesvs: list[str], eeios: list[str]
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
 ) -> None:
     eem.patch(eeios[11], group_id="17")
-    run = ansible.play(rack1, *(node(f"n{number}", properties=GPU) for number in range(4)))
+    run = ansible.play(known, *(node(f"n{number}", properties=GPU) for number in range(4)))
     assert [result["node"]["index"] for result in run.results[1:]] == [eesvs[1], eesvs[2], eesvs[0], eesvs[3]]
     assert [result["reboot_required"] for result in run.results[1:]] == [False, False, False, True]
     last = run[4]
@@ -115,10 +115,10 @@ def test_a_system_with_a_group_is_chosen_first_then_the_one_with_most_room_then_
 
 
 def test_a_certain_system_is_taken_or_refused_never_another(
-    ansible: Ansible, rack1: Task, eesvs: list[str], eeios: list[str]
+    ansible: Ansible, known: Task, eesvs: list[str], eeios: list[str]
 ) -> None:
     run = ansible.play(
-        rack1,
+        known,
         node("n1", properties=GPU, node_index=eesvs[2]),
         node("n1", properties=GPU, node_index=eesvs[2]),
         node("n1", properties=GPU, node_index=eesvs[1]).failing().called("other system"),
@@ -145,9 +145,9 @@ def test_a_certain_system_is_taken_or_refused_never_another(
         assert run[about].left_all_alone
 
 
-def test_without_purge_nothing_is_taken_away(ansible: Ansible, rack1: Task, eeios: list[str]) -> None:
+def test_without_purge_nothing_is_taken_away(ansible: Ansible, known: Task, eeios: list[str]) -> None:
     run = ansible.play(
-        rack1,
+        known,
         node("n1", properties=TWO_GPU),
         node("n1", properties=GPU),
         node("n1"),
@@ -158,7 +158,7 @@ def test_without_purge_nothing_is_taken_away(ansible: Ansible, rack1: Task, eeio
     assert ids(run[4]) == [eeios[0]]
 
 
-def test_devices_are_found_by_vendor_device_and_model(ansible: Ansible, rack1: Task, eeios: list[str]) -> None:
+def test_devices_are_found_by_vendor_device_and_model(ansible: Ansible, known: Task, eeios: list[str]) -> None:
     wish = {
         "devices": [
             {"vendor_id": "10DE", "device_id": "1db6", "count": 2},
@@ -166,7 +166,7 @@ def test_devices_are_found_by_vendor_device_and_model(ansible: Ansible, rack1: T
         ]
     }
     run = ansible.play(
-        rack1,
+        known,
         node("n1", properties=wish),
         node("n2", properties={"devices": [{"vendor_id": "10de", "device_id": "1db6"}]}).failing(),
     )
@@ -176,14 +176,14 @@ def test_devices_are_found_by_vendor_device_and_model(ansible: Ansible, rack1: T
 
 
 def test_what_cannot_be_had_is_refused_with_each_candidate_and_its_reason(
-    ansible: Ansible, eem: Simulator, rack1: Task, eeios: list[str]
+    ansible: Ansible, eem: Simulator, known: Task, eeios: list[str]
 ) -> None:
     eem.silence(eeios[0])
     eem.patch(eeios[3], group_id="99")
     eem.patch(eeios[6], admin_status="disabled")
     eem.patch(eeios[9], group_id="18")
     run = ansible.play(
-        rack1, node("n1", properties=TWO_GPU).failing(), node("n1", properties=TWO_GPU).checked().failing()
+        known, node("n1", properties=TWO_GPU).failing(), node("n1", properties=TWO_GPU).checked().failing()
     )
     for refused in run.results[1:]:
         assert refused.msg.startswith("2 GPU wanted, 0 free: ")
@@ -200,14 +200,14 @@ def test_what_cannot_be_had_is_refused_with_each_candidate_and_its_reason(
 
 
 def test_a_system_that_cannot_be_had_is_refused_with_each_reason(
-    ansible: Ansible, eem: Simulator, rack1: Task, eesvs: list[str]
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str]
 ) -> None:
     eem.silence(eesvs[0])
     eem.patch(eesvs[1], monitoring_status="disabled")
     eem.patch(eesvs[2], max_eeio_count="1")
     eem.patch(eesvs[3], group_id="3")
     run = ansible.play(
-        rack1,
+        known,
         node("n1", properties=GPU_AND_SSD).failing().called("any"),
         *(node("n1", properties=GPU_AND_SSD, node_index=index).failing() for index in eesvs),
     )
@@ -219,12 +219,12 @@ def test_a_system_that_cannot_be_had_is_refused_with_each_reason(
 
 
 def test_systems_that_share_a_group_are_not_composed(
-    ansible: Ansible, eem: Simulator, rack1: Task, eesvs: list[str], eeios: list[str]
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
 ) -> None:
     eem.patch(eesvs[1], group_id="17")
     eem.patch(eeios[0], group_id="17")
     run = ansible.play(
-        rack1,
+        known,
         node("n1", properties={"pci_device": {"type": ["SSD"]}}).called("another one"),
         node("n2", properties={"pci_device": {"type": ["SSD"]}}, node_index=eesvs[0]).failing().called("compose"),
         node("n2", node_index=eesvs[0], state="managed").called("adopt"),
@@ -238,13 +238,13 @@ def test_systems_that_share_a_group_are_not_composed(
 
 
 def test_more_devices_than_a_system_takes_are_refused(
-    ansible: Ansible, eem: Simulator, rack1: Task, eesvs: list[str]
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str]
 ) -> None:
     for index in eesvs:
         eem.patch(index, max_eeio_count="2")
     wish = {"pci_device": {"type": ["GPU", "SSD", "NIC"]}}
     run = ansible.play(
-        rack1,
+        known,
         node("n1", properties=wish).failing(),
         node("n1", properties=wish, node_index=eesvs[0]).failing(),
         node("n2", properties=GPU_AND_SSD),
@@ -281,9 +281,9 @@ def test_what_is_not_known_is_said_with_what_there_is(ansible: Ansible, rack1: T
         assert run[about].left_all_alone
 
 
-def test_options_that_contradict_each_other_are_refused_by_ansible(ansible: Ansible, rack1: Task) -> None:
+def test_options_that_contradict_each_other_are_refused_by_ansible(ansible: Ansible, known: Task) -> None:
     run = ansible.play(
-        rack1,
+        known,
         node("n1", flavor="a", properties=GPU).failing(),
         node().failing(),
         call("node", podm="rack1", url="http://127.0.0.1:1/eem", name="n1").failing(),
@@ -298,11 +298,11 @@ def test_options_that_contradict_each_other_are_refused_by_ansible(ansible: Ansi
 
 
 def test_only_forgetting_leaves_the_devices_and_asks_no_eem(
-    ansible: Ansible, eem: Simulator, rack1: Task, eesvs: list[str], eeios: list[str]
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
 ) -> None:
     forget = node("n1", state="absent", detach_devices=False)
     run = ansible.play(
-        rack1,
+        known,
         node("n1", properties=GPU),
         forget.checked(),
         forget,
@@ -321,9 +321,9 @@ def test_only_forgetting_leaves_the_devices_and_asks_no_eem(
 
 
 def test_a_node_whose_system_is_gone_is_released(
-    ansible: Ansible, eem: Simulator, rack1: Task, eesvs: list[str], eeios: list[str]
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
 ) -> None:
-    run = ansible.play(rack1, node("n1", properties=GPU))
+    run = ansible.play(known, node("n1", properties=GPU))
     eem.delete_card(eesvs[0])
     run = ansible.play(
         node("n1", properties=GPU).failing(), call("node_info"), node("n1", state="absent"), node("n1", state="absent")
@@ -336,13 +336,13 @@ def test_a_node_whose_system_is_gone_is_released(
 
 
 def test_a_step_that_fails_for_good_is_undone_and_the_node_is_not_left_behind(
-    ansible: Ansible, eem: Simulator, rack1: Task, orders: Orders, eeios: list[str]
+    ansible: Ansible, eem: Simulator, known: Task, orders: Orders, eeios: list[str]
 ) -> None:
     refuse = orders.fault(
         {"do": "fail", "code": "40900", "message": "not now"}, method="PUT", path="/group_id$", nth=2, times=-1
     )
     run = ansible.play(
-        rack1,
+        known,
         node("n1", properties=GPU_AND_SSD).failing().after(refuse),
         call("node_info").after(orders.no_faults()),
         node("n1", properties=GPU_AND_SSD),
@@ -362,22 +362,22 @@ def test_a_step_that_fails_for_good_is_undone_and_the_node_is_not_left_behind(
 
 
 def test_a_change_whose_answer_is_lost_is_read_back_and_not_sent_again(
-    ansible: Ansible, eem: Simulator, rack1: Task, orders: Orders, eeios: list[str]
+    ansible: Ansible, eem: Simulator, known: Task, orders: Orders, eeios: list[str]
 ) -> None:
     lose = orders.fault({"do": "drop", "after": True}, method="PUT", path="/group_id$")
-    run = ansible.play(rack1, node("n1", properties=GPU_AND_SSD).after(lose))
+    run = ansible.play(known, node("n1", properties=GPU_AND_SSD).after(lose))
     assert run[1].statuses == {"done"}
     assert [request["method"] for request in run[1].wire] == ["GET", "PUT", "GET", "PUT"]
     assert len(eem.history(field="group_id", card=eeios[0])) == 1
 
 
 def test_a_card_that_changed_meanwhile_is_planned_anew(
-    ansible: Ansible, eem: Simulator, rack1: Task, orders: Orders, eeios: list[str]
+    ansible: Ansible, eem: Simulator, known: Task, orders: Orders, eeios: list[str]
 ) -> None:
     steal = orders.fault(
         {"do": "change", "card": eeios[0], "set": {"group_id": "18"}}, method="PUT", path=f"/{eeios[0]}/group_id$"
     )
-    run = ansible.play(rack1, node("n1", properties=GPU).after(steal))
+    run = ansible.play(known, node("n1", properties=GPU).after(steal))
     assert ids(run[1]) == [eeios[3]]
     assert any(warning.startswith("Planned again: ") for warning in run[1].warnings)
     assert eem.card(eeios[0])["group_id"] == "18"

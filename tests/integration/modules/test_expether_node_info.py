@@ -13,9 +13,9 @@ GPU = {"pci_device": {"type": ["GPU"]}}
 
 
 @pytest.mark.smoke
-def test_nodes_are_listed_with_one_request(ansible: Ansible, rack1: Task, eesvs: list[str], eeios: list[str]) -> None:
+def test_nodes_are_listed_with_one_request(ansible: Ansible, known: Task, eesvs: list[str], eeios: list[str]) -> None:
     made = ansible.play(
-        rack1,
+        known,
         call("node_info").called("none yet"),
         call("node", podm="rack1", name="n2", properties=GPU),
         call("node", podm="rack1", name="N1", node_index=eesvs[3], state="managed"),
@@ -46,10 +46,12 @@ def test_nodes_are_listed_with_one_request(ansible: Ansible, rack1: Task, eesvs:
     assert timeless(full) == timeless(made[2]["node"])
 
 
-def test_a_pod_manager_that_is_away_does_not_hide_the_nodes_of_the_others(ansible: Ansible, rack1: Task) -> None:
+def test_a_pod_manager_that_is_away_does_not_hide_the_nodes_of_the_others(
+    ansible: Ansible, known: Task, rack1: Task
+) -> None:
     with Simulator(eesv=1, eeio=3, seed=200) as other:
         ansible.play(
-            rack1,
+            known,
             rack1.having(name="away", url=other.url, retries=0, timeout=2),
             call("node", podm="rack1", name="n1", properties=GPU),
             call("node", podm="away", name="n2", properties=GPU),

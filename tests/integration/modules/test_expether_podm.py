@@ -76,10 +76,10 @@ def test_the_first_synchronisation_remembers_the_devices(ansible: Ansible, rack1
     assert all(device["podm"] == "rack1" and device["synced_at"] for device in run["after"]["devices"])
 
 
-def test_an_url_is_one_however_it_is_written(ansible: Ansible, eem: Simulator, rack1: Task) -> None:
+def test_an_url_is_one_however_it_is_written(ansible: Ansible, eem: Simulator, known: Task, rack1: Task) -> None:
     shouted = f"HTTP://127.0.0.1:{eem.port}/eem///"
     run = ansible.play(
-        rack1,
+        known,
         rack1.having(url=shouted),
         rack1.having(name="rack2", url=shouted).failing(),
         rack1.having(name="RACK1"),
@@ -90,10 +90,10 @@ def test_an_url_is_one_however_it_is_written(ansible: Ansible, eem: Simulator, r
     assert run[3]["podm"]["name"] == "rack1"
 
 
-def test_another_url_is_asked_and_its_devices_are_remembered(ansible: Ansible, eem: Simulator, rack1: Task) -> None:
+def test_another_url_is_asked_and_its_devices_are_remembered(ansible: Ansible, eem: Simulator, known: Task) -> None:
     with Simulator(eesv=1, eeio=2, seed=200) as other:
         run = ansible.play(
-            rack1,
+            known,
             call("podm", name="rack1", url=other.url),
             call("podm", name="rack1"),
             call("device_info"),
@@ -152,12 +152,12 @@ def test_registry_and_key_are_for_their_owner_only_and_hold_no_password(
 
 
 def test_a_pod_manager_with_nodes_is_removed_only_with_cascade(
-    ansible: Ansible, eem: Simulator, rack1: Task, eeios: list[str]
+    ansible: Ansible, eem: Simulator, known: Task, eeios: list[str]
 ) -> None:
     absent = call("podm", name="rack1", state="absent")
     cascade = absent.having(cascade=True)
     run = ansible.play(
-        rack1,
+        known,
         call("node", podm="rack1", name="n1", properties=GPU),
         call("node", podm="rack1", name="n2", properties=GPU),
         absent.failing().called("refused"),
@@ -209,8 +209,8 @@ def test_a_new_one_needs_an_url_and_a_name_that_can_be_told(ansible: Ansible, ra
     assert all(result.kind == "invalid" and result.left_all_alone and result.after == {} for result in run)
 
 
-def test_a_known_one_is_named_by_its_uuid_too(ansible: Ansible, rack1: Task) -> None:
-    uuid = ansible.play(rack1)[0]["podm"]["uuid"]
+def test_a_known_one_is_named_by_its_uuid_too(ansible: Ansible, known: Task) -> None:
+    uuid = ansible.play(known)[0]["podm"]["uuid"]
     run = ansible.play(
         call("podm", name=uuid.upper(), location="Hall 2"),
         call("device_info", podm=uuid),

@@ -11,9 +11,9 @@ from module_runs import Ansible, Task, assert_check_mode_tells_the_truth, call
 
 
 @pytest.mark.smoke
-def test_pod_managers_are_listed_without_asking_them(ansible: Ansible, rack1: Task) -> None:
+def test_pod_managers_are_listed_without_asking_them(ansible: Ansible, known: Task, rack1: Task) -> None:
     with Simulator(eesv=1, eeio=1, seed=200) as other:
-        ansible.play(rack1, rack1.having(name="Rack0", url=other.url))
+        ansible.play(known, rack1.having(name="Rack0", url=other.url))
     run = ansible.play(
         call("podm_info").checked(),
         call("podm_info"),
@@ -36,11 +36,11 @@ def test_pod_managers_are_listed_without_asking_them(ansible: Ansible, rack1: Ta
 
 
 def test_with_check_each_is_asked_and_one_that_is_away_does_not_hide_the_others(
-    ansible: Ansible, eem: Simulator, rack1: Task
+    ansible: Ansible, eem: Simulator, known: Task, rack1: Task
 ) -> None:
     away = Simulator(eesv=1, eeio=1, seed=200)
     with away:
-        ansible.play(rack1, rack1.having(name="away", url=away.url, retries=0, timeout=2))
+        ansible.play(known, rack1.having(name="away", url=away.url, retries=0, timeout=2))
     run = ansible.play(call("podm_info", check=True), call("podm_info"))
     asked, remembered = ({podm["name"]: podm for podm in result["podms"]} for result in run)
     assert (asked["rack1"]["status"], asked["rack1"]["last_error"]) == ("Online", None)

@@ -12,10 +12,10 @@ from module_runs import Ansible, Task, assert_check_mode_tells_the_truth, call
 
 @pytest.mark.smoke
 def test_systems_are_listed_with_one_request(
-    ansible: Ansible, eem: Simulator, rack1: Task, eesvs: list[str], eeios: list[str]
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
 ) -> None:
     ansible.play(
-        rack1,
+        known,
         call("node", podm="rack1", name="n1", properties={"pci_device": {"type": ["GPU", "SSD"]}}),
     )
     run = ansible.play(
@@ -48,9 +48,9 @@ def test_an_eem_by_its_url_needs_no_registry(ansible: Ansible, eem: Simulator, e
     assert run[1].after == {}
 
 
-def test_a_pod_manager_that_is_away_does_not_hide_the_others(ansible: Ansible, rack1: Task) -> None:
+def test_a_pod_manager_that_is_away_does_not_hide_the_others(ansible: Ansible, known: Task, rack1: Task) -> None:
     with Simulator(eesv=1, eeio=1, seed=200) as other:
-        ansible.play(rack1, rack1.having(name="away", url=other.url, retries=0, timeout=2))
+        ansible.play(known, rack1.having(name="away", url=other.url, retries=0, timeout=2))
     run = ansible.play(call("system_info"))
     assert {system["podm"] for system in run[0]["systems"]} == {"rack1"}
     assert [error["podm"] for error in run[0]["errors"]] == ["away"]

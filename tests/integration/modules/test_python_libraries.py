@@ -33,11 +33,11 @@ def python_path_without(library: str, tmp_path: Path) -> str:
 
 
 def test_no_pod_manager_is_called_away_because_a_library_is_missing(
-    ansible: Ansible, rack1: Task, tmp_path: Path
+    ansible: Ansible, known: Task, tmp_path: Path
 ) -> None:
     asking = [call("podm_info", check=True), call("device_info"), call("system_info"), call("node_info")]
     run = ansible.play(
-        rack1,
+        known,
         *(
             task.failing().with_environment(PYTHONPATH=path)
             for path in (python_path_without("requests", tmp_path), python_path_without("cryptography", tmp_path))
@@ -48,9 +48,9 @@ def test_no_pod_manager_is_called_away_because_a_library_is_missing(
 
 
 def test_without_requests_the_registry_is_read_and_no_eem_is_asked(
-    ansible: Ansible, rack1: Task, eeios: list[str], bare_python: str
+    ansible: Ansible, known: Task, eeios: list[str], bare_python: str
 ) -> None:
-    ansible.play(rack1)
+    ansible.play(known)
     without = [
         call("podm_info"),
         call("flavor", name="small", properties=GPU),
@@ -79,10 +79,10 @@ def test_without_requests_the_registry_is_read_and_no_eem_is_asked(
 
 
 def test_without_cryptography_only_passwords_cannot_be_remembered(
-    ansible: Ansible, eem: Simulator, rack1: Task, tmp_path: Path
+    ansible: Ansible, eem: Simulator, known: Task, rack1: Task, tmp_path: Path
 ) -> None:
     no_cryptography = python_path_without("cryptography", tmp_path)
-    ansible.play(rack1)
+    ansible.play(known)
     with Simulator(eesv=1, eeio=2, seed=200, username=None) as open_to_all:
         tasks = (
             rack1.having(name="rack2", url=open_to_all.url).failing().called("with a password"),

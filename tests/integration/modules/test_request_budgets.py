@@ -24,12 +24,12 @@ def test_listing_a_fleet_of_4000_devices_is_one_request(ansible: Ansible, eem: S
 
 
 @pytest.mark.parametrize("count", [1, 5])
-def test_attaching_and_detaching(ansible: Ansible, rack1: Task, eesvs: list[str], eeios: list[str], count: int) -> None:
+def test_attaching_and_detaching(ansible: Ansible, known: Task, eesvs: list[str], eeios: list[str], count: int) -> None:
     devices = eeios[:count]
     attach = call("device_attach", podm="rack1", node=eesvs[0], devices=devices)
     detach = call("device_attach", podm="rack1", devices=devices, state="detached")
     run = ansible.play(
-        rack1, attach, attach, attach.having(node=eesvs[1], move=True), detach, detach, attach.having(node=eesvs[3])
+        known, attach, attach, attach.having(node=eesvs[1], move=True), detach, detach, attach.having(node=eesvs[3])
     )
     first, again, move, free, free_again, groupless = run.results[1:]
     assert len(first.wire) <= 2 + count
@@ -44,12 +44,12 @@ def test_attaching_and_detaching(ansible: Ansible, rack1: Task, eesvs: list[str]
 @pytest.mark.parametrize("count", [1, 5])
 @pytest.mark.parametrize("system", [0, 3], ids=["with a group", "without a group"])
 def test_composing_and_releasing(
-    ansible: Ansible, eem: Simulator, rack1: Task, eesvs: list[str], count: int, system: int
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], count: int, system: int
 ) -> None:
     wish = {"devices": [{"model": "EE I/O Expansion Unit (40G)-2S", "count": count}]}
     compose = call("node", podm="rack1", name="n1", properties=wish, node_index=eesvs[system])
     release = call("node", podm="rack1", name="n1", state="absent")
-    ansible.play(rack1)
+    ansible.play(known)
     eem.reset_stats()
     run = ansible.play(compose, compose, call("node_info"), release, release)
     first, again, info, free, free_again = run.results

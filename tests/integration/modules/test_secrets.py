@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import shutil
 import threading
 import typing as t
 from pathlib import Path
@@ -104,11 +105,21 @@ def test_a_password_in_the_task_and_in_the_registry_is_shown_nowhere(
 ) -> None:
     register = call("podm", name="rack1", url=locked.url, username="admin", password=KNOWN, timeout=5, retries=0)
     by_name = tasks_for({"podm": "rack1"}, eesvs[0], eeios)
+    # By its URL, what is about names is of the same pod manager.
     by_url = tasks_for({"url": locked.url, "username": "admin", "password": KNOWN}, eesvs[0], eeios)
-    run = loud(ansible, vault, register.checked(), register, register.having(timeout=6), *by_name, *by_url)
+    run = loud(
+        ansible,
+        vault,
+        register.checked(),
+        register,
+        register.having(timeout=6),
+        *by_name[:9],
+        *by_url[3:8],
+        *by_name[9:],
+    )
     assert {result.module for result in run} == {f"nec.expether.{module}" for module in MODULES}
     absent = call("podm", name="rack1", state="absent")
-    loud(ansible, vault, *(task.checked() for task in by_name[:3]), absent.checked(), absent)
+    loud(ansible, vault, by_name[3].checked(), by_name[9].checked(), absent.checked(), absent)
 
 
 def test_a_password_is_shown_nowhere_when_it_fails(
@@ -118,7 +129,8 @@ def test_a_password_is_shown_nowhere_when_it_fails(
     register = call("podm", name="rack1", url=locked.url, username="admin", password=KNOWN, timeout=5, retries=0)
     wrong = {"url": locked.url, "username": "admin", "password": WRONG, "retries": 0}
     talking = [task for task in tasks_for({"podm": "rack1"}, eesvs[0], eeios)[3:8] if "source" not in task.options]
-    loud(ansible, vault, register, call("flavor", name="small", properties=GPU))
+    ansible.play(register.having(password=CANARY), call("flavor", name="small", properties=GPU))
+    shutil.rmtree(ansible.folder / "run1")
     locked.fault("fail", code="40900", message=f"not for {encoded(CANARY)} {CANARY}", times=-1)
     run = loud(
         ansible,
@@ -141,19 +153,24 @@ def test_a_password_in_the_environment_is_shown_nowhere(
     ansible: Ansible, locked: Simulator, vault: Path, eesvs: list[str], eeios: list[str]
 ) -> None:
     environment = {"EEM_URL": locked.url, "EEM_USERNAME": "admin", "EEM_PASSWORD": CANARY}
-    loud(ansible, vault, call("podm", name="rack1"), *tasks_for({}, eesvs[0], eeios), environment=environment)
+    loud(ansible, vault, call("podm", name="rack1"), *tasks_for({}, eesvs[0], eeios)[4:8:3], environment=environment)
     environment["EEM_PASSWORD"] = OTHER
     loud(ansible, vault, call("device_info", retries=0).failing(), environment=environment)
     environment["EEM_URL"] = locked.url.replace("http://", f"http://admin:{OTHER}@")
     loud(ansible, vault, call("device_info").failing(), call("podm", name="rack2").failing(), environment=environment)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
 def test_a_password_in_a_url_is_shown_nowhere(
-    ansible: Ansible, vault: Path, eesvs: list[str], eeios: list[str], shape: str
+    ansible: Ansible, vault: Path, eesvs: list[str], eeios: list[str]
 ) -> None:
-    tasks = [task for task in tasks_for({"url": shape}, eesvs[0], eeios)[3:8] if "source" not in task.options]
-    run = loud(ansible, vault, *(task.failing() for task in tasks), call("podm", name="rack1", url=shape).failing())
+    tasks = [task for task in tasks_for({}, eesvs[0], eeios)[3:8] if "source" not in task.options]
+    tasks.append(call("podm", name="rack1"))
+    run = loud(
+        ansible,
+        vault,
+        *(task.having(url=SHAPES[0]).failing() for task in tasks),
+        *(tasks[-1 - place % 2].having(url=shape).failing() for place, shape in enumerate(SHAPES[1:])),
+    )
     assert {result.kind for result in run} == {"invalid"}
 
 

@@ -46,6 +46,8 @@ class Shelf:
     def __init__(self, **kinds: list[Document]) -> None:
         self._kinds = kinds
 
+    path = "/somewhere/registry.sqlite3"
+
     def all(self, kind: str) -> list[Document]:
         return self._kinds.get(kind, [])
 

@@ -151,9 +151,14 @@ def system_serves(fleet: Fleet, index: str, count: int) -> bool:
 
 @given(fleets(most_systems=6), wishes())
 def test_the_chosen_system_is_the_best_that_serves(fleet: Fleet, entries: list[Entry]) -> None:
-    """With a group id of its own before without, then most room, then the lowest id."""
+    """With a group id of its own before without, then without devices before with, then most room, then the lowest id."""
     serving = sorted(
-        (fleet.card(record["id"])["group_id"] in (FREE, NONE), -room(fleet.records, record), record["id"])
+        (
+            fleet.card(record["id"])["group_id"] in (FREE, NONE),
+            bool(fleet.world.fabric.devices_of(fleet.world.fabric.systems[record["id"]])),
+            -room(fleet.records, record),
+            record["id"],
+        )
         for record in fleet.records
         if record["status"] == "eesv" and system_serves(fleet, record["id"], wanted(entries))
     )
@@ -165,7 +170,7 @@ def test_the_chosen_system_is_the_best_that_serves(fleet: Fleet, entries: list[E
         assert set(error.details["candidates"]) == every
         assert all(card_id in error.message for card_id in every)
     else:
-        assert chosen == serving[0][2]
+        assert chosen == serving[0][3]
 
 
 @given(attach_requests())
