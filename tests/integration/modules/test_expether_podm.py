@@ -94,7 +94,7 @@ def test_another_url_is_asked_and_its_devices_are_remembered(ansible: Ansible, e
     with Simulator(eesv=1, eeio=2, seed=200) as other:
         run = ansible.play(
             known,
-            call("podm", name="rack1", url=other.url),
+            call("podm", name="rack1", url=other.url, password=other.password),
             call("podm", name="rack1"),
             call("device_info"),
         )
@@ -102,6 +102,13 @@ def test_another_url_is_asked_and_its_devices_are_remembered(ansible: Ansible, e
         assert run[1]["diff"]["before"]["url"] == eem.url
         assert run[1]["diff"]["after"]["url"] == other.url
         assert {device["device_id"] for device in run[3]["devices"]} == {card["id"] for card in other.eeios()}
+
+
+def test_a_remembered_password_is_not_sent_to_another_url(ansible: Ansible, eem: Simulator, known: Task) -> None:
+    with Simulator(eesv=1, eeio=2) as other:
+        run = ansible.play(known, call("podm", name="rack1", url=other.url).failing())
+        assert "say its password too" in run[1].msg
+        assert other.log() == []
 
 
 def test_a_new_password_is_a_change_that_the_diff_shows_without_showing_it(ansible: Ansible, rack1: Task) -> None:

@@ -119,7 +119,7 @@ def test_a_password_in_the_task_and_in_the_registry_is_shown_nowhere(
     )
     assert {result.module for result in run} == {f"nec.expether.{module}" for module in MODULES}
     absent = call("podm", name="rack1", state="absent")
-    loud(ansible, vault, by_name[3].checked(), by_name[9].checked(), absent.checked(), absent)
+    loud(ansible, vault, by_name[0], by_name[3].checked(), by_name[9].checked(), absent.checked(), absent)
 
 
 def test_a_password_is_shown_nowhere_when_it_fails(
@@ -144,7 +144,7 @@ def test_a_password_is_shown_nowhere_when_it_fails(
     assert run[len(run) - 1]["errors"]
     locked.clear_faults()
     locked.fault("fail", status=401, message=f"not {encoded(OTHER)} {OTHER}", times=-1)
-    refused = [register.having(password=WRONG), *(task.having(**wrong, podm=None) for task in talking[1:])]
+    refused = [register.having(password=WRONG), *tasks_for(wrong, eesvs[0], eeios)[4:8]]
     run = loud(ansible, vault, *(task.failing() for task in refused))
     assert {result.kind for result in run} == {"unauthorized"}
 
