@@ -179,7 +179,9 @@ def test_which_eem_is_meant_is_found_or_asked_for(
             rack1,
             attach.called("the only one"),
             rack1.having(name="rack2", url=other.url),
-            call("device_attach", devices=eeios[0], state="detached").failing().called("which"),
+            call("node", name="n3", properties=GPU).failing().called("which"),
+            call("device_attach", node="t9", devices=eeios[0]).failing().called("misspelt"),
+            call("device_attach", devices=eeios[0], state="detached").called("by its device"),
             call("node", podm="rack1", name="n1", properties=GPU),
             call("node", podm="rack2", name="n2", properties=GPU),
             call("node", podm="rack2", name="n1-too", properties=GPU).failing().called("no room"),
@@ -189,6 +191,8 @@ def test_which_eem_is_meant_is_found_or_asked_for(
         )
     assert "expether_podm" in run["none registered"].msg
     assert "rack1, rack2" in run["which"].msg and "podm" in run["which"].msg
+    assert "There is no node 't9'" in run["misspelt"].msg
+    assert run["by its device"]["devices"][0]["podm"] == "rack1"
     assert not run["by its node"].changed
     assert run["attach by node"]["devices"][0]["podm"] == "rack2"
     assert len(run["release by node"].steps) == 3
