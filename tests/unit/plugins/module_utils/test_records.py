@@ -507,7 +507,7 @@ def test_normalising_twice_is_normalising_once(record: Record) -> None:
 def test_a_normalised_record_has_all_its_keys_and_strings_throughout(record: Record) -> None:
     found = normalise(record)
     assert set(found) == set(record)
-    assert all(leaf is None or type(leaf) is str for leaf in leaves(found))
+    assert all(leaf is None or isinstance(leaf, str) for leaf in leaves(found))
     assert json.loads(json.dumps(found)) == found
 
 
