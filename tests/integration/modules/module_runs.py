@@ -235,12 +235,15 @@ class Ansible:
         self.environment = {
             **kept,
             "HOME": str(folder / "home"),
+            "ANSIBLE_INJECT_INVOCATION": "1",  # core 2.21 shows the options that a module got only if asked
             "ANSIBLE_CONFIG": str(config),
             "ANSIBLE_HOME": str(folder / "home" / ".ansible"),
             "ANSIBLE_COLLECTIONS_PATH": collections,
             "ANSIBLE_LOCAL_TEMP": str(self.temp / "local"),
             "ANSIBLE_REMOTE_TEMP": str(self.temp / "remote"),
             "ANSIBLE_PIPELINING": "1",
+            # Newer versions put the options that a module got into its result only when asked to.
+            "ANSIBLE_INJECT_INVOCATION": "1",
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback_plugins"),
             "ANSIBLE_CALLBACKS_ENABLED": "task_records",
