@@ -32,6 +32,19 @@ def fixture_eem(simulator_process: Simulator) -> Simulator:
     return simulator_process
 
 
+@pytest.fixture(scope="session")
+def other_process() -> Iterator[Simulator]:
+    with Simulator(eesv=1, eeio=3, seed=200) as process:
+        yield process
+
+
+@pytest.fixture(name="other")
+def fixture_other(other_process: Simulator) -> Simulator:
+    """Another EEM: one EESV with a group, and three free EEIOs."""
+    other_process.reset()
+    return other_process
+
+
 @pytest.fixture(name="ansible")
 def fixture_ansible(eem: Simulator, tmp_path: Path) -> Ansible:
     return Ansible(tmp_path, [eem.control])

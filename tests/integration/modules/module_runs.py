@@ -242,8 +242,6 @@ class Ansible:
             "ANSIBLE_LOCAL_TEMP": str(self.temp / "local"),
             "ANSIBLE_REMOTE_TEMP": str(self.temp / "remote"),
             "ANSIBLE_PIPELINING": "1",
-            # Newer versions put the options that a module got into its result only when asked to.
-            "ANSIBLE_INJECT_INVOCATION": "1",
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback_plugins"),
             "ANSIBLE_CALLBACKS_ENABLED": "task_records",

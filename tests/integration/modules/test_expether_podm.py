@@ -90,18 +90,19 @@ def test_an_url_is_one_however_it_is_written(ansible: Ansible, eem: Simulator, k
     assert run[3]["podm"]["name"] == "rack1"
 
 
-def test_another_url_is_asked_and_its_devices_are_remembered(ansible: Ansible, eem: Simulator, known: Task) -> None:
-    with Simulator(eesv=1, eeio=2, seed=200) as other:
-        run = ansible.play(
-            known,
-            call("podm", name="rack1", url=other.url, password=other.password),
-            call("podm", name="rack1"),
-            call("device_info"),
-        )
-        assert [result.changed for result in run.results[:3]] == [True, True, False]
-        assert run[1]["diff"]["before"]["url"] == eem.url
-        assert run[1]["diff"]["after"]["url"] == other.url
-        assert {device["device_id"] for device in run[3]["devices"]} == {card["id"] for card in other.eeios()}
+def test_another_url_is_asked_and_its_devices_are_remembered(
+    ansible: Ansible, eem: Simulator, known: Task, other: Simulator
+) -> None:
+    run = ansible.play(
+        known,
+        call("podm", name="rack1", url=other.url, password=other.password),
+        call("podm", name="rack1"),
+        call("device_info"),
+    )
+    assert [result.changed for result in run.results[:3]] == [True, True, False]
+    assert run[1]["diff"]["before"]["url"] == eem.url
+    assert run[1]["diff"]["after"]["url"] == other.url
+    assert {device["device_id"] for device in run[3]["devices"]} == {card["id"] for card in other.eeios()}
 
 
 def test_a_remembered_password_is_not_sent_to_another_url(ansible: Ansible, eem: Simulator, known: Task) -> None:

@@ -11,9 +11,10 @@ from module_runs import Ansible, Task, assert_check_mode_tells_the_truth, call
 
 
 @pytest.mark.smoke
-def test_pod_managers_are_listed_without_asking_them(ansible: Ansible, known: Task, rack1: Task) -> None:
-    with Simulator(eesv=1, eeio=1, seed=200) as other:
-        ansible.play(known, rack1.having(name="Rack0", url=other.url))
+def test_pod_managers_are_listed_without_asking_them(
+    ansible: Ansible, known: Task, rack1: Task, other: Simulator
+) -> None:
+    ansible.play(known, rack1.having(name="Rack0", url=other.url))
     run = ansible.play(
         call("podm_info").checked(),
         call("podm_info"),

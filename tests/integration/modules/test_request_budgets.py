@@ -23,8 +23,8 @@ def test_listing_a_fleet_of_4000_devices_is_one_request(ansible: Ansible, eem: S
     assert (stats["requests"], stats["connections"]) == (5, 4)
 
 
-@pytest.mark.parametrize("count", [1, 5])
-def test_attaching_and_detaching(ansible: Ansible, known: Task, eesvs: list[str], eeios: list[str], count: int) -> None:
+def test_attaching_and_detaching(ansible: Ansible, known: Task, eesvs: list[str], eeios: list[str]) -> None:
+    count = 5
     devices = eeios[:count]
     attach = call("device_attach", podm="rack1", node=eesvs[0], devices=devices)
     detach = call("device_attach", podm="rack1", devices=devices, state="detached")
@@ -41,8 +41,7 @@ def test_attaching_and_detaching(ansible: Ansible, known: Task, eesvs: list[str]
     assert {result.connections for result in run.results[1:]} == {1}
 
 
-@pytest.mark.parametrize("count", [1, 5])
-@pytest.mark.parametrize("system", [0, 3], ids=["with a group", "without a group"])
+@pytest.mark.parametrize(("system", "count"), [(0, 1), (0, 5), (3, 5)])
 def test_composing_and_releasing(
     ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], count: int, system: int
 ) -> None:

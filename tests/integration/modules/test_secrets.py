@@ -51,10 +51,17 @@ def fixture_vault(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def locked_process() -> t.Iterator[Simulator]:
+    with Simulator(eesv=4, eeio=12, password=CANARY) as process:
+        yield process
+
+
 @pytest.fixture(name="locked")
-def fixture_locked(eem: Simulator) -> t.Iterator[Simulator]:
-    with Simulator(eesv=4, eeio=12, password=CANARY) as locked:
-        yield locked
+def fixture_locked(locked_process: Simulator) -> Simulator:
+    """An EEM whose password is the canary."""
+    locked_process.reset()
+    return locked_process
 
 
 def tasks_for(reach: dict[str, t.Any], eesv: str, eeios: list[str]) -> list[Task]:

@@ -170,25 +170,24 @@ def test_a_list_may_be_a_single_value_and_has_its_old_name(
 
 
 def test_which_eem_is_meant_is_found_or_asked_for(
-    ansible: Ansible, eem: Simulator, rack1: Task, eesvs: list[str], eeios: list[str]
+    ansible: Ansible, eem: Simulator, rack1: Task, eesvs: list[str], eeios: list[str], other: Simulator
 ) -> None:
     attach = call("device_attach", node=eesvs[0], devices=eeios[0])
-    with Simulator(eesv=1, eeio=3, seed=200) as other:
-        run = ansible.play(
-            attach.failing().called("none registered"),
-            rack1,
-            attach.called("the only one"),
-            rack1.having(name="rack2", url=other.url),
-            call("node", name="n3", properties=GPU).failing().called("which"),
-            call("device_attach", node="t9", devices=eeios[0]).failing().called("misspelt"),
-            call("device_attach", devices=eeios[0], state="detached").called("by its device"),
-            call("node", podm="rack1", name="n1", properties=GPU),
-            call("node", podm="rack2", name="n2", properties=GPU),
-            call("node", podm="rack2", name="n1-too", properties=GPU).failing().called("no room"),
-            call("node", name="n2", properties=GPU).called("by its node"),
-            call("device_attach", node="n2", devices=[other.eeios()[1]["id"]]).called("attach by node"),
-            call("node", name="n2", state="absent").called("release by node"),
-        )
+    run = ansible.play(
+        attach.failing().called("none registered"),
+        rack1,
+        attach.called("the only one"),
+        rack1.having(name="rack2", url=other.url),
+        call("node", name="n3", properties=GPU).failing().called("which"),
+        call("device_attach", node="t9", devices=eeios[0]).failing().called("misspelt"),
+        call("device_attach", devices=eeios[0], state="detached").called("by its device"),
+        call("node", podm="rack1", name="n1", properties=GPU),
+        call("node", podm="rack2", name="n2", properties=GPU),
+        call("node", podm="rack2", name="n1-too", properties=GPU).failing().called("no room"),
+        call("node", name="n2", properties=GPU).called("by its node"),
+        call("device_attach", node="n2", devices=[other.eeios()[1]["id"]]).called("attach by node"),
+        call("node", name="n2", state="absent").called("release by node"),
+    )
     assert "expether_podm" in run["none registered"].msg
     assert "rack1, rack2" in run["which"].msg and "podm" in run["which"].msg
     assert "There is no node 't9'" in run["misspelt"].msg
@@ -199,18 +198,19 @@ def test_which_eem_is_meant_is_found_or_asked_for(
     assert run["no room"].kind == "refused"
 
 
-def test_a_node_name_of_two_pod_managers_needs_podm(ansible: Ansible, eem: Simulator, known: Task, rack1: Task) -> None:
+def test_a_node_name_of_two_pod_managers_needs_podm(
+    ansible: Ansible, eem: Simulator, known: Task, rack1: Task, other: Simulator
+) -> None:
     node = call("node", name="n1", properties=GPU)
-    with Simulator(eesv=1, eeio=3, seed=200) as other:
-        run = ansible.play(
-            known,
-            rack1.having(name="rack2", url=other.url),
-            node.having(podm="rack1"),
-            node.having(podm="rack2"),
-            node.failing().called("which"),
-            call("node_info", name="n1").called("both"),
-            node.having(podm="rack2", properties=GPU).called("said"),
-        )
+    run = ansible.play(
+        known,
+        rack1.having(name="rack2", url=other.url),
+        node.having(podm="rack1"),
+        node.having(podm="rack2"),
+        node.failing().called("which"),
+        call("node_info", name="n1").called("both"),
+        node.having(podm="rack2", properties=GPU).called("said"),
+    )
     assert run["which"].kind == "invalid" and "several pod managers" in run["which"].msg
     assert run["which"].left_all_alone
     assert [found["podm"] for found in run["both"]["nodes"]] == ["rack1", "rack2"]
