@@ -19,6 +19,7 @@ import time
 import typing as t
 import uuid
 
+from ansible_collections.nec.expether.plugins.module_utils._client import Settings
 from ansible_collections.nec.expether.plugins.module_utils._registry import (
     NEVER,
     Body,
@@ -27,6 +28,18 @@ from ansible_collections.nec.expether.plugins.module_utils._registry import (
     Registry,
     RegistryConflict,
 )
+
+WHOLE = "the pod manager"  # claimed by whoever is about to forget the pod manager
+RENEW_AFTER = 5.0  # seconds after which a run renews its claims before its next step
+
+
+def lease_of(settings: Settings) -> float:
+    """Return for how many seconds a claim holds that is not renewed.
+
+    That outlasts the longest time between two renewals: one step with all that a run may wait in vain and a few
+    answers that are slow.
+    """
+    return settings.patience + 3 * settings.timeout + 30.0
 
 
 def _process_start(pid: int) -> str | None:
@@ -89,6 +102,7 @@ class Claims:
 
         Returns the revision that all documents of the transaction have now.
 
+        :param keys: of cards and group ids; C(WHOLE) for all that the pod manager has
         :param epoch: the one that was current before the fabric was listed
         :raises RegistryConflict: the picture is stale, or one of them is held by another run
         """
@@ -97,7 +111,8 @@ class Claims:
             raise RegistryConflict("Another run has changed cards since the fabric was listed.")
         keys = list(keys)
         held = dict(document.body["held"])
-        if any(key in held and held[key]["run"] != self._run for key in keys):
+        others = {key for key, claim in held.items() if claim["run"] != self._run}
+        if others & {*keys, WHOLE} or (others and WHOLE in keys):
             raise RegistryConflict("Another run holds one of these cards.")
         held.update(dict.fromkeys(keys, self._claim()))
         revision = self._registry.commit([self._change(document, {"epoch": epoch, "held": held}), *with_changes])
@@ -106,8 +121,8 @@ class Claims:
         return revision
 
     def renew(self) -> bool:
-        """Renew the claims if half of their time is over; return whether this run still holds them all."""
-        if time.monotonic() - self._renewed < self._lease / 2:
+        """Renew the claims if that was not done just now; return whether this run still holds them all."""
+        if time.monotonic() - self._renewed < RENEW_AFTER:
             return True
         while True:
             document = self._document()

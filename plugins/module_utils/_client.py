@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 import typing as t
 
+from ansible_collections.nec.expether.plugins.module_utils._client_patience import Patience
 from ansible_collections.nec.expether.plugins.module_utils._transport import (
     AnswerLost,
     Denied,
@@ -21,6 +22,7 @@ from ansible_collections.nec.expether.plugins.module_utils._transport import (
     ServerFailed,
     TimedOut,
     Transport,
+    Unauthorized,
     Unreachable,
 )
 
@@ -39,7 +41,7 @@ class Settings(t.NamedTuple):
     :ivar ca_path: a file or folder with the authorities to trust; C(None) for the usual ones
     :ivar client_cert: a PEM file with a chain [nec], with its key or beside C(client_key)
     :ivar timeout: seconds for a connection, and for a whole answer
-    :ivar retries: how often a read is tried again, and a plan is made again
+    :ivar retries: how often a read is tried again before anything was changed, and a plan is made again
     """
 
     url: str
@@ -55,7 +57,7 @@ class Settings(t.NamedTuple):
 
     @property
     def patience(self) -> float:
-        """How many seconds one wait may last in all, tries and pauses together."""
+        """How many seconds a run waits in all."""
         return self.timeout * (self.retries + 1)
 
 
@@ -70,11 +72,14 @@ class Client:
     """One EEM over one session. Use it as a context manager.
 
     :ivar waited: what reads had to be tried again for, as sentences
+    :ivar patience: how long the run still waits
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.patience = Patience(settings.patience)
         self.waited: list[str] = []
+        self._has_changed = False
         # Turned off for the rest of the run when this EEM turns out to refuse the parameter.
         self.conditional = settings.conditional_updates
         cert = (
@@ -203,7 +208,18 @@ class Client:
     def _change(
         self, method: str, path: str, query: t.Mapping[str, str] | None = None, body: t.Any = None
     ) -> dict[str, t.Any]:
-        return self._transport.exchange(method, path, query, body).body
+        self._has_changed = True
+        return self._exchange(method, path, query, body)
+
+    def _exchange(
+        self, method: str, path: str, query: t.Mapping[str, str] | None = None, body: t.Any = None
+    ) -> dict[str, t.Any]:
+        started = time.monotonic()
+        try:
+            return self._transport.exchange(method, path, query, body).body
+        except EemError:
+            self.patience.lose(time.monotonic() - started)
+            raise
 
     def _list(self, path: str, filters: t.Mapping[str, str]) -> Listing:
         answer = self._read(path, filters)
@@ -218,19 +234,22 @@ class Client:
         return Listing(found, answer.get("timestamp"))
 
     def _read(self, path: str, query: t.Mapping[str, str] | None = None) -> dict[str, t.Any]:
-        """Send a GET until it succeeds, C(retries) more times at most and C(patience) seconds at most."""
-        started = time.monotonic()
+        """Send a GET until it succeeds, or the error will not pass, or patience is at its end.
+
+        Before anything was changed C(retries) more tries are enough: nothing is lost by giving up. After that it
+        must be learnt what is true.
+        """
         pause = FIRST_PAUSE
         left = self.settings.retries
         while True:
             try:
-                return self._transport.exchange("GET", path, query).body
+                return self._exchange("GET", path, query)
             except EemError as error:
-                over = time.monotonic() - started + pause > self.settings.patience
-                if not left or over or not _is_passing(error):
+                passing = not isinstance(error, (Denied, Unauthorized)) if self._has_changed else _is_passing(error)
+                tired = left <= 0 and not self._has_changed
+                if tired or not passing or not self.patience.pause(pause):
                     raise
-                self.waited.append(f"Asked EEM again after {pause:g} s: {error.message}")
-            time.sleep(pause)
+                self.waited.append(f"Asked EEM again: {error.message}")
             left -= 1
             pause = min(2 * pause, LONGEST_PAUSE)
 

@@ -7,10 +7,9 @@
 from __future__ import annotations
 
 import random
-import time
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._claims import Claims
+from ansible_collections.nec.expether.plugins.module_utils._claims import WHOLE, Claims, lease_of
 from ansible_collections.nec.expether.plugins.module_utils._client import Client
 from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, Refused
 from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft, Nodes
@@ -18,6 +17,7 @@ from ansible_collections.nec.expether.plugins.module_utils._executor_steps impor
     OutcomeUnknown,
     Row,
     Stale,
+    Undone,
     check_group_is_ours,
     perform,
     undo_all,
@@ -26,11 +26,11 @@ from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._names import listed
 from ansible_collections.nec.expether.plugins.module_utils._plan import Node, Plan, World, nodes_after
 from ansible_collections.nec.expether.plugins.module_utils._records import FREE_GROUP
-from ansible_collections.nec.expether.plugins.module_utils._registry import Change, Registry, RegistryConflict
+from ansible_collections.nec.expether.plugins.module_utils._registry import Change, Registry, RegistryConflict, RegistryError
 
 POLL = 0.2  # seconds between two looks at another run's claims
 STALE_PAUSE = 0.2  # seconds before a plan is made again; doubled each time
-MARGIN = 30.0  # seconds that a claim outlasts the longest wait of the run that holds it
+EMPTY_PAUSE = 1.0  # seconds between two looks at an EEM that does not list all of its cards yet
 
 
 class Outcome(t.NamedTuple):
@@ -77,6 +77,7 @@ class Executor:
         its conditional changes are the only protection from other runs
     :param what: what the run does, for other runs that wait for it
     :param more_changes: further changes of the registry in the last transaction, from the outcome
+    :param whole: whether no other run may change anything of this pod manager meanwhile
     """
 
     def __init__(
@@ -86,13 +87,15 @@ class Executor:
         registry: Registry | None,
         what: str,
         more_changes: t.Callable[[Outcome], t.Sequence[Change]] | None = None,
+        whole: bool = False,
     ) -> None:
         self._client = client
+        self._whole = whole
         self._podm_id = podm_id
         self._registry = registry
         self._more_changes = more_changes
-        lease = client.settings.patience + MARGIN
-        self._claims = Claims(registry, podm_id, what, lease) if registry else None
+        self._patience = client.patience
+        self._claims = Claims(registry, podm_id, what, lease_of(client.settings)) if registry else None
         self._nodes = Nodes(registry, podm_id) if registry else None
         self._claimed = False
         self._rows: list[Row] = []
@@ -107,7 +110,6 @@ class Executor:
         :raises Failed: something was changed or may have been, and the message says what is left of it
         :raises ExpetherError: nothing was changed
         """
-        deadline = time.monotonic() + self._client.settings.patience
         again = self._client.settings.retries
         while True:
             try:
@@ -121,21 +123,19 @@ class Executor:
                 self._carry_out(world, made.plan)
                 return self._finish(world, made)
             except RegistryConflict as error:
-                if time.monotonic() > deadline:
+                if not self._patience.pause(random.uniform(0.0, POLL)):  # noqa: S311
                     self._fail(error)
-                time.sleep(random.uniform(0.0, POLL))  # noqa: S311
             except Refused as error:
-                # Who holds claims does not wait for another who may wait for them.
-                if check_mode or self._claimed or not error.waits_for or time.monotonic() > deadline:
+                if not error.waits_for or not self._wait(error):
                     self._fail(error)
-                self._wait(error, deadline)
             except Stale as error:
-                if not again:
+                pause = STALE_PAUSE * 2 ** (self._client.settings.retries - again)
+                # Two runs that disturbed each other shall not do so again in step.
+                if not again or not self._patience.pause(pause * random.uniform(0.5, 1.5)):  # noqa: S311
                     if self._stale:
                         self._stale.status = "failed"
                     self._fail(error)
                 self.waited.append(f"Planned again: {error.message}")
-                time.sleep(STALE_PAUSE * 2 ** (self._client.settings.retries - again))
                 again -= 1
             except ExpetherError as error:
                 self._fail(error)
@@ -147,8 +147,48 @@ class Executor:
         either claims that are seen here, or makes an epoch that is seen when ours are taken.
         """
         epoch, held = self._claims.look(clean) if self._claims else (0, {})
+        in_the_way = held if self._whole else {key: who for key, who in held.items() if key == WHOLE}
+        if in_the_way:
+            raise Refused(
+                f"The pod manager is being changed by {listed(sorted(set(in_the_way.values())))}.",
+                waits_for=in_the_way,
+            )
         nodes = self._nodes.read() if self._nodes else {}
-        return epoch, World(Fabric.from_records(self._client.devices_detail().devices), nodes, held)
+        return epoch, World(self._whole_fabric(), nodes, held)
+
+    def _whole_fabric(self) -> Fabric:
+        """Return the snapshot; an EEM that has just started and does not list its cards yet is waited for.
+
+        :raises Refused: it does not list them although all patience was spent
+        """
+        while True:
+            fabric = Fabric.from_records(self._client.devices_detail().devices)
+            missing = self._not_listed_yet(fabric)
+            if not missing:
+                return fabric
+            self.waited.append(f"Waited for EEM to list {missing}, as it may have just started.")
+            if not self._patience.pause(EMPTY_PAUSE):
+                raise Refused(
+                    f"EEM does not list {missing}; it may have just started. Give the same task again when it does."
+                )
+
+    def _not_listed_yet(self, fabric: Fabric) -> str:
+        """Return what a list lacks so that it cannot be planned from, as a phrase.
+
+        Before the run has seen any list that is only one without any card, although the registry knows cards.
+        Later it is one that has lost a card which this run has changed, or most cards.
+        """
+        listed_now = fabric.systems.keys() | fabric.devices.keys()
+        if self._first is None:
+            known = self._nodes.known_cards() if self._nodes and not listed_now else set()
+            return "any of the cards that it had" if known else ""
+        first = self._first.fabric
+        known = first.systems.keys() | first.devices.keys()
+        lost = known - listed_now
+        mine = sorted(lost & {row.step.card for row in self._rows if row.status == "done"})
+        if mine:
+            return f"{listed(mine)}, which this run has changed"
+        return f"{len(lost)} of {len(known)} cards that it listed before" if 2 * len(lost) > len(known) else ""
 
     def _check_not_taken(self, plan: Plan) -> None:
         """Refuse to take a card away from whoever got it since this run began.
@@ -165,21 +205,33 @@ class Executor:
                     " somebody else has taken it."
                 )
 
-    def _wait(self, error: Refused, deadline: float) -> None:
-        """Wait until another run gives back what stood in the way."""
+    def _wait(self, error: Refused) -> bool:
+        """Wait until another run gives back what stood in the way; return whether it did in time.
+
+        Whoever waits holds nothing: two that wait for each other would wait for ever. So a run that has changed
+        hardware does not wait.
+        """
+        if self._claimed and self._nodes:
+            if any(row.status == "done" for row in self._rows if row.step.card):
+                return False
+            if self._give_back(begun=False, restore=True):
+                return False
+            self._claimed = False
+            self._nodes.begin_anew()
         waits = listed(f"{key} held by {who}" for key, who in error.waits_for.items())
         self.waited.append(f"Waited for other runs: {waits}.")
-        while self._claims and time.monotonic() < deadline:
-            _epoch, held = self._claims.look()
+        while self._claims and self._patience.pause(POLL):
+            _epoch, held = self._claims.look(clean=False)
             if any(held.get(key) != who for key, who in error.waits_for.items()):
-                return
-            time.sleep(POLL)
+                return True
+        return False
 
     def _claim(self, epoch: int, world: World, made: Draft) -> None:
         """Claim all that the plan changes, and remember its node as C(composing) before the first change."""
         if self._claims and self._nodes:
             keys = {key for step in made.plan for key in (step.card, step.node_id) if key}
             keys |= {step.new for step in made.plan if step.action == "set_group" and step.new}
+            keys |= {WHOLE} if self._whole else set()
             changes = self._nodes.begin(world, made)
             revision = self._claims.take(epoch, keys, changes)
             self._claimed = True
@@ -207,8 +259,9 @@ class Executor:
             except Stale:
                 self._stale = row
                 raise
-            except ExpetherError:
+            except ExpetherError as error:
                 row.status = "failed"
+                row.unknown = error if isinstance(error, OutcomeUnknown) else None
                 raise
             row.status = "done"
             if row.step.action == "set_group":
@@ -248,15 +301,17 @@ class Executor:
         """
         begun = any(row.status != "planned" for row in self._rows if row.step.card)
         lost = isinstance(error, ClaimsLost)
-        undone, left = ([], []) if lost else undo_all(self._client, self._rows)
-        changed = bool(left) or isinstance(error, OutcomeUnknown) or (lost and begun)
+        undone = Undone([], [], []) if lost else undo_all(self._client, self._rows, self._still_ours)
+        changed = bool(undone.left) or any(row.unknown for row in self._rows) or (lost and begun)
         sentences = [error.message]
-        if undone:
-            sentences.append(f"Undone: {listed(undone)}.")
-        if left:
+        if undone.never:
+            sentences.append(f"Read again later: unchanged so far is {listed(undone.never)}.")
+        if undone.back:
+            sentences.append(f"Undone: {listed(undone.back)}.")
+        if undone.left:
             sentences.append(
-                f"Could not be undone: {listed(left)}. Run the same task again when EEM answers, or put these cards"
-                " right with expether_device_attach."
+                f"Could not be undone: {listed(undone.left)}. Run the same task again when EEM answers, or put these"
+                " cards right with expether_device_attach."
             )
         if self._claimed and self._claims and self._nodes and not lost:
             problem = self._give_back(begun, restore=not changed)
@@ -267,6 +322,13 @@ class Executor:
         if not changed:
             sentences.append("So nothing is changed.")
         raise Failed(error, " ".join(sentences), [row.view() for row in self._rows], changed) from None
+
+    def _still_ours(self) -> bool:
+        """Whether no other run has taken over what this one claimed; as far as can be known."""
+        try:
+            return self._claims is None or not self._claimed or self._claims.renew()
+        except RegistryError:
+            return True  # the claims are younger than their lease, for they were renewed before each step
 
     def _give_back(self, begun: bool, restore: bool) -> str | None:
         """Give the claims back and put the nodes right; return what is left otherwise, as a sentence."""

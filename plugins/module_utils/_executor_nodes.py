@@ -32,7 +32,7 @@ class Draft(t.NamedTuple):
 def node_of(document: Document) -> Node:
     """Return the node of a registry's document."""
     body = document.body
-    return Node(document.uuid, body["name"], body["index"], body["state"])
+    return Node(document.uuid, body["name"], body["index"], body["state"], body.get("group_id"))
 
 
 class Nodes:
@@ -51,6 +51,11 @@ class Nodes:
         self._known = {found.body["index"]: found for found in mine}
         return {index: node_of(found) for index, found in self._known.items()}
 
+    def known_cards(self) -> set[str]:
+        """Return the ids of all devices and nodes that the registry knows of this pod manager and that were not missing."""
+        devices = (found.body for found in self._registry.all("devices") if found.body["podm_id"] == self._podm_id)
+        return {*self._known, *(body["device_id"] for body in devices if body["missing_since"] is None)}
+
     def begin(self, world: World, made: Draft) -> list[Change]:
         """Return the changes to make before the first change of hardware: the node is C(composing)."""
         hardware = any(step.card for step in made.plan)
@@ -66,7 +71,6 @@ class Nodes:
             "podm_id": self._podm_id,
             "index": made.node.system,
             "state": state,
-            # For the day on which EEM does not list the system any more: its devices are stranded there.
             "group_id": system.group_id if system else (found.body.get("group_id") if found else None),
             "updated_at": now_iso(),
         }
@@ -92,6 +96,10 @@ class Nodes:
         if made.node and current and current.uuid not in gone and current.body["state"] != made.node.state:
             body = {**current.body, "state": made.node.state, "updated_at": now_iso()}
             changes.append(Change("nodes", current.uuid, body, current.revision))
+        for step in made.plan:
+            other = self._known.get(step.node_id or "") if step.action == "set_group" else None
+            if other and (made.node is None or other.uuid != made.node.uuid):
+                changes.append(Change("nodes", other.uuid, {**other.body, "group_id": step.new}, other.revision))
         return changes
 
     def restore(self) -> list[Change]:
@@ -100,6 +108,10 @@ class Nodes:
             Change("nodes", uuid, before.body if before else None, revision)
             for uuid, (before, revision) in self._written.items()
         ]
+
+    def begin_anew(self) -> None:
+        """Forget what this run has written: it is restored."""
+        self._written = {}
 
     def left_composing(self) -> list[str]:
         """Return the names of the nodes that this run has remembered and that are not whole."""

@@ -9,7 +9,6 @@ Private to the collection.
 
 from __future__ import annotations
 
-import time
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._client import Client
@@ -33,6 +32,7 @@ from ansible_collections.nec.expether.plugins.module_utils._transport import (
 
 _ADVICE = "Give the same task again when EEM answers: it goes on from what is true then."
 PAUSE = 0.5  # seconds before a change that EEM did not make, as reading showed, is sent again
+EMPTY_PAUSE = 1.0  # seconds between two looks at an EEM that knows no card at all, as after a restart
 
 
 class Stale(ExpetherError):
@@ -42,18 +42,26 @@ class Stale(ExpetherError):
 
 
 class OutcomeUnknown(ExpetherError):
-    """A change was sent, its answer was lost, and the card cannot be read: it may have been made or not."""
+    """A change was sent, its answer was lost, and the card cannot be read: it may have been made or not.
+
+    :ivar late: the card could be read and is unchanged, but EEM did not answer and may make the change yet
+    """
 
     kind = "outcome_unknown"
+    late = False
 
 
 class Row:
-    """A step with its status and the card's time of change: before the step, then after it."""
+    """A step with its status and the card's time of change: before the step, then after it.
+
+    :ivar unknown: why nobody knows whether the step was done
+    """
 
     def __init__(self, step: Step, update_time: str | None = None) -> None:
         self.step = step
         self.status: Status = "planned"
         self.update_time = update_time
+        self.unknown: OutcomeUnknown | None = None
 
     def view(self) -> dict[str, t.Any]:
         """Return the row as in C(plan)."""
@@ -95,15 +103,19 @@ def perform(client: Client, row: Row) -> None:
                 stale = Stale(error.message, code=error.code, http_status=error.http_status, url=error.url)
                 stale.kind = error.kind  # what to call it if planning again does not help
                 raise stale from None
-            if not left and isinstance(error, TimedOut):
-                raise OutcomeUnknown(
-                    f"{error.message} Card {card} is unchanged so far, but EEM may still carry it out. {_ADVICE}",
-                    url=error.url,
-                ) from None
-            if not left or isinstance(error, (Denied, Unauthorized)):
+            if not left or isinstance(error, (Denied, Unauthorized)) or not client.patience.pause(PAUSE):
+                if isinstance(error, TimedOut):
+                    raise _late(card, error) from None
                 raise
         left -= 1
-        time.sleep(PAUSE)
+
+
+def _late(card: str, error: EemError) -> OutcomeUnknown:
+    unknown = OutcomeUnknown(
+        f"{error.message} Card {card} is unchanged so far, but EEM may still carry it out. {_ADVICE}", url=error.url
+    )
+    unknown.late = True
+    return unknown
 
 
 def _deletes(step: Step) -> bool:
@@ -130,7 +142,7 @@ def _read(client: Client, card: str, error: EemError) -> t.Any:
     :raises Stale: the card is not there any more
     """
     try:
-        return parse(client.device(card))
+        return _record(client, card)
     except EemError as second:
         if isinstance(second, Denied) and second.http_status == 404:
             raise Stale(f"EEM does not list card {card} any more.") from None
@@ -145,6 +157,16 @@ def _read(client: Client, card: str, error: EemError) -> t.Any:
         ) from None
     except ExpetherError as second:
         raise OutcomeUnknown(f"{error.message} {second.message}") from None
+
+
+def _record(client: Client, card: str) -> Card:
+    """Return a card as EEM has it now; an EEM that has just started and knows no card at all is waited for."""
+    while True:
+        try:
+            return parse(client.device(card))
+        except Denied as error:
+            if error.http_status != 404 or client.devices().devices or not client.patience.pause(EMPTY_PAUSE):
+                raise
 
 
 def check_group_is_ours(client: Client, row: Row) -> None:
@@ -166,7 +188,7 @@ def _cards_in(client: Client, step: Step) -> list[Card]:
 
 
 def undo(client: Client, row: Row) -> None:
-    """Take a done step back, unless somebody else has changed the card since.
+    """Take a step back that was done, or may have been, unless somebody else has changed the card since.
 
     :raises ExpetherError: it could not be done; the message says why
     """
@@ -180,34 +202,58 @@ def undo(client: Client, row: Row) -> None:
 def _take_back(client: Client, row: Row) -> None:
     back = Row(row.step.reversed())
     card = t.cast(str, back.step.card)
-    now = parse(client.device(card))
+    now = _record(client, card)
+    if row.unknown and now.group_id == back.step.new:
+        row.unknown = row.unknown if row.unknown.late else None
+        return  # as it turns out, it was not done so far
     if now.group_id != back.step.new:
         if now.group_id != back.step.old:
             raise Stale(f"card {card} is in group {now.group_id} now, which this run did not give it")
         back.update_time = now.update_time
         perform(client, back)
-    row.status = "undone"
+    row.status, row.unknown = "undone", None
 
 
-def undo_all(client: Client, rows: t.Sequence[Row]) -> tuple[list[str], list[str]]:
-    """Take all done steps back, the last first; return what was undone and what could not be, as phrases."""
-    undone, left = [], []
-    gone: str | None = None
+class Undone(t.NamedTuple):
+    """What became of steps that were to be taken back, as phrases.
+
+    :ivar back: what was taken back
+    :ivar left: what could not be, and why
+    :ivar never: the cards of steps of unknown outcome that are unchanged
+    """
+
+    back: list[str]
+    left: list[str]
+    never: list[str]
+
+
+def undo_all(client: Client, rows: t.Sequence[Row], still_ours: t.Callable[[], bool] = lambda: True) -> Undone:
+    """Take back all steps that were done, or may have been, the last first.
+
+    :param still_ours: whether no other run has taken the cards over
+    """
+    done = Undone([], [], [])
+    stopped = ""
     for row in reversed(rows):
-        if row.status != "done" or row.step.card is None:
+        if row.step.card is None or not (row.status == "done" or row.unknown):
             continue
         what = f"{row.step.card} back to group {row.step.old}"
-        if gone is None:
-            try:
-                undo(client, row)
-                undone.append(what)
-                continue
-            except (EemError, OutcomeUnknown) as error:
-                # An EEM that does not answer one undo would make each further one wait as long.
-                gone = error.message if not isinstance(error, Denied) else None
-                left.append(f"{what} ({error.message})")
-            except ExpetherError as error:
-                left.append(f"{what} ({error.message})")
+        if not stopped and not still_ours():
+            stopped = "not tried: another run has taken it over"
+        if stopped:
+            done.left.append(f"{what} ({stopped})")
+            continue
+        try:
+            undo(client, row)
+        except (EemError, OutcomeUnknown) as error:
+            # An EEM that does not answer one undo would make each further one wait as long.
+            stopped = "" if isinstance(error, Denied) else "not tried: EEM does not answer"
+            done.left.append(f"{what} ({error.message})")
+        except ExpetherError as error:
+            done.left.append(f"{what} ({error.message})")
         else:
-            left.append(f"{what} (not tried: EEM does not answer)")
-    return undone, left
+            if row.status == "undone":
+                done.back.append(what)
+            else:
+                done.never.append(row.step.card)
+    return done

@@ -33,6 +33,7 @@ def execute(
     what: str,
     draft: t.Callable[[World], Draft],
     more_changes: t.Callable[[Outcome], t.Sequence[Change]] = lambda outcome: (),
+    whole: bool = False,
 ) -> Outcome:
     """Make a plan and carry it out, or in check mode only make it; warn of what the user must know.
 
@@ -40,6 +41,7 @@ def execute(
 
     :param what: what the run does, for other runs that wait for it
     :param more_changes: further changes of the registry in the last transaction, from the outcome
+    :param whole: whether no other run may change anything of this pod manager meanwhile
     :raises ExpetherError: as C(Executor.run)
     """
     pci_names = PciNames()
@@ -58,7 +60,7 @@ def execute(
         return draft(world)
 
     with Client(where.settings) as client:
-        executor = Executor(client, where.podm_id, where.registry, what, changes)
+        executor = Executor(client, where.podm_id, where.registry, what, changes, whole)
         try:
             outcome = executor.run(drafted, context.check_mode)
         finally:

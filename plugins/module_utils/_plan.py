@@ -18,12 +18,18 @@ NodeState = t.Literal["composing", "composed", "managed"]
 
 
 class Node(t.NamedTuple):
-    """A node as the registry remembers it. C(system) is the EESV id; the registry and results call it index."""
+    """A node as the registry remembers it.
+
+    :ivar system: the EESV id; the registry and results call it index
+    :ivar group_id: the system's group id when it was last changed; its devices are stranded there on the day on
+        which EEM does not list the system any more
+    """
 
     uuid: str
     name: str
     system: str
     state: NodeState
+    group_id: str | None = None
 
     def document(self) -> dict[str, str]:
         """Return the node with the keys of results."""

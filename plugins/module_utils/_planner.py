@@ -41,7 +41,10 @@ def _group_of(world: World, system: Eesv) -> tuple[str, Plan]:
     """Return the group id that a system's devices get, and the step that gives it one if it has none."""
     if has_own_group(system):
         return system.group_id, ()
-    group_id = world.fabric.unused_group(world.held)
+    # A node whose system is not listed at the moment may still have its group id.
+    unlisted = (node for node in world.nodes.values() if node.system not in world.fabric.systems)
+    remembered = {node.group_id for node in unlisted if node.group_id}
+    group_id = world.fabric.unused_group(world.held.keys() | remembered)
     if group_id is None:
         raise Refused(
             f"System {system.id} has no group id of its own and all that software may assign are in use.",
@@ -118,18 +121,16 @@ def plan_manage(world: World, node: Node) -> Plan:
     return _unheld(world, [Step("remember", None, node.name, system.id, known.state if known else None, "managed")])
 
 
-def plan_release(world: World, nodes: t.Iterable[Node], group_ids: t.Mapping[str, str | None]) -> Plan:
+def plan_release(world: World, nodes: t.Iterable[Node]) -> Plan:
     """Return the plan that detaches all devices of some nodes and forgets the nodes.
 
-    :param group_ids: node UUID to the group id it had last, for a node whose system EEM does not list
-        any more: its devices are stranded there
     :raises Refused: a device of one of them cannot be detached, or EEM does not list what they had
     """
     steps: list[Step] = []
     for node in nodes:
         system = world.fabric.systems.get(node.system)
         if system is None:
-            group_id = group_ids.get(node.uuid)
+            group_id = node.group_id
             left = () if group_id in (None, FREE_GROUP, NO_GROUP) else world.fabric.devices_in(group_id)
             devices = [device for device in left if world.fabric.state(device) == "stranded"]
             if not devices:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._claims import Claims
+from ansible_collections.nec.expether.plugins.module_utils._claims import Claims, lease_of
 from ansible_collections.nec.expether.plugins.module_utils._client import Settings
 from ansible_collections.nec.expether.plugins.module_utils._documents import find_flavor, find_nodes, only_node
 from ansible_collections.nec.expether.plugins.module_utils._errors import InvalidInput, Refused
@@ -52,15 +52,12 @@ def run(context: Context) -> Result:
         return _carry_out(context, where, name, lambda world: _compose(context, where, world, name, wish))
     if params["state"] == "managed":
         return _carry_out(context, where, name, lambda world: _manage(context, where, world, name))
-    registry = t.cast(Registry, where.registry)
-    groups = {node.uuid: node.body.get("group_id") for node in registry.all("nodes")}
-
     there: set[str] = set()
 
     def release(world: World) -> Draft:
         there.update(world.fabric.devices)
         node = find_node(world, name)
-        return Draft(plan_release(world, [node], groups), node) if node else Draft(())
+        return Draft(plan_release(world, [node]), node) if node else Draft(())
 
     result = _carry_out(context, where, name, release)
     if result["node"] is not None:
@@ -194,7 +191,7 @@ def _only_forget(context: Context, name: str) -> Result:
     if found is None:
         return _result((), [], None, None)
     registry, podm_id, node = context.registry, found.body["podm_id"], node_of(found)
-    claims = Claims(registry, podm_id, f"a run for node {node.name}", Settings("").patience)
+    claims = Claims(registry, podm_id, f"a run for node {node.name}", lease_of(Settings("")))
     epoch, held = claims.look(clean=not context.check_mode)
     if node.system in held:
         raise Refused(f"Node {node.name} is being changed by {held[node.system]}; try again when that has ended.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._claims import Claims
+from ansible_collections.nec.expether.plugins.module_utils._claims import WHOLE, Claims, lease_of
 from ansible_collections.nec.expether.plugins.module_utils._client import Client, Settings
 from ansible_collections.nec.expether.plugins.module_utils._documents import named, podm_view
 from ansible_collections.nec.expether.plugins.module_utils._errors import InvalidInput, Refused
@@ -216,12 +216,12 @@ def _absent(context: Context, found: Document | None) -> Result:
 
 def _forget_alone(context: Context, found: Document) -> None:
     """Forget a pod manager without nodes, unless a run is about to make one."""
-    claims = Claims(context.registry, found.uuid, f"the removal of {found.body['name']}", Settings("").patience)
+    claims = Claims(context.registry, found.uuid, f"the removal of {found.body['name']}", lease_of(Settings("")))
     epoch, held = claims.look(clean=not context.check_mode)
     if held:
         raise Refused(f"Pod manager {found.body['name']} is being changed by {listed(sorted(set(held.values())))}.")
     if not context.check_mode:
-        claims.take(epoch, ["podm"])
+        claims.take(epoch, [WHOLE])
         claims.release(changed=True, with_changes=_forget(context, found))
 
 
@@ -239,10 +239,10 @@ def _forget(context: Context, found: Document) -> list[Change]:
 
 
 def _release_all(context: Context, found: Document) -> list[Body]:
-    groups = {node.uuid: node.body.get("group_id") for node in context.registry.all("nodes")}
 
     def draft(world: World) -> Draft:
-        return Draft(plan_release(world, world.nodes.values(), groups))
+        return Draft(plan_release(world, world.nodes.values()))
 
     where = registered(context, found)
-    return execute(context, where, f"the removal of {where.podm}", draft, lambda outcome: _forget(context, found)).rows
+    what = f"the removal of {where.podm}"
+    return execute(context, where, what, draft, lambda outcome: _forget(context, found), whole=True).rows

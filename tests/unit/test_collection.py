@@ -27,7 +27,7 @@ LAYERS = {
     "records": ("_errors", "_records", "_names"),
     "fabric": ("_fabric", "_views"),
     "planner": ("_wish", "_plan", "_planner*"),
-    "client": ("_client", "_transport"),
+    "client": ("_client*", "_transport"),
     "registry": ("_registry*", "_secrets", "_documents"),
     "executor": ("_executor*", "_claims", "_sync*"),
     "glue": ("_glue*", "_argspec", "_pci_names", "_side_by_side", "_run_*"),

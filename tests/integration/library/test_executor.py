@@ -14,70 +14,19 @@ from ansible_collections.nec.expether.plugins.module_utils._client import Client
 from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, Refused
 from ansible_collections.nec.expether.plugins.module_utils._executor import Executor, Failed, Outcome
 from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft
-from ansible_collections.nec.expether.plugins.module_utils._names import node_uuid, unregistered_podm_uuid
 from ansible_collections.nec.expether.plugins.module_utils._plan import Node, World
 from ansible_collections.nec.expether.plugins.module_utils._planner import (
-    plan_attach,
     plan_compose,
-    plan_detach,
-    plan_release,
 )
-from ansible_collections.nec.expether.plugins.module_utils._planner_choice import choose_system
 from ansible_collections.nec.expether.plugins.module_utils._registry import (
     Change,
-    Registry,
     RegistryError,
     open_registry,
 )
 from ansible_collections.nec.expether.plugins.module_utils._registry_sqlite import SqliteRegistry
 from ansible_collections.nec.expether.plugins.module_utils._wish import parse_properties
 from eemsim.client import Simulator
-
-PODM = unregistered_podm_uuid("http://test/eem")
-WISH = parse_properties({"devices": [{"type": "GPU", "count": 2}]})
-MakeClient = Callable[..., Client]
-
-
-def _run(client: Client, registry: Registry | None, draft: Callable[[World], Draft], check: bool = False) -> Outcome:
-    return Executor(client, PODM, registry, "a test").run(draft, check)
-
-
-def _attach(system: str, *devices: str, move: bool = False) -> Callable[[World], Draft]:
-    return lambda world: Draft(plan_attach(world, system, devices, move))
-
-
-def _detach(*devices: str) -> Callable[[World], Draft]:
-    return lambda world: Draft(plan_detach(world, devices))
-
-
-def _compose(name: str, system: str | None = None) -> Callable[[World], Draft]:
-    def draft(world: World) -> Draft:
-        known = next((node for node in world.nodes.values() if node.name == name), None)
-        place = known.system if known else system or choose_system(world, WISH).id
-        node = Node(node_uuid(PODM, name), name, place, "composed")
-        return Draft(plan_compose(world, node, WISH), node)
-
-    return draft
-
-
-def _release(name: str) -> Callable[[World], Draft]:
-    def draft(world: World) -> Draft:
-        known = next((node for node in world.nodes.values() if node.name == name), None)
-        return Draft(plan_release(world, [known], {}), known) if known else Draft(())
-
-    return draft
-
-
-def _groups(eem: Simulator, *cards: str) -> list[str]:
-    return [str(eem.card(card)["group_id"]) for card in cards]
-
-
-def _nodes(registry: Registry) -> dict[str, str]:
-    return {found.body["name"]: found.body["state"] for found in registry.all("nodes")}
-
-
-def _held(registry: Registry) -> list[str]:
-    return [key for found in registry.all("claims") for key in found.body["held"]]
+from executor_runs import PODM, MakeClient, attach, compose, detach, groups_of, held_in, nodes_in, release, run
 
 
 @pytest.fixture(name="system")
@@ -104,9 +53,9 @@ def test_attaching_takes_one_listing_and_one_request_a_device_over_one_connectio
     eem: Simulator, client: Client, system: str, devices: list[str]
 ) -> None:
     eem.reset_stats()
-    outcome = _run(client, None, _attach(system, *devices[:3]))
+    outcome = run(client, None, attach(system, *devices[:3]))
     assert [row["status"] for row in outcome.rows] == ["done"] * 3
-    assert _groups(eem, *devices[:3]) == ["17"] * 3
+    assert groups_of(eem, *devices[:3]) == ["17"] * 3
     stats = eem.stats()
     assert (stats["requests"], stats["connections"]) == (4, 1)
 
@@ -117,22 +66,22 @@ def test_composing_on_a_system_without_group_takes_two_reads_one_group_and_one_r
 ) -> None:
     eem.set_options(change_answer=answer)
     eem.reset_stats()
-    outcome = _run(client, registry, _compose("n", bare))
+    outcome = run(client, registry, compose("n", bare))
     stats = eem.stats()
     assert (stats["requests"], stats["connections"]) == (2 + 1 + 2, 1)
-    group = _groups(eem, bare)[0]
+    group = groups_of(eem, bare)[0]
     assert 16 <= int(group) <= 4092
     assert sum(eem.card(row["device"])["group_id"] == group for row in outcome.rows if row["device"]) == 2
-    assert _nodes(registry) == {"n": "composed"}
-    assert _held(registry) == []
+    assert nodes_in(registry) == {"n": "composed"}
+    assert held_in(registry) == []
 
 
 def test_a_second_run_reads_once_and_changes_nothing(
     eem: Simulator, client: Client, registry: SqliteRegistry, system: str
 ) -> None:
-    _run(client, registry, _compose("n", system))
+    run(client, registry, compose("n", system))
     eem.reset_stats()
-    assert _run(client, registry, _compose("n", system)).plan == ()
+    assert run(client, registry, compose("n", system)).plan == ()
     assert eem.stats()["by_method"] == {"GET": 1}
 
 
@@ -140,10 +89,10 @@ def test_check_mode_reads_once_and_makes_no_registry(
     eem: Simulator, client: Client, registry: SqliteRegistry, bare: str
 ) -> None:
     eem.reset_stats()
-    planned = _run(client, registry, _compose("n", bare), check=True)
+    planned = run(client, registry, compose("n", bare), check=True)
     assert eem.stats()["by_method"] == {"GET": 1}
     assert registry.all("nodes") == registry.all("claims") == []
-    done = _run(client, registry, _compose("n", bare))
+    done = run(client, registry, compose("n", bare))
     assert planned.plan == done.plan
     assert planned.fabric.systems[bare].group_id == eem.card(bare)["group_id"]
 
@@ -152,14 +101,14 @@ def test_a_node_is_remembered_as_composing_before_the_first_change(
     eem: Simulator, client: Client, registry: SqliteRegistry, system: str
 ) -> None:
     eem.fault("delay", seconds=0.5, method="PUT")
-    runner = threading.Thread(target=lambda: _run(client, open_registry(registry.path), _compose("n", system)))
+    runner = threading.Thread(target=lambda: run(client, open_registry(registry.path), compose("n", system)))
     runner.start()
     seen = []
     while runner.is_alive():
-        seen.append(_nodes(registry).get("n"))
+        seen.append(nodes_in(registry).get("n"))
         runner.join(0.02)
     assert "composing" in seen
-    assert _nodes(registry) == {"n": "composed"}
+    assert nodes_in(registry) == {"n": "composed"}
 
 
 # Whatever is lost or broken on the way, the result says what is true
@@ -188,9 +137,9 @@ def test_a_lost_answer_is_read_back_and_each_group_is_set_once(
 ) -> None:
     client = make_client(timeout=0.6 if loss["do"] == "delay" else 5.0)
     eem.fault(loss, method="PUT", nth=nth)
-    outcome = _run(client, None, _attach(system, *devices[:2]))
+    outcome = run(client, None, attach(system, *devices[:2]))
     assert [row["status"] for row in outcome.rows] == ["done", "done"]
-    assert _groups(eem, *devices[:2]) == ["17", "17"]
+    assert groups_of(eem, *devices[:2]) == ["17", "17"]
     sets = [entry for entry in eem.history(field="group_id") if entry["card"] in devices]
     assert len(sets) == 2
 
@@ -200,10 +149,10 @@ def test_a_lost_answer_to_a_detach_is_read_back(
     eem: Simulator, make_client: MakeClient, system: str, devices: list[str], loss: dict[str, t.Any]
 ) -> None:
     client = make_client(timeout=0.6 if loss["do"] == "delay" else 5.0)
-    _run(client, None, _attach(system, *devices[:2]))
+    run(client, None, attach(system, *devices[:2]))
     eem.fault(loss, method="DELETE")
-    assert [row["status"] for row in _run(client, None, _detach(*devices[:2])).rows] == ["done", "done"]
-    assert _groups(eem, *devices[:2]) == ["4093", "4093"]
+    assert [row["status"] for row in run(client, None, detach(*devices[:2])).rows] == ["done", "done"]
+    assert groups_of(eem, *devices[:2]) == ["4093", "4093"]
 
 
 @pytest.mark.parametrize("nth", [1, 2, 3])
@@ -213,11 +162,11 @@ def test_a_step_that_eem_refuses_for_good_undoes_those_before_it(
     """Composing on a bare system: the group id, then two devices."""
     eem.fault("fail", status=409, code="40900", message="no", method="PUT", nth=nth, times=1)
     with pytest.raises(Failed, match="So nothing is changed") as caught:
-        _run(client, registry, _compose("n", bare))
+        run(client, registry, compose("n", bare))
     assert {card["group_id"] for card in eem.eeios()} == {"4093"}
-    assert _groups(eem, bare) == ["4094"]
-    assert _nodes(registry) == {}
-    assert _held(registry) == []
+    assert groups_of(eem, bare) == ["4094"]
+    assert nodes_in(registry) == {}
+    assert held_in(registry) == []
     hardware = [row["status"] for row in caught.value.rows if row["action"] != "remember"]
     assert hardware == ["undone"] * (nth - 1) + ["failed"] + ["planned"] * (3 - nth)
 
@@ -226,11 +175,11 @@ def test_a_failed_move_gives_the_device_back_to_the_node_that_had_it(
     eem: Simulator, client: Client, system: str, devices: list[str]
 ) -> None:
     other = eem.eesvs()[1]
-    _run(client, None, _attach(other["id"], devices[0], devices[1]))
+    run(client, None, attach(other["id"], devices[0], devices[1]))
     eem.fault("fail", status=409, code="40900", method="PUT", nth=2)
     with pytest.raises(Failed):
-        _run(client, None, _attach(system, devices[0], devices[1], move=True))
-    assert _groups(eem, devices[0], devices[1]) == [other["group_id"]] * 2
+        run(client, None, attach(system, devices[0], devices[1], move=True))
+    assert groups_of(eem, devices[0], devices[1]) == [other["group_id"]] * 2
 
 
 def test_an_undo_that_fails_is_named_with_its_device(
@@ -239,9 +188,9 @@ def test_an_undo_that_fails_is_named_with_its_device(
     eem.fault("fail", status=409, code="40900", method="PUT", nth=2)
     eem.fault("fail", status=409, code="40901", method="DELETE", times=-1)
     with pytest.raises(Failed, match=f"Could not be undone: {devices[0]} back to group 4093") as caught:
-        _run(client, None, _attach(system, *devices[:2]))
+        run(client, None, attach(system, *devices[:2]))
     assert [row["status"] for row in caught.value.rows] == ["done", "failed"]
-    assert _groups(eem, *devices[:2]) == ["17", "4093"]
+    assert groups_of(eem, *devices[:2]) == ["17", "4093"]
 
 
 def test_a_card_that_cannot_be_read_after_a_lost_answer_is_told_as_unknown(
@@ -250,14 +199,14 @@ def test_a_card_that_cannot_be_read_after_a_lost_answer_is_told_as_unknown(
     eem.fault("drop", after=True, method="PUT")
     eem.fault("drop", method="GET", path="^/?devices/0x", times=-1)
     with pytest.raises(Failed, match="is not known, for it cannot be read") as caught:
-        _run(client, registry, _compose("n", system))
+        run(client, registry, compose("n", system))
     assert caught.value.kind == "outcome_unknown"
-    assert _nodes(registry) == {"n": "composing"}
-    assert _held(registry) == []
+    assert nodes_in(registry) == {"n": "composing"}
+    assert held_in(registry) == []
     eem.clear_faults()
-    _run(client, registry, _compose("n", system))
-    assert _run(client, registry, _compose("n", system)).plan == ()
-    assert _nodes(registry) == {"n": "composed"}
+    run(client, registry, compose("n", system))
+    assert run(client, registry, compose("n", system)).plan == ()
+    assert nodes_in(registry) == {"n": "composed"}
     assert [card["group_id"] for card in eem.eeios()].count("17") == 2
 
 
@@ -267,7 +216,7 @@ def test_an_eem_that_stays_away_is_unknown_and_says_so(
     client = make_client(retries=0, timeout=0.5)
     eem.fault("drop", nth=2, times=-1)
     with pytest.raises(Failed, match="is not known"):
-        _run(client, None, _attach(system, *devices[:2]))
+        run(client, None, attach(system, *devices[:2]))
 
 
 # Others change what we are about to change
@@ -279,8 +228,8 @@ def test_a_device_that_somebody_takes_in_between_is_left_to_them_and_another_is_
     gpus = [card["id"] for card in eem.eeios() if card.get("pcie_class_code", "").startswith("0x3")]
     other = eem.eesvs()[1]
     eem.fault("change", card=gpus[0], set={"group_id": other["group_id"]}, method="PUT")
-    outcome = _run(client, registry, _compose("n", system))
-    assert _groups(eem, gpus[0]) == [other["group_id"]]
+    outcome = run(client, registry, compose("n", system))
+    assert groups_of(eem, gpus[0]) == [other["group_id"]]
     assert {row["device"] for row in outcome.rows if row["action"] == "attach"} == set(gpus[1:3])
 
 
@@ -290,8 +239,8 @@ def test_a_named_device_that_somebody_takes_in_between_is_refused_and_the_rest_u
     other = eem.eesvs()[1]
     eem.fault("change", card=devices[1], set={"group_id": other["group_id"]}, method="PUT", nth=2)
     with pytest.raises(Failed, match=f"{devices[1]} is attached to {other['id']}"):
-        _run(client, None, _attach(system, *devices[:2]))
-    assert _groups(eem, *devices[:2]) == ["4093", other["group_id"]]
+        run(client, None, attach(system, *devices[:2]))
+    assert groups_of(eem, *devices[:2]) == ["4093", other["group_id"]]
 
 
 def test_an_undo_does_not_take_a_device_from_whoever_got_it_in_between(
@@ -305,8 +254,8 @@ def test_an_undo_does_not_take_a_device_from_whoever_got_it_in_between(
         nth=2,
     )
     with pytest.raises(Failed, match="which this run did not give it"):
-        _run(client, None, _attach(system, *devices[:2]))
-    assert _groups(eem, *devices[:2]) == [other["group_id"], "4093"]
+        run(client, None, attach(system, *devices[:2]))
+    assert groups_of(eem, *devices[:2]) == [other["group_id"], "4093"]
 
 
 def test_a_card_that_changed_without_its_group_is_planned_again_and_attached(
@@ -314,8 +263,8 @@ def test_a_card_that_changed_without_its_group_is_planned_again_and_attached(
 ) -> None:
     eem.fault("change", card=devices[0], set={"uid_switch_status": "on"}, method="PUT")
     executor = Executor(client, PODM, None, "a test")
-    executor.run(_attach(system, devices[0]))
-    assert _groups(eem, devices[0]) == ["17"]
+    executor.run(attach(system, devices[0]))
+    assert groups_of(eem, devices[0]) == ["17"]
     assert any("Planned again" in said for said in executor.waited)
 
 
@@ -325,7 +274,7 @@ def test_a_card_that_never_keeps_still_is_given_up_after_as_many_plans_as_retrie
     eem.fault("change", card=devices[0], set={"model": "x"}, method="PUT", times=-1)
     eem.reset_stats()
     with pytest.raises(ExpetherError) as caught:
-        _run(client, None, _attach(system, devices[0]))
+        run(client, None, attach(system, devices[0]))
     assert caught.value.kind == "stale"
     assert eem.stats()["by_method"]["PUT"] == 1 + client.settings.retries
 
@@ -333,11 +282,11 @@ def test_a_card_that_never_keeps_still_is_given_up_after_as_many_plans_as_retrie
 def test_a_group_id_that_another_client_takes_at_the_same_moment_is_given_up_for_another(
     eem: Simulator, client: Client, registry: SqliteRegistry, bare: str
 ) -> None:
-    group = _run(client, None, lambda world: Draft(_compose("n", bare)(world).plan), check=True).fabric.systems[bare].group_id
+    group = run(client, None, lambda world: Draft(compose("n", bare)(world).plan), check=True).fabric.systems[bare].group_id
     thief = eem.eesvs()[1]["id"]
     eem.fault("change", after=True, card=thief, set={"group_id": group}, method="PUT", path=bare)
-    _run(client, registry, _compose("n", bare))
-    ours = _groups(eem, bare)[0]
+    run(client, registry, compose("n", bare))
+    ours = groups_of(eem, bare)[0]
     assert ours not in (group, "4094")
     assert sorted(card["group_id"] for card in eem.eeios()).count(ours) == 2
     assert eem.card(thief)["group_id"] == group
@@ -349,9 +298,9 @@ def test_an_eem_of_any_kind_is_served(
     eem: Simulator, client: Client, registry: SqliteRegistry, bare: str, conditional: str, enforce: str
 ) -> None:
     eem.set_options(conditional=conditional, enforce=enforce)
-    _run(client, registry, _compose("n", bare))
-    assert [card["group_id"] for card in eem.eeios()].count(_groups(eem, bare)[0]) == 2
-    _run(client, registry, _release("n"))
+    run(client, registry, compose("n", bare))
+    assert [card["group_id"] for card in eem.eeios()].count(groups_of(eem, bare)[0]) == 2
+    run(client, registry, release("n"))
     assert {card["group_id"] for card in eem.eeios()} == {"4093"}
     assert client.conditional is (conditional != "refuse")
 
@@ -390,14 +339,14 @@ def test_runs_at_once_share_the_pool_and_give_nothing_twice(
     eem.set_options(enforce=enforce, conditional="honour" if enforce == "strict" else "ignore")
     clients = [make_client(timeout=5.0) for dummy in range(8)]
     results = _side_by_side(
-        8, lambda place: _run(clients[place], open_registry(registry.path), _compose(f"n{place}"))
+        8, lambda place: run(clients[place], open_registry(registry.path), compose(f"n{place}"))
     )
     assert [result for result in results if not isinstance(result, Outcome)] == []
     attached = [entry for entry in eem.history(field="group_id") if entry["to"] != "4093"]
     assert len({entry["card"] for entry in attached}) == len(attached) == 16 + 1  # the last system gets a group id too
     nodes = registry.all("nodes")
     assert len({node.body["index"] for node in nodes}) == 8
-    assert _held(registry) == []
+    assert held_in(registry) == []
 
 
 def test_of_runs_at_once_that_want_too_much_some_are_refused_and_leave_nothing(
@@ -406,14 +355,14 @@ def test_of_runs_at_once_that_want_too_much_some_are_refused_and_leave_nothing(
     _only_gpus(eem, systems=8, devices=5)
     clients = [make_client(timeout=5.0) for dummy in range(4)]
     results = _side_by_side(
-        4, lambda place: _run(clients[place], open_registry(registry.path), _compose(f"n{place}"))
+        4, lambda place: run(clients[place], open_registry(registry.path), compose(f"n{place}"))
     )
     refused = [result for result in results if isinstance(result, Refused)]
     assert len(refused) == 2, results
     assert all("2 GPU wanted, 1 free" in error.message for error in refused)
     assert len(registry.all("nodes")) == 2
     assert len(eem.history(field="group_id")) == 4
-    assert _held(registry) == []
+    assert held_in(registry) == []
 
 
 def test_what_a_killed_run_held_is_taken_over(
@@ -426,7 +375,7 @@ def test_what_a_killed_run_held_is_taken_over(
 
     def work() -> None:
         eem.fault("freeze", after=True, method="PUT", nth=2)
-        _run(client, open_registry(registry.path), _compose("n", system))
+        run(client, open_registry(registry.path), compose("n", system))
 
     child = multiprocessing.get_context("fork").Process(target=work)
     child.start()
@@ -438,13 +387,13 @@ def test_what_a_killed_run_held_is_taken_over(
     os.kill(child.pid, signal.SIGKILL)
     child.join()
     eem.clear_faults()
-    assert _nodes(registry) == {"n": "composing"}
-    assert len(_held(registry)) >= 3
-    outcome = _run(client, registry, _compose("n", system))
-    assert _nodes(registry) == {"n": "composed"}
+    assert nodes_in(registry) == {"n": "composing"}
+    assert len(held_in(registry)) >= 3
+    outcome = run(client, registry, compose("n", system))
+    assert nodes_in(registry) == {"n": "composed"}
     assert outcome.plan
     assert [card["group_id"] for card in eem.eeios()].count("17") == 2
-    assert _held(registry) == []
+    assert held_in(registry) == []
 
 
 # What an attack on all this found
@@ -456,15 +405,15 @@ def test_a_system_keeps_its_new_group_while_a_device_that_could_not_be_undone_is
     eem.fault("fail", status=409, code="40900", method="PUT", nth=3)
     eem.fault("fail", status=409, code="40901", method="DELETE", times=1)
     with pytest.raises(Failed, match="the system keeps group") as caught:
-        _run(client, registry, _compose("n", bare))
-    group = _groups(eem, bare)[0]
+        run(client, registry, compose("n", bare))
+    group = groups_of(eem, bare)[0]
     assert group != "4094"
     assert [card["group_id"] for card in eem.eeios()].count(group) == 1
     assert caught.value.changed
-    assert _nodes(registry) == {"n": "composing"}
-    _run(client, registry, _compose("n", bare))
+    assert nodes_in(registry) == {"n": "composing"}
+    run(client, registry, compose("n", bare))
     assert [card["group_id"] for card in eem.eeios()].count(group) == 2
-    _run(client, registry, _release("n"))
+    run(client, registry, release("n"))
     assert {card["group_id"] for card in eem.eeios()} == {"4093"}
 
 
@@ -472,33 +421,35 @@ def test_a_device_that_was_detached_and_taken_while_the_answer_was_lost_is_left_
     eem: Simulator, client: Client, system: str, devices: list[str]
 ) -> None:
     other = eem.eesvs()[1]
-    _run(client, None, _attach(system, devices[0]))
+    run(client, None, attach(system, devices[0]))
     taken = {"do": "change", "card": devices[0], "set": {"group_id": other["group_id"]}, "after": True}
     eem.fault({"do": "drop", "after": True}, taken, method="DELETE")
-    outcome = _run(client, None, _detach(devices[0]))
+    outcome = run(client, None, detach(devices[0]))
     assert [row["status"] for row in outcome.rows] == ["done"]
-    assert _groups(eem, devices[0]) == [other["group_id"]]
+    assert groups_of(eem, devices[0]) == [other["group_id"]]
 
 
 def test_a_move_does_not_take_the_device_from_whoever_got_it_on_the_way(
     eem: Simulator, client: Client, system: str, devices: list[str]
 ) -> None:
     first, thief = eem.eesvs()[1], eem.eesvs()[2]
-    _run(client, None, _attach(first["id"], devices[0]))
+    run(client, None, attach(first["id"], devices[0]))
     eem.fault("change", card=devices[0], set={"group_id": thief["group_id"]}, method="PUT")
     with pytest.raises(Failed, match="somebody else has taken it"):
-        _run(client, None, _attach(system, devices[0], move=True))
-    assert _groups(eem, devices[0]) == [thief["group_id"]]
+        run(client, None, attach(system, devices[0], move=True))
+    assert groups_of(eem, devices[0]) == [thief["group_id"]]
 
 
 def test_a_node_is_not_forgotten_while_eem_does_not_list_its_system(
     eem: Simulator, client: Client, registry: SqliteRegistry, system: str
 ) -> None:
-    _run(client, registry, _compose("n", system))
-    eem.fault("garbage", body='{"devices": []}', path="^/?devices/detail")
+    run(client, registry, compose("n", system))
+    eem.delete_card(system)
+    for device in [card["id"] for card in eem.eeios() if card["group_id"] == "17"]:
+        eem.delete_card(device)
     with pytest.raises(Refused, match="EEM lists neither system"):
-        _run(client, registry, _release("n"))
-    assert _nodes(registry) == {"n": "composed"}
+        run(client, registry, release("n"))
+    assert nodes_in(registry) == {"n": "composed"}
 
 
 def test_a_failing_run_leaves_the_node_that_another_run_has_composed_meanwhile(
@@ -507,17 +458,17 @@ def test_a_failing_run_leaves_the_node_that_another_run_has_composed_meanwhile(
     first = [True]
 
     def draft(world: World) -> Draft:
-        made = _compose("n", system)(world)
+        made = compose("n", system)(world)
         if first.pop() if first else False:  # another run composes the node between our plan and our claims
-            _run(make_client(), open_registry(registry.path), _compose("n", system))
+            run(make_client(), open_registry(registry.path), compose("n", system))
             return made
         extended = parse_properties({"devices": [{"type": "GPU", "count": 3}]})
         return Draft(plan_compose(world, t.cast(Node, made.node), extended), made.node)
 
     eem.fault("fail", status=409, code="40900", method="PUT", nth=3)
     with pytest.raises(Failed, match="So nothing is changed"):
-        _run(client, registry, draft)
-    assert _nodes(registry) == {"n": "composed"}
+        run(client, registry, draft)
+    assert nodes_in(registry) == {"n": "composed"}
     assert [card["group_id"] for card in eem.eeios()].count("17") == 2
 
 
@@ -526,9 +477,9 @@ def test_a_change_that_eem_may_still_carry_out_is_not_called_nothing(
 ) -> None:
     eem.fault("freeze", method="PUT", nth=2)
     with pytest.raises(Failed, match="EEM may still carry it out") as caught:
-        _run(make_client(timeout=0.6, retries=0), registry, _compose("n", system))
+        run(make_client(timeout=0.6, retries=0), registry, compose("n", system))
     assert caught.value.changed
-    assert _nodes(registry) == {"n": "composing"}
+    assert nodes_in(registry) == {"n": "composing"}
 
 
 def test_a_run_whose_claims_another_has_taken_over_undoes_nothing_and_forgets_nothing(
@@ -539,10 +490,10 @@ def test_a_run_whose_claims_another_has_taken_over_undoes_nothing_and_forgets_no
     calls = []
     monkeypatch.setattr(Claims, "renew", lambda self: calls.append(1) or len(calls) < 2)
     with pytest.raises(Failed, match="another run has taken them over") as caught:
-        _run(client, registry, _compose("n", system))
+        run(client, registry, compose("n", system))
     assert caught.value.kind == "claims_lost"
     assert [card["group_id"] for card in eem.eeios()].count("17") == 1
-    assert _nodes(registry) == {"n": "composing"}
+    assert nodes_in(registry) == {"n": "composing"}
 
 
 @pytest.mark.parametrize("nth", [1, 2])
@@ -560,9 +511,9 @@ def test_a_registry_that_cannot_be_written_is_told_as_it_is(
 
     monkeypatch.setattr(registry, "commit", failing)
     with pytest.raises(RegistryError if nth == 1 else Failed, match="disk full") as caught:
-        _run(client, registry, _compose("n", system))
+        run(client, registry, compose("n", system))
     assert {card["group_id"] for card in eem.eeios()} == {"4093"}
-    assert _nodes(registry) == {}
+    assert nodes_in(registry) == {}
     if isinstance(caught.value, Failed):
         assert {row["status"] for row in caught.value.rows} == {"undone"}
         assert not caught.value.changed
@@ -571,7 +522,7 @@ def test_a_registry_that_cannot_be_written_is_told_as_it_is(
 def test_a_node_that_is_extended_is_composing_until_it_is_whole(
     eem: Simulator, client: Client, registry: SqliteRegistry, system: str
 ) -> None:
-    _run(client, registry, _compose("n", system))
+    run(client, registry, compose("n", system))
     seen = []
 
     def more(world: World) -> Draft:
@@ -579,10 +530,10 @@ def test_a_node_that_is_extended_is_composing_until_it_is_whole(
         return Draft(plan_compose(world, node, parse_properties({"devices": [{"type": "GPU", "count": 3}]})), node)
 
     eem.fault("delay", seconds=0.4, method="PUT")
-    runner = threading.Thread(target=lambda: _run(client, open_registry(registry.path), more))
+    runner = threading.Thread(target=lambda: run(client, open_registry(registry.path), more))
     runner.start()
     while runner.is_alive():
-        seen.append(_nodes(registry)["n"])
+        seen.append(nodes_in(registry)["n"])
         runner.join(0.02)
     assert "composing" in seen
-    assert _nodes(registry) == {"n": "composed"}
+    assert nodes_in(registry) == {"n": "composed"}

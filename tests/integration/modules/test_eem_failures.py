@@ -174,7 +174,7 @@ def test_reads_are_tried_again_and_the_user_is_told(ansible: Ansible, eem: Simul
     for result in run.results[: len(faults)]:
         assert [request["method"] for request in result.wire][:2] == ["GET", "GET"]
         assert len(result.changes) == 1
-        assert any(warning.startswith("Asked EEM again after") for warning in result.warnings)
+        assert any(warning.startswith("Asked EEM again: ") for warning in result.warnings)
     assert [len(result.wire) for result in run.results[len(faults) :]] == [1, 1]
 
 

@@ -442,14 +442,15 @@ def release_request(choices: _Choices, calm: bool | None) -> Request:
     """Return the release of some nodes, some with a system that EEM does not list any more."""
     place = choices.part()
     fleet = _fleet(choices, calm)
-    groups: dict[str, str | None] = {node.uuid: fleet.card(node.system)["group_id"] for node in fleet.nodes.values()}
+    for system, node in fleet.nodes.items():
+        fleet.nodes[system] = node._replace(group_id=fleet.card(system)["group_id"])
     for number in range(place.pick(0, 0, 1, 2)):
-        node = node_on(90 + number, f"gone{number}")
+        group_id = place.pick("900", "900", "17", FREE, NONE, None)
+        node = node_on(90 + number, f"gone{number}")._replace(group_id=group_id)
         fleet.nodes[node.system] = node
-        groups[node.uuid] = place.pick("900", "900", "17", FREE, NONE, None)
-    nodes = sorted(fleet.nodes.values())
+    nodes = sorted(fleet.nodes.values(), key=lambda node: node.uuid)
     released = list(dict.fromkeys(place.some(nodes, 3))) if nodes else []
-    return Request("release", fleet, {"nodes": released, "group_ids": groups})
+    return Request("release", fleet, {"nodes": released})
 
 
 def manage_request(choices: _Choices, calm: bool | None) -> Request:

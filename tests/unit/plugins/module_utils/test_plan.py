@@ -117,7 +117,7 @@ def test_a_silent_or_disabled_system_can_be_managed() -> None:
 def test_releasing_detaches_then_forgets() -> None:
     node = node_on(0, "node0", "managed")
     place = world([eesv(0, "17"), eeio(0, "17"), eeio(1, "17"), eeio(2)], [node])
-    assert plan_release(place, [node], {}) == (
+    assert plan_release(place, [node]) == (
         Step("detach", device_id(0), "node0", system_id(0), "17", FREE),
         Step("detach", device_id(1), "node0", system_id(0), "17", FREE),
         Step("forget", None, "node0", system_id(0), "managed", None),

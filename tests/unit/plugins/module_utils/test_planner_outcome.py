@@ -242,9 +242,8 @@ def test_releasing_frees_the_devices_of_the_nodes_and_no_others(request: Request
         if node.system in listed:
             expected = {record["id"] for record in devices_of(records, node.system)}
         else:
-            group_id = request.arguments["group_ids"][node.uuid]
-            stranded = group_id not in (None, FREE) and not systems_in(records, group_id)
-            expected = {record["id"] for record in devices_in(records, group_id)} if stranded else set()
+            stranded = node.group_id not in (None, FREE) and not systems_in(records, node.group_id)
+            expected = {record["id"] for record in devices_in(records, node.group_id)} if stranded else set()
         assert expected <= {record["id"] for record in devices_in(later, FREE)}
         assert expected <= {step.device for step in plan}
     moved = {record["id"] for record in records} - {record["id"] for record in later if record in records}

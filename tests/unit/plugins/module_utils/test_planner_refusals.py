@@ -328,7 +328,7 @@ def test_a_device_that_software_may_not_change_is_not_detached(record: Record, r
     error = refused(plan_detach, place, [device_id(0)])
     assert error.message == f"Cannot detach: {device_id(0)} {reason}."
     if record["group_id"] == "17":
-        assert refused(plan_release, place, [node_on(0, "node0")], {}).message == error.message
+        assert refused(plan_release, place, [node_on(0, "node0")]).message == error.message
 
 
 def test_purge_is_refused_where_what_is_over_may_not_be_detached() -> None:
@@ -344,30 +344,34 @@ def test_purge_is_refused_where_what_is_over_may_not_be_detached() -> None:
 def test_a_node_that_shares_its_group_is_not_released_while_there_are_devices_in_it() -> None:
     records = [eesv(0, "17"), eesv(1, "17")]
     node = node_on(0, "node0")
-    error = refused(
-        plan_release, world([*records, eeio(0, "17", eesv_mac_address=mac(system_id(0)))], [node]), [node], {}
-    )
+    error = refused(plan_release, world([*records, eeio(0, "17", eesv_mac_address=mac(system_id(0)))], [node]), [node])
     assert f"System {system_id(0)} shares its group id 17 with {system_id(1)}" in error.message
-    assert [step.action for step in plan_release(world(records, [node]), [node], {})] == ["forget"]
+    assert [step.action for step in plan_release(world(records, [node]), [node])] == ["forget"]
 
 
 def test_what_is_stranded_where_a_lost_system_was_is_freed_with_its_node() -> None:
-    node = node_on(9, "lost")
+    node = node_on(9, "lost")._replace(group_id="21")
     place = world([eesv(0, "17"), eeio(0, "21"), eeio(1, "22"), eeio(2)], [node])
-    steps = plan_release(place, [node], {node.uuid: "21"})
+    steps = plan_release(place, [node])
     assert [(step.action, step.device) for step in steps] == [("detach", device_id(0)), ("forget", None)]
 
 
 @pytest.mark.parametrize("group_id", ["17", FREE, NONE, None, ""])
 def test_of_a_lost_system_that_has_left_nothing_behind_nothing_is_freed_or_forgotten(group_id: str | None) -> None:
-    node = node_on(9, "lost")
+    node = node_on(9, "lost")._replace(group_id=group_id)
     place = world([eesv(0, "17"), eeio(0, "17"), eeio(1), eeio(2, NONE)], [node])
-    assert "nor devices that it has left behind" in refused(plan_release, place, [node], {node.uuid: group_id}).message
+    assert "nor devices that it has left behind" in refused(plan_release, place, [node]).message
+
+
+def test_the_group_of_a_node_whose_system_is_not_listed_now_is_not_given_to_another() -> None:
+    lost = node_on(9, "lost")._replace(group_id="16")
+    place = world([eesv(0, NONE), eeio(0)], [lost])
+    assert [step.new for step in plan_attach(place, system_id(0), [device_id(0)])] == ["17", "17"]
 
 
 def test_two_lost_systems_of_one_group_free_its_devices_once() -> None:
-    nodes = [node_on(8, "lost8"), node_on(9, "lost9")]
-    steps = plan_release(world([eeio(0, "21")], nodes), nodes, {node.uuid: "21" for node in nodes})
+    nodes = [node_on(number, f"lost{number}")._replace(group_id="21") for number in (8, 9)]
+    steps = plan_release(world([eeio(0, "21")], nodes), nodes)
     assert [step.action for step in steps].count("detach") == 1
 
 
@@ -450,8 +454,8 @@ def test_every_card_that_a_plan_would_touch_is_waited_for() -> None:
         ("detach", by_system, system_id(0), lambda place: plan_detach(place, [device_id(0)])),
         ("move", by_device, device_id(0), lambda place: plan_attach(place, system_id(1), [device_id(0)], True)),
         ("move", by_system, system_id(0), lambda place: plan_attach(place, system_id(1), [device_id(0)], True)),
-        ("release", by_device, device_id(0), lambda place: plan_release(place, [node], {})),
-        ("release", by_system, system_id(0), lambda place: plan_release(place, [node], {})),
+        ("release", by_device, device_id(0), lambda place: plan_release(place, [node])),
+        ("release", by_system, system_id(0), lambda place: plan_release(place, [node])),
         ("manage", by_system, system_id(0), lambda place: plan_manage(place._replace(nodes={}), node)),
         (
             "compose",
@@ -502,4 +506,4 @@ def test_the_uuid_of_a_node_tells_whether_a_system_is_its_own() -> None:
 
 def test_a_node_is_not_forgotten_while_eem_lists_no_card_at_all() -> None:
     node = node_on(0, "node0")
-    assert "EEM lists neither system" in refused(plan_release, world([], [node]), [node], {node.uuid: "17"}).message
+    assert "EEM lists neither system" in refused(plan_release, world([], [node]), [node]).message

@@ -1,0 +1,257 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The executor waits: for an EEM that restarts or does not answer, and for other runs; and not for ever."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+import typing as t
+import uuid
+
+import pytest
+from ansible_collections.nec.expether.plugins.module_utils._claims import WHOLE, Claims
+from ansible_collections.nec.expether.plugins.module_utils._client import Client
+from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, Refused
+from ansible_collections.nec.expether.plugins.module_utils._executor import Executor, Failed
+from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft
+from ansible_collections.nec.expether.plugins.module_utils._names import device_uuid
+from ansible_collections.nec.expether.plugins.module_utils._plan import World
+from ansible_collections.nec.expether.plugins.module_utils._registry import NEVER, REQUIRED, Change, Registry
+from ansible_collections.nec.expether.plugins.module_utils._registry_sqlite import SqliteRegistry
+from eemsim.client import Simulator
+from executor_runs import (
+    PODM,
+    MakeClient,
+    attach,
+    compose,
+    groups_of,
+    held_in,
+    nodes_in,
+    release,
+    run,
+)
+
+RESTART = {"down": 0.3, "starting": 0.3, "empty": 0.5, "mode": "reset"}
+
+
+@pytest.fixture(name="system")
+def fixture_system(eem: Simulator) -> str:
+    return str(eem.eesvs()[0]["id"])
+
+
+@pytest.fixture(name="devices")
+def fixture_devices(eem: Simulator) -> list[str]:
+    return [str(record["id"]) for record in eem.eeios()]
+
+
+@pytest.fixture(name="other_run")
+def fixture_other_run(registry: SqliteRegistry) -> t.Iterator[Claims]:
+    """Claims of another run, of this very process, so of one that is alive."""
+    yield Claims(registry, PODM, "the other run", 60.0)
+
+
+# For an EEM that restarts
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+@pytest.mark.parametrize("after", [False, True])
+def test_a_restart_in_the_middle_of_a_run_is_waited_for_and_each_card_is_changed_once(
+    eem: Simulator, client: Client, registry: SqliteRegistry, system: str, nth: int, after: bool
+) -> None:
+    eem.fault({"do": "restart", "after": after, **RESTART}, method="PUT", nth=nth)
+    outcome = run(client, registry, compose("n", system))
+    assert {row["status"] for row in outcome.rows} == {"done"}
+    assert len(eem.history(field="group_id")) == 2
+    assert nodes_in(registry) == {"n": "composed"}
+    assert client.waited
+
+
+def test_a_restart_while_steps_are_undone_is_waited_for(
+    eem: Simulator, client: Client, system: str, devices: list[str]
+) -> None:
+    eem.fault("fail", status=409, code="40900", method="PUT", nth=3)
+    eem.fault({"do": "restart", **RESTART}, method="DELETE")
+    with pytest.raises(Failed, match="So nothing is changed"):
+        run(client, None, attach(system, *devices[:3]))
+    assert set(groups_of(eem, *devices)) == {"4093"}
+
+
+def test_a_list_that_lost_most_cards_in_the_middle_of_a_run_is_not_planned_from(
+    eem: Simulator, client: Client, registry: SqliteRegistry, system: str, devices: list[str]
+) -> None:
+    few = {"devices": [eem.card(system), eem.card(devices[11])], "timestamp": "1"}
+    eem.fault("fail", code="50003", method="PUT")
+    eem.fault({"do": "garbage", "body": json.dumps(few)}, path="devices/detail", nth=2, times=3)
+    executor = Executor(client, PODM, registry, "a test")
+    outcome = executor.run(compose("n", system))
+    assert {row["status"] for row in outcome.rows} == {"done"}
+    assert any("cards that it listed before" in sentence for sentence in executor.waited)
+
+
+def test_an_eem_that_lists_no_card_at_all_is_waited_for_if_the_registry_knows_cards(
+    eem: Simulator, client: Client, registry: SqliteRegistry, system: str
+) -> None:
+    run(client, registry, compose("n", system))
+    eem.fault("garbage", body='{"devices": []}', path="devices/detail", times=3)
+    assert [step.action for step in run(client, registry, release("n")).plan] == ["detach", "detach", "forget"]
+
+
+def test_an_eem_that_never_lists_its_cards_again_is_refused_in_a_sentence(
+    eem: Simulator, make_client: MakeClient, registry: SqliteRegistry, system: str
+) -> None:
+    run(make_client(), registry, compose("n", system))
+    eem.fault("garbage", body='{"devices": []}', path="devices/detail", times=-1)
+    with pytest.raises(Refused, match="EEM does not list any of the cards that it had; it may have just started"):
+        run(make_client(timeout=0.2, retries=0), registry, release("n"))
+    assert nodes_in(registry) == {"n": "composed"}
+
+
+def test_an_eem_without_cards_of_which_nothing_is_known_is_not_waited_for(
+    eem: Simulator, make_client: MakeClient, registry: SqliteRegistry
+) -> None:
+    eem.reset(devices=[])
+    gone = {"podm_id": PODM, "device_id": "0x8cdf9d120000", "missing_since": "2026-01-01T00:00:00Z"}
+    eem.reset_stats()
+    registry.commit([Change("devices", device_uuid(uuid.UUID(PODM), "0x8cdf9d120000"), _device_body(gone), NEVER)])
+    with pytest.raises(Refused):
+        run(make_client(), registry, compose("n"))
+    assert eem.stats()["requests"] == 1
+
+
+def _device_body(known: dict[str, t.Any]) -> dict[str, t.Any]:
+    return {**dict.fromkeys(REQUIRED["devices"]), **known}
+
+
+# For an EEM that does not answer
+
+
+def test_after_a_change_an_eem_is_asked_for_longer_than_before_it(
+    eem: Simulator, make_client: MakeClient, system: str, devices: list[str]
+) -> None:
+    """Before it C(retries) tries are enough; after it somebody must learn what the change did."""
+    client = make_client(retries=1)
+    eem.fault("status", status=503, method="GET", times=2)
+    with pytest.raises(ExpetherError, match="503"):
+        run(client, None, attach(system, devices[0]))
+    eem.clear_faults()
+    eem.fault("drop", after=True, method="PUT")
+    eem.fault("status", status=503, method="GET", path="devices/0x", times=5)
+    assert run(make_client(retries=1), None, attach(system, devices[0])).rows[0]["status"] == "done"
+    assert len(eem.history(field="group_id")) == 1
+
+
+def test_a_frozen_eem_uses_up_one_patience_and_not_one_for_each_wait(
+    eem: Simulator, make_client: MakeClient, registry: SqliteRegistry, system: str
+) -> None:
+    client = make_client(timeout=0.5, retries=3)
+    eem.fault("freeze", nth=2, times=-1)
+    started = time.monotonic()
+    with pytest.raises(Failed, match="is not known"):
+        run(client, registry, compose("n", system))
+    # Two seconds of patience, one more answer each of the run and of its undoing, and a busy machine.
+    assert time.monotonic() - started < 6
+    assert client.patience.left < 1
+    assert held_in(registry) == []
+
+
+def test_a_change_of_unknown_outcome_is_read_again_when_the_rest_is_undone(
+    eem: Simulator, make_client: MakeClient, system: str, devices: list[str]
+) -> None:
+    """EEM made the change after all when nobody looked any more; it is taken back with the others."""
+    eem.fault("drop", after=True, method="PUT", nth=2)
+    eem.fault("drop", method="GET", path="devices/0x", times=1)
+    with pytest.raises(Failed) as caught:
+        run(make_client(timeout=0.01, retries=0), None, attach(system, *devices[:2]))
+    assert groups_of(eem, *devices[:2]) == ["4093", "4093"], caught.value.message
+    assert [row["status"] for row in caught.value.rows] == ["undone", "undone"]
+    assert not caught.value.changed
+
+
+# For other runs
+
+
+def _later(seconds: float, work: t.Callable[[], object]) -> contextlib.AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def running() -> t.Iterator[None]:
+        timer = threading.Timer(seconds, work)
+        timer.start()
+        yield
+        timer.join()
+
+    return running()
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_run_and_its_check_wait_for_the_system_that_another_run_holds(
+    client: Client, registry: SqliteRegistry, system: str, other_run: Claims, check: bool
+) -> None:
+    other_run.take(other_run.look()[0], [system])
+    executor = Executor(client, PODM, registry, "a test")
+    with _later(0.3, lambda: other_run.release(changed=False)):
+        outcome = executor.run(compose("n", system), check)
+    assert {row["status"] for row in outcome.rows} == {"planned" if check else "done"}
+    assert executor.waited == [f"Waited for other runs: {system} held by the other run."]
+
+
+def test_a_run_whose_new_plan_must_wait_gives_back_what_it_held(
+    eem: Simulator, client: Client, registry: SqliteRegistry, system: str, devices: list[str], other_run: Claims
+) -> None:
+    """Two that hold something and wait for each other would wait for ever."""
+    seen: list[list[str]] = []
+
+    def draft(world: World) -> Draft:
+        if not seen:
+            seen.append([])
+            return attach(system, devices[0])(world)
+        if len(seen) == 1:
+            other_run.take(other_run.look()[0], [devices[1]])
+            seen.append([])
+            return attach(system, devices[1])(world._replace(held={devices[1]: "the other run"}))
+        return attach(system, devices[0])(world)
+
+    def other_ends() -> None:
+        seen.append(held_in(registry))
+        other_run.release(changed=False)
+
+    eem.fault("fail", code="50003", method="PUT")
+    with _later(0.5, other_ends):
+        run(client, registry, draft)
+    assert seen[2] == [devices[1]]
+    assert groups_of(eem, devices[0]) == ["17"]
+
+
+def test_nothing_is_claimed_beside_a_run_that_forgets_the_pod_manager(
+    client: Client, registry: SqliteRegistry, system: str, other_run: Claims
+) -> None:
+    other_run.take(other_run.look()[0], [WHOLE])
+    executor = Executor(client, PODM, registry, "a test")
+    with _later(0.3, lambda: other_run.release(changed=True)):
+        executor.run(compose("n", system))
+    assert executor.waited == ["Waited for other runs: the pod manager held by the other run."]
+
+
+def test_a_run_that_forgets_the_pod_manager_waits_for_all_others(
+    client: Client, registry: SqliteRegistry, system: str, other_run: Claims
+) -> None:
+    run(client, registry, compose("n", system))
+    other_run.take(other_run.look()[0], ["0x8cdf9d1200ff"])
+    executor = Executor(client, PODM, registry, "a test", whole=True)
+    with _later(0.3, lambda: other_run.release(changed=False)):
+        executor.run(release("n"))
+    assert len(executor.waited) == 1
+    assert nodes_in(registry) == {}
+
+
+def test_steps_are_not_undone_that_another_run_has_taken_over(
+    eem: Simulator, client: Client, registry: Registry, system: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eem.fault("fail", status=409, code="40900", method="PUT", nth=2)
+    calls: list[int] = []
+    monkeypatch.setattr(Claims, "renew", lambda self: calls.append(1) or len(calls) < 3)
+    with pytest.raises(Failed, match="not tried: another run has taken it over"):
+        run(client, registry, compose("n", system))
+    assert [card["group_id"] for card in eem.eeios()].count("17") == 1
