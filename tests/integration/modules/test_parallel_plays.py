@@ -1,0 +1,91 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Many plays at once on one registry: eight forks of ansible-playbook that want devices of one pool."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import typing as t
+
+import pytest
+from eemsim.client import Simulator
+from module_runs import Ansible, Task, call
+
+HOSTS = [f"play{number}" for number in range(8)]
+Forks = t.Callable[[dict[str, t.Any]], dict[str, dict[str, t.Any]]]
+
+pytestmark = pytest.mark.parametrize("enforce", ["strict", "none"])
+
+
+@pytest.fixture(name="pool")
+def fixture_pool(eem: Simulator, enforce: str) -> list[str]:
+    """Sixteen GPUs and eight systems, half of them without a group id; EEM keeps its rules, or none and no condition."""
+    eem.reset(eesv=8, eeio=48, no_group=4, style="plain")
+    gpus = [card for card in eem.eeios() if card["pcie_class_code"].startswith("0x3")]
+    eem.reset(devices=[*eem.eesvs(), *gpus])
+    eem.set_options(enforce=enforce, conditional="honour" if enforce == "strict" else "ignore")
+    return [card["id"] for card in gpus]
+
+
+@pytest.fixture(name="forks")
+def fixture_forks(ansible: Ansible, rack1: Task, pool: list[str]) -> Forks:
+    """Gives one task to all hosts at once; returns of each what the task failed with, or nothing."""
+    assert len(pool) == 16
+    ansible.play(rack1)
+
+    def play(options: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
+        task = {"nec.expether.expether_node": {"podm": "rack1", "name": "{{ inventory_hostname }}", **options}}
+        local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+        inventory, playbook = ansible.folder / "forks.json", ansible.folder / "forks.yml"
+        inventory.write_text(json.dumps({"all": {"hosts": dict.fromkeys(HOSTS, local)}}), encoding="utf-8")
+        playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [task]}]), encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, "-m", "ansible", "playbook", "--forks=8", f"--inventory={inventory}", str(playbook)],
+            env={key: value for key, value in ansible.environment.items() if key != "ANSIBLE_CALLBACKS_ENABLED"},
+            cwd=ansible.folder,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=110,
+        )
+        assert "Traceback" not in done.stdout + done.stderr, done.stdout
+        failed = dict(re.findall(r"^fatal: \[(\w+)\]: FAILED! => (.*)$", done.stdout, re.MULTILINE))
+        assert len(re.findall(r"^(?:changed|fatal): ", done.stdout, re.MULTILINE)) == len(HOSTS), done.stdout
+        return {host: json.loads(found) for host, found in failed.items()}
+
+    return play
+
+
+def test_eight_that_compose_two_of_sixteen_all_succeed(
+    ansible: Ansible, eem: Simulator, forks: Forks, pool: list[str]
+) -> None:
+    assert forks({"properties": {"devices": [{"type": "GPU", "count": 2}]}}) == {}
+    changes = eem.history(field="group_id")
+    assert sorted(change["card"] for change in changes if change["card"] in pool) == pool
+    systems = [card["group_id"] for card in eem.eesvs()]
+    assert len(set(systems)) == 8
+    assert len(changes) == 16 + 4, "each card's group is set once"
+    assert all([card["group_id"] for card in eem.eeios()].count(group) == 2 for group in systems)
+    nodes = ansible.play(call("node_info"))[0]["nodes"]
+    assert sorted(node["name"] for node in nodes) == HOSTS
+    assert {node["state"] for node in nodes} == {"composed"}
+
+
+def test_of_eight_that_want_three_of_sixteen_five_succeed_and_three_leave_nothing(
+    ansible: Ansible, eem: Simulator, forks: Forks, pool: list[str]
+) -> None:
+    failed = forks({"properties": {"devices": [{"type": "GPU", "count": 3}]}})
+    assert len(failed) == 3
+    assert {result["failure"]["kind"] for result in failed.values()} == {"refused"}
+    assert all("3 GPU wanted, 1 free" in result["msg"] for result in failed.values())
+    nodes = ansible.play(call("node_info"))[0]["nodes"]
+    assert sorted(node["name"] for node in nodes) == sorted({*HOSTS} - failed.keys())
+    assert {len(node["devices"]) for node in nodes} == {3}
+    changes = [change["card"] for change in eem.history(field="group_id")]
+    assert len(changes) == len(set(changes)), "nothing is done to be undone"
+    assert len([card for card in changes if card in pool]) == 15
