@@ -51,14 +51,16 @@ options:
   timeout:
     description:
       - How many seconds a connection, and a whole answer, may take.
-      - A wait in all (tries and pauses together, and waiting for another run) lasts O(timeout) times one more than
-        O(retries) at most.
+      - All that a task waits for (an EEM that does not answer or restarts, other runs, planning again) takes
+        O(timeout) times one more than O(retries) at most, then one more answer. Warnings say what it waited for.
       - If it is not set, what was registered with the pod manager holds, or else V(30).
     type: float
   retries:
     description:
       - How often a read is tried again when EEM does not answer, and how often a plan is made again when the cards
         have changed meanwhile. A change is never sent again before the card was read.
+      - Once something was changed, EEM is asked for as long as the wait that O(timeout) describes, so that it is
+        learnt what is true.
       - If it is not set, what was registered with the pod manager holds, or else V(3).
     type: int
   conditional_updates:
@@ -81,6 +83,9 @@ options:
       - Either this or O(url) says which EEM is meant; this beats the environment variable E(EEM_URL).
     type: str
 notes:
+  - Runs that share a registry claim there what they change, so that nothing is given twice. With O(url) of an EEM
+    that is not registered there are no claims, and only EEM's own rules and O(conditional_updates) keep two runs
+    apart.
   - Proxies and other settings of the environment are not used to reach an EEM.
 """
 
