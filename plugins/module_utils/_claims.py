@@ -20,6 +20,8 @@ import typing as t
 import uuid
 
 from ansible_collections.nec.expether.plugins.module_utils._client import Settings
+from ansible_collections.nec.expether.plugins.module_utils._client_patience import Patience
+from ansible_collections.nec.expether.plugins.module_utils._names import listed
 from ansible_collections.nec.expether.plugins.module_utils._registry import (
     NEVER,
     Body,
@@ -30,7 +32,13 @@ from ansible_collections.nec.expether.plugins.module_utils._registry import (
 )
 
 WHOLE = "the pod manager"  # claimed by whoever is about to forget the pod manager
+POLL = 0.2  # seconds between two looks at another run's claims
 RENEW_AFTER = 5.0  # seconds after which a run renews its claims before its next step
+
+
+def waited_for(held_by: t.Mapping[str, str]) -> str:
+    """Return the sentence about a wait."""
+    return f"Waited for other runs: {listed(f'{key} held by {who}' for key, who in held_by.items())}."
 
 
 def lease_of(settings: Settings) -> float:
@@ -96,6 +104,19 @@ class Claims:
                 self._registry.commit([self._change(document, body)])
             except RegistryConflict:
                 continue
+
+    def wait_for(self, held_by: t.Mapping[str, str], patience: Patience) -> bool:
+        """Wait until another run gives back one of these; return whether one did in time.
+
+        Whoever waits must hold nothing: two that wait for each other would wait for ever.
+
+        :param held_by: the keys with who holds them, as C(look) told them
+        """
+        while patience.pause(POLL):
+            _epoch, held = self.look(clean=False)
+            if any(held.get(key) != who for key, who in held_by.items()):
+                return True
+        return False
 
     def take(self, epoch: int, keys: t.Iterable[str], with_changes: t.Sequence[Change] = ()) -> int:
         """Claim these cards and group ids, and make further changes in the same transaction.

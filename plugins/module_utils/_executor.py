@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._claims import WHOLE, Claims, lease_of
+from ansible_collections.nec.expether.plugins.module_utils._claims import POLL, WHOLE, Claims, lease_of, waited_for
 from ansible_collections.nec.expether.plugins.module_utils._client import Client
 from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, Refused
 from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft, Nodes
@@ -28,7 +28,6 @@ from ansible_collections.nec.expether.plugins.module_utils._plan import Node, Pl
 from ansible_collections.nec.expether.plugins.module_utils._records import FREE_GROUP
 from ansible_collections.nec.expether.plugins.module_utils._registry import Change, Registry, RegistryConflict, RegistryError
 
-POLL = 0.2  # seconds between two looks at another run's claims
 STALE_PAUSE = 0.2  # seconds before a plan is made again; doubled each time
 EMPTY_PAUSE = 1.0  # seconds between two looks at an EEM that does not list all of its cards yet
 
@@ -208,23 +207,18 @@ class Executor:
     def _wait(self, error: Refused) -> bool:
         """Wait until another run gives back what stood in the way; return whether it did in time.
 
-        Whoever waits holds nothing: two that wait for each other would wait for ever. So a run that has changed
-        hardware does not wait.
+        A run that has changed hardware does not wait, for it holds what it has changed.
         """
-        if self._claimed and self._nodes:
-            if any(row.status == "done" for row in self._rows if row.step.card):
-                return False
-            if self._give_back(begun=False, restore=True):
+        if not self._claims or not self._nodes:
+            return False
+        if self._claimed:
+            changed = any(row.status == "done" for row in self._rows if row.step.card)
+            if changed or self._give_back(begun=False, restore=True):
                 return False
             self._claimed = False
             self._nodes.begin_anew()
-        waits = listed(f"{key} held by {who}" for key, who in error.waits_for.items())
-        self.waited.append(f"Waited for other runs: {waits}.")
-        while self._claims and self._patience.pause(POLL):
-            _epoch, held = self._claims.look(clean=False)
-            if any(held.get(key) != who for key, who in error.waits_for.items()):
-                return True
-        return False
+        self.waited.append(waited_for(error.waits_for))
+        return self._claims.wait_for(error.waits_for, self._patience)
 
     def _claim(self, epoch: int, world: World, made: Draft) -> None:
         """Claim all that the plan changes, and remember its node as C(composing) before the first change."""

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._claims import Claims, lease_of
 from ansible_collections.nec.expether.plugins.module_utils._client import Settings
 from ansible_collections.nec.expether.plugins.module_utils._documents import find_flavor, find_nodes, only_node
 from ansible_collections.nec.expether.plugins.module_utils._errors import InvalidInput, Refused
+from ansible_collections.nec.expether.plugins.module_utils._executor_forget import Forgetting, forget
 from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft, node_of
 from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
 from ansible_collections.nec.expether.plugins.module_utils._glue_changes import execute, plan_result, views_of
-from ansible_collections.nec.expether.plugins.module_utils._glue_eem import Target, said_podm_id, target
+from ansible_collections.nec.expether.plugins.module_utils._glue_eem import Target, connection, said_podm_id, target
 from ansible_collections.nec.expether.plugins.module_utils._names import (
     check_node_name,
     listed,
@@ -191,15 +191,18 @@ def _only_forget(context: Context, name: str) -> Result:
     if found is None:
         return _result((), [], None, None)
     registry, podm_id, node = context.registry, found.body["podm_id"], node_of(found)
-    claims = Claims(registry, podm_id, f"a run for node {node.name}", lease_of(Settings("")))
-    epoch, held = claims.look(clean=not context.check_mode)
-    if node.system in held:
-        raise Refused(f"Node {node.name} is being changed by {held[node.system]}; try again when that has ended.")
-    plan = (Step("forget", None, node.name, node.system, node.state, None),)
-    if not context.check_mode:
-        claims.take(epoch, [node.system])
-        claims.release(changed=True, with_changes=[Change("nodes", found.uuid, None, found.revision)])
     podm = registry.get("pod_managers", podm_id)
+    settings = Settings("", **connection(context, podm.body["connection"] if podm else {}))
+    plan = (Step("forget", None, node.name, node.system, node.state, None),)
+
+    def changes() -> list[Change]:
+        now = registry.get("nodes", found.uuid)
+        if now and now.body["index"] != node.system:
+            raise Refused(f"Node {node.name} is on system {now.body['index']} by now, not on {node.system} any more.")
+        return [Change("nodes", found.uuid, None, now.revision)] if now else []
+
+    wish = Forgetting(podm_id, node.system, f"a run for node {node.name}")
+    context.warn(forget(registry, wish, settings, None if context.check_mode else changes))
     views = Views(podm_id, podm.body["name"] if podm else None, {})
     view = views.node(Fabric([]), node.document())
     return _result(plan, [step.view("planned" if context.check_mode else "done") for step in plan], view, None)

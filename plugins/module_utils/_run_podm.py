@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._claims import WHOLE, Claims, lease_of
+from ansible_collections.nec.expether.plugins.module_utils._claims import WHOLE
 from ansible_collections.nec.expether.plugins.module_utils._client import Client, Settings
 from ansible_collections.nec.expether.plugins.module_utils._documents import named, podm_view
 from ansible_collections.nec.expether.plugins.module_utils._errors import InvalidInput, Refused
+from ansible_collections.nec.expether.plugins.module_utils._executor_forget import Forgetting, forget
 from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft
 from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
@@ -216,13 +217,15 @@ def _absent(context: Context, found: Document | None) -> Result:
 
 def _forget_alone(context: Context, found: Document) -> None:
     """Forget a pod manager without nodes, unless a run is about to make one."""
-    claims = Claims(context.registry, found.uuid, f"the removal of {found.body['name']}", lease_of(Settings("")))
-    epoch, held = claims.look(clean=not context.check_mode)
-    if held:
-        raise Refused(f"Pod manager {found.body['name']} is being changed by {listed(sorted(set(held.values())))}.")
-    if not context.check_mode:
-        claims.take(epoch, [WHOLE])
-        claims.release(changed=True, with_changes=_forget(context, found))
+
+    def changes() -> list[Change]:
+        if any(node.body["podm_id"] == found.uuid for node in context.registry.all("nodes")):
+            raise Refused(f"Pod manager {found.body['name']} has got a node just now; give the task again.")
+        return _forget(context, found)
+
+    wish = Forgetting(found.uuid, WHOLE, f"the removal of {found.body['name']}")
+    settings = Settings(found.body["url"], **connection(context, found.body["connection"]))
+    context.warn(forget(context.registry, wish, settings, None if context.check_mode else changes))
 
 
 def _forget(context: Context, found: Document) -> list[Change]:

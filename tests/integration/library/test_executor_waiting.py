@@ -14,9 +14,10 @@ import uuid
 
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._claims import WHOLE, Claims
-from ansible_collections.nec.expether.plugins.module_utils._client import Client
+from ansible_collections.nec.expether.plugins.module_utils._client import Client, Settings
 from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, Refused
 from ansible_collections.nec.expether.plugins.module_utils._executor import Executor, Failed
+from ansible_collections.nec.expether.plugins.module_utils._executor_forget import Forgetting, forget
 from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft
 from ansible_collections.nec.expether.plugins.module_utils._names import device_uuid
 from ansible_collections.nec.expether.plugins.module_utils._plan import World
@@ -244,6 +245,23 @@ def test_a_run_that_forgets_the_pod_manager_waits_for_all_others(
         executor.run(release("n"))
     assert len(executor.waited) == 1
     assert nodes_in(registry) == {}
+
+
+@pytest.mark.parametrize(("key", "waits"), [("0x8cdf9d1200ff", True), (WHOLE, True), ("0x8cdf9d1200fe", False)])
+def test_what_is_only_forgotten_waits_for_who_is_changing_it(
+    registry: SqliteRegistry, other_run: Claims, key: str, waits: bool
+) -> None:
+    other_run.take(other_run.look()[0], ["0x8cdf9d1200ff"])
+    registry.commit([Change("flavors", "a", {**dict.fromkeys(REQUIRED["flavors"]), "name": "a"}, NEVER)])
+    wish = Forgetting(PODM, key, "a test")
+    settings = Settings("", timeout=2.0, retries=1)
+    with _later(0.3, lambda: other_run.release(changed=False)):
+        waited = forget(registry, wish, settings, lambda: [Change("flavors", "a", None, None)])
+    assert bool(waited) == waits
+    assert registry.all("flavors") == []
+    other_run.take(other_run.look()[0], ["0x8cdf9d1200ff"])
+    with pytest.raises(Refused) if waits else contextlib.nullcontext():
+        forget(registry, wish, settings._replace(timeout=0.1), None)
 
 
 def test_steps_are_not_undone_that_another_run_has_taken_over(
