@@ -5,7 +5,7 @@ CHECK = tests/tools/in_env.sh dev python tests/tools/check.py
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint sanity integration bench versions package clean
+.PHONY: help demo test unit lint sanity integration chaos bench versions package clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -27,6 +27,9 @@ sanity: ## ansible-test sanity with the ansible-core of .venv, on every Python t
 
 integration: ## simulator, library and modules over real HTTP
 	@$(CHECK) integration
+
+chaos: ## random plays with faults and kills; SEED=N plays one again, EPISODES=N plays so many
+	@SEED=$(SEED) EPISODES=$(EPISODES) $(CHECK) chaos
 
 bench: ## timed: what the modules cost
 	@$(CHECK) bench

@@ -15,6 +15,7 @@ import argparse
 import dataclasses
 import functools
 import os
+import random
 import re
 import signal
 import subprocess
@@ -65,7 +66,11 @@ OLDEST_PYTHON = Core("2.15.13", ("3.9",), "", "python39.txt", ("python39.txt",))
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """One command. With `junit`, its tests are counted from that file; with `skip`, it is not run, for that reason."""
+    """One command. With `junit`, its tests are counted from that file; with `skip`, it is not run, for that reason.
+
+    With `tells`, the last line of its output is said with the outcome, and more of it when it fails. It is ended after
+    so many `seconds`.
+    """
 
     name: str
     command: tuple[str, ...] = ()
@@ -73,6 +78,8 @@ class Step:
     env: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     junit: Path | None = None
     skip: str = ""
+    tells: bool = False
+    seconds: float = STEP_SECONDS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,10 +156,10 @@ def run_command(step: Step, log: t.BinaryIO) -> int:
         return 127
     running.add(process)
     try:
-        return process.wait(STEP_SECONDS)
+        return process.wait(step.seconds)
     except subprocess.TimeoutExpired:
         end(process)
-        log.write(f"\nNot done after {STEP_SECONDS} seconds: ended.\n".encode())
+        log.write(f"\nNot done after {step.seconds:g} seconds: ended.\n".encode())
         return 124
     finally:
         running.discard(process)
@@ -200,12 +207,14 @@ def run(step: Step) -> Outcome:
         failed = 1  # it ended badly beside its tests, or is no pytest
     elif status == 0 and not passed and not skipped:
         failed = 1  # a pytest without any test
-    outcome = Outcome(step.name, passed, failed, skipped, time.monotonic() - start)
+    lines = log_file.read_text(encoding="utf-8", errors="replace").splitlines()
+    note = lines[-1] if step.tells and lines else ""
+    outcome = Outcome(step.name, passed, failed, skipped, time.monotonic() - start, note)
     message = outcome.line()
     if failed:
-        lines = log_file.read_text(encoding="utf-8", errors="replace").splitlines()
         # ansible-test marks what matters, and says much more.
-        shown = [line for line in lines if line.startswith(("ERROR: ", "FATAL: "))][:TAIL_LINES] or lines[-TAIL_LINES:]
+        shown = [line for line in lines if line.startswith(("ERROR: ", "FATAL: "))][:TAIL_LINES]
+        shown = shown or lines[-TAIL_LINES * (10 if step.tells else 1):]
         message += "".join(f"\n    | {line}" for line in shown) + f"\n    all of it: {log_file.relative_to(ROOT)}"
     print(message, flush=True)
     return outcome
@@ -246,6 +255,15 @@ def unit() -> list[Outcome]:
 
 def integration() -> list[Outcome]:
     return run_all([pytest_step("integration", sys.executable, "tests/integration")])
+
+
+def chaos() -> list[Outcome]:
+    """Chaos' own tests, then a campaign: of the seed that the environment says, or of a fresh one; short, or of so many episodes."""
+    seed, episodes = os.environ.get("SEED") or str(random.SystemRandom().randrange(10**6)), os.environ.get("EPISODES")
+    print(f"chaos: SEED={seed}" + (f" EPISODES={episodes}" if episodes else ""), flush=True)
+    limit = STEP_SECONDS + 10 * int(episodes or 0)
+    command = (sys.executable, "tests/chaos/run.py", f"--seed={seed}", *((f"--episodes={episodes}",) if episodes else ()))
+    return run_all([pytest_step("chaos-unit", sys.executable, "tests/chaos"), Step("chaos", command, tells=True, seconds=limit)])
 
 
 def bench() -> list[Outcome]:
@@ -359,12 +377,12 @@ def package_steps() -> list[Step]:
 
 def everything() -> list[Outcome]:
     """All of it. The matrix has the sanity of .venv's ansible-core too; what is timed runs alone."""
-    outcomes = [*unit(), *lint(), *integration(), *bench(), *versions()]
+    outcomes = [*unit(), *lint(), *integration(), *chaos(), *bench(), *versions()]
     return outcomes + run_all(package_steps())
 
 
 TARGETS: dict[str, t.Callable[[], list[Outcome]]] = {
-    "unit": unit, "lint": lint, "sanity": sanity, "integration": integration, "bench": bench, "versions": versions,
+    "unit": unit, "lint": lint, "sanity": sanity, "integration": integration, "chaos": chaos, "bench": bench, "versions": versions,
     "package": package, "all": everything,
 }
 

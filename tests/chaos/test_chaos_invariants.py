@@ -1,0 +1,247 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each invariant tells a story in which its promise is broken, and is silent about one in which it is kept."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+import invariants
+import pytest
+from episode import Episode, Foreign, Json, Kill, Round, Run
+from story import Change, Look, Request, Story, Told
+
+S1, S2 = "0x8cdf9d000001", "0x8cdf9d000002"
+D1, D2, D3 = "0x8cdf9d0000d1", "0x8cdf9d0000d2", "0x8cdf9d0000d3"
+GPU, SSD = "0x30200", "0x10802"
+COMPOSE = Run("r0.0", "expether_node", {"name": "a", "properties": {"devices": [{"type": "GPU", "count": 1}]}})
+PURGE = Run("r0.0", "expether_node", {**COMPOSE.options, "purge": True})
+ABSENT = Run("r0.0", "expether_node", {"name": "a", "state": "absent"})
+ATTACH = Run("r0.0", "expether_device_attach", {"node": S1, "devices": [D1]})
+MOVE = Run("r0.0", "expether_device_attach", {"node": S1, "devices": [D1], "move": True})
+INFO = Run("i", "expether_device_info", {})
+NODES = Run("i", "expether_node_info", {})
+OTHER = Run("r0.1", "expether_node", {"name": "b", "properties": {"devices": [{"type": "GPU", "count": 1}]}})
+
+
+def cards(**groups: str) -> dict[str, dict[str, Json]]:
+    """Two systems in groups 17 and 18, two GPUs and an SSD, all free unless ``groups`` says otherwise."""
+    found = {
+        "s1": {"id": S1, "status": "eesv", "group_id": "17"}, "s2": {"id": S2, "status": "eesv", "group_id": "18"},
+        "d1": {"id": D1, "status": "eeio", "group_id": "4093", "pcie_class_code": GPU},
+        "d2": {"id": D2, "status": "eeio", "group_id": "4093", "pcie_class_code": GPU},
+        "d3": {"id": D3, "status": "eeio", "group_id": "4093", "pcie_class_code": SSD},
+    }
+    return {card["id"]: {**card, "group_id": groups.get(name, card["group_id"]), "eem": 0} for name, card in found.items()}
+
+
+def episode(reach: str = "podm", enforce: str = "none", conditional: str = "ignore", **more: Json) -> Episode:
+    fleet = {"style": "plain", "eesv": 2, "eeio": 3, "seed": 1, "no_group": 0}
+    return Episode(1, (fleet,), {"enforce": enforce, "conditional": conditional}, reach, 1.0, 1, more.pop("rounds", ()), **more)
+
+
+def move(time: float, card: str, old: str, new: str, by: str = "r0.0", sent: float | None = None, field: str = "group_id") -> Change:
+    return Change(time, card, field, old, new, by, time if sent is None else sent)
+
+
+def row(card: str, old: str, new: str, status: str = "done") -> dict[str, Json]:
+    return {"action": "detach" if new == "4093" else "attach", "device": card, "node_id": S1, "node": "a", "from": old, "to": new, "status": status}
+
+
+def told(run: Run, *rows: dict[str, Json], began: float = 0.0, ended: float = 10.0, by: str | None = None, stage: str = "round",
+         killed: bool = False, **result: Json) -> Told:
+    found = None if killed else {"changed": bool(rows), "plan": list(rows), **result}
+    return Told(run, found, began, ended, killed, stage=stage, by=run.key if by is None else by)
+
+
+def failed(run: Run, *rows: dict[str, Json], msg: str = "It failed.", kind: str = "eem_refused", changed: bool = False, **more: t.Any) -> Told:
+    return told(run, *rows, failed=True, msg=msg, failure={"kind": kind}, changed=changed, **more)
+
+
+def story(*parts: Change | Request | Told | Look, on: Episode | None = None, **groups: str) -> Story:
+    def of(kind: type) -> tuple[t.Any, ...]:
+        return tuple(part for part in parts if isinstance(part, kind))
+
+    return Story(on or episode(), cards(**groups), of(Change), of(Request), of(Told), of(Look))
+
+
+def get(time: float, by: str = "r0.0", path: str = "/devices/detail", **more: t.Any) -> Request:
+    return Request(time, by, "GET", path, **more)
+
+
+def node(*devices: str, index: str = S1) -> dict[str, Json]:
+    return {"name": "a", "index": index, "state": "composed", "devices": [{"device_id": each} for each in devices]}
+
+
+def device(card: str, state: str, group: str) -> dict[str, Json]:
+    return {"device_id": card, "state": state, "pooled_group_id": group}
+
+
+GIVEN = move(1, D1, "4093", "17")
+NODE_A = ("a", S1, "composed", "p")
+COMPOSED = told(COMPOSE, row(D1, "4093", "17"), node=node(D1))
+TAKEN = (move(1, D1, "4093", "17"), get(0, "r0.1"), move(2, D1, "17", "18", "r0.1"))
+HANDED_ON = (move(1, D1, "4093", "17"), move(2, D1, "17", "4093", "r0.1"))
+AGAIN = dataclasses.replace(COMPOSE, key="r0.0 again")
+MORE = dataclasses.replace(COMPOSE, key="r0.0 once more")
+REFUSED = {"kind": "refused", "msg": "1 GPU wanted, 0 free. Nothing was changed."}
+OVER = Look("rounds over", 0)
+RELEASE = Run("release 0 a", "expether_node", {"name": "a", "state": "absent"})
+NO_ONE = Look("released", 20)
+ONE = Look("before release", 0, nodes=(NODE_A,))
+
+CASES: dict[str, tuple[str, Story, Story]] = {
+    "a device goes from one node straight to another": ("no_double_gift", story(*TAKEN), story(*HANDED_ON)),
+    "without claims, an EEM that refuses it is held to it": (
+        "no_double_gift", story(*TAKEN, on=episode("url", "strict")), story(*TAKEN, on=episode("url"))),
+    "a request that was given up is nobody's gift": (
+        "no_double_gift", story(*TAKEN), story(TAKEN[0], move(9, D1, "17", "18", "r0.1", sent=2))),
+    "a card that another run has changed since it was listed": (
+        "no_stale_change", story(get(0, "r0.1"), *HANDED_ON), story(GIVEN, get(1.5, "r0.1"), HANDED_ON[1])),
+    "compose without purge takes a device away": (
+        "touched_only_what_was_asked", story(move(1, D1, "17", "4093"), told(COMPOSE), d1="17"),
+        story(move(1, D1, "17", "4093"), told(PURGE), d1="17")),
+    "a device that was not named is attached": (
+        "touched_only_what_was_asked", story(move(1, D2, "4093", "17"), told(ATTACH)), story(GIVEN, told(ATTACH))),
+    "attaching without move takes a device away": (
+        "touched_only_what_was_asked", story(move(1, D1, "18", "4093"), told(ATTACH), d1="18"),
+        story(move(1, D1, "18", "4093"), GIVEN, told(MOVE), d1="18")),
+    "what a run attached itself it may take back": (
+        "touched_only_what_was_asked", story(move(1, D1, "17", "4093"), told(ATTACH), d1="17"),
+        story(GIVEN, move(2, D1, "17", "4093"), told(ATTACH))),
+    "a run resets a card": (
+        "only_groups_change", story(move(1, D1, "", "done", field="perst")), story(move(1, D1, "", "done", "control", field="perst"))),
+    "a system leaves its device behind": (
+        "none_stranded", story(move(1, S1, "17", "4094"), d1="17"), story(move(1, S1, "17", "4094", "control"), d1="17")),
+    "a device is put where no system is": (
+        "none_stranded", story(move(1, D1, "4093", "40")), story(move(1, D1, "4093", "40"), move(2, D1, "40", "4093"))),
+    "two systems in one group": (
+        "no_shared_group", story(move(1, S1, "4094", "18"), s1="4094"),
+        story(move(1, S1, "4094", "18"), move(2, S1, "18", "19"), s1="4094")),
+    "check mode writes": (
+        "no_write_without_need", story(Request(1, "r0.0", "PUT", f"/devices/{D1}/group_id", {"group_id": "17"}),
+                                       told(dataclasses.replace(COMPOSE, check=True))),
+        story(get(1), told(dataclasses.replace(COMPOSE, check=True)))),
+    "a card is given the group that it was seen in": (
+        "no_write_without_need", story(get(0), Request(1, "r0.0", "PUT", f"/devices/{D1}/group_id", {"group_id": "17"}), d1="17"),
+        story(get(0), Request(1, "r0.0", "PUT", f"/devices/{D1}/group_id", {"group_id": "17"}))),
+    "a free card is freed": (
+        "no_write_without_need", story(get(0), Request(1, "r0.0", "DELETE", f"/devices/{D1}/group_id")),
+        story(get(0, status=503, true=False), Request(1, "r0.0", "DELETE", f"/devices/{D1}/group_id"))),
+    "no result": (
+        "tells_a_reason", story(Told(COMPOSE, None, 0, 1, output="Traceback")), story(Told(COMPOSE, None, 0, 1, killed=True))),
+    "no end": ("tells_a_reason", story(Told(COMPOSE, None, 0, 1, hung=True)), story(COMPOSED)),
+    "a failure without a kind": ("tells_a_reason", story(failed(COMPOSE, kind="")), story(failed(COMPOSE))),
+    "a failure without a sentence": ("tells_a_reason", story(failed(COMPOSE, msg="KeyError: 'x'")), story(failed(COMPOSE))),
+    "a password": (
+        "tells_a_reason", story(dataclasses.replace(COMPOSED, output="eemeem")), story(dataclasses.replace(COMPOSED, output="***"))),
+    "a change that is not told": ("told_as_done", story(GIVEN, told(COMPOSE)), story(GIVEN, COMPOSED)),
+    "a change told as failed is told": (
+        "told_as_done", story(GIVEN, failed(COMPOSE, row(D2, "4093", "17", "failed"))),
+        story(GIVEN, failed(COMPOSE, row(D1, "4093", "17", "failed")))),
+    "told as done, and nothing was done": (
+        "told_as_done", story(COMPOSED), story(COMPOSED, move(1, D1, "4093", "17", "foreign"))),
+    "told as undone, and it was not": (
+        "told_as_done", story(GIVEN, failed(COMPOSE, row(D1, "4093", "17", "undone"))),
+        story(GIVEN, move(2, D1, "17", "4093"), failed(COMPOSE, row(D1, "4093", "17", "undone")))),
+    "runs of one playbook together tell all": (
+        "told_as_done", story(move(1, D1, "4093", "17", "ansible 0"), told(COMPOSE, by="ansible 0"), told(OTHER, by="ansible 0")),
+        story(move(1, D1, "4093", "17", "ansible 0"), told(COMPOSE, by="ansible 0"), told(OTHER, row(D1, "4093", "17"), by="ansible 0"))),
+    "nothing is changed, it says": (
+        "changed_is_true", story(GIVEN, failed(COMPOSE, row(D1, "4093", "17", "undone"), msg="No. So nothing is changed.")),
+        story(GIVEN, move(2, D1, "17", "4093"), failed(COMPOSE, row(D1, "4093", "17", "undone"), msg="No. So nothing is changed."))),
+    "a request that was given up is carried out in the end": (
+        "changed_is_true", story(move(20, D1, "4093", "17", sent=1), failed(COMPOSE, msg="No. Nothing was changed.")),
+        story(move(20, D1, "4093", "17", sent=1), failed(COMPOSE, row(D1, "4093", "17", "failed"), changed=True))),
+    "changed, with nothing in the plan": ("changed_is_true", story(told(COMPOSE, changed=True)), story(GIVEN, COMPOSED)),
+    "changed, and so nothing is": (
+        "changed_is_true", story(failed(COMPOSE, row(D1, "4093", "17", "failed"), changed=True, msg="So nothing is changed.")),
+        story(failed(COMPOSE, row(D1, "4093", "17", "undone"), msg="So nothing is changed."))),
+    "a success with a step that is not done": (
+        "changed_is_true", story(told(COMPOSE, row(D1, "4093", "17", "planned"))),
+        story(told(dataclasses.replace(COMPOSE, check=True), row(D1, "4093", "17", "planned")))),
+    "changed by a failure in which nothing was left": (
+        "changed_is_true", story(failed(COMPOSE, row(D1, "4093", "17", "undone"), changed=True)),
+        story(GIVEN, failed(COMPOSE, row(D1, "4093", "17"), changed=True))),
+    "a node has another device than was told": (
+        "node_is_as_told", story(GIVEN, told(COMPOSE, row(D1, "4093", "17"), node=node(D2))), story(GIVEN, COMPOSED)),
+    "a node lacks what was wished": (
+        "node_is_as_told", story(told(COMPOSE, node=node(D3)), d3="17"), story(told(COMPOSE, node=node(D1, D3)), d1="17", d3="17")),
+    "purge leaves too much": (
+        "node_is_as_told", story(told(PURGE, node=node(D1, D3)), d1="17", d3="17"), story(told(PURGE, node=node(D1)), d1="17")),
+    "an info module fails with all in order": (
+        "info_answers", story(failed(INFO, kind="timeout", stage="at the end")), story(failed(INFO, kind="timeout"))),
+    "an info module fails for a reason of its own": (
+        "info_answers", story(failed(INFO, kind="registry_conflict")), story(failed(INFO, kind="server_error"))),
+    "a device is told in a wrong group": (
+        "info_is_true", story(told(INFO, stage="at the end", devices=[device(D1, "free", "4093")]), d1="17"),
+        story(told(INFO, stage="at the end", devices=[device(D1, "allocated", "17")]), d1="17")),
+    "a node is not shown": (
+        "info_is_true", story(Look("rounds over", 0, nodes=(("a", S1, "composing", "p"),)), told(NODES, stage="after the rounds", nodes=[])),
+        story(Look("rounds over", 0, nodes=(NODE_A,)), told(NODES, stage="after the rounds", nodes=[node()]))),
+    "a device in two nodes": (
+        "info_is_true", story(told(NODES, stage="at the end", nodes=[node(D1), node(D1, index=S2)])),
+        story(told(NODES, stage="at the end", nodes=[node(D1), node(D2, index=S2)]))),
+    "claims are left": (
+        "no_claims_left", story(COMPOSED, Look("round 0", 11, (D1,))), story(told(COMPOSE, killed=True), Look("round 0", 11, (D1,)))),
+    "composing without a failure": (
+        "composing_only_after_failure", story(COMPOSED, Look("round 0", 11, nodes=(("a", S1, "composing", "p"),))),
+        story(failed(COMPOSE), Look("round 0", 11, nodes=(("a", S1, "composing", "p"),)))),
+    "two nodes on a system": (
+        "one_node_a_system", story(Look("end", 1, nodes=(NODE_A, ("b", S1, "composed", "p")))),
+        story(Look("end", 1, nodes=(NODE_A, ("b", S2, "composed", "p"))))),
+    "given again it fails": (
+        "again_reaches_the_wish", story(OVER, failed(AGAIN, kind="stale", stage="again"), failed(MORE, kind="stale", stage="once more")),
+        story(OVER, failed(AGAIN, **REFUSED, stage="again"), failed(MORE, **REFUSED, stage="once more"), d1="18", d2="18")),
+    "given again it is refused what is there": (
+        "again_reaches_the_wish", story(OVER, failed(AGAIN, **REFUSED, stage="again"), failed(MORE, **REFUSED, stage="once more")),
+        story(OVER, told(AGAIN, row(D1, "4093", "17"), stage="again"), told(MORE, stage="once more"))),
+    "given once more it changes again": (
+        "again_reaches_the_wish", story(OVER, told(AGAIN, stage="again"), told(MORE, row(D1, "4093", "17"), stage="once more")),
+        story(OVER, told(AGAIN, stage="again"), told(MORE, stage="once more"))),
+    "given once more it fails": (
+        "again_reaches_the_wish", story(OVER, told(AGAIN, stage="again"), failed(MORE, stage="once more")),
+        story(OVER, told(AGAIN, stage="again"), told(MORE, stage="once more"))),
+    "a released node keeps a device": (
+        "released_are_free", story(ONE, told(RELEASE, node=node(), stage="release"), NO_ONE, d1="17"),
+        story(ONE, move(1, D1, "17", "4093", RELEASE.key), told(RELEASE, node=node(), stage="release"), NO_ONE, d1="17")),
+    "a released node is still there": (
+        "released_are_free", story(ONE, told(RELEASE, node=node(), stage="release"), dataclasses.replace(ONE, stage="released")),
+        story(ONE, told(RELEASE, node=node(), stage="release"), NO_ONE)),
+    "a node cannot be released": (
+        "released_are_free", story(ONE, failed(RELEASE, stage="release"), NO_ONE),
+        story(ONE, failed(RELEASE, stage="release"), NO_ONE, on=episode(rounds=(Round((COMPOSE,), foreign=(Foreign(0, D1),)),)))),
+}
+
+
+def named(name: str, of: Story) -> list[invariants.Violation]:
+    invariant = next(each for each in invariants.ALL if each.__name__ == name)
+    return list(invariant(of))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_broken_promise_is_told(case: str) -> None:
+    name, broken, _kept = CASES[case]
+    assert {each.name for each in named(name, broken)} == {name}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_kept_promise_is_silent(case: str) -> None:
+    name, _broken, kept = CASES[case]
+    assert named(name, kept) == []
+
+
+def test_every_invariant_has_a_case() -> None:
+    assert {name for name, _broken, _kept in CASES.values()} == {each.__name__ for each in invariants.ALL}
+
+
+def test_a_good_story_breaks_no_promise() -> None:
+    kept = story(get(0), GIVEN, COMPOSED, Look("round 0", 11, nodes=(NODE_A,)))
+    assert invariants.violations(kept) == []
+
+
+def test_a_killed_run_needs_not_tell_what_it_did() -> None:
+    killed = dataclasses.replace(COMPOSE, kill=Kill("request", 2, True))
+    assert named("told_as_done", story(GIVEN, told(killed, killed=True))) == []
