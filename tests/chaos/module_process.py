@@ -23,7 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import conftest  # noqa: F401 - lets the collection be imported
+import conftest  # noqa: F401  # pylint: disable=unused-import  # lets the collection be imported
 from ansible.module_utils.testing import patch_module_args
 from episode import Kill, Options, Run
 from story import Told
