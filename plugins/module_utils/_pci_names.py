@@ -36,6 +36,17 @@ class PciNames:
             self._names[key] = self._look_up(vendor, device)
         return self._names[key]
 
+    @property
+    def version(self) -> str:
+        """What tells this list from another one; C("") if there is none."""
+        for path in filter(None, (os.environ.get(ENV_PCI_IDS), *_PATHS)):
+            try:
+                found = os.stat(path)
+            except OSError:
+                continue
+            return f"{path} {found.st_size} {found.st_mtime_ns}"
+        return ""
+
     def _look_up(self, vendor: str, device: str | None) -> tuple[str | None, str | None]:
         text = self._list or ""
         start = text.find(f"\n{vendor}  ")

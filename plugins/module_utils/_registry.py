@@ -20,7 +20,7 @@ from ansible_collections.nec.expether.plugins.module_utils._errors import Expeth
 #: The schema of the documents. A registry with a higher one was written by a newer version of the collection.
 SCHEMA = 1
 
-Kind = t.Literal["pod_managers", "urls", "nodes", "devices", "flavors", "claims"]
+Kind = t.Literal["pod_managers", "urls", "nodes", "devices", "listings", "flavors", "claims"]
 Body = dict[str, t.Any]
 
 ENV_REGISTRY = "EXPETHER_REGISTRY"
@@ -31,6 +31,7 @@ REQUIRED: t.Mapping[str, frozenset[str]] = {
     "urls": frozenset(("podm_id",)),
     "nodes": frozenset(("name", "podm_id", "index", "state")),
     "devices": frozenset(("uuid", "device_id", "podm_id", "node_id", "type", "state", "missing_since")),
+    "listings": frozenset(("digest",)),
     "flavors": frozenset(("name", "description", "properties", "created_at")),
     "claims": frozenset(("epoch", "held")),
 }

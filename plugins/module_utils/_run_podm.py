@@ -45,7 +45,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry import (
     RegistryError,
     now_iso,
 )
-from ansible_collections.nec.expether.plugins.module_utils._sync import Moment, facts, reconcile
+from ansible_collections.nec.expether.plugins.module_utils._sync import Moment, facts, reconcile, touched
 from ansible_collections.nec.expether.plugins.module_utils._views import Views
 
 
@@ -182,6 +182,8 @@ def _ask(context: Context, settings: Settings, uuid: str, body: Body, sync: bool
     :raises Refused: another EEM is there than the one that has the pod manager's nodes
     """
     nodes = [node.body for node in context.registry.all("nodes") if node.body["podm_id"] == uuid]
+    # Read before EEM is asked: what is written after its answer is noticed as a conflict.
+    known = [found for found in context.registry.all("devices") if found.body["podm_id"] == uuid]
     with Client(settings) as client:
         body["api_version"] = client.api_version()
         fabric = Fabric.from_records(client.devices_detail().devices) if sync or nodes else Fabric([])
@@ -192,11 +194,10 @@ def _ask(context: Context, settings: Settings, uuid: str, body: Body, sync: bool
     if not sync:
         body.update(status="Online", last_error=None)
         return []
-    now, last_sync = datetime.now(timezone.utc), body["last_sync"]
-    body.update(facts(fabric, now))
-    known = [found for found in context.registry.all("devices") if found.body["podm_id"] == uuid]
+    moment = Moment(datetime.now(timezone.utc), body["last_sync"])
+    body.update(facts(fabric, moment))
     views = Views(uuid, body["name"], {node["index"]: node["name"] for node in nodes}, PciNames())
-    return reconcile(known, fabric, views, Moment(now, last_sync)).changes
+    return [*reconcile(known, fabric, views, moment).changes, touched(uuid)]
 
 
 def _absent(context: Context, found: Document | None) -> Result:
@@ -236,6 +237,7 @@ def _forget(context: Context, found: Document) -> list[Change]:
     return [
         Change("pod_managers", found.uuid, None, None),
         Change("urls", unregistered_podm_uuid(found.body["url"]), None, None),
+        Change("listings", found.uuid, None, None),
         *(
             Change("devices", device.uuid, None, None)
             for device in context.registry.all("devices")

@@ -30,9 +30,20 @@ from ansible_collections.nec.expether.plugins.module_utils._registry import (
     RegistryConflict,
 )
 from ansible_collections.nec.expether.plugins.module_utils._side_by_side import side_by_side
-from ansible_collections.nec.expether.plugins.module_utils._sync import Moment, judged, keep, reconcile
-from ansible_collections.nec.expether.plugins.module_utils._textfile import Textfile
+from ansible_collections.nec.expether.plugins.module_utils._sync import (
+    Moment,
+    digest,
+    judged,
+    keep,
+    listing_change,
+    reconcile,
+    same,
+    whole,
+)
 from ansible_collections.nec.expether.plugins.module_utils._views import Views
+
+if t.TYPE_CHECKING:
+    from ansible_collections.nec.expether.plugins.module_utils._textfile import Textfile
 
 MAX_FORKS = 64
 BRIEF = ("type", "state", "node_id", "model")
@@ -44,12 +55,24 @@ class Known(t.NamedTuple):
     """What the registry knows of a pod manager.
 
     It is read before its EEM is asked, so that whatever is written to the registry after EEM has answered is
-    noticed as a conflict.
+    noticed as a conflict. The documents of its devices may be read later: C(listing) changes with them.
+
+    :ivar nodes: the names of its nodes by EESV id
     """
 
     podm: Document
-    devices: list[Document]
+    listing: Document | None
     nodes: dict[str, str]
+
+
+class Answer(t.NamedTuple):
+    """What an EEM has.
+
+    :ivar fabric: C(None) if it is what the registry remembers already
+    """
+
+    digest: str
+    fabric: Fabric | None
 
 
 class Row(t.NamedTuple):
@@ -75,7 +98,7 @@ def run(context: Context) -> Result:
         raise InvalidInput(f"forks must be from 1 to {MAX_FORKS}, not {params['forks']}.")
     if not 0 <= params["retention"] <= MAX_RETENTION:
         raise InvalidInput(f"retention must be from 0 to {MAX_RETENTION:g} days, not {params['retention']:g}.")
-    textfile = Textfile(params["textfile_dir"]) if params["textfile_dir"] else None
+    textfile = _textfile(params["textfile_dir"])
     registry = context.registry
     podms = _wanted(registry, params["podms"])
     sync = _Sync(context, _read(registry, podms))
@@ -103,6 +126,15 @@ def run(context: Context) -> Result:
     }
 
 
+def _textfile(folder: str | None) -> Textfile | None:
+    if not folder:
+        return None
+    # Imported here: only who wants the file pays for prometheus_client.
+    from ansible_collections.nec.expether.plugins.module_utils._textfile import Textfile
+
+    return Textfile(folder)
+
+
 def _wanted(registry: Registry, names: t.Sequence[str] | None) -> list[Document]:
     """Return the pod managers that the task means, each once, in the order of their names.
 
@@ -114,10 +146,7 @@ def _wanted(registry: Registry, names: t.Sequence[str] | None) -> list[Document]
 
 
 def _read(registry: Registry, podms: t.Sequence[Document]) -> dict[str, Known]:
-    known = {podm.uuid: Known(podm, [], {}) for podm in podms}
-    for device in registry.all("devices") if known else ():
-        if device.body["podm_id"] in known:
-            known[device.body["podm_id"]].devices.append(device)
+    known = {podm.uuid: Known(podm, registry.get("listings", podm.uuid), {}) for podm in podms}
     for node in registry.all("nodes") if known else ():
         if node.body["podm_id"] in known:
             known[node.body["podm_id"]].nodes[node.body["index"]] = node.body["name"]
@@ -132,6 +161,8 @@ class _Sync:
         self._known = known
         self._lock = threading.Lock()
         self._names = PciNames()
+        self._names_version = self._names.version
+        self._devices: dict[str, list[Document]] | None = None
         self._retention = timedelta(days=context.params["retention"])
         # What is given as an option holds for all; passwords are decrypted here, before any thread starts.
         self._settings = {uuid: self._reach(found.podm) for uuid, found in known.items()}
@@ -146,6 +177,14 @@ class _Sync:
         except ExpetherError as error:
             return error
 
+    def _devices_of(self, podm: Document) -> list[Document]:
+        """Return the devices of a pod manager as they are remembered."""
+        if self._devices is None:
+            self._devices = {}
+            for device in self._context.registry.all("devices"):
+                self._devices.setdefault(device.body["podm_id"], []).append(device)
+        return self._devices.get(podm.uuid, [])
+
     def one(self, podm: Document) -> Row:
         """Ask one EEM, and write what it says; ask it again if somebody else has written the same meanwhile.
 
@@ -155,9 +194,10 @@ class _Sync:
         waited: list[str] = []
         while True:
             left -= 1
-            fabric, error = self._ask(known.podm, waited)
+            answer = self._ask(known, waited)
             with self._lock:
-                row, changes = self._written(known, fabric, error, time.monotonic() - started)
+                row, changes = self._written(known, answer)
+                row.result["seconds"] = round(time.monotonic() - started, 3)
                 row = row._replace(waited=waited)
                 if self._context.check_mode:
                     return row
@@ -166,49 +206,67 @@ class _Sync:
                     registry.commit(changes)
                     return row
                 except RegistryConflict as conflict:
+                    self._devices = None
                     now = registry.get("pod_managers", podm.uuid)
                     if now is None:
-                        return _unwritten(row, known, "It was removed while it was synchronised.")
+                        return self._unwritten(row, known, "It was removed while it was synchronised.")
                     known = _read(registry, [now])[podm.uuid]
                     if not left:
-                        return _unwritten(row, known, conflict.message)
+                        return self._unwritten(row, known, conflict.message)
                     self._settings[podm.uuid] = self._reach(now)
 
-    def _ask(self, podm: Document, waited: list[str]) -> tuple[Fabric | None, str | None]:
+    def _ask(self, known: Known, waited: list[str]) -> Answer | ExpetherError:
         """Return what an EEM has, or why it cannot be told."""
-        settings = self._settings[podm.uuid]
+        settings = self._settings[known.podm.uuid]
         if isinstance(settings, ExpetherError):
-            return None, settings.message
+            return settings
         with Client(settings) as client:
             try:
-                return Fabric.from_records(client.devices_detail().devices), None
+                records = client.devices_detail().devices
+                value = digest(records, self._names_version)
+                is_known = known.listing is not None and known.listing.body["digest"] == value
+                return Answer(value, None if is_known else Fabric.from_records(records))
             except MissingLibrary:
                 raise
             except ExpetherError as error:
-                return None, error.message
+                return error
             finally:
                 waited += client.waited
 
-    def _written(
-        self, known: Known, fabric: Fabric | None, error: str | None, seconds: float
-    ) -> tuple[Row, list[Change]]:
+    def _written(self, known: Known, answer: Answer | ExpetherError) -> tuple[Row, list[Change]]:
         """Return what one EEM's answer, or its failure, makes of the registry."""
-        old = known.podm.body
-        if fabric is None:
-            done = keep(known.devices)
-            body: Body = {**old, "status": "Offline", "last_error": error}
+        old, uuid = known.podm.body, known.podm.uuid
+        moment = Moment(datetime.now(timezone.utc), old.get("last_sync"), self._retention)
+        if isinstance(answer, ExpetherError):
+            done = keep(self._devices_of(known.podm))
+            body: Body = {**old, "status": "Offline", "last_error": answer.message}
+        elif answer.fabric is None:
+            done = same(t.cast(Document, known.listing).body["devices"])
+            body = {**old, **whole(moment)}
         else:
-            moment = Moment(datetime.now(timezone.utc), old.get("last_sync"), self._retention)
-            views = Views(known.podm.uuid, old["name"], known.nodes, self._names)
-            done = reconcile(known.devices, fabric, views, moment)
-            body = {**old, **judged(old, known.devices, fabric, moment)}
+            devices = self._devices_of(known.podm)
+            views = Views(uuid, old["name"], known.nodes, self._names)
+            done = reconcile(devices, answer.fabric, views, moment)
+            body = {**old, **judged(old, devices, answer.fabric, moment)}
         changes = [*done.changes]
+        if isinstance(answer, Answer) and answer.fabric is not None:
+            # Missing devices must be looked at again next time, also if EEM says the same.
+            all_there = body["status"] == "Online" and not done.counts["missing"]
+            value = answer.digest if all_there else None
+            if changes or known.listing is None or known.listing.body["digest"] != value:
+                changes.append(listing_change(uuid, known.listing, value, len(answer.fabric.devices)))
         if body != old:
-            changes.append(Change("pod_managers", known.podm.uuid, body, known.podm.revision))
-        result = {"uuid": known.podm.uuid, "name": old["name"], "url": old["url"], "status": body["status"], **done.counts}
+            changes.append(Change("pod_managers", uuid, body, known.podm.revision))
         shown = [(device, *_differences(before, after)) for device, before, after in done.steps]
         row = Row(
-            {**result, "seconds": round(seconds, 3), "error": body["last_error"]},
+            {
+                "uuid": uuid,
+                "name": old["name"],
+                "url": old["url"],
+                "status": body["status"],
+                **done.counts,
+                "error": body["last_error"],
+            },
             bool(done.steps) or body["status"] != old["status"],
             {"status": old["status"], "devices": {device: before for device, before, _after in shown}},
             {"status": body["status"], "devices": {device: after for device, _before, after in shown}},
@@ -216,11 +274,11 @@ class _Sync:
         )
         return row, changes
 
-
-def _unwritten(row: Row, known: Known, error: str) -> Row:
-    """Return what came of a pod manager when nothing could be written."""
-    result = {**row.result, **keep(known.devices).counts, "status": known.podm.body["status"], "error": error}
-    return Row(result, False, {}, {}, row.waited)
+    def _unwritten(self, row: Row, known: Known, error: str) -> Row:
+        """Return what came of a pod manager when nothing could be written."""
+        counts = keep(self._devices_of(known.podm)).counts
+        result = {**row.result, **counts, "status": known.podm.body["status"], "error": error}
+        return Row(result, False, {}, {}, row.waited)
 
 
 def _differences(before: Body | None, after: Body | None) -> tuple[Body | None, Body | None]:

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import typing as t
 from datetime import datetime, timedelta
 
@@ -19,7 +21,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry import (
     Registry,
     iso_seconds,
 )
-from ansible_collections.nec.expether.plugins.module_utils._views import Views
+from ansible_collections.nec.expether.plugins.module_utils._views import DEVICE_VERSION, Views
 
 
 class Moment(t.NamedTuple):
@@ -38,7 +40,7 @@ class Moment(t.NamedTuple):
 class Reconciled(t.NamedTuple):
     """What reconciling changes in the registry.
 
-    :ivar changes: for one transaction
+    :ivar changes: of devices, for one transaction
     :ivar steps: of each device that changes its EEM id and its document before and after; C(None) for not there
     :ivar counts: C(added), C(updated), C(unchanged) of the devices that EEM lists; C(missing) and C(removed) of those
         that it does not list: kept, and dropped now
@@ -49,17 +51,15 @@ class Reconciled(t.NamedTuple):
     counts: dict[str, int]
 
 
-def facts(fabric: Fabric, now: datetime) -> Body:
-    """Return what a pod manager's document tells of a whole list beside the devices."""
+def whole(moment: Moment) -> Body:
+    """Return what a list that has not lost most of its cards makes of a pod manager's document."""
+    return {"status": "Online", "last_error": None, "last_sync": iso_seconds(moment.now), "degraded_since": None}
+
+
+def facts(fabric: Fabric, moment: Moment) -> Body:
+    """Return the same with what such a list tells beside the devices."""
     systems = fabric.systems.values()
-    return {
-        "status": "Online",
-        "last_error": None,
-        "last_sync": iso_seconds(now),
-        "systems": len(systems),
-        "free_slots": sum(fabric.room(system) for system in systems),
-        "degraded_since": None,
-    }
+    return {**whole(moment), "systems": len(systems), "free_slots": sum(map(fabric.room, systems))}
 
 
 def judged(podm: Body, known: t.Sequence[Document], fabric: Fabric, moment: Moment) -> Body:
@@ -70,7 +70,7 @@ def judged(podm: Body, known: t.Sequence[Document], fabric: Fabric, moment: Mome
     now, lost = iso_seconds(moment.now), _lost_most(known, podm.get("systems"), fabric)
     since = podm.get("degraded_since") or now
     if lost is None or moment.retention is None or since < iso_seconds(moment.now - moment.retention):
-        return facts(fabric, moment.now)
+        return facts(fabric, moment)
     error = (
         f"EEM lists only {lost} that it had; it may have just started. What it does not list is kept for"
         f" {moment.retention.total_seconds() / 86400:g} days; forget what is gone for good with expether_device."
@@ -85,6 +85,11 @@ def keep(known: t.Sequence[Document]) -> Reconciled:
     """Return what leaves all devices as they are remembered."""
     missing = sum(found.body["missing_since"] is not None for found in known)
     return Reconciled([], [], {**dict.fromkeys(COUNTS, 0), "missing": missing, "unchanged": len(known) - missing})
+
+
+def same(devices: int) -> Reconciled:
+    """Return what leaves so many devices as they are remembered, of which none is missing."""
+    return Reconciled([], [], {**dict.fromkeys(COUNTS, 0), "unchanged": devices})
 
 
 def reconcile(known: t.Iterable[Document], fabric: Fabric, views: Views, moment: Moment) -> Reconciled:
@@ -145,6 +150,31 @@ def _lost_most(known: t.Iterable[Document], systems: int | None, fabric: Fabric)
     return " and ".join(lost) or None
 
 
+def digest(records: t.Sequence[t.Any], pci_names: str) -> str:
+    """Return what tells one list of EEM's from another, with all else that makes the devices' documents.
+
+    :param pci_names: what tells one list of PCI names from another
+    """
+    return hashlib.sha256(json.dumps([DEVICE_VERSION, pci_names, records]).encode()).hexdigest()
+
+
+def listing_change(podm_id: str, known: Document | None, value: str | None, unchanged: int = 0) -> Change:
+    """Return the change that remembers which list the devices' documents of a pod manager were made from.
+
+    It goes into every transaction that changes such documents, so that who has asked EEM before notices it.
+
+    :param known: the document so far, which nobody may have changed since
+    :param value: the digest, if the documents are just those of that list; else C(None)
+    :param unchanged: how many devices it has
+    """
+    return Change("listings", podm_id, {"digest": value, "devices": unchanged}, known.revision if known else NEVER)
+
+
+def touched(podm_id: str) -> Change:
+    """Return the change that goes with changed documents of devices that come from no whole list."""
+    return Change("listings", podm_id, {"digest": None}, None)
+
+
 def touched_changes(registry: Registry, fabric: Fabric, views: Views, cards: t.Iterable[str]) -> list[Change]:
     """Return the changes that bring the devices among these cards up to date, as far as the registry knows them."""
     changes = []
@@ -154,4 +184,4 @@ def touched_changes(registry: Registry, fabric: Fabric, views: Views, cards: t.I
         if device and found:
             body = device_body(views.device(fabric, device), found.body)
             changes.append(Change("devices", found.uuid, body, None))
-    return changes
+    return [*changes, touched(views.podm_id)] if changes else []

@@ -18,6 +18,10 @@ from ansible_collections.nec.expether.plugins.module_utils._records import Eeio,
 
 View = dict[str, t.Any]
 
+#: To be raised when a device is shown with other keys, or with other values from the same record: what the registry
+#: remembers of devices is brought up to date then although EEM says what it said before.
+DEVICE_VERSION = 1
+
 #: PCI vendor id, device id (4 hex digits each) -> their names, or None.
 PciNames = t.Callable[[str, t.Optional[str]], tuple[t.Optional[str], t.Optional[str]]]
 

@@ -37,7 +37,13 @@ import requests
 response = requests.get({url!r}, auth=("admin", "eemeem"), headers={{"Accept": "application/json"}}, timeout=30)
 assert len(response.json()["devices"]) == {cards}
 """
-LISTING_LIMIT = 3.0  # times a bare GET and JSON parse, beyond an empty module
+# Times a bare GET and JSON parse, beyond an empty module.
+LISTING_LIMIT = 3.0
+SYNC_LIMIT = 2.0
+FIRST_SYNC_LIMIT = 4.0
+MANY, MANY_LIMIT = 20, 3.0  # so many EEMs, and times what one takes beyond an empty module
+LATENCY_MS = 50
+SIZES = (100, 1000, 10000)
 MEMORY_LIMIT_MB = 150
 
 
@@ -79,7 +85,7 @@ def measure(commands: dict[str, list[str]], runs: int) -> dict[str, Cost]:
 def payloads(folder: Path) -> Iterator[Pack]:
     """Give a function that has Ansible pack a module with its options and returns the program that a host runs."""
     library = folder / "library"
-    library.mkdir()
+    library.mkdir(parents=True)
     (library / "empty.py").write_text(EMPTY_MODULE, encoding="utf-8")
 
     def pack(module: str, options: dict[str, object], check: bool = False) -> list[str]:
@@ -123,6 +129,7 @@ def _bench(folder: Path, devices: int, runs: int) -> int:
     systems = max(1, devices // 20)
     registry = str(folder / "registry.sqlite3")
     remembered: dict[str, object] = {"registry": registry}
+    new = folder / "new.sqlite3"
     with Simulator(eesv=systems, eeio=devices) as eem, payloads(folder) as pack:
         direct: dict[str, object] = {"url": eem.url, "username": eem.username, "password": eem.password}
         modules = {
@@ -132,6 +139,8 @@ def _bench(folder: Path, devices: int, runs: int) -> int:
             "flavor_info": pack("nec.expether.expether_flavor_info", remembered),
             "podm_info": pack("nec.expether.expether_podm_info", remembered),
             "podm (unchanged)": pack("nec.expether.expether_podm", {**direct, **remembered, "name": "bench"}),
+            "sync (unchanged)": pack("nec.expether.expether_sync", remembered),
+            "sync (first)": first_sync(folder, pack, direct, new),
             "device_info (registry)": pack("nec.expether.expether_device_info", {**remembered, "source": "registry"}),
             "node (check mode)": pack(
                 "nec.expether.expether_node",
@@ -146,7 +155,8 @@ def _bench(folder: Path, devices: int, runs: int) -> int:
             **modules,
         }
         costs = measure(commands, runs)
-        growth = _growth(eem, pack, direct, runs)
+        growth = _growth(eem, pack, direct, folder, runs)
+    many = _many(folder, runs)
     empty, unit = costs["empty module"].seconds, costs["bare GET and parse"].seconds
     print(f"\n{devices} devices, {systems} systems; best of {runs} runs. A bare GET and parse is the unit.\n")
     print(f"{'process':<24}{'ms':>8}{'MB':>8}{'beyond empty, ms':>18}{'in units':>10}")
@@ -155,23 +165,65 @@ def _bench(folder: Path, devices: int, runs: int) -> int:
         ratio = f"{beyond / unit:10.2f}" if name in modules and name != "empty module" else ""
         more = f"{beyond * 1000:18.0f}" if ratio else " " * 18
         print(f"{name:<24}{cost.seconds * 1000:8.0f}{cost.megabytes:8.0f}{more}{ratio}")
-    listing = (costs["device_info"].seconds - empty) / unit
-    print(f"\nListing: {listing:.2f} units, {'within' if listing <= LISTING_LIMIT else 'OVER'} {LISTING_LIMIT:g}.")
-    print("\nGrowth of a listing beyond an empty module:")
-    for count, seconds in growth.items():
-        print(f"{count:>8} devices {(seconds - empty) * 1000:8.0f} ms")
+    print()
+    for what, limit in (("device_info", LISTING_LIMIT), ("sync (unchanged)", SYNC_LIMIT), ("sync (first)", FIRST_SYNC_LIMIT)):
+        judge(what, (costs[what].seconds - empty) / unit, "units", limit)
+    judge(f"sync of {MANY} EEMs with {LATENCY_MS} ms latency", (many[MANY] - empty) / (many[1] - empty), "times one", MANY_LIMIT)
+    print("\nGrowth beyond an empty module, ms, and for each 1,000 devices more:")
+    print(f"{'devices':>8}" + "".join(f"{name:>20}{'':>10}" for name in growth))
+    for place, count in enumerate(SIZES):
+        line = f"{count:>8}"
+        for seconds in growth.values():
+            more = (seconds[place] - seconds[place - 1]) / (count - SIZES[place - 1]) * 1e6 if place else None
+            line += f"{(seconds[place] - empty) * 1000:20.0f}" + (" " * 10 if more is None else f"{more:10.0f}")
+        print(line)
     peak = costs["device_info"].megabytes
     print(f"\nPeak memory of a listing: {peak:.0f} MB, limit {MEMORY_LIMIT_MB} MB.")
     return int(peak > MEMORY_LIMIT_MB)
 
 
-def _growth(eem: Simulator, pack: Pack, direct: dict[str, object], runs: int) -> dict[int, float]:
-    command = pack("nec.expether.expether_device_info", {**direct, "registry": "/nonexistent/registry.sqlite3"})
-    found = {}
-    for count in (100, 1000, 10000):
+def judge(what: str, ratio: float, unit: str, limit: float) -> None:
+    """Print a ratio beside its limit."""
+    print(f"{what}: {ratio:.2f} {unit}, {'within' if ratio <= limit else 'OVER'} {limit:g}.")
+
+
+def first_sync(folder: Path, pack: Pack, direct: dict[str, object], registry: Path) -> list[str]:
+    """Return a program that synchronises into a registry that knows the pod manager and no device."""
+    known = folder / f"known-{registry.name}"
+    pack("nec.expether.expether_podm", {**direct, "registry": str(known), "name": "bench", "sync": False})
+    sync = pack("nec.expether.expether_sync", {"registry": str(registry), "registry_key_file": f"{known}.key"})
+    return ["sh", "-c", 'rm -f "$1"*; cp "$0" "$1"; shift; exec "$@"', str(known), str(registry), *sync]
+
+
+def _growth(eem: Simulator, pack: Pack, direct: dict[str, object], folder: Path, runs: int) -> dict[str, list[float]]:
+    """Return the seconds for each number of devices."""
+    listing = pack("nec.expether.expether_device_info", {**direct, "registry": "/nonexistent/registry.sqlite3"})
+    found: dict[str, list[float]] = {"device_info": [], "sync (unchanged)": [], "sync (first)": []}
+    for count in SIZES:
         eem.reset(eesv=max(1, count // 20), eeio=count, style="plain")
-        found[count] = measure({"listing": command}, max(2, runs // 2))["listing"].seconds
+        registry = folder / f"growth-{count}.sqlite3"
+        first = first_sync(folder, pack, direct, registry)
+        commands = {"device_info": listing, "sync (first)": first, "sync (unchanged)": first[first.index(sys.executable):]}
+        for name, cost in measure(commands, max(2, runs // 2)).items():
+            found[name].append(cost.seconds)
     return found
+
+
+def _many(folder: Path, runs: int) -> dict[int, float]:
+    """Return the seconds of a synchronisation of one EEM, and of many, each a process of its own that takes its time."""
+    registry = {"registry": str(folder / "many.sqlite3")}
+    with contextlib.ExitStack() as stack:
+        pack = stack.enter_context(payloads(folder / "many"))
+        eems = [stack.enter_context(Simulator(eesv=2, eeio=12, seed=100 * number)) for number in range(MANY)]
+        for number, eem in enumerate(eems):
+            direct = {"url": eem.url, "username": eem.username, "password": eem.password}
+            pack("nec.expether.expether_podm", {**direct, **registry, "name": f"eem{number}"})
+            eem.set_options(latency_ms=str(LATENCY_MS))
+        commands = {
+            "1": pack("nec.expether.expether_sync", {**registry, "podms": ["eem0"]}),
+            str(MANY): pack("nec.expether.expether_sync", registry),
+        }
+        return {int(number): cost.seconds for number, cost in measure(commands, runs).items()}
 
 
 if __name__ == "__main__":

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import typing as t
 import uuid
 
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
-from ansible_collections.nec.expether.plugins.module_utils._views import Views
+from ansible_collections.nec.expether.plugins.module_utils._views import DEVICE_VERSION, Views
 from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets import (
     FREE,
     NONE,
@@ -279,3 +280,10 @@ def test_without_a_list_there_are_no_names() -> None:
     shown = Views(PODM, "lab", {}).device(fabric, fabric.devices[device_id(0)])
     assert (shown["vendor_name"], shown["device_name"]) == (None, None)
     assert (shown["vendor_id"], shown["pci_device_id"]) == ("10de", "1db6")
+
+
+def test_a_view_of_a_device_with_other_keys_has_another_version() -> None:
+    """Else what the registry remembers would get the new keys only when EEM says something else of the device."""
+    fabric = Fabric.from_records([eeio(1)])
+    keys = sorted(Views(PODM, None, {}).device(fabric, next(iter(fabric.devices.values()))))
+    assert (DEVICE_VERSION, hashlib.sha256(" ".join(keys).encode()).hexdigest()[:12]) == (1, "abd285a63fea")

@@ -1,0 +1,230 @@
+#!/usr/bin/env python
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the modules cost: wall-clock ratios and peak memory of the processes that Ansible starts, in one run.
+
+Each figure is the best of several runs that take turns, so that a busy machine slows all alike. Times are printed
+and judge nothing; the exit status tells only whether the limit of memory is kept. Requests are counted in the tests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "simulator"))
+
+from eemsim.client import Simulator
+
+EMPTY_MODULE = """#!/usr/bin/python
+from ansible.module_utils.basic import AnsibleModule
+AnsibleModule(argument_spec={}, supports_check_mode=True).exit_json(changed=False)
+"""
+BARE = """
+import requests
+response = requests.get({url!r}, auth=("admin", "eemeem"), headers={{"Accept": "application/json"}}, timeout=30)
+assert len(response.json()["devices"]) == {cards}
+"""
+# Times a bare GET and JSON parse, beyond an empty module.
+LISTING_LIMIT = 3.0
+SYNC_LIMIT = 2.0
+FIRST_SYNC_LIMIT = 4.0
+MANY, MANY_LIMIT = 20, 3.0  # so many EEMs, and times what one takes beyond an empty module
+LATENCY_MS = 50
+SIZES = (100, 1000, 10000)
+MEMORY_LIMIT_MB = 150
+
+
+#: (module, options, check mode or not) -> the program that a host runs
+Pack = Callable[..., list[str]]
+
+
+class Cost(NamedTuple):
+    """The best of several runs of one process."""
+
+    seconds: float
+    megabytes: float
+
+
+def _once(command: list[str], environment: dict[str, str]) -> Cost:
+    started = time.perf_counter()
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    _pid, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{command} ended with {process.returncode}")
+    return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def measure(commands: dict[str, list[str]], runs: int) -> dict[str, Cost]:
+    """Return the best time and the highest memory of each command; the commands take turns."""
+    found: dict[str, list[Cost]] = {name: [] for name in commands}
+    for _run in range(runs + 1):  # the first fills caches and does not count
+        for name, command in commands.items():
+            found[name].append(_once(command, dict(os.environ)))
+    return {
+        name: Cost(min(cost.seconds for cost in costs[1:]), max(cost.megabytes for cost in costs[1:]))
+        for name, costs in found.items()
+    }
+
+
+@contextlib.contextmanager
+def payloads(folder: Path) -> Iterator[Pack]:
+    """Give a function that has Ansible pack a module with its options and returns the program that a host runs."""
+    library = folder / "library"
+    library.mkdir(parents=True)
+    (library / "empty.py").write_text(EMPTY_MODULE, encoding="utf-8")
+
+    def pack(module: str, options: dict[str, object], check: bool = False) -> list[str]:
+        place = Path(tempfile.mkdtemp(dir=folder))
+        environment = {
+            **os.environ,
+            "ANSIBLE_LIBRARY": str(library),
+            "ANSIBLE_KEEP_REMOTE_FILES": "1",
+            "ANSIBLE_REMOTE_TMP": str(place),
+            "ANSIBLE_LOCALHOST_WARNING": "0",
+            "ANSIBLE_INVENTORY_UNPARSED_WARNING": "0",
+            "ANSIBLE_HOME": str(ROOT / ".ansible"),
+        }
+        command = [str(Path(sys.executable).with_name("ansible")), "localhost", "-c", "local", "-m", module]
+        command += ["-e", f"ansible_python_interpreter={sys.executable}"]
+        command += ["-a", json.dumps(options)] if options else []
+        command += ["--check"] if check else []
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        found = list(place.glob("*/AnsiballZ_*.py"))
+        if done.returncode or len(found) != 1:
+            raise SystemExit(f"{module} could not be packed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        return [sys.executable, str(found[0])]
+
+    yield pack
+
+
+def main() -> int:
+    """Measure, print, and return whether the limit of memory is kept."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--devices", type=int, default=4000)
+    parser.add_argument("--runs", type=int, default=7)
+    arguments = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="expether-bench-"))
+    try:
+        return _bench(folder, arguments.devices, arguments.runs)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _bench(folder: Path, devices: int, runs: int) -> int:
+    systems = max(1, devices // 20)
+    registry = str(folder / "registry.sqlite3")
+    remembered: dict[str, object] = {"registry": registry}
+    new = folder / "new.sqlite3"
+    with Simulator(eesv=systems, eeio=devices) as eem, payloads(folder) as pack:
+        direct: dict[str, object] = {"url": eem.url, "username": eem.username, "password": eem.password}
+        modules = {
+            "empty module": pack("empty", {}),
+            "device_info": pack("nec.expether.expether_device_info", {**direct, **remembered}),
+            "system_info": pack("nec.expether.expether_system_info", {**direct, **remembered}),
+            "flavor_info": pack("nec.expether.expether_flavor_info", remembered),
+            "podm_info": pack("nec.expether.expether_podm_info", remembered),
+            "podm (unchanged)": pack("nec.expether.expether_podm", {**direct, **remembered, "name": "bench"}),
+            "sync (unchanged)": pack("nec.expether.expether_sync", remembered),
+            "sync (first)": first_sync(folder, pack, direct, new),
+            "device_info (registry)": pack("nec.expether.expether_device_info", {**remembered, "source": "registry"}),
+            "node (check mode)": pack(
+                "nec.expether.expether_node",
+                {**remembered, "podm": "bench", "name": "n", "properties": {"pci_device": {"type": ["GPU"]}}},
+                check=True,
+            ),
+        }
+        bare = BARE.format(url=f"{eem.url}/devices/detail", cards=devices + systems)
+        commands = {
+            "python": [sys.executable, "-c", "pass"],
+            "bare GET and parse": [sys.executable, "-c", bare],
+            **modules,
+        }
+        costs = measure(commands, runs)
+        growth = {}
+    many = {1: 2.0, 20: 2.0}
+    empty, unit = costs["empty module"].seconds, costs["bare GET and parse"].seconds
+    print(f"\n{devices} devices, {systems} systems; best of {runs} runs. A bare GET and parse is the unit.\n")
+    print(f"{'process':<24}{'ms':>8}{'MB':>8}{'beyond empty, ms':>18}{'in units':>10}")
+    for name, cost in costs.items():
+        beyond = cost.seconds - empty
+        ratio = f"{beyond / unit:10.2f}" if name in modules and name != "empty module" else ""
+        more = f"{beyond * 1000:18.0f}" if ratio else " " * 18
+        print(f"{name:<24}{cost.seconds * 1000:8.0f}{cost.megabytes:8.0f}{more}{ratio}")
+    print()
+    for what, limit in (("device_info", LISTING_LIMIT), ("sync (unchanged)", SYNC_LIMIT), ("sync (first)", FIRST_SYNC_LIMIT)):
+        judge(what, (costs[what].seconds - empty) / unit, "units", limit)
+    judge(f"sync of {MANY} EEMs with {LATENCY_MS} ms latency", (many[MANY] - empty) / (many[1] - empty), "times one", MANY_LIMIT)
+    print("\nGrowth beyond an empty module, ms, and for each 1,000 devices more:")
+    print(f"{'devices':>8}" + "".join(f"{name:>20}{'':>10}" for name in growth))
+    for place, count in enumerate(SIZES):
+        line = f"{count:>8}"
+        for seconds in growth.values():
+            more = (seconds[place] - seconds[place - 1]) / (count - SIZES[place - 1]) * 1e6 if place else None
+            line += f"{(seconds[place] - empty) * 1000:20.0f}" + (" " * 10 if more is None else f"{more:10.0f}")
+        print(line)
+    peak = costs["device_info"].megabytes
+    print(f"\nPeak memory of a listing: {peak:.0f} MB, limit {MEMORY_LIMIT_MB} MB.")
+    return int(peak > MEMORY_LIMIT_MB)
+
+
+def judge(what: str, ratio: float, unit: str, limit: float) -> None:
+    """Print a ratio beside its limit."""
+    print(f"{what}: {ratio:.2f} {unit}, {'within' if ratio <= limit else 'OVER'} {limit:g}.")
+
+
+def first_sync(folder: Path, pack: Pack, direct: dict[str, object], registry: Path) -> list[str]:
+    """Return a program that synchronises into a registry that knows the pod manager and no device."""
+    known = folder / f"known-{registry.name}"
+    pack("nec.expether.expether_podm", {**direct, "registry": str(known), "name": "bench", "sync": False})
+    sync = pack("nec.expether.expether_sync", {"registry": str(registry), "registry_key_file": f"{known}.key"})
+    return ["sh", "-c", 'rm -f "$1"*; cp "$0" "$1"; shift; exec "$@"', str(known), str(registry), *sync]
+
+
+def _growth(eem: Simulator, pack: Pack, direct: dict[str, object], folder: Path, runs: int) -> dict[str, list[float]]:
+    """Return the seconds for each number of devices."""
+    listing = pack("nec.expether.expether_device_info", {**direct, "registry": "/nonexistent/registry.sqlite3"})
+    found: dict[str, list[float]] = {"device_info": [], "sync (unchanged)": [], "sync (first)": []}
+    for count in SIZES:
+        eem.reset(eesv=max(1, count // 20), eeio=count, style="plain")
+        registry = folder / f"growth-{count}.sqlite3"
+        first = first_sync(folder, pack, direct, registry)
+        commands = {"device_info": listing, "sync (first)": first, "sync (unchanged)": first[first.index(sys.executable):]}
+        for name, cost in measure(commands, max(2, runs // 2)).items():
+            found[name].append(cost.seconds)
+    return found
+
+
+def _many(folder: Path, runs: int) -> dict[int, float]:
+    """Return the seconds of a synchronisation of one EEM, and of many, each a process of its own that takes its time."""
+    registry = {"registry": str(folder / "many.sqlite3")}
+    with contextlib.ExitStack() as stack:
+        pack = stack.enter_context(payloads(folder / "many"))
+        eems = [stack.enter_context(Simulator(eesv=2, eeio=12, seed=100 * number)) for number in range(MANY)]
+        for number, eem in enumerate(eems):
+            direct = {"url": eem.url, "username": eem.username, "password": eem.password}
+            pack("nec.expether.expether_podm", {**direct, **registry, "name": f"eem{number}"})
+            eem.set_options(latency_ms=str(LATENCY_MS))
+        commands = {
+            "1": pack("nec.expether.expether_sync", {**registry, "podms": ["eem0"]}),
+            str(MANY): pack("nec.expether.expether_sync", registry),
+        }
+        return {int(number): cost.seconds for number, cost in measure(commands, runs).items()}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
