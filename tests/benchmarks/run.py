@@ -44,6 +44,7 @@ FIRST_SYNC_LIMIT = 4.0
 MANY, MANY_LIMIT = 20, 3.0  # so many EEMs, and times what one takes beyond an empty module
 LATENCY_MS = 50
 SIZES = (100, 1000, 10000)
+GROWTH_LIMIT = 10.0  # ten times the devices, at most ten times the time: more would not be linear
 MEMORY_LIMIT_MB = 150
 
 
@@ -177,6 +178,10 @@ def _bench(folder: Path, devices: int, runs: int) -> int:
             more = (seconds[place] - seconds[place - 1]) / (count - SIZES[place - 1]) * 1e6 if place else None
             line += f"{(seconds[place] - empty) * 1000:20.0f}" + (" " * 10 if more is None else f"{more:10.0f}")
         print(line)
+    print()
+    for name, seconds in growth.items():
+        ratio = (seconds[-1] - empty) / (seconds[-2] - empty)
+        judge(f"{name} of {SIZES[-1]} devices", ratio, f"times {SIZES[-2]}", GROWTH_LIMIT)
     peak = costs["device_info"].megabytes
     print(f"\nPeak memory of a listing: {peak:.0f} MB, limit {MEMORY_LIMIT_MB} MB.")
     return int(peak > MEMORY_LIMIT_MB)
