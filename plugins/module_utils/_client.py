@@ -133,11 +133,11 @@ class Client:
 
     def uid_led(self, card: str) -> str | None:
         """Return whether the locator LED is C(on) or C(off)."""
-        return self._read(f"devices/{card}/uid_led_status").get("uid_led_status")
+        return _text(self._read(f"devices/{card}/uid_led_status").get("uid_led_status"))
 
     def rotary_switch(self, card: str) -> str | None:
         """Return the position of a card's rotary switch."""
-        return self._read(f"devices/{card}/rotary_switch_status").get("rotary_switch_status")
+        return _text(self._read(f"devices/{card}/rotary_switch_status").get("rotary_switch_status"))
 
     def groups(self) -> list[str]:
         """Return the group ids that are in use."""
@@ -252,6 +252,11 @@ class Client:
                 self.waited.append(f"Asked EEM again: {error.message}")
             left -= 1
             pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _text(value: t.Any) -> str | None:
+    """Return a value that EEM says as text, also where it came as a number; C(None) for all else."""
+    return str(value) if isinstance(value, (str, int)) else None
 
 
 def _is_passing(error: EemError) -> bool:

@@ -45,3 +45,10 @@ def known(forks: Forks, eem: Simulator, tmp_path_factory: pytest.TempPathFactory
 def server() -> Iterator[RawServer]:
     with RawServer() as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def tls_server() -> Iterator[RawServer]:
+    """A server of which the first bytes are those of TLS."""
+    with RawServer(at_once=True) as found:
+        yield found

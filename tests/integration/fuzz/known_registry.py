@@ -52,8 +52,8 @@ class Known:
             shutil.copytree(self._folder, name, dirs_exist_ok=True)
             yield Path(name)
 
-    def run(self, module: str, arguments: Options, folder: Path) -> Told:
-        return self._forks.run(module, placed(arguments, folder), self._environment(folder))
+    def run(self, module: str, arguments: Options, folder: Path, environment: t.Mapping[str, str] | None = None) -> Told:
+        return self._forks.run(module, placed(arguments, folder), {**self._environment(folder), **(environment or {})})
 
 
 def overwrite(folder: Path, kind: str, uuid: str, body: t.Any) -> None:
