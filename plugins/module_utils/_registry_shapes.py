@@ -66,7 +66,8 @@ _CLAIM: Shape = {
     "run": _text,
     "what": _text,
     "until": _seconds,
-    "process": {"boot": _or_none(_text), "pid": _whole, "start": _or_none(_text)},
+    "until_uptime": _seconds,
+    "process": {"boot": _or_none(_text), "space": _or_none(_text), "pid": _whole, "start": _or_none(_text)},
 }
 
 #: How to reach a pod manager, besides its URL and credentials; a version that knows fewer of them wrote fewer.

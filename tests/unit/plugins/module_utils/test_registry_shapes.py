@@ -13,7 +13,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry_shapes impo
 UUID = "12345678-1234-5678-9234-567812345678"
 CARD = "0x8cdf9d000001"
 HOW = {"validate_certs": True, "ca_path": None, "client_cert": None, "client_key": None, "timeout": 30.0, "retries": 3, "conditional_updates": True}
-CLAIM = {"run": "a", "what": "b", "until": 1.5, "process": {"boot": None, "pid": 1, "start": "2", "host": "h"}}
+CLAIM = {"run": "a", "what": "b", "until": 1.5, "until_uptime": 1, "process": {"boot": None, "space": None, "pid": 1, "start": "2", "host": "h"}}
 DOCUMENTS: dict[str, dict[str, t.Any]] = {
     "pod_managers": {"uuid": UUID, "name": "rack1", "url": "http://a/eem", "username": None, "password": None, "connection": HOW},
     "urls": {"podm_id": UUID},
