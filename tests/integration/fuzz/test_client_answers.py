@@ -105,7 +105,7 @@ bodies = bodies | bodies.map(gzip.compress) | bodies.map(lambda body: b"%x\r\n%b
 
 @pytest.mark.timeout(3600)
 def test_any_json_is_a_result_or_a_sentence(server: RawServer) -> None:
-    @fuzzed(examples=250)
+    @fuzzed(examples=150)
     @given(calls, documents, statuses)
     @example("uid_led", {"uid_led_status": {"on": 1}}, "200 OK")
     @example("devices", {"code": {"a": 1}, "message": ["b\nc"]}, "404 Not Found")
@@ -119,7 +119,7 @@ def test_any_json_is_a_result_or_a_sentence(server: RawServer) -> None:
 
 @pytest.mark.timeout(3600)
 def test_any_answer_of_http_is_a_result_or_a_sentence(server: RawServer) -> None:
-    @fuzzed(examples=250)
+    @fuzzed(examples=150)
     @given(calls, bodies, statuses, st.dictionaries(names, values, max_size=3))
     @example("devices", b"{}", "302 Found", {"Location": "//\udcff"})
     @example("devices", b"{}", "200 OK", {"Content-Encoding": "gzip"})
@@ -139,7 +139,7 @@ def test_any_bytes_are_a_result_or_a_sentence(server: RawServer) -> None:
     cut = st.integers(0, len(whole)).map(lambda at: whole[:at])
     flipped = st.builds(lambda at, byte: whole[:at] + bytes([byte]) + whole[at + 1:], st.integers(0, len(whole) - 1), st.integers(0, 255))
 
-    @fuzzed(examples=250)
+    @fuzzed(examples=150)
     @given(calls, st.lists(lines | cut | flipped | st.binary(max_size=30), min_size=1, max_size=2))
     def tried(call: str, parts: list[bytes]) -> None:
         _told(server, parts, call)

@@ -25,7 +25,7 @@ def test_any_records_give_a_result_or_a_sentence(known: Known, server: RawServer
     spec = spec_of(module)
     meant = {name: value_of(name, spec[name], known.names, []) for name in spec if name in ("name", "node", "devices", "device", "flavor")}
 
-    @fuzzed(examples=25)
+    @fuzzed(examples=15)
     @given(records, st.fixed_dictionaries(meant))
     def tried(found: list[t.Any], options: dict[str, t.Any]) -> None:
         # What is asked for one card gets the first.

@@ -19,7 +19,7 @@ def test_any_options_give_a_result_or_a_sentence(known: Known, module: str) -> N
 
     spec = spec_of(module)
 
-    @fuzzed(examples=60)
+    @fuzzed(examples=40)
     @given(options_of(module, known.names, urls), st.booleans(), st.booleans())
     def tried(options: dict[str, object], check_mode: bool, named: bool) -> None:
         # Half of the runs are given a way to an EEM that answers, lest most end before they ask any.

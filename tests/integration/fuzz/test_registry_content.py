@@ -61,7 +61,7 @@ def test_any_content_of_the_registry_gives_a_result_or_a_sentence(known: Known, 
     documents = [document for document in known.documents if document[0] == kind]
     assert documents
 
-    @fuzzed(examples=60)
+    @fuzzed(examples=40)
     @given(st.sampled_from(documents).flatmap(_spoilt), st.sampled_from(TASKS), st.booleans())
     def tried(document: Document, task: tuple[str, Options], check_mode: bool) -> None:
         module, options = task
