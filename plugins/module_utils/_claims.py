@@ -5,7 +5,7 @@
 """Who is changing which card at the moment: claims in the registry. Private to the collection.
 
 One document a pod manager, changed by compare-and-swap:
-C({"epoch": n, "held": {CARD OR GROUP ID: {"run": …, "what": …, "until": seconds, "process": …}}}).
+C({"epoch": n, "held": {CARD OR GROUP ID: {"run": …, "what": …, "until": …, "until_uptime": …, "process": …}}}).
 
 The epoch grows whenever a run that changed hardware gives its claims back, or a dead run's claims are taken
 away: a picture of the fabric that is older than the epoch must not be planned from.
@@ -60,13 +60,39 @@ def _process_start(pid: int) -> str | None:
     return None if fields[0] in "ZX" else fields[19]
 
 
-def _boot() -> str | None:
-    """Return what tells this boot of this machine, and this process namespace, from all others."""
+def _is_hidden(pid: int) -> bool:
+    """Whether there is a process that this user cannot look at: /proc may hide those of others (hidepid)."""
     try:
-        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-            return f"{file.read().strip()} {os.readlink('/proc/self/ns/pid')}"
-    except OSError:
-        return None
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return False
+
+
+class _Here(t.NamedTuple):
+    """Where this run is.
+
+    :ivar boot: tells this boot of this machine from all others; C(None) where the system does not say
+    :ivar space: tells the processes that this one can see from those in other containers
+    """
+
+    boot: str | None
+    space: str | None
+
+    @classmethod
+    def look(cls) -> _Here:
+        try:
+            with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+                return cls(file.read().strip(), os.readlink("/proc/self/ns/pid"))
+        except OSError:
+            return cls(None, None)
+
+
+def _uptime() -> float:
+    """Return the seconds since the machine's boot, which are the same in all containers; nobody can set them."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class Claims:
@@ -82,7 +108,7 @@ class Claims:
         self._lease = lease
         self._run = uuid.uuid4().hex
         self._what = what
-        self._boot = _boot()
+        self._here = _Here.look()
         self._mine: list[str] = []
         self._renewed = 0.0
 
@@ -186,18 +212,22 @@ class Claims:
             "run": self._run,
             "what": self._what,
             "until": time.time() + self._lease,
-            "process": {"boot": self._boot, "pid": pid, "start": _process_start(pid), "host": platform.node()},
+            "until_uptime": _uptime() + self._lease,
+            "process": {**self._here._asdict(), "pid": pid, "start": _process_start(pid), "host": platform.node()},
         }
 
     def _is_alive(self, claim: Body) -> bool:
-        """Whether the run that made a claim may still be at work: its time is not over, and its process is there.
+        """Whether the run that made a claim may still be at work: its process is there, or its time is not over.
 
-        Of a process on another machine, or in another container, only the time is known.
+        Of a process in another container only the time is known, by the clock that starts with the machine; on
+        another machine (or on this one before it was started anew) by the clock on the wall, which may be wrong.
         """
-        process = claim["process"]
-        if self._boot is not None and process["boot"] == self._boot:
+        process, here = claim["process"], self._here
+        if here.boot is None or process["boot"] != here.boot:
+            return bool(time.time() < claim["until"])
+        if process["space"] == here.space and not _is_hidden(process["pid"]):
             return bool(_process_start(process["pid"]) == process["start"])
-        return bool(time.time() < claim["until"])
+        return bool(_uptime() < claim["until_uptime"])
 
     def _document(self) -> Document:
         found = self._registry.get("claims", self._podm_id)

@@ -16,6 +16,7 @@ import typing as t
 from ansible_collections.nec.expether.plugins.module_utils._client_patience import Patience
 from ansible_collections.nec.expether.plugins.module_utils._transport import (
     AnswerLost,
+    Bare,
     Denied,
     EemError,
     NotEem,
@@ -133,11 +134,11 @@ class Client:
 
     def uid_led(self, card: str) -> str | None:
         """Return whether the locator LED is C(on) or C(off)."""
-        return self._read(f"devices/{card}/uid_led_status").get("uid_led_status")
+        return _text(self._read(f"devices/{card}/uid_led_status").get("uid_led_status"))
 
     def rotary_switch(self, card: str) -> str | None:
         """Return the position of a card's rotary switch."""
-        return self._read(f"devices/{card}/rotary_switch_status").get("rotary_switch_status")
+        return _text(self._read(f"devices/{card}/rotary_switch_status").get("rotary_switch_status"))
 
     def groups(self) -> list[str]:
         """Return the group ids that are in use."""
@@ -241,10 +242,16 @@ class Client:
         """
         pause = FIRST_PAUSE
         left = self.settings.retries
+        is_bare = False
         while True:
             try:
                 return self._exchange("GET", path, query)
             except EemError as error:
+                if isinstance(error, Bare):
+                    if is_bare:
+                        return {}  # no accident: this EEM answers so
+                    left += 1  # also where nothing else is tried again
+                is_bare = isinstance(error, Bare)
                 passing = not isinstance(error, (Denied, Unauthorized)) if self._has_changed else _is_passing(error)
                 tired = left <= 0 and not self._has_changed
                 if tired or not passing or not self.patience.pause(pause):
@@ -252,6 +259,11 @@ class Client:
                 self.waited.append(f"Asked EEM again: {error.message}")
             left -= 1
             pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _text(value: t.Any) -> str | None:
+    """Return a value that EEM says as text, also where it came as a number; C(None) for all else."""
+    return str(value) if isinstance(value, (str, int)) else None
 
 
 def _is_passing(error: EemError) -> bool:

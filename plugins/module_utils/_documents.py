@@ -15,17 +15,10 @@ from ansible_collections.nec.expether.plugins.module_utils._errors import Invali
 from ansible_collections.nec.expether.plugins.module_utils._names import listed, parse_uuid, same_name
 from ansible_collections.nec.expether.plugins.module_utils._records import parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._registry import Body, Document, Registry
+from ansible_collections.nec.expether.plugins.module_utils._registry_shapes import CONNECTION
 
 #: How to reach a pod manager, besides its URL and credentials; remembered with it.
-CONNECTION_KEYS = (
-    "validate_certs",
-    "ca_path",
-    "client_cert",
-    "client_key",
-    "timeout",
-    "retries",
-    "conditional_updates",
-)
+CONNECTION_KEYS = tuple(CONNECTION)
 
 PODM_KEYS = (
     "name",

@@ -17,7 +17,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.common.parameters import remove_values
 from ansible_collections.nec.expether.plugins.module_utils._argspec import ArgSpec
-from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, MissingLibrary
+from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, InvalidInput, MissingLibrary
 from ansible_collections.nec.expether.plugins.module_utils._registry import (
     ENV_KEY_FILE,
     ENV_REGISTRY,
@@ -41,6 +41,15 @@ class _Module(AnsibleModule):  # type: ignore[misc]
             if isinstance(text, str) and "@" in text:
                 before = text.rpartition("@")[0]
                 self.no_log_values.update(part for part in (before, before.rpartition(":")[2]) if part)
+
+    def _log_invocation(self) -> None:
+        """Have Ansible log the options, if they are what it can log."""
+        try:
+            for name, value in self.params.items():
+                _check_text(value, f"Option {name}")
+        except InvalidInput as error:
+            self.fail_json(**_failure(error, changes=False))
+        super()._log_invocation()
 
     def fail_json(self, msg: str, **kwargs: t.Any) -> None:
         """End with a failure."""
@@ -75,9 +84,15 @@ class Context:
             self._module.no_log_values.add(base64.b64encode(f"{username or ''}:{password}".encode()).decode())
 
     def option(self, name: str, variable: str) -> t.Any:
-        """Return a parameter, or else what the environment says."""
+        """Return a parameter, or else what the environment says.
+
+        :raises InvalidInput: the environment says what is no text
+        """
         given = self.params.get(name)
-        return os.environ.get(variable) or None if given is None else given
+        if given is None:
+            given = os.environ.get(variable) or None
+            _check_text(given, f"The environment variable {variable}")
+        return given
 
     @property
     def registry(self) -> Registry:
@@ -138,6 +153,23 @@ def run_module(spec: ArgSpec, run: t.Callable[[Context], Result], changes: bool 
     finally:
         context.close()
     module.exit_json(**result)
+
+
+def _check_text(value: t.Any, what: str) -> None:
+    """Refuse what neither files nor HTTP can hold, wherever it is in a value.
+
+    :raises InvalidInput: there is a NUL in it, or half of a pair of surrogates, as which bytes come that are no UTF-8
+    """
+    if isinstance(value, str):
+        if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
+            raise InvalidInput(f"{what} has a character in it that is none: a NUL, or a byte that is not UTF-8.")
+    elif isinstance(value, t.Mapping):
+        for key, item in value.items():
+            _check_text(key, what)
+            _check_text(item, what)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            _check_text(item, what)
 
 
 def _failure(error: ExpetherError, changes: bool) -> Result:

@@ -92,7 +92,8 @@ def remembered(context: Context, document: Document) -> Settings:
     body = document.body
     password = context.secrets().decrypt(body["password"]) if body["password"] is not None else None
     context.hide(password, body["username"])
-    return Settings(body["url"], body["username"], password, **body["connection"])
+    how = {key: value for key, value in body["connection"].items() if key in CONNECTION_KEYS}
+    return Settings(body["url"], body["username"], password, **how)
 
 
 def settings_of(context: Context, document: Document) -> Settings:

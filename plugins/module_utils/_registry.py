@@ -25,16 +25,6 @@ Body = dict[str, t.Any]
 
 ENV_REGISTRY = "EXPETHER_REGISTRY"
 ENV_KEY_FILE = "EXPETHER_REGISTRY_KEY_FILE"
-#: The keys that each document has at least; one without them was not written by this collection.
-REQUIRED: t.Mapping[str, frozenset[str]] = {
-    "pod_managers": frozenset(("name", "url", "username", "password", "connection")),
-    "urls": frozenset(("podm_id",)),
-    "nodes": frozenset(("name", "podm_id", "index", "state")),
-    "devices": frozenset(("uuid", "device_id", "podm_id", "node_id", "type", "state", "missing_since")),
-    "listings": frozenset(("digest",)),
-    "flavors": frozenset(("name", "description", "properties", "created_at")),
-    "claims": frozenset(("epoch", "held")),
-}
 
 NEVER = 0  # the revision of a document that is not there
 

@@ -15,7 +15,6 @@ import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._registry import (
     NEVER,
-    REQUIRED,
     SCHEMA,
     Change,
     Document,
@@ -23,6 +22,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry import (
     RegistryConflict,
     RegistryError,
 )
+from ansible_collections.nec.expether.plugins.module_utils._registry_shapes import SHAPES, fits
 
 _APPLICATION_ID = 0x45784574  # "ExEt": tells our file from any other SQLite file
 _BUSY_SECONDS = 30.0
@@ -88,7 +88,7 @@ class SqliteRegistry:
             documents = [Document(uuid, revision, json.loads(body)) for uuid, revision, body in rows]
         for document in documents:
             body: t.Any = document.body
-            if not isinstance(body, dict) or not REQUIRED[parameters[0]] <= body.keys():
+            if not isinstance(body, dict) or not fits({**body, "uuid": document.uuid}, SHAPES[parameters[0]]):
                 raise self._damaged(f"{parameters[0]}/{document.uuid} is not as it was written")
         return documents
 

@@ -172,7 +172,7 @@ def listing_change(podm_id: str, known: Document | None, value: str | None, unch
 
 def touched(podm_id: str) -> Change:
     """Return the change that goes with changed documents of devices that come from no whole list."""
-    return Change("listings", podm_id, {"digest": None}, None)
+    return Change("listings", podm_id, {"digest": None, "devices": 0}, None)
 
 
 def touched_changes(registry: Registry, fabric: Fabric, views: Views, cards: t.Iterable[str]) -> list[Change]:

@@ -18,6 +18,7 @@ MISSING: ImportError | None = None
 try:
     import requests
     import urllib3
+    from requests import Session
     from requests.adapters import HTTPAdapter
     from requests.auth import HTTPBasicAuth
     from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -25,9 +26,11 @@ try:
     from urllib3.exceptions import InsecureRequestWarning
 except ImportError as missing:
     MISSING = missing
-    HTTPAdapter = object  # type: ignore[assignment, misc]
+    HTTPAdapter = Session = object  # type: ignore[assignment, misc]
 
 MAX_TEXT = 300  # how much of a server's own words a message repeats
+MAX_ANSWER = 64 * 2**20  # bytes; 4,000 cards with all that is known of them are a tenth of it
+CHUNK = 2**16  # bytes; what is unpacked of as many is bounded too
 
 
 class EemError(ExpetherError):
@@ -58,6 +61,10 @@ class AnswerLost(EemError):
     """The connection ended before the answer was complete."""
 
     kind = "connection_lost"
+
+
+class Bare(AnswerLost):
+    """An answer without content that does not say that it has none: it may have been cut off in its headers."""
 
 
 class TimedOut(EemError):
@@ -98,15 +105,21 @@ class _Deadline:
     """
 
     def __init__(self) -> None:
-        self.sock: socket.socket | None = None
+        self._sock: socket.socket | None = None
         self.passed = False
+
+    def watch(self, sock: socket.socket | None) -> None:
+        """Have this connection ended when the time is over; it may be over already."""
+        self._sock = sock
+        if self.passed:
+            self._end()
 
     def _end(self) -> None:
         self.passed = True
-        if self.sock is not None:
+        if self._sock is not None:
             # A TLS socket's own shutdown would first talk to the other side. It may be closed already.
             with contextlib.suppress(OSError):
-                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+                socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
     def start(self, seconds: float) -> threading.Timer:
         """Return the running timer of one exchange."""
@@ -132,12 +145,23 @@ class _Adapter(HTTPAdapter):
         class Plain(HTTPConnection):
             def connect(self) -> None:
                 super().connect()
-                deadline.sock = self.sock
+                deadline.watch(self.sock)
 
         class Tls(HTTPSConnection):
+            def _new_conn(self) -> socket.socket:
+                sock = super()._new_conn()
+                # TLS takes the socket over and agrees on keys with the server, which may take its time.
+                self._plain = sock.dup()
+                deadline.watch(self._plain)
+                return sock
+
             def connect(self) -> None:
-                super().connect()
-                deadline.sock = self.sock
+                try:
+                    super().connect()
+                finally:
+                    deadline.watch(self.sock)
+                    if hasattr(self, "_plain"):
+                        self._plain.close()
 
         class PlainPool(HTTPConnectionPool):
             ConnectionCls = Plain
@@ -146,6 +170,13 @@ class _Adapter(HTTPAdapter):
             ConnectionCls = Tls
 
         self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": TlsPool}
+
+
+class _Session(Session):
+    """Follows no redirect, and does not read the answer to find where it would lead."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return that it leads nowhere."""
 
 
 class Answer(t.NamedTuple):
@@ -187,7 +218,7 @@ class Transport:
         if not verify:
             # The user has said validate_certs: false; urllib3 need not say it again on stderr.
             urllib3.disable_warnings(InsecureRequestWarning)
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.trust_env = False
         self._session.headers["Accept"] = "application/json"
         if username is not None:
@@ -217,8 +248,13 @@ class Transport:
                 verify=self._verify,
                 cert=self._cert,
                 allow_redirects=False,
+                stream=True,
             )
-            content = response.content
+            with response:
+                content = _content(response, f"{method} {url}", url)
+            if self._deadline.passed:
+                # Where the time was over in the midst of the headers, they and the body look like empty ones.
+                raise requests.ConnectionError("the answer was cut off")
         except requests.RequestException as error:
             raise self._failed(error, method, url) from None
         except (OSError, ValueError) as error:
@@ -226,6 +262,8 @@ class Transport:
             raise self._failed(error, method, url) from None
         finally:
             timer.cancel()
+        if not _is_whole(response, content):
+            raise Bare(f"{method} {url}: the connection ended before any content came, or there is none.", url=url)
         return self._read(response.status_code, content, method, url)
 
     def _failed(self, error: Exception, method: str, url: str) -> EemError:
@@ -269,8 +307,7 @@ class Transport:
             )
         code = message = None
         if isinstance(parsed, dict):
-            code = str(parsed["code"]) if parsed.get("code") is not None else None
-            message = _printable(str(parsed.get("message") or ""))
+            code, message = _said(parsed.get("code")) or None, _said(parsed.get("message"))
         said = f"HTTP {status}" + (f", code {code}" if code else "") + (f": {message}" if message else "")
         more: dict[str, t.Any] = {"code": code, "http_status": status, "url": url}
         if status in (401, 403):
@@ -285,6 +322,26 @@ class Transport:
             " Is this the URL of EEM (http://HOST:30500/eem), and has it started?",
             **more,
         )
+
+
+def _content(response: requests.Response, what: str, url: str) -> bytes:
+    """Return the whole body of an answer; not of one that would fill the memory, as a packed one may that is short."""
+    content = bytearray()
+    for chunk in response.iter_content(CHUNK):
+        content += chunk
+        if len(content) > MAX_ANSWER:
+            raise NotEem(f"{what}: the answer is longer than {MAX_ANSWER // 2**20} MiB, and none of EEM's.", url=url)
+    return bytes(content)
+
+
+def _is_whole(response: requests.Response, content: bytes) -> bool:
+    """Whether nothing is missing of an answer that says nothing: one that was cut off in its headers says as much.
+
+    Of all others their JSON tells.
+    """
+    headers = response.headers
+    said = headers.get("Content-Length", "").strip() == str(len(content)) or "chunked" in headers.get("Transfer-Encoding", "")
+    return bool(content.strip()) or response.status_code == 204 or said
 
 
 def _parse(content: bytes) -> t.Any:
@@ -303,6 +360,11 @@ def _described(content: bytes) -> str:
     if text[:1] in (b"{", b"["):
         return "JSON of another form" if _parse(content) is not None else "broken JSON"
     return "something else"
+
+
+def _said(value: t.Any) -> str:
+    """Return a text or number of an error's JSON; what has parts is none of EEM's, and might go as deep as JSON can."""
+    return _printable(str(value)) if isinstance(value, (str, int, float)) else ""
 
 
 def _printable(text: str) -> str:

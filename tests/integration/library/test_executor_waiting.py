@@ -21,7 +21,8 @@ from ansible_collections.nec.expether.plugins.module_utils._executor_forget impo
 from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft
 from ansible_collections.nec.expether.plugins.module_utils._names import device_uuid
 from ansible_collections.nec.expether.plugins.module_utils._plan import World
-from ansible_collections.nec.expether.plugins.module_utils._registry import NEVER, REQUIRED, Change, Registry
+from ansible_collections.nec.expether.plugins.module_utils._registry import NEVER, Change, Registry
+from ansible_collections.nec.expether.plugins.module_utils._registry_shapes import SHAPES
 from ansible_collections.nec.expether.plugins.module_utils._registry_sqlite import SqliteRegistry
 from eemsim.client import Simulator
 from executor_runs import (
@@ -124,7 +125,7 @@ def test_an_eem_without_cards_of_which_nothing_is_known_is_not_waited_for(
 
 
 def _device_body(known: dict[str, t.Any]) -> dict[str, t.Any]:
-    return {**dict.fromkeys(REQUIRED["devices"]), **known}
+    return {**dict.fromkeys(SHAPES["devices"]), "uuid": "", "state": "free", **known}
 
 
 # For an EEM that does not answer
@@ -252,7 +253,7 @@ def test_what_is_only_forgotten_waits_for_who_is_changing_it(
     registry: SqliteRegistry, other_run: Claims, key: str, waits: bool
 ) -> None:
     other_run.take(other_run.look()[0], ["0x8cdf9d1200ff"])
-    registry.commit([Change("flavors", "a", {**dict.fromkeys(REQUIRED["flavors"]), "name": "a"}, NEVER)])
+    registry.commit([Change("flavors", "a", {**dict.fromkeys(SHAPES["flavors"]), "name": "a"}, NEVER)])
     wish = Forgetting(PODM, key, "a test")
     settings = Settings("", timeout=2.0, retries=1)
     with _later(0.3, lambda: other_run.release(changed=False)):

@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs modules in processes forked from this one, which has everything imported and no threads: real, and quick.
+
+One line of JSON on standard input is one run (``module``, ``arguments``, ``environment``), one line on standard output
+what came of it. The fork runs the module's own ``main()``; nothing of the library is replaced but the pauses between tries.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+import traceback
+import typing as t
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import conftest  # noqa: F401  # pylint: disable=unused-import  # lets the collection be imported
+from ansible.module_utils.testing import patch_module_args
+
+COLLECTION = "ansible_collections.nec.expether.plugins"
+PAUSES = {
+    "_client": ("FIRST_PAUSE", "LONGEST_PAUSE"),
+    "_claims": ("POLL",),
+    "_executor": ("EMPTY_PAUSE", "POLL", "STALE_PAUSE"),
+    "_executor_forget": ("POLL",),
+    "_executor_steps": ("EMPTY_PAUSE", "PAUSE"),
+}
+
+
+def run(main: t.Callable[[], None], order: dict[str, t.Any], folder: Path) -> t.NoReturn:
+    """What the fork does."""
+    os.environ.update(order["environment"])
+    os.chdir(folder)
+    for number, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
+    status = 0
+    try:
+        with patch_module_args(order["arguments"]):
+            main()
+    except SystemExit as error:
+        status = error.code if isinstance(error.code, int) else 1
+    except BaseException:  # noqa: BLE001 - whatever it is must be seen, and must not go on in the fork
+        traceback.print_exc()
+        status = 71
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def wait(pid: int, seconds: float) -> int | None:
+    """Return a fork's exit status; none if it took too long and was ended."""
+    deadline = time.monotonic() + seconds
+    while True:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > deadline:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            return None
+        time.sleep(0.002)
+
+
+def serve(mains: t.Mapping[str, t.Callable[[], None]], folder: Path) -> None:
+    for line in sys.stdin:
+        order = json.loads(line)
+        pid = os.fork()
+        if pid == 0:
+            run(mains[order["module"]], order, folder)
+        told: dict[str, t.Any] = {"status": wait(pid, order["seconds"])}
+        for name in ("out", "err"):
+            told[name] = (folder / name).read_text(encoding="utf-8", errors="replace")
+        print(json.dumps(told), flush=True)
+
+
+if __name__ == "__main__":
+    for late in ("_secrets", "_registry_sqlite", "_side_by_side"):  # imported late by the library
+        importlib.import_module(f"{COLLECTION}.module_utils.{late}")
+    for file, names in PAUSES.items():
+        library = importlib.import_module(f"{COLLECTION}.module_utils.{file}")
+        for constant in names:
+            assert hasattr(library, constant), constant
+            setattr(library, constant, 0.005)
+    modules = {name: importlib.import_module(f"{COLLECTION}.modules.{name}") for name in sys.argv[1:]}
+    with tempfile.TemporaryDirectory(prefix="expether-fuzz-") as scratch:
+        serve({name: module.main for name, module in modules.items()}, Path(scratch))
