@@ -21,6 +21,7 @@ from ansible_collections.nec.expether.plugins.module_utils._records import (
     Card,
     Eesv,
     parse,
+    parse_card_id,
 )
 from ansible_collections.nec.expether.plugins.module_utils._transport import (
     Denied,
@@ -186,7 +187,7 @@ def _when_it_lists_cards(client: Client, card: str, read: t.Callable[[], T]) -> 
     """Read something of a card; an EEM that has just started and knows no card at all is waited for.
 
     :raises Gone: EEM lists other cards, and this one not
-    :raises Stale: EEM lists no card at all, and all patience was spent
+    :raises Stale: EEM does not know its cards, and all patience was spent
     """
     while True:
         try:
@@ -194,10 +195,12 @@ def _when_it_lists_cards(client: Client, card: str, read: t.Callable[[], T]) -> 
         except Denied as error:
             if error.http_status != 404:
                 raise
-            if client.devices().devices:
+            ids = [parse_card_id(str(each.get("id"))) for each in client.devices().devices if isinstance(each, dict)]
+            # It may have come to know its cards between the two requests: what it lists counts.
+            if ids and card not in ids:
                 raise Gone(f"EEM does not list card {card} any more.") from None
             if not client.patience.pause(EMPTY_PAUSE):
-                raise Stale(f"EEM lists no card at all, so that nobody can tell what became of {card}.") from None
+                raise Stale(f"EEM does not tell its cards at the moment, so that nobody knows what became of {card}.") from None
 
 
 def check_group_is_ours(client: Client, row: Row) -> None:

@@ -49,6 +49,8 @@ def rack_of_the_examples(eem: Simulator) -> list[dict[str, t.Any]]:
         mac = ":".join(re.findall("..", card_id[2:]))
         same = {"pcie_vendor_id": "0x10de", "pcie_device_id": "0x1db6"} if card["id"] in gpus else {}
         silent = SILENT if card_id == GONE else {}
+        if card_id == SYSTEM:  # its port 0 remembers the card that is gone
+            card["downstream_ports"][0]["eeio_mac_address"] = ":".join(re.findall("..", GONE[2:]))
         cards.append({**card, **same, **silent, "id": card_id, "mac_address": mac})
     return cards
 
