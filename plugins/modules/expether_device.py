@@ -18,16 +18,11 @@ author:
 extends_documentation_fragment:
   - nec.expether.eem
   - nec.expether.eem.connection
+  - nec.expether.eem.card
   - nec.expether.registry
   - nec.expether.attributes
   - nec.expether.attributes.changes
 options:
-  device:
-    description:
-      - The card. A device by its EEM id or UUID, a system by its EEM id or by the name or UUID of the node that it
-        is.
-    type: str
-    required: true
   uid_led:
     description:
       - Whether the locator LED is on. It is changed only if it is not so already. Without this option it is only read.
@@ -346,14 +341,14 @@ failure:
       returned: always
 """
 
-from ansible_collections.nec.expether.plugins.module_utils._argspec import EEM, ArgSpec
+from ansible_collections.nec.expether.plugins.module_utils._argspec import CARD, EEM, ArgSpec
 from ansible_collections.nec.expether.plugins.module_utils._glue import run_module
 from ansible_collections.nec.expether.plugins.module_utils._run_device import run
 
 SPEC = EEM.merged(
+    CARD,
     ArgSpec(
         {
-            "device": {"type": "str", "required": True},
             "uid_led": {"type": "str", "choices": ["on", "off"]},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "force": {"type": "bool", "default": False},

@@ -21,16 +21,11 @@ author:
 extends_documentation_fragment:
   - nec.expether.eem
   - nec.expether.eem.connection
+  - nec.expether.eem.card
   - nec.expether.registry
   - nec.expether.attributes
   - nec.expether.attributes.actions
 options:
-  device:
-    description:
-      - The card. A device by its EEM id or UUID, a system by its EEM id or by the name or UUID of the node that it
-        is.
-    type: str
-    required: true
   action:
     description:
       - V(audit) has EEM read the card's state again; the result shows the card as it is after that.
@@ -343,14 +338,14 @@ failure:
       returned: always
 """
 
-from ansible_collections.nec.expether.plugins.module_utils._argspec import EEM, ArgSpec
+from ansible_collections.nec.expether.plugins.module_utils._argspec import CARD, EEM, ArgSpec
 from ansible_collections.nec.expether.plugins.module_utils._glue import run_module
 from ansible_collections.nec.expether.plugins.module_utils._run_device import run_action
 
 SPEC = EEM.merged(
+    CARD,
     ArgSpec(
         {
-            "device": {"type": "str", "required": True},
             "action": {"type": "str", "choices": ["audit", "reset", "reset_frame", "forget_port"], "required": True},
             "port": {"type": "str"},
         },
