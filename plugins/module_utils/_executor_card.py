@@ -62,7 +62,7 @@ def perform_at_card(client: Client, row: Row) -> None:
                     url=error.url,
                 ) from None
             try:
-                now = read_back(client, card, error, lambda: _state(client, card, step))
+                now = read_back(client, step, error, lambda: _state(client, card, step))
             except Gone:
                 if step.action == "forget_card":
                     return

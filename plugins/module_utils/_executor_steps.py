@@ -95,7 +95,7 @@ def perform(client: Client, row: Row) -> None:
                 client.conditional = False  # taken without it: this EEM does not know it
             return
         except EemError as error:
-            now = read_back(client, card, error, lambda: parse(client.device(card)))
+            now = read_back(client, step, error, lambda: parse(client.device(card)))
             # A device that has left its group is detached, wherever it was taken since.
             if now.group_id == step.new or (step.action == "detach" and error.sent and now.group_id != step.old):
                 row.update_time = now.update_time
@@ -121,13 +121,17 @@ def pause_before_again(client: Client, step: Step, error: EemError, left: int) -
     :raises EemError: the error, if sending it again is of no use
     """
     if client.is_stale(error, deleting=_deletes(step)):
-        stale = Stale(error.message, code=error.code, http_status=error.http_status, url=error.url)
-        stale.kind = error.kind  # what to call it if planning again does not help
-        raise stale from None
+        raise _stale(error) from None
     if not left or isinstance(error, (Denied, Unauthorized)) or not client.patience.pause(PAUSE):
         if isinstance(error, TimedOut):
             raise _late(t.cast(str, step.asked), error) from None
         raise error
+
+
+def _stale(error: EemError) -> Stale:
+    stale = Stale(error.message, code=error.code, http_status=error.http_status, url=error.url)
+    stale.kind = error.kind  # what to call it if planning again does not help
+    return stale
 
 
 def _late(card: str, error: EemError) -> OutcomeUnknown:
@@ -156,18 +160,22 @@ def _send(client: Client, step: Step, update_time: str | None) -> str | None:
     return str(found) if isinstance(found, (str, int)) else None
 
 
-def read_back(client: Client, card: str, error: EemError, read: t.Callable[[], T]) -> T:
+def read_back(client: Client, step: Step, error: EemError, read: t.Callable[[], T]) -> T:
     """Read what tells of a card whether a change of it that failed was made.
 
     :raises Gone: the card is not there any more
+    :raises Stale: it cannot be read, and need not: EEM has said that it made no change, for the plan was stale
     :raises OutcomeUnknown: it cannot be read
     :raises EemError: the error, if nothing was sent and nothing can be read either
     """
+    card = t.cast(str, step.asked)
     try:
         return _when_it_lists_cards(client, card, read)
     except EemError as second:
         if not error.sent:
             raise error from None
+        if client.is_stale(error, deleting=_deletes(step)):
+            raise _stale(error) from None  # what somebody else made of the card must not be taken for this change
         raise OutcomeUnknown(
             f"{error.message} Whether card {card} was changed is not known, for it cannot be read: {second.message}"
             f" {_ADVICE}",
