@@ -331,10 +331,11 @@ def test_a_card_that_another_run_holds_is_waited_for_and_then_refused(
     uuid = ansible.play(known, device(eeios[0]))[0]["podm"]["uuid"]
     elsewhere = {"boot": "another", "pid": 1, "start": "1", "host": "elsewhere"}
     claim = {"run": "r", "what": "a run for node n9", "until": time.time() + 300, "process": elsewhere}
-    with contextlib.closing(sqlite3.connect(ansible.files / "registry.sqlite3")) as connection, connection:
+    with contextlib.closing(sqlite3.connect(ansible.files / "registry.sqlite3")) as connection:
         connection.execute("DELETE FROM documents WHERE kind = 'claims'")
         body = json.dumps({"epoch": 1, "held": {eeios[0]: claim}})
         connection.execute("INSERT INTO documents (kind, uuid, revision, body) VALUES ('claims', ?, 1, ?)", (uuid, body))
+        connection.commit()
     eem.silence(eeios[0])
     hasty = {"timeout": 0.5, "retries": 0}
     run = ansible.play(
