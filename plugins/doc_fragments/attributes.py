@@ -36,6 +36,18 @@ attributes:
     support: full
 """
 
+    # For modules that do something each time.
+    ACTIONS = r"""
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: partial
+    details: What is asked is done each time, and is a change each time. Only O(action=forget_port) is idempotent.
+"""
+
     # For modules that only list.
     INFO = r"""
 attributes:

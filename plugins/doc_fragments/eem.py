@@ -89,6 +89,17 @@ notes:
   - Proxies and other settings of the environment are not used to reach an EEM.
 """
 
+    # For modules that are about one card.
+    CARD = r"""
+options:
+  device:
+    description:
+      - The card. A device by its EEM id or UUID, a system by its EEM id or by the name or UUID of the node that it
+        is.
+    type: str
+    required: true
+"""
+
     # For modules that are not about the devices of one EEM.
     NOT_NEEDED = r"""
 options:

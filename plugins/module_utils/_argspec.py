@@ -63,5 +63,8 @@ _PODM = ArgSpec({"podm": {"type": "str"}})
 #: Which EEM: a registered pod manager, or a URL.
 EEM = CONNECTION.merged(_PODM, REGISTRY, ArgSpec({}, mutually_exclusive=(("podm", "url"),)))
 
+#: The one card that a module is about.
+CARD = ArgSpec({"device": {"type": "str", "required": True}})
+
 #: For modules that need none of it: module_defaults of the action group may set any shared option.
 UNUSED_EEM = ArgSpec({**CONNECTION.options, **_PODM.options}).merged(REGISTRY)

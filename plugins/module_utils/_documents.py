@@ -64,6 +64,22 @@ def device_body(view: Body, known: Body | None, now: str | None = None) -> Body:
     return body
 
 
+def remembered_device(device: Body, podm: Body | None, node: str | None) -> Body:
+    """Return a device as in C(devices), from its document and that of its pod manager.
+
+    :param podm: C(None) if the EEM is not registered
+    :param node: the name of the node that has the device
+    """
+    asked = podm["last_sync"] if podm else None
+    return {
+        **device,
+        "podm": podm["name"] if podm else None,
+        "node": node,
+        "synced_at": asked,
+        "last_seen_at": device.get("last_seen_at") or asked,
+    }
+
+
 def named(documents: t.Iterable[Document], wanted: str) -> list[Document]:
     """Return the documents with that name or UUID; a name that fits exactly comes before one in another case."""
     found = [document for document in documents if same_name(document.body["name"], wanted)]

@@ -12,6 +12,7 @@ import typing as t
 from ansible_collections.nec.expether.plugins.module_utils._claims import POLL, WHOLE, Claims, lease_of, waited_for
 from ansible_collections.nec.expether.plugins.module_utils._client import Client
 from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, Refused
+from ansible_collections.nec.expether.plugins.module_utils._executor_card import perform_at_card
 from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft, Nodes
 from ansible_collections.nec.expether.plugins.module_utils._executor_steps import (
     OutcomeUnknown,
@@ -25,7 +26,7 @@ from ansible_collections.nec.expether.plugins.module_utils._executor_steps impor
 from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._names import listed
 from ansible_collections.nec.expether.plugins.module_utils._plan import Node, Plan, World, nodes_after
-from ansible_collections.nec.expether.plugins.module_utils._records import FREE_GROUP
+from ansible_collections.nec.expether.plugins.module_utils._records import FREE_GROUP, Card, parse
 from ansible_collections.nec.expether.plugins.module_utils._registry import Change, Registry, RegistryConflict, RegistryError
 
 STALE_PAUSE = 0.2  # seconds before a plan is made again; doubled each time
@@ -211,7 +212,7 @@ class Executor:
         if not self._claims or not self._nodes:
             return False
         if self._claimed:
-            changed = any(row.status == "done" for row in self._rows if row.step.card)
+            changed = any(row.status == "done" for row in self._rows if row.step.asked)
             if changed or self._give_back(begun=False, restore=True):
                 return False
             self._claimed = False
@@ -222,7 +223,7 @@ class Executor:
     def _claim(self, epoch: int, world: World, made: Draft) -> None:
         """Claim all that the plan changes, and remember its node as C(composing) before the first change."""
         if self._claims and self._nodes:
-            keys = {key for step in made.plan for key in (step.card, step.node_id) if key}
+            keys = {key for step in made.plan for key in (step.device, step.node_id) if key}
             keys |= {step.new for step in made.plan if step.action == "set_group" and step.new}
             keys |= {WHOLE} if self._whole else set()
             changes = self._nodes.begin(world, made)
@@ -233,14 +234,14 @@ class Executor:
     def _carry_out(self, world: World, plan: Plan) -> None:
         fabric = world.fabric
         # What earlier plans did to cards stays; what they were to do is planned anew.
-        self._rows = [row for row in self._rows if row.step.card and row.status != "planned"]
+        self._rows = [row for row in self._rows if row.step.asked and row.status != "planned"]
         rows = []
         for step in plan:
-            card = fabric.devices.get(step.card or "") or fabric.systems.get(step.card or "")
+            card = fabric.devices.get(step.asked or "") or fabric.systems.get(step.asked or "")
             rows.append(Row(step, card.update_time if card else None))
         self._rows += rows
         for place, row in enumerate(rows):
-            if row.step.card is None:
+            if row.step.asked is None:
                 continue
             if self._claims and not self._claims.renew():
                 raise ClaimsLost(
@@ -248,7 +249,7 @@ class Executor:
                     " so far is the other's now, and was not undone."
                 )
             try:
-                perform(self._client, row)
+                (perform if row.step.card else perform_at_card)(self._client, row)
             except Stale:
                 self._stale = row
                 raise
@@ -259,6 +260,8 @@ class Executor:
             row.status = "done"
             if row.step.action == "set_group":
                 check_group_is_ours(self._client, row)
+            if row.step.action == "audit":
+                row.read = parse(self._client.device(row.step.asked))
             for later in rows[place + 1 :]:  # a move: the card is detached, then attached
                 if later.step.card == row.step.card:
                     later.update_time = row.update_time
@@ -278,11 +281,13 @@ class Executor:
         rows = self._rows or [Row(step) for step in made.plan]
         times = {row.step.card: row.update_time for row in self._rows}
         cards = {step.card: (step.new or FREE_GROUP, times.get(step.card)) for step in made.plan if step.card}
+        later: dict[str, Card | None] = {row.read.id: row.read for row in rows if row.read}
+        later |= {step.asked: None for step in made.plan if step.action == "forget_card" and step.asked}
         return Outcome(
             self._first or world,
             tuple(row.step for row in rows if row.status != "undone"),
             [row.view() for row in rows],
-            world.fabric.changed(cards),
+            world.fabric.changed(cards).read_later(later),
             nodes_after(world.nodes, made.plan, made.node),
         )
 
@@ -292,13 +297,17 @@ class Executor:
         :raises ExpetherError: the error, if no change was begun
         :raises Failed: the error with what was done and undone
         """
-        begun = any(row.status != "planned" for row in self._rows if row.step.card)
+        begun = any(row.status != "planned" for row in self._rows if row.step.asked)
+        asked = [row.step for row in self._rows if row.status == "done" and row.step.asked and not row.step.card]
+        kept = [f"{step.action} of {step.asked}" for step in asked]
         lost = isinstance(error, ClaimsLost)
         undone = Undone([], [], []) if lost else undo_all(self._client, self._rows, self._still_ours)
-        changed = bool(undone.left) or any(row.unknown for row in self._rows) or (lost and begun)
+        changed = bool(undone.left or kept) or any(row.unknown for row in self._rows) or (lost and begun)
         sentences = [error.message]
         if undone.never:
             sentences.append(f"Read again later: unchanged so far is {listed(undone.never)}.")
+        if kept:
+            sentences.append(f"Done all the same: {listed(kept)}.")
         if undone.back:
             sentences.append(f"Undone: {listed(undone.back)}.")
         if undone.left:

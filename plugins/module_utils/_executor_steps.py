@@ -21,6 +21,7 @@ from ansible_collections.nec.expether.plugins.module_utils._records import (
     Card,
     Eesv,
     parse,
+    parse_card_id,
 )
 from ansible_collections.nec.expether.plugins.module_utils._transport import (
     Denied,
@@ -29,6 +30,8 @@ from ansible_collections.nec.expether.plugins.module_utils._transport import (
     TimedOut,
     Unauthorized,
 )
+
+T = t.TypeVar("T")
 
 _ADVICE = "Give the same task again when EEM answers: it goes on from what is true then."
 PAUSE = 0.5  # seconds before a change that EEM did not make, as reading showed, is sent again
@@ -39,6 +42,10 @@ class Stale(ExpetherError):
     """The card is not as it was when the plan was made: list again, plan again."""
 
     kind = "stale"
+
+
+class Gone(Stale):
+    """EEM lists other cards, and this one not any more."""
 
 
 class OutcomeUnknown(ExpetherError):
@@ -55,6 +62,7 @@ class Row:
     """A step with its status and the card's time of change: before the step, then after it.
 
     :ivar unknown: why nobody knows whether the step was done
+    :ivar read: the card as it was read after the step, where it was
     """
 
     def __init__(self, step: Step, update_time: str | None = None) -> None:
@@ -62,6 +70,7 @@ class Row:
         self.status: Status = "planned"
         self.update_time = update_time
         self.unknown: OutcomeUnknown | None = None
+        self.read: Card | None = None
 
     def view(self) -> dict[str, t.Any]:
         """Return the row as in C(plan)."""
@@ -86,7 +95,7 @@ def perform(client: Client, row: Row) -> None:
                 client.conditional = False  # taken without it: this EEM does not know it
             return
         except EemError as error:
-            now = _read(client, card, error)
+            now = read_back(client, step, error, lambda: parse(client.device(card)))
             # A device that has left its group is detached, wherever it was taken since.
             if now.group_id == step.new or (step.action == "detach" and error.sent and now.group_id != step.old):
                 row.update_time = now.update_time
@@ -99,15 +108,30 @@ def perform(client: Client, row: Row) -> None:
                 continue
             if changed:
                 raise Stale(f"Card {card} was changed by somebody else meanwhile ({error.message})") from None
-            if client.is_stale(error, deleting=_deletes(step)):
-                stale = Stale(error.message, code=error.code, http_status=error.http_status, url=error.url)
-                stale.kind = error.kind  # what to call it if planning again does not help
-                raise stale from None
-            if not left or isinstance(error, (Denied, Unauthorized)) or not client.patience.pause(PAUSE):
-                if isinstance(error, TimedOut):
-                    raise _late(card, error) from None
-                raise
+            pause_before_again(client, step, error, left)
         left -= 1
+
+
+def pause_before_again(client: Client, step: Step, error: EemError, left: int) -> None:
+    """After a change that was not made, as reading showed: pause before it is sent again, or give it up.
+
+    :param left: how often it may still be sent
+    :raises Stale: EEM says that the plan was made from a stale picture
+    :raises OutcomeUnknown: EEM did not answer, and may make the change yet
+    :raises EemError: the error, if sending it again is of no use
+    """
+    if client.is_stale(error, deleting=_deletes(step)):
+        raise _stale(error) from None
+    if not left or isinstance(error, (Denied, Unauthorized)) or not client.patience.pause(PAUSE):
+        if isinstance(error, TimedOut):
+            raise _late(t.cast(str, step.asked), error) from None
+        raise error
+
+
+def _stale(error: EemError) -> Stale:
+    stale = Stale(error.message, code=error.code, http_status=error.http_status, url=error.url)
+    stale.kind = error.kind  # what to call it if planning again does not help
+    return stale
 
 
 def _late(card: str, error: EemError) -> OutcomeUnknown:
@@ -119,7 +143,7 @@ def _late(card: str, error: EemError) -> OutcomeUnknown:
 
 
 def _deletes(step: Step) -> bool:
-    return step.new in (FREE_GROUP, NO_GROUP)
+    return step.new in (FREE_GROUP, NO_GROUP, None)
 
 
 def _send(client: Client, step: Step, update_time: str | None) -> str | None:
@@ -136,18 +160,22 @@ def _send(client: Client, step: Step, update_time: str | None) -> str | None:
     return str(found) if isinstance(found, (str, int)) else None
 
 
-def _read(client: Client, card: str, error: EemError) -> t.Any:
-    """Read a card after a change of it failed, to learn what is true now.
+def read_back(client: Client, step: Step, error: EemError, read: t.Callable[[], T]) -> T:
+    """Read what tells of a card whether a change of it that failed was made.
 
-    :raises Stale: the card is not there any more
+    :raises Gone: the card is not there any more
+    :raises Stale: it cannot be read, and need not: EEM has said that it made no change, for the plan was stale
+    :raises OutcomeUnknown: it cannot be read
+    :raises EemError: the error, if nothing was sent and nothing can be read either
     """
+    card = t.cast(str, step.asked)
     try:
-        return _record(client, card)
+        return _when_it_lists_cards(client, card, read)
     except EemError as second:
-        if isinstance(second, Denied) and second.http_status == 404:
-            raise Stale(f"EEM does not list card {card} any more.") from None
         if not error.sent:
             raise error from None
+        if client.is_stale(error, deleting=_deletes(step)):
+            raise _stale(error) from None  # what somebody else made of the card must not be taken for this change
         raise OutcomeUnknown(
             f"{error.message} Whether card {card} was changed is not known, for it cannot be read: {second.message}"
             f" {_ADVICE}",
@@ -155,18 +183,32 @@ def _read(client: Client, card: str, error: EemError) -> t.Any:
             http_status=error.http_status,
             url=error.url,
         ) from None
+    except Gone:
+        raise
     except ExpetherError as second:
+        if not error.sent:
+            raise error from None
         raise OutcomeUnknown(f"{error.message} {second.message}") from None
 
 
-def _record(client: Client, card: str) -> Card:
-    """Return a card as EEM has it now; an EEM that has just started and knows no card at all is waited for."""
+def _when_it_lists_cards(client: Client, card: str, read: t.Callable[[], T]) -> T:
+    """Read something of a card; an EEM that has just started and knows no card at all is waited for.
+
+    :raises Gone: EEM lists other cards, and this one not
+    :raises Stale: EEM does not know its cards, and all patience was spent
+    """
     while True:
         try:
-            return parse(client.device(card))
+            return read()
         except Denied as error:
-            if error.http_status != 404 or client.devices().devices or not client.patience.pause(EMPTY_PAUSE):
+            if error.http_status != 404:
                 raise
+            ids = [parse_card_id(str(each.get("id"))) for each in client.devices().devices if isinstance(each, dict)]
+            # It may have come to know its cards between the two requests: what it lists counts.
+            if ids and card not in ids:
+                raise Gone(f"EEM does not list card {card} any more.") from None
+            if not client.patience.pause(EMPTY_PAUSE):
+                raise Stale(f"EEM does not tell its cards at the moment, so that nobody knows what became of {card}.") from None
 
 
 def check_group_is_ours(client: Client, row: Row) -> None:
@@ -202,7 +244,7 @@ def undo(client: Client, row: Row) -> None:
 def _take_back(client: Client, row: Row) -> None:
     back = Row(row.step.reversed())
     card = t.cast(str, back.step.card)
-    now = _record(client, card)
+    now = _when_it_lists_cards(client, card, lambda: parse(client.device(card)))
     if row.unknown and now.group_id == back.step.new:
         row.unknown = row.unknown if row.unknown.late else None
         return  # as it turns out, it was not done so far

@@ -106,8 +106,15 @@ class Fabric:
             group_id, update_time = cards[card.id]
             return card._replace(group_id=group_id, update_time=update_time or card.update_time)
 
-        everything: list[Card] = [*self.systems.values(), *self.devices.values()]
-        return Fabric(map(after, everything))
+        return Fabric(map(after, self._cards()))
+
+    def read_later(self, cards: t.Mapping[str, Card | None]) -> Fabric:
+        """Return this snapshot with some cards as they were read later; C(None) for one that is gone."""
+        others = [card for card in self._cards() if card.id not in cards]
+        return Fabric([*others, *(card for card in cards.values() if card)]) if cards else self
+
+    def _cards(self) -> list[Card]:
+        return [*self.systems.values(), *self.devices.values()]
 
 
 def _is(one: Eesv | None, other: Eesv) -> bool:

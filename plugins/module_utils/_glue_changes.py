@@ -14,9 +14,11 @@ from ansible_collections.nec.expether.plugins.module_utils._executor import Exec
 from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
 from ansible_collections.nec.expether.plugins.module_utils._glue_eem import Target
+from ansible_collections.nec.expether.plugins.module_utils._names import listed
 from ansible_collections.nec.expether.plugins.module_utils._pci_names import PciNames
 from ansible_collections.nec.expether.plugins.module_utils._plan import Node, Plan, World
 from ansible_collections.nec.expether.plugins.module_utils._planner import reboot_required, rescan_required, warnings
+from ansible_collections.nec.expether.plugins.module_utils._planner_card import card_warnings
 from ansible_collections.nec.expether.plugins.module_utils._registry import Body, Change
 from ansible_collections.nec.expether.plugins.module_utils._sync import touched_changes
 from ansible_collections.nec.expether.plugins.module_utils._views import Views
@@ -32,6 +34,8 @@ def execute(
     where: Target,
     what: str,
     draft: t.Callable[[World], Draft],
+    *,
+    read: t.Callable[[Client, World], None] = lambda client, world: None,
     more_changes: t.Callable[[Outcome], t.Sequence[Change]] = lambda outcome: (),
     whole: bool = False,
 ) -> Outcome:
@@ -40,6 +44,7 @@ def execute(
     What the registry remembers of the devices is brought up to date with it.
 
     :param what: what the run does, for other runs that wait for it
+    :param read: reads of EEM what else the draft needs, each time right before it
     :param more_changes: further changes of the registry in the last transaction, from the outcome
     :param whole: whether no other run may change anything of this pod manager meanwhile
     :raises ExpetherError: as C(Executor.run)
@@ -57,6 +62,7 @@ def execute(
     def drafted(world: World) -> Draft:
         if where.podm is not None and where.registry and where.registry.get("pod_managers", where.podm_id) is None:
             raise NotKnown(f"Pod manager {where.podm} is not registered any more.")
+        read(client, world)
         return draft(world)
 
     with Client(where.settings) as client:
@@ -65,8 +71,17 @@ def execute(
             outcome = executor.run(drafted, context.check_mode)
         finally:
             context.warn([*executor.waited, *client.waited])
-    context.warn(warnings(outcome.world, outcome.plan))
+    context.warn([*warnings(outcome.world, outcome.plan), *card_warnings(outcome.world, outcome.plan)])
     return outcome
+
+
+def no_such_node(where: Target, nodes: t.Mapping[str, Node], wanted: str) -> NotKnown:
+    """Return the error about a node's name that nobody has."""
+    names = listed(sorted(node.name for node in nodes.values()))
+    return NotKnown(
+        f"There is no node {wanted!r} of pod manager {where.podm or where.settings.url}; "
+        + (f"its nodes are {names}." if names else "it has no nodes.")
+    )
 
 
 def plan_result(plan: Plan, rows: list[Body], before: Body, after: Body) -> Result:

@@ -191,7 +191,7 @@ def target(
     if len(documents) == 1:
         return registered(context, documents[0])
     if devices is not None and documents:
-        if node is not None and parse_card_id(node) is None:
+        if node is not None and parse_card_id(node) is None and parse_uuid(node) is None:
             names = listed(sorted(found.body["name"] for found in context.registry.all("nodes")))
             raise NotKnown(f"There is no node {node!r}; " + (f"there are {names}." if names else "there are no nodes."))
         ids = {parse_card_id(text) or parse_uuid(text) for text in devices}

@@ -12,7 +12,19 @@ from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._names import parse_uuid, same_name
 from ansible_collections.nec.expether.plugins.module_utils._records import FREE_GROUP, Eesv, parse_card_id
 
-Action = t.Literal["remember", "set_group", "attach", "detach", "forget"]
+Action = t.Literal[
+    "remember",
+    "set_group",
+    "attach",
+    "detach",
+    "forget",
+    "uid_led",
+    "forget_card",
+    "audit",
+    "reset",
+    "reset_frame",
+    "forget_port",
+]
 Status = t.Literal["planned", "done", "undone", "failed"]
 NodeState = t.Literal["composing", "composed", "managed"]
 
@@ -40,11 +52,13 @@ class Step(t.NamedTuple):
     """One change.
 
     C(set_group), C(attach) and C(detach) change the group id of a card, from one to another;
-    C(remember) and C(forget) change the state of a node in the registry, C(None) for not there.
+    C(remember) and C(forget) change the state of a node or device in the registry, C(None) for not there;
+    the others ask something else of one card, which is not taken back.
 
     :ivar device: the EEIO's id; C(None) where no device is changed
     :ivar node: the node's name, or the EESV's id where it is no node; C(None) for a stranded device
     :ivar node_id: the EESV's id
+    :ivar detail: the port of C(forget_port), C(force) of a C(forget_card) that is forced
     """
 
     action: Action
@@ -53,13 +67,17 @@ class Step(t.NamedTuple):
     node_id: str | None
     old: str | None
     new: str | None
+    detail: str | None = None
 
     @property
     def card(self) -> str | None:
         """The id of the card whose group id is changed, if one is."""
-        if self.action in ("remember", "forget"):
-            return None
-        return self.device or self.node_id
+        return self.asked if self.action in ("set_group", "attach", "detach") else None
+
+    @property
+    def asked(self) -> str | None:
+        """The id of the card that EEM is asked to change; C(None) if only the registry is changed."""
+        return None if self.action in ("remember", "forget") else self.device or self.node_id
 
     def reversed(self) -> Step:
         """Return the step that takes a change of a group id back."""

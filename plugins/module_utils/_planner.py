@@ -29,6 +29,7 @@ from ansible_collections.nec.expether.plugins.module_utils._planner_choice impor
     find_device,
     find_system,
     held_of,
+    unheld,
     why_no_host,
     why_not_available,
     why_unchangeable,
@@ -66,18 +67,6 @@ def _check_host(world: World, system: Eesv, more: int) -> None:
         )
 
 
-def _unheld(world: World, steps: t.Iterable[Step]) -> Plan:
-    """Return the plan of these steps, unless another run holds what they change."""
-    plan = tuple(steps)
-    held = held_of(world, {key: None for step in plan for key in (step.card, step.node_id) if key})
-    if held:
-        raise Refused(
-            f"Being changed by another run: {listed(f'{card} by {who}' for card, who in held.items())}.",
-            waits_for=held,
-        )
-    return plan
-
-
 def plan_compose(world: World, node: Node, wish: Wish, purge: bool = False) -> Plan:
     """Return the plan that brings a node to its wish: attach what is missing, with C(purge) detach what is over.
 
@@ -104,7 +93,7 @@ def plan_compose(world: World, node: Node, wish: Wish, purge: bool = False) -> P
     steps += (step._replace(node=node.name) for step in set_group)
     steps += (detach_step(named, device.id) for device in over)
     steps += (attach_step(named, device.id, system, group_id) for device in missing)
-    return _unheld(world, steps)
+    return unheld(world, steps)
 
 
 def plan_manage(world: World, node: Node) -> Plan:
@@ -118,7 +107,7 @@ def plan_manage(world: World, node: Node) -> Plan:
         raise Refused(f"System {system.id} is node {known.name} already.")
     if known is not None and known.state != "composing":
         return ()
-    return _unheld(world, [Step("remember", None, node.name, system.id, known.state if known else None, "managed")])
+    return unheld(world, [Step("remember", None, node.name, system.id, known.state if known else None, "managed")])
 
 
 def plan_release(world: World, nodes: t.Iterable[Node]) -> Plan:
@@ -147,7 +136,7 @@ def plan_release(world: World, nodes: t.Iterable[Node]) -> Plan:
         seen = {step.device for step in steps}
         steps += (detach_step(world, device.id) for device in devices if device.id not in seen)
         steps.append(Step("forget", None, node.name, node.system, node.state, None))
-    return _unheld(world, steps)
+    return unheld(world, steps)
 
 
 def _check_alone(world: World, system: Eesv) -> None:
@@ -196,7 +185,7 @@ def plan_attach(world: World, system_id: str, device_ids: t.Sequence[str], move:
         if device.group_id != FREE_GROUP:
             steps.append(detach_step(world, device.id))
         steps.append(attach_step(world, device.id, system, group_id))
-    return _unheld(world, steps)
+    return unheld(world, steps)
 
 
 def _is_on(world: World, device: Eeio, system: Eesv) -> bool:
@@ -244,7 +233,7 @@ def plan_detach(world: World, device_ids: t.Sequence[str], system_id: str | None
                 details={"candidates": elsewhere},
             )
     _check_detachable(taken)
-    return _unheld(world, (detach_step(world, device.id) for device in taken))
+    return unheld(world, (detach_step(world, device.id) for device in taken))
 
 
 def reboot_required(plan: Plan) -> bool:

@@ -11,7 +11,7 @@ import typing as t
 from ansible_collections.nec.expether.plugins.module_utils._errors import NotKnown, Refused
 from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric, from_rotary_switch, has_own_group
 from ansible_collections.nec.expether.plugins.module_utils._names import listed
-from ansible_collections.nec.expether.plugins.module_utils._plan import World
+from ansible_collections.nec.expether.plugins.module_utils._plan import Plan, Step, World
 from ansible_collections.nec.expether.plugins.module_utils._records import SOFTWARE_GROUPS, Eeio, Eesv
 from ansible_collections.nec.expether.plugins.module_utils._wish import Wish, choose
 
@@ -93,6 +93,21 @@ def why_not_available(world: World, device: Eeio) -> str | None:
 def held_of(world: World, keys: t.Iterable[str]) -> dict[str, str]:
     """Return which of these another run holds at the moment, and who."""
     return {key: world.held[key] for key in keys if key in world.held}
+
+
+def unheld(world: World, steps: t.Iterable[Step]) -> Plan:
+    """Return the plan of these steps, unless another run holds what they change.
+
+    :raises Refused: another run does
+    """
+    plan = tuple(steps)
+    held = held_of(world, {key: None for step in plan for key in (step.device, step.node_id) if key})
+    if held:
+        raise Refused(
+            f"Being changed by another run: {listed(f'{card} by {who}' for card, who in held.items())}.",
+            waits_for=held,
+        )
+    return plan
 
 
 def choose_system(world: World, wish: Wish) -> Eesv:

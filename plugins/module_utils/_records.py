@@ -113,6 +113,17 @@ class Eeio(t.NamedTuple):
 Card = t.Union[Eesv, Eeio]
 
 
+class Port(t.NamedTuple):
+    """A downstream port of an EESV.
+
+    :ivar connection: C(up) or C(down); C(None) if the record does not tell
+    :ivar device_id: the EEIO that it remembers, which may be down or in another group [hw]
+    """
+
+    connection: str | None
+    device_id: str | None
+
+
 def parse_card_id(text: str) -> str | None:
     """Return an EEM id in EEM's own form (C(0x) and twelve hex digits [hw]), or C(None) if it is none.
 
@@ -227,6 +238,16 @@ def parse(raw: t.Any) -> Card:
         None if class_code is None else TYPES.get(int(class_code[:2], 16), UNKNOWN_TYPE),
         _mac_id(get("eesv_mac_address")),
     )
+
+
+def parse_ports(system: Eesv) -> dict[str, Port]:
+    """Return the downstream ports of an EESV by their ids; old cards tell none."""
+    ports = system.raw.get("downstream_ports")
+    return {
+        name: Port(_given(port.get("eeio_connection_status")), _mac_id(port.get("eeio_mac_address")))
+        for port in (ports if isinstance(ports, list) else ())
+        if isinstance(port, t.Mapping) and (name := _given(port.get("downstream_port_id")))
+    }
 
 
 def _scalar(value: t.Any) -> str:

@@ -12,9 +12,14 @@ from ansible_collections.nec.expether.plugins.module_utils._errors import Invali
 from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft
 from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
-from ansible_collections.nec.expether.plugins.module_utils._glue_changes import execute, plan_result, views_of
+from ansible_collections.nec.expether.plugins.module_utils._glue_changes import (
+    execute,
+    no_such_node,
+    plan_result,
+    views_of,
+)
 from ansible_collections.nec.expether.plugins.module_utils._glue_eem import Target, target
-from ansible_collections.nec.expether.plugins.module_utils._names import listed, parse_uuid
+from ansible_collections.nec.expether.plugins.module_utils._names import parse_uuid
 from ansible_collections.nec.expether.plugins.module_utils._pci_names import PciNames
 from ansible_collections.nec.expether.plugins.module_utils._plan import World, find_node
 from ansible_collections.nec.expether.plugins.module_utils._planner import (
@@ -59,11 +64,7 @@ def _system(where: Target, world: World, wanted: str) -> str:
         return node.system
     index = parse_card_id(wanted)
     if index is None:
-        names = listed(sorted(node.name for node in world.nodes.values()))
-        raise NotKnown(
-            f"There is no node {wanted!r} of pod manager {where.podm or where.settings.url}; "
-            + (f"its nodes are {names}." if names else "it has no nodes.")
-        )
+        raise no_such_node(where, world.nodes, wanted)
     return index
 
 

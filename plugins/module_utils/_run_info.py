@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._documents import find_nodes, find_podm
+from ansible_collections.nec.expether.plugins.module_utils._documents import find_nodes, find_podm, remembered_device
 from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
 from ansible_collections.nec.expether.plugins.module_utils._names import node_uuid, parse_uuid, same_name
@@ -119,13 +119,9 @@ def _remembered_devices(context: Context) -> list[Body]:
         podms = {only: podms[only]}
     nodes = {(node.body["podm_id"], node.body["index"]): node.body["name"] for node in registry.all("nodes")}
     shown = [
-        {
-            **found.body,
-            "podm": podms[found.body["podm_id"]]["name"],
-            "synced_at": podms[found.body["podm_id"]]["last_sync"],
-            "last_seen_at": found.body.get("last_seen_at") or podms[found.body["podm_id"]]["last_sync"],
-            "node": nodes.get((found.body["podm_id"], found.body["node_id"])),
-        }
+        remembered_device(
+            found.body, podms[found.body["podm_id"]], nodes.get((found.body["podm_id"], found.body["node_id"]))
+        )
         for found in registry.all("devices")
         if found.body["podm_id"] in podms
     ]

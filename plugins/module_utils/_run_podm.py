@@ -256,4 +256,6 @@ def _release_all(context: Context, found: Document) -> list[Body]:
 
     where = registered(context, found)
     what = f"the removal of {where.podm}"
-    return execute(context, where, what, draft, lambda outcome: _forget(context, found), whole=True).rows
+    return execute(
+        context, where, what, draft, more_changes=lambda outcome: _forget(context, found), whole=True
+    ).rows

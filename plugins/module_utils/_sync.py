@@ -21,7 +21,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry import (
     Registry,
     iso_seconds,
 )
-from ansible_collections.nec.expether.plugins.module_utils._views import DEVICE_VERSION, Views
+from ansible_collections.nec.expether.plugins.module_utils._views import DEVICE_KEYS, DEVICE_VERSION, Views
 
 
 class Moment(t.NamedTuple):
@@ -155,7 +155,7 @@ def digest(records: t.Sequence[t.Any], pci_names: str) -> str:
 
     :param pci_names: what tells one list of PCI names from another
     """
-    return hashlib.sha256(json.dumps([DEVICE_VERSION, pci_names, records]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([DEVICE_VERSION, DEVICE_KEYS, pci_names, records]).encode()).hexdigest()
 
 
 def listing_change(podm_id: str, known: Document | None, value: str | None, unchanged: int = 0) -> Change:

@@ -18,8 +18,8 @@ from ansible_collections.nec.expether.plugins.module_utils._records import Eeio,
 
 View = dict[str, t.Any]
 
-#: To be raised when a device is shown with other keys, or with other values from the same record: what the registry
-#: remembers of devices is brought up to date then although EEM says what it said before.
+#: To be raised when a device is shown with other values from the same record: what the registry remembers of devices is
+#: brought up to date then although EEM says what it said before.
 DEVICE_VERSION = 1
 
 #: PCI vendor id, device id (4 hex digits each) -> their names, or None.
@@ -90,6 +90,22 @@ class Views:
             "synced_at": None,
         }
 
+    def card(self, fabric: Fabric, card: Eesv | Eeio) -> View:
+        """Return a card of either kind with the keys of a device, and which kind it is."""
+        if isinstance(card, Eeio):
+            return {**self.device(fabric, card), "kind": "eeio"}
+        view = self.system(fabric, card)
+        return {
+            **dict.fromkeys(DEVICE_KEYS),
+            **{key: value for key, value in view.items() if key in DEVICE_KEYS},
+            "device_id": card.id,
+            "node_id": card.id,
+            "type": None,  # of a device it is what it is, of a system its card's generation
+            "card_type": card.card_type,
+            "model": card.model,
+            "kind": "eesv",
+        }
+
     def system(self, fabric: Fabric, system: Eesv) -> View:
         """Return a system as in C(systems)."""
         return {
@@ -145,6 +161,38 @@ class Views:
             "devices": [self.device(fabric, device) for device in fabric.devices_of(system)] if system else [],
         }
 
+
+#: The keys of a device, for a card that is none.
+DEVICE_KEYS = (
+    "uuid",
+    "device_id",
+    "podm_id",
+    "podm",
+    "type",
+    "state",
+    "node_id",
+    "node",
+    "pooled_group_id",
+    "resource_uri",
+    "mac_address",
+    "model",
+    "serial_number",
+    "card_type",
+    "vendor_id",
+    "pci_device_id",
+    "class_code",
+    "vendor_name",
+    "device_name",
+    "reachable",
+    "ports_up",
+    "enabled",
+    "power_state",
+    "updated_at",
+    "first_seen_at",
+    "last_seen_at",
+    "missing_since",
+    "synced_at",
+)
 
 #: The keys of a system, for one that EEM does not list.
 SYSTEM_KEYS = (

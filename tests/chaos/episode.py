@@ -40,7 +40,9 @@ class Run:
 
     @property
     def kind(self) -> str:
-        """What it does: compose, manage, absent, attached, detached, registered, removed or info."""
+        """What it does: compose, managed, absent, attached, detached, registered, removed, info, led, forgotten, or an
+        action of a card.
+        """
         if self.module.endswith("_info"):
             return "info"
         if self.module == "expether_node":
@@ -49,7 +51,21 @@ class Run:
             return str(self.options.get("state", "attached"))
         if self.module == "expether_podm":
             return "removed" if self.options.get("state") == "absent" else "registered"
+        if self.module == "expether_device":
+            return "forgotten" if self.options.get("state") == "absent" else "led"
+        if self.module == "expether_device_action":
+            return str(self.options.get("action"))
         return "other"
+
+    @property
+    def repeats(self) -> bool:
+        """Whether it does the same once more when it is given again."""
+        return self.kind in ("audit", "reset", "reset_frame")
+
+    @property
+    def about(self) -> str:
+        """The node or the cards that it is about, as the task says it."""
+        return str(self.name or self.options.get("devices") or self.options.get("device") or "")
 
     @property
     def writes(self) -> bool:

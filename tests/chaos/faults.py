@@ -67,6 +67,7 @@ def fault(kind: str, rng: random.Random, timeout: float, cards: t.Sequence[str],
                 order["set"] = {"group_id": rng.choice([*groups, "4093"])}
         actions.append(order)
     method = rng.choice(("PUT", "PUT", "DELETE", "GET"))
-    path = rng.choice(("group_id$", ".")) if method != "GET" else rng.choice((".", ".", "devices/0x", "detail$"))
+    asked = "uid_led|perst|frame|audit|ports|0x[0-9a-f]+$"
+    path = rng.choice(("group_id$", ".", asked)) if method != "GET" else rng.choice((".", ".", "devices/0x", "detail$"))
     times = rng.choice((1, 1, 1, 2, 3)) if not kind.startswith(("restart", "freeze")) else 1
     return Fault(kind, tuple(actions), eem, method, path, rng.choice((1, 1, 2, 3)), times)

@@ -98,6 +98,10 @@ def _with_kill(rng: random.Random, runs: tuple[Run, ...], faults: tuple[Fault, .
     return runs, faults
 
 
+def _answers(card: Options) -> bool:
+    return any("up" in (card.get(key) or ()) for key in ("notification_status0", "notification_status1"))
+
+
 class _Maker:
     """Makes runs and foreign changes that fit the fleets."""
 
@@ -106,6 +110,7 @@ class _Maker:
         records = [Fleet.read(fleet).records() for fleet in fleets]
         self.devices = [[card["id"] for card in cards if card["status"] == "eeio"] for cards in records]
         self.systems = [[card["id"] for card in cards if card["status"] == "eesv"] for cards in records]
+        self.silent = [[card["id"] for card in cards if not _answers(card)] for cards in records]
         self.groups = [sorted({card["group_id"] for card in cards if card["status"] == "eesv"} - {"4094"}) or ["17"] for cards in records]
 
     def runs(self, number: int, last: bool) -> tuple[Run, ...]:
@@ -118,7 +123,9 @@ class _Maker:
         draw = rng.random()
         if draw < 0.1:
             return Run(key, *self._info(), eem=eem, start=round(rng.uniform(0, 0.5), 2))
-        if self.reach == "url" or draw < 0.35:
+        if draw < 0.22:
+            module, options = self._ask(eem)
+        elif self.reach == "url" or draw < 0.42:
             module, options = self._attach(eem)
         elif draw < 0.86:
             module, options = self._compose(eem)
@@ -145,6 +152,21 @@ class _Maker:
         if rng.random() < 0.3:
             return "expether_device_attach", {"state": "detached", "devices": devices}
         return "expether_device_attach", {"node": rng.choice(self.systems[eem]), "devices": devices, "move": rng.random() < 0.5}
+
+    def _ask(self, eem: int) -> tuple[str, Options]:
+        """Something that is asked of one card; what does not answer is rather forgotten than what does."""
+        rng = self._rng
+        device = rng.choice([*self.devices[eem], *self.systems[eem]])
+        draw = rng.random()
+        if draw < 0.4:
+            return "expether_device", {"device": device, "uid_led": rng.choice(("on", "on", "off"))}
+        if draw < 0.65:
+            device = rng.choice(self.silent[eem]) if self.silent[eem] and rng.random() < 0.7 else device
+            return "expether_device", {"device": device, "state": "absent", "force": rng.random() < 0.35}
+        action = rng.choice(("audit", "reset", "reset", "reset_frame", "forget_port", "forget_port"))
+        if action != "forget_port":
+            return "expether_device_action", {"device": device, "action": action}
+        return "expether_device_action", {"device": rng.choice(self.systems[eem]), "action": action, "port": str(rng.randint(0, 2))}
 
     def _compose(self, eem: int) -> tuple[str, Options]:
         rng = self._rng

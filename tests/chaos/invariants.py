@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import collections
 
+from invariants_asked import ALL as ASKED
 from invariants_cards import ALL as OF_CARDS
 from invariants_cards import Found, Violation
 from invariants_told import ALL as TOLD
@@ -73,7 +74,8 @@ def _possible(story: Story, told: Told) -> str | None:
     if any(each.run.kind == "removed" for each in story.told):
         return None
     nodes = _nodes_before(story, looks[0], told)
-    systems = [card for card in story.cards if not story.is_device(card) and story.eem_of(card) == told.run.eem]
+    systems = [card for card in story.cards
+               if not story.is_device(card) and story.eem_of(card) == told.run.eem and not story.is_gone(card, told.began)]
     groups = {card: story.group_at(card, told.began) for card in systems}
     if any(count > 1 for group, count in collections.Counter(groups.values()).items() if group != UNSET):
         return None
@@ -81,7 +83,8 @@ def _possible(story: Story, told: Told) -> str | None:
     wanted_index = told.run.options.get("node_index")
     if index and wanted_index not in (None, index):
         return None
-    candidates = [index] if index else [card for card in ([wanted_index] if wanted_index else systems) if card not in nodes.values()]
+    chosen = [index] if index else [card for card in ([wanted_index] if wanted_index else systems) if card not in nodes.values()]
+    candidates = [card for card in chosen if card in systems]
     free = collections.Counter(
         story.type_of(card) for card in story.members(FREE, told.began, told.run.eem))
     for card in candidates:
@@ -116,7 +119,7 @@ def released_are_free(story: Story) -> Found:
         if told.stage != "release" or told.result is None or before is None or after is None:
             continue
         if told.failed:
-            if story.episode.plain and not _shares(story, told):
+            if story.episode.plain and not _shares(story, told) and not any(map(story.is_gone, story.cards)):
                 yield Violation("released_are_free", f"{told.run.key} failed: {told.message}")
             continue
         node = told.result.get("node") or {}
@@ -136,7 +139,7 @@ def _shares(story: Story, told: Told) -> bool:
     return any(count > 1 for (dummy, group), count in groups.items() if group != UNSET)
 
 
-ALL = (*OF_CARDS, *TOLD, no_claims_left, composing_only_after_failure, one_node_a_system, again_reaches_the_wish, released_are_free)
+ALL = (*OF_CARDS, *ASKED, *TOLD, no_claims_left, composing_only_after_failure, one_node_a_system, again_reaches_the_wish, released_are_free)
 
 
 def violations(story: Story) -> list[Violation]:

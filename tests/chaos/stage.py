@@ -126,10 +126,9 @@ class _Play:
         chosen: dict[tuple[str, str], Run] = {}
         for told in self._told:
             run = told.run
-            if told.stage == "round" and told.failed and run.writes:
-                about = run.name or json.dumps(run.options.get("devices", ""))
-                chosen.pop((run.kind, f"{run.eem} {about}"), None)
-                chosen[run.kind, f"{run.eem} {about}"] = run
+            if told.stage == "round" and told.failed and run.writes and not run.repeats:
+                chosen.pop((run.kind, f"{run.eem} {run.about}"), None)
+                chosen[run.kind, f"{run.eem} {run.about}"] = run
         # Whoever removes the pod manager comes last, lest the others have none.
         again = sorted(list(chosen.values())[-AGAIN_AT_MOST:], key=lambda run: run.kind == "removed")
         for run in again:

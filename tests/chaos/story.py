@@ -132,7 +132,21 @@ class Story:
 
     def members(self, group: str, moment: float, eem: int = 0) -> set[str]:
         """The devices in a group at that time."""
-        return {card for card in self.cards if self.is_device(card) and self.eem_of(card) == eem and self.group_at(card, moment) == group}
+        return {card for card in self.cards if self.is_device(card) and self.eem_of(card) == eem and self.group_at(card, moment) == group
+                and not self.is_gone(card, moment)}
+
+    @functools.cached_property
+    def _forgotten(self) -> dict[str, float]:
+        return {change.card: change.time for change in self.changes if change.field == "card" and change.new is None}
+
+    def is_gone(self, card: str, moment: float = float("inf")) -> bool:
+        """Whether the EEM had forgotten a card by then."""
+        return self._forgotten.get(card, float("inf")) <= moment and card in self._forgotten
+
+    def value_at(self, card: str, field: str, moment: float, start: Json) -> Json:
+        """A field of a card at that time, other than its group."""
+        before = [each.new for each in self.changes if (each.card, each.field) == (card, field) and each.time <= moment]
+        return before[-1] if before else start
 
     def type_of(self, card: str) -> str | None:
         code = str(self.cards[card].get("pcie_class_code") or "")

@@ -92,6 +92,42 @@ RELEASE = Run("release 0 a", "expether_node", {"name": "a", "state": "absent"})
 NO_ONE = Look("released", 20)
 ONE = Look("before release", 0, nodes=(NODE_A,))
 
+LED = Run("r0.0", "expether_device", {"device": D1, "uid_led": "on"})
+FORGET = Run("r0.0", "expether_device", {"device": D1, "state": "absent", "force": False})
+FORCED = Run("r0.0", "expether_device", {"device": S1, "state": "absent", "force": True})
+FORGET_S1 = Run("r0.0", "expether_device", {"device": S1, "state": "absent", "force": False})
+RESET = Run("r0.0", "expether_device_action", {"device": D1, "action": "reset"})
+PORT = Run("r0.0", "expether_device_action", {"device": S1, "action": "forget_port", "port": "0"})
+UP = {"notification_status0": ["up", "up"]}
+
+
+def event(time: float, field: str, new: Json, old: Json = None, card: str = D1, by: str = "r0.0") -> Change:
+    return Change(time, card, field, old, new, by, time)
+
+
+def asked(run: Run, status: str = "done", **more: t.Any) -> Told:
+    """What a run told that asked something of a card."""
+    action = {"led": "uid_led", "forgotten": "forget_card"}.get(run.kind, run.kind)
+    shown = {"device": {"uid_led": "on"}} if run.kind == "led" else {}
+    return told(run, {"action": action, "device": run.about, "node_id": None, "from": None, "to": None, "status": status}, **{**shown, **more})
+
+
+def sent(time: float, what: str = "perst", method: str = "PUT", status: int | None = None, **more: t.Any) -> Request:
+    return Request(time, "r0.0", method, f"/devices/{D1}/{what}", status=status, **more)
+
+
+def with_card(of: Story, card: str, **keys: Json) -> Story:
+    """The same story with other keys in a card's record."""
+    return dataclasses.replace(of, cards={**of.cards, card: {**of.cards[card], **keys}})
+
+
+LIT = event(1, "uid_led_status", "on", "off")
+GONE = event(1, "card", None, "present")
+S1_GONE = event(1, "card", None, "present", S1)
+PERST = event(1, "perst", "done")
+EMPTIED = event(1, "downstream_ports/0/eeio_mac_address", "00:00:00:00:00:00", "8c:df:9d:00:00:d1", S1)
+FULL = {"downstream_ports": [{"downstream_port_id": "0", "eeio_mac_address": "8c:df:9d:00:00:d1"}]}
+
 CASES: dict[str, tuple[str, Story, Story]] = {
     "a device goes from one node straight to another": ("no_double_gift", story(*TAKEN), story(*HANDED_ON)),
     "without claims, an EEM that refuses it is held to it": (
@@ -113,6 +149,43 @@ CASES: dict[str, tuple[str, Story, Story]] = {
         story(GIVEN, move(2, D1, "17", "4093"), told(ATTACH))),
     "a run resets a card": (
         "only_groups_change", story(move(1, D1, "", "done", field="perst")), story(move(1, D1, "", "done", "control", field="perst"))),
+    "a run resets another card than it was told to": (
+        "only_groups_change", story(event(1, "perst", "done", card=D2), asked(RESET)), story(PERST, asked(RESET))),
+    "a run that turns the LED has the card forgotten": ("only_groups_change", story(GONE, asked(LED)), story(LIT, asked(LED))),
+    "a card that answers is forgotten": (
+        "forgotten_only_when_gone", with_card(story(GONE, asked(FORGET)), D1, **UP), story(GONE, asked(FORGET))),
+    "a card that answers is forgotten without force": (
+        "forgotten_only_when_gone", with_card(story(S1_GONE, asked(FORGET_S1)), S1, **UP), with_card(story(S1_GONE, asked(FORCED)), S1, **UP)),
+    "a disabled card is forgotten": (
+        "forgotten_only_when_gone", with_card(story(GONE, asked(FORGET)), D1, admin_status="disabled"),
+        with_card(story(GONE, asked(FORGET)), D1, admin_status="enabled")),
+    "a system is forgotten that has a device": (
+        "forgotten_only_when_gone", story(S1_GONE, asked(FORGET_S1), d1="17"), story(S1_GONE, asked(FORGET_S1), d1="18")),
+    "a lost reset is sent again": (
+        "asked_once", story(sent(1), get(2), sent(3, status=200), asked(RESET)),
+        story(sent(1, status=409), get(2), sent(3, status=200), asked(RESET))),
+    "a LED is turned again without looking": (
+        "asked_once", story(sent(1, "uid_led_status"), sent(2, "uid_led_status"), asked(LED)),
+        story(sent(1, "uid_led_status"), get(2), sent(3, "uid_led_status"), asked(LED))),
+    "a LED is turned on that was seen to be on": (
+        "asked_with_need", with_card(story(sent(1, "uid_led_status", "GET", 200), sent(2, "uid_led_status"), asked(LED)), D1, uid_switch_status="on"),
+        story(sent(1, "uid_led_status", "GET", 200), sent(2, "uid_led_status"), asked(LED))),
+    "a card is reset twice": (
+        "asked_as_told", story(PERST, event(2, "perst", "done"), asked(RESET)), story(PERST, asked(RESET))),
+    "a reset is told that was not done": ("asked_as_told", story(asked(RESET)), story(asked(RESET, "failed", failed=True))),
+    "a reset is done and told as not done": (
+        "asked_as_told", story(PERST, asked(RESET, "failed", failed=True, changed=False)),
+        story(PERST, asked(RESET, "failed", failed=True, changed=True))),
+    "an EEM that refuses what it does is believed": (
+        "asked_as_told", story(PERST, sent(1, status=409), asked(RESET, "failed", failed=True, changed=False)),
+        story(PERST, sent(1, status=409, true=False), asked(RESET, "failed", failed=True, changed=False))),
+    "a LED is told as on that is off": (
+        "asked_as_told", story(LIT, event(2, "uid_led_status", "off", "on"), asked(LED)),
+        story(LIT, event(2, "uid_led_status", "off", "on", by="r0.1"), asked(LED))),
+    "a card is told as forgotten that is there": (
+        "asked_as_told", story(told(FORGET)), story(GONE, asked(FORGET))),
+    "a port still remembers": (
+        "asked_as_told", with_card(story(told(PORT)), S1, **FULL), with_card(story(EMPTIED, asked(PORT)), S1, **FULL)),
     "a system leaves its device behind": (
         "none_stranded", story(move(1, S1, "17", "4094"), d1="17"), story(move(1, S1, "17", "4094", "control"), d1="17")),
     "a device is put where no system is": (

@@ -15,13 +15,16 @@ Part = t.Union[bytes, float]  # what to send, or how many seconds to wait
 
 
 class RawServer:
-    """A context manager. ``answer`` is what every request gets; with ``at_once`` no request is waited for."""
+    """A context manager. ``answer`` is what every request gets, or ``then`` every one but the first; with ``at_once``
+    no request is waited for."""
 
     def __init__(self, at_once: bool = False) -> None:
         self._at_once = at_once
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}/eem"
         self.answer: t.Iterable[Part] = ()
+        self.then: t.Iterable[Part] | None = None
+        self.served = 0
 
     def __enter__(self) -> RawServer:
         threading.Thread(target=self._accept, daemon=True).start()
@@ -40,7 +43,10 @@ class RawServer:
         with connection, contextlib.suppress(OSError):
             if not self._at_once:
                 _read_request(connection)
-            for part in self.answer:
+            parts, self.served = self.answer, self.served + 1
+            if self.then is not None:
+                self.answer = self.then
+            for part in parts:
                 if isinstance(part, bytes):
                     connection.sendall(part)
                 else:

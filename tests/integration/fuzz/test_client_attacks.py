@@ -90,14 +90,37 @@ def test_an_answer_that_is_cut_off_anywhere_is_not_taken_for_a_whole_one(server:
     whole = WHOLE[form]
     # The last bytes of chunks and headers say nothing more.
     least = len(whole) - {"chunks": 7, "empty": 4, "packed": 8}.get(form, 0)
+    cards = http(b'{"devices": [1]}')
     for at in range(least):
-        assert _error(server, whole[:at]).kind in ("connection_lost", "not_eem"), whole[:at]
-        server.answer = [whole[:at]]
+        server.answer, server.then = [whole[:at]], [cards]
+        with Client(Settings(server.url, timeout=5.0, retries=0)) as client:
+            try:
+                assert client.devices_detail().devices == [1], whole[:at]  # asked again
+            except ExpetherError as error:
+                assert error.kind in ("connection_lost", "not_eem"), whole[:at]
+        server.answer, server.then = [whole[:at]], None
         with Client(Settings(server.url, timeout=5.0, retries=0)) as client, pytest.raises(ExpetherError):
             client.set_group("0x8cdf9d000001", "17")
     server.answer = [whole]
     with Client(Settings(server.url, timeout=5.0, retries=0)) as client:
         assert client.devices_detail().devices == []
+
+
+@pytest.mark.parametrize("status", ["HTTP/1.0 200 OK", "HTTP/1.1 200 OK"])
+def test_an_eem_whose_empty_list_is_nothing_at_all_without_a_length_is_asked_twice_and_believed(
+    server: RawServer, status: str
+) -> None:
+    server.answer = [f"{status}\r\nServer: x\r\n\r\n".encode()]
+    with Client(Settings(server.url, timeout=5.0, retries=0)) as client:
+        assert client.devices_detail().devices == []
+    assert server.served == 2
+
+
+def test_a_204_has_no_content_and_no_length(server: RawServer) -> None:
+    server.answer = [b"HTTP/1.1 204 No Content\r\n\r\n"]
+    with Client(Settings(server.url, timeout=5.0, retries=0)) as client:
+        assert client.set_group("0x8cdf9d000001", "17") == {}
+    assert server.served == 1
 
 
 def test_a_time_out_in_the_midst_of_the_headers_is_no_success_without_content(server: RawServer) -> None:

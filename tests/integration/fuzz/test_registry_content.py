@@ -28,6 +28,7 @@ TASKS: list[tuple[str, Options]] = [
     ("expether_system_info", {}),
     ("expether_device_info", {}),
     ("expether_device_info", {"source": "registry"}),
+    ("expether_sync", {}),
 ]
 
 

@@ -537,3 +537,17 @@ def test_a_node_that_is_extended_is_composing_until_it_is_whole(
         runner.join(0.02)
     assert "composing" in seen
     assert nodes_in(registry) == {"n": "composed"}
+
+
+def test_what_somebody_else_made_of_a_card_is_not_undone_when_it_cannot_be_read_after_a_stale_answer(
+    eem: Simulator, make_client: MakeClient, system: str, devices: list[str]
+) -> None:
+    client = make_client(retries=0, timeout=1.0)
+    eem.fault({"do": "change", "card": devices[0], "set": {"group_id": "17"}}, method="PUT")
+    # The card cannot be read for as long as the run has patience, and can be when it undoes what it did.
+    eem.fault("drop", method="GET", path=f"{devices[0]}$", times=6)
+    with pytest.raises(Failed, match="So nothing is changed") as caught:
+        run(client, None, attach(system, *devices[:2]))
+    assert caught.value.code == "40004" and not caught.value.changed
+    assert groups_of(eem, *devices[:2]) == ["17", "4093"]
+    assert [change["by"] for change in eem.history(card=devices[0], field="group_id")] == ["control"]

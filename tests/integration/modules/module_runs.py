@@ -38,9 +38,15 @@ PROMISED = (
     r"Asked EEM again: .+",
     r"Planned again: .+",
     r"Waited for other runs: .+\.",
+    r"Waited for EEM to list .+, as it may have just started\.",
     r"System 0x\w{12} was in use without being a node: its \d+ devices are the node's now, and are detached .+\.",
     r"Not detached, for EEM does not list them at the moment: .+\.",
     r"Pod manager .+ could not be asked: .+",
+    r"(Resetting|A reset frame to) (device|system) 0x\w{12}.* may disturb the running operating system of .+\.",
+    r"0x\w{12} still answers: EEM may find it again, and then list it\.",
+    r"Device 0x\w{12} was attached to .+\.",
+    r"Left behind in group \d+ without system 0x\w{12}: .+\.",
+    r"Node .+ stays remembered, without its system: release it .+\.",
 )
 
 #: How Ansible refuses options itself.

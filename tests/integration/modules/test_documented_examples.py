@@ -20,8 +20,9 @@ from module_runs import MODULES, ROOT, Ansible
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 KNOWN_URL = "http://eem.example.com:30500/eem"
-#: What the examples name: an EESV, and two GPUs.
-SYSTEM, DEVICES = "0x8cdf9d53f236", ("0x8cdf9d512930", "0x8cdf9d512932")
+#: What the examples name: an EESV, two GPUs, and a card that does not answer any more.
+SYSTEM, DEVICES, GONE = "0x8cdf9d53f236", ("0x8cdf9d512930", "0x8cdf9d512932"), "0x8cdf9d512936"
+SILENT = {"notification_status0": ["down", "down"], "notification_status1": ["down", "down"]}
 
 
 def examples(module: str) -> list[dict[str, t.Any]]:
@@ -39,15 +40,18 @@ def examples(module: str) -> list[dict[str, t.Any]]:
 
 
 def rack_of_the_examples(eem: Simulator) -> list[dict[str, t.Any]]:
-    """A plain fleet in which one EESV and two GPUs, all of them last, have the ids that the examples name."""
-    systems, gpus = [card["id"] for card in eem.eesvs()], [card["id"] for card in eem.eeios()[0::3]]
-    names = {systems[2]: SYSTEM, **dict(zip(gpus, DEVICES))}
+    """A plain fleet in which one EESV and three EEIOs, all of them last, have the ids that the examples name."""
+    systems, gpus, nics = ([card["id"] for card in cards] for cards in (eem.eesvs(), eem.eeios()[0::3], eem.eeios()[2::3]))
+    names = {systems[2]: SYSTEM, **dict(zip(gpus, DEVICES)), nics[0]: GONE}
     cards = []
     for card in eem.records():
         card_id = names.get(card["id"], card["id"].replace("0x8cdf9d8", "0x8cdf9d4"))
         mac = ":".join(re.findall("..", card_id[2:]))
         same = {"pcie_vendor_id": "0x10de", "pcie_device_id": "0x1db6"} if card["id"] in gpus else {}
-        cards.append({**card, **same, "id": card_id, "mac_address": mac})
+        silent = SILENT if card_id == GONE else {}
+        if card_id == SYSTEM:  # its port 0 remembers the card that is gone
+            card["downstream_ports"][0]["eeio_mac_address"] = ":".join(re.findall("..", GONE[2:]))
+        cards.append({**card, **same, **silent, "id": card_id, "mac_address": mac})
     return cards
 
 
@@ -62,6 +66,8 @@ ORDER = (
     "system_info",
     "device_attach",
     "device_info",
+    "device",
+    "device_action",
 )
 
 

@@ -98,6 +98,8 @@ def everything(eem: Simulator, rack1: Task, orders: Orders, away: str) -> list[T
     no_delete = orders.fault(
         {"do": "fail", "code": "40900", "message": "not now"}, method="DELETE", path="group_id$", nth=2, times=-1
     )
+    no_led = orders.fault({"do": "fail", "code": "40900", "message": "not now"}, method="PUT", path="led", times=-1)
+    no_audit = orders.fault({"do": "drop"}, method="PUT", path="audit", times=-1)
     both = {"pci_device": {"type": ["GPU", "SSD"]}}
     node = call("node", podm="rack1", name="n1")
     attach = call("device_attach", podm="rack1", node=eesvs[1], devices=eeios[9:11])
@@ -125,7 +127,13 @@ def everything(eem: Simulator, rack1: Task, orders: Orders, away: str) -> list[T
         attach.after(orders.no_faults()),
         attach.having(node="n1").failing(),
         call("device_attach", podm="rack1", devices=eeios[9], state="detached"),
-        call("device_info"),
+        call("device", podm="rack1", device="n2", uid_led="on"),
+        call("device", podm="rack1", device=eeios[9], uid_led="on").failing().after(no_led),
+        call("device", podm="rack1", device="0x8cdf9dffffff", state="absent").after(orders.no_faults()),
+        call("device", podm="rack1", device="n9").failing(),
+        call("device_action", podm="rack1", device=eeios[9], action="reset"),
+        call("device_action", podm="rack1", device=eeios[9], action="audit").failing().after(no_audit),
+        call("device_info").after(orders.no_faults()),
         call("device_info", source="registry"),
         call("device_info", podm="none").failing(),
         call("system_info"),

@@ -85,12 +85,15 @@ def test_records_of_the_wrong_form_fail_every_module_with_the_same_sentence(
         call("device_info", podm="rack1").failing(),
         call("node", podm="rack1", name="n1", properties=GPU).failing(),
         call("node", podm="rack1", name="n1", node_index="0x8cdf9d110000", state="managed").failing(),
-        call("device_info"),
+        call("device", podm="rack1", device="0x8cdf9d810000", uid_led="on").failing(),
+        call("device", podm="rack1", device="0x8cdf9d810000", state="absent").failing(),
+        call("device_action", podm="rack1", device="0x8cdf9d810000", action="reset").failing(),
+        call("device_info").called("all"),
     )
     failed = [result for result in run if result.failed]
     assert {result.kind for result in failed} == {"bad_record"}
     assert all(result.left_all_alone for result in failed)
-    assert [error["failure"]["kind"] for error in run[5]["errors"]] == ["bad_record"]
+    assert [error["failure"]["kind"] for error in run["all"]["errors"]] == ["bad_record"]
 
 
 def test_a_wrong_place_a_wrong_user_and_a_closed_port_are_told_apart(ansible: Ansible, eem: Simulator) -> None:

@@ -41,6 +41,21 @@ def test_attaching_and_detaching(ansible: Ansible, known: Task, eesvs: list[str]
     assert {result.connections for result in run.results[1:]} == {1}
 
 
+def test_what_is_asked_of_single_cards(
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
+) -> None:
+    eem.reset(eesv=250, eeio=4000)
+    eem.silence(eeios[1])
+    led = call("device", podm="rack1", device=eeios[0], uid_led="on")
+    forget = call("device", podm="rack1", device=eeios[1], state="absent")
+    action = call("device_action", podm="rack1", device=eeios[0])
+    run = ansible.play(
+        known, led, led, forget, forget, *(action.having(action=word) for word in ("audit", "reset", "reset_frame"))
+    )
+    assert [len(result.wire) for result in run.results[1:]] == [3, 2, 2, 1, 3, 2, 2]
+    assert {result.connections for result in run.results[1:]} == {1}
+
+
 @pytest.mark.parametrize(("system", "count"), [(0, 1), (0, 5), (3, 5)])
 def test_composing_and_releasing(
     ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], count: int, system: int

@@ -74,6 +74,8 @@ def tasks_for(reach: dict[str, t.Any], eesv: str, eeios: list[str]) -> list[Task
         call("node_info", **reach),
         call("system_info", **reach),
         call("device_attach", **reach, node="n1", devices=eeios[2]),
+        call("device", **reach, device=eeios[2], uid_led="on"),
+        call("device_action", **reach, device=eeios[2], action="audit"),
         call("device_info", **reach),
         call("device_info", **reach, source="registry"),
         call("node", **reach, name="n1", state="absent"),
@@ -121,13 +123,15 @@ def test_a_password_in_the_task_and_in_the_registry_is_shown_nowhere(
         register.checked(),
         register,
         register.having(timeout=6),
-        *by_name[:9],
-        *by_url[3:8],
-        *by_name[9:],
+        *by_name[:11],
+        *by_url[3:7],
+        by_url[7].having(uid_led="off"),
+        *by_url[8:10],
+        *by_name[11:],
     )
     assert {result.module for result in run} == {f"nec.expether.{module}" for module in MODULES}
     absent = call("podm", name="rack1", state="absent")
-    loud(ansible, vault, by_name[0], by_name[3].checked(), by_name[9].checked(), absent.checked(), absent)
+    loud(ansible, vault, by_name[0], by_name[3].checked(), by_name[11].checked(), absent.checked(), absent)
 
 
 def test_a_password_is_shown_nowhere_when_it_fails(
@@ -136,7 +140,7 @@ def test_a_password_is_shown_nowhere_when_it_fails(
     """Also by an EEM that repeats in its answers what it was sent."""
     register = call("podm", name="rack1", url=locked.url, username="admin", password=KNOWN, timeout=5, retries=0)
     wrong = {"url": locked.url, "username": "admin", "password": WRONG, "retries": 0}
-    talking = [task for task in tasks_for({"podm": "rack1"}, eesvs[0], eeios)[3:8] if "source" not in task.options]
+    talking = [task for task in tasks_for({"podm": "rack1"}, eesvs[0], eeios)[3:10] if "source" not in task.options]
     ansible.play(register.having(password=CANARY), call("flavor", name="small", properties=GPU))
     shutil.rmtree(ansible.folder / "run1")
     locked.fault("fail", code="40900", message=f"not for {encoded(CANARY)} {CANARY}", times=-1)
@@ -152,7 +156,7 @@ def test_a_password_is_shown_nowhere_when_it_fails(
     assert run[len(run) - 1]["errors"]
     locked.clear_faults()
     locked.fault("fail", status=401, message=f"not {encoded(OTHER)} {OTHER}", times=-1)
-    refused = [register.having(password=WRONG), *tasks_for(wrong, eesvs[0], eeios)[4:8]]
+    refused = [register.having(password=WRONG), *tasks_for(wrong, eesvs[0], eeios)[4:10]]
     run = loud(ansible, vault, *(task.failing() for task in refused))
     assert {result.kind for result in run} == {"unauthorized"}
 
@@ -161,7 +165,7 @@ def test_a_password_in_the_environment_is_shown_nowhere(
     ansible: Ansible, locked: Simulator, vault: Path, eesvs: list[str], eeios: list[str]
 ) -> None:
     environment = {"EEM_URL": locked.url, "EEM_USERNAME": "admin", "EEM_PASSWORD": CANARY}
-    loud(ansible, vault, call("podm", name="rack1"), *tasks_for({}, eesvs[0], eeios)[4:8:3], environment=environment)
+    loud(ansible, vault, call("podm", name="rack1"), *tasks_for({}, eesvs[0], eeios)[4:10:5], environment=environment)
     environment["EEM_PASSWORD"] = OTHER
     loud(ansible, vault, call("device_info", retries=0).failing(), environment=environment)
     environment["EEM_URL"] = locked.url.replace("http://", f"http://admin:{OTHER}@")
@@ -171,7 +175,7 @@ def test_a_password_in_the_environment_is_shown_nowhere(
 def test_a_password_in_a_url_is_shown_nowhere(
     ansible: Ansible, vault: Path, eesvs: list[str], eeios: list[str]
 ) -> None:
-    tasks = [task for task in tasks_for({}, eesvs[0], eeios)[3:8] if "source" not in task.options]
+    tasks = [task for task in tasks_for({}, eesvs[0], eeios)[3:10] if "source" not in task.options]
     tasks.append(call("podm", name="rack1"))
     run = loud(
         ansible,

@@ -26,6 +26,8 @@ def one_of_each(eesv: str, eeio: str) -> dict[str, Task]:
             call("node_info"),
             call("system_info"),
             call("device_attach", node="n1", devices=eeio),
+            call("device", device=eeio, uid_led="on"),
+            call("device_action", device=eeio, action="audit"),
             call("device_info"),
         )
     }

@@ -192,3 +192,14 @@ def test_groups_1_to_15_come_from_the_rotary_switch(group_id: str, rotary: bool)
 @pytest.mark.parametrize(("group_id", "own"), [(NONE, False), (FREE, False), ("3", True), ("16", True), ("4092", True)])
 def test_a_system_has_a_group_of_its_own_unless_its_number_says_none(group_id: str, own: bool) -> None:
     assert has_own_group(Fabric.from_records([eesv(0, group_id)]).systems[system_id(0)]) is own
+
+
+def test_a_card_that_was_read_later_or_is_gone_changes_the_snapshot() -> None:
+    before = Fabric.from_records([eesv(0, "17"), eesv(1, "18"), eeio(0, "17"), eeio(1)])
+    fresh = Fabric.from_records([eeio(1, "18")]).devices[device_id(1)]
+    now = before.read_later({system_id(0): None, device_id(1): fresh})
+    assert list(now.systems) == [system_id(1)]
+    assert now.state(now.devices[device_id(0)]) == "stranded"
+    assert now.devices_of(now.systems[system_id(1)]) == [fresh]
+    assert before.state(before.devices[device_id(0)]) == "allocated"
+    assert before.read_later({}) is before

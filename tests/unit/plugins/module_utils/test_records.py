@@ -16,11 +16,13 @@ from ansible_collections.nec.expether.plugins.module_utils._records import (
     TYPE_NAMES,
     Eeio,
     Eesv,
+    Port,
     RecordError,
     iso_time,
     normalise,
     parse,
     parse_card_id,
+    parse_ports,
 )
 from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets import Record, eeio, eesv
 from hypothesis import example, given
@@ -535,3 +537,27 @@ def test_a_deep_pile_of_lists_is_a_card_or_a_typed_error(function: t.Callable[[t
     for key in ("id", "a_key_of_next_year", "notification_status0"):
         with contextlib.suppress(RecordError):
             function({**eesv(0), key: pile})
+
+
+def a_port(name: t.Any, **other: t.Any) -> Record:
+    return {"downstream_port_id": name, "eeio_connection_status": "down", "eeio_mac_address": "8c:df:9d:51:29:30", **other}
+
+
+def ports_of(ports: t.Any) -> dict[str, Port]:
+    system = parse(eesv(0, downstream_ports=ports))
+    assert isinstance(system, Eesv)
+    return parse_ports(system)
+
+
+def test_ports_are_told_by_their_ids_with_what_they_remember() -> None:
+    nothing = a_port(1, eeio_mac_address="00:00:00:00:00:00", eeio_connection_status="up")
+    assert ports_of([a_port("0"), nothing, a_port("2", eeio_mac_address=None, eeio_connection_status="")]) == {
+        "0": Port("down", "0x8cdf9d512930"),
+        "1": Port("up", None),
+        "2": Port(None, None),
+    }
+
+
+@pytest.mark.parametrize("ports", [None, "", {}, [], [None, "0", 3, {}, {"downstream_port_id": []}]])
+def test_ports_that_are_none_are_left_out(ports: t.Any) -> None:
+    assert ports_of(ports) == {}

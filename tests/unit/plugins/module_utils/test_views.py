@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import typing as t
 import uuid
 
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
-from ansible_collections.nec.expether.plugins.module_utils._views import DEVICE_VERSION, Views
+from ansible_collections.nec.expether.plugins.module_utils._views import DEVICE_KEYS as KEYS_OF_A_DEVICE
+from ansible_collections.nec.expether.plugins.module_utils._views import Views
 from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets import (
     FREE,
     NONE,
@@ -282,8 +282,18 @@ def test_without_a_list_there_are_no_names() -> None:
     assert (shown["vendor_id"], shown["pci_device_id"]) == ("10de", "1db6")
 
 
-def test_a_view_of_a_device_with_other_keys_has_another_version() -> None:
-    """Else what the registry remembers would get the new keys only when EEM says something else of the device."""
-    fabric = Fabric.from_records([eeio(1)])
-    keys = sorted(Views(PODM, None, {}).device(fabric, next(iter(fabric.devices.values()))))
-    assert (DEVICE_VERSION, hashlib.sha256(" ".join(keys).encode()).hexdigest()[:12]) == (1, "abd285a63fea")
+@given(fleets())
+def test_a_card_of_either_kind_has_the_keys_of_a_device(fleet: Fleet) -> None:
+    fabric, views = fleet.world.fabric, Views(PODM, "lab", {node.system: node.name for node in fleet.nodes.values()})
+    for device in fabric.devices.values():
+        view = views.device(fabric, device)
+        assert tuple(view) == KEYS_OF_A_DEVICE
+        assert views.card(fabric, device) == {**view, "kind": "eeio"}
+    for system in fabric.systems.values():
+        view = views.card(fabric, system)
+        assert view.keys() == {*KEYS_OF_A_DEVICE, "kind"}
+        assert (view["kind"], view["device_id"], view["node_id"]) == ("eesv", system.id, system.id)
+        assert (view["card_type"], view["model"]) == (system.card_type, system.model)
+        assert view["node"] == views.system(fabric, system)["node"]
+        of_devices = ("uuid", "type", "state", "vendor_id", "pci_device_id", "class_code", "vendor_name", "device_name")
+        assert {view[key] for key in of_devices} == {None}

@@ -1,0 +1,363 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: expether_device_action
+short_description: Audit or reset a card, or forget what its port remembers
+version_added: 0.1.0
+description:
+  - Asks one thing of a card, each time that the task is run. O(action=forget_port) alone does nothing where nothing is
+    to be done.
+  - A reset may disturb the running operating system of a host. Warnings name the host and the devices, and the
+    task goes on; run it in check mode first to see them.
+  - Whether a reset was done cannot be read from a card. If EEM's answer is lost, the task fails with the kind
+    C(outcome_unknown), and nothing is sent again.
+author:
+  - nec.expether contributors (@nec-expether)
+extends_documentation_fragment:
+  - nec.expether.eem
+  - nec.expether.eem.connection
+  - nec.expether.eem.card
+  - nec.expether.registry
+  - nec.expether.attributes
+  - nec.expether.attributes.actions
+options:
+  action:
+    description:
+      - V(audit) has EEM read the card's state again; the result shows the card as it is after that.
+      - V(reset) resets the PCI Express side of the card.
+      - V(reset_frame) sends a reset frame to the card.
+      - V(forget_port) forgets the device that the downstream port O(port) of a system remembers, while the port's
+        connection is down.
+      - Of a card that is not enabled only V(audit) may be asked.
+    type: str
+    choices: [audit, reset, reset_frame, forget_port]
+    required: true
+  port:
+    description:
+      - The id of a downstream port, needed for O(action=forget_port) and refused otherwise.
+    type: str
+notes:
+  - It takes one request to list the cards and one for the action, and after an audit one to read the card.
+seealso:
+  - module: nec.expether.expether_device
+  - module: nec.expether.expether_device_info
+  - module: nec.expether.expether_system_info
+"""
+
+EXAMPLES = r"""
+- name: Have EEM read a card's state again
+  nec.expether.expether_device_action:
+    podm: rack1
+    device: "0x8cdf9d512930"
+    action: audit
+
+- name: Reset the PCI Express side of a device
+  nec.expether.expether_device_action:
+    podm: rack1
+    device: "0x8cdf9d512930"
+    action: reset
+
+- name: Send a reset frame to a system
+  nec.expether.expether_device_action:
+    podm: rack1
+    device: "0x8cdf9d53f236"
+    action: reset_frame
+
+- name: Forget the device that was on a port of a system
+  nec.expether.expether_device_action:
+    podm: rack1
+    device: "0x8cdf9d53f236"
+    action: forget_port
+    port: "0"
+"""
+
+RETURN = r"""
+device:
+  description:
+    - The card as it was before the action, after an audit as it is.
+  returned: success
+  type: dict
+  contains:
+    uuid:
+      description:
+        - The UUID of the device. It is derived from its pod manager and its EEM id. It is null for a system (EESV),
+          as are its type, its state and all that only a PCI device has.
+      type: str
+      sample: 92b7c2d4-5f3e-5d0c-9a35-5d6b2f0a8c11
+      returned: always
+    device_id:
+      description:
+        - The EEM id of the card.
+      type: str
+      sample: '0x8cdf9d512930'
+      returned: always
+    podm_id:
+      description:
+        - The UUID of the pod manager.
+      type: str
+      sample: 97e8edc4-3a67-5a91-b64c-a0c88adb58e9
+      returned: always
+    podm:
+      description:
+        - The name of the pod manager; null if the EEM is not registered.
+      type: str
+      sample: rack1
+      returned: always
+    type:
+      description:
+        - 'What the device is: SSD, NIC, GPU, Multi, SWITCH, USB, ACS or Unknown; null if it tells no class code.'
+      type: str
+      sample: GPU
+      returned: always
+    state:
+      description:
+        - C(free), C(allocated) to a system, or C(stranded) in a group that no system has.
+      type: str
+      sample: allocated
+      returned: always
+    node_id:
+      description:
+        - The EEM id of the system (EESV) that has the device, or that the card is.
+      type: str
+      sample: '0x8cdf9d53f236'
+      returned: always
+    node:
+      description:
+        - The name of the node that has the device, or that the system is; null if there is none.
+      type: str
+      sample: train-1
+      returned: always
+    pooled_group_id:
+      description:
+        - The group id; 4093 for a free device, 4094 for a system that has none of its own yet.
+      type: str
+      sample: '17'
+      returned: always
+    resource_uri:
+      description:
+        - The path of the card at the EEM.
+      type: str
+      sample: devices/0x8cdf9d512930
+      returned: always
+    mac_address:
+      description:
+        - The MAC address of the card.
+      type: str
+      sample: 8c:df:9d:51:29:30
+      returned: always
+    model:
+      description:
+        - The model of the card or I/O box.
+      type: str
+      sample: EE I/O Expansion Unit (40G)-2S
+      returned: always
+    serial_number:
+      description:
+        - The serial number of the card or I/O box.
+      type: str
+      sample: 6Z00101
+      returned: always
+    card_type:
+      description:
+        - 'The card''s generation: 1g, 10g or 40g.'
+      type: str
+      sample: 40g
+      returned: always
+    vendor_id:
+      description:
+        - The PCI vendor id in 4 hex digits.
+      type: str
+      sample: 10de
+      returned: always
+    pci_device_id:
+      description:
+        - The PCI device id in 4 hex digits.
+      type: str
+      sample: 1db6
+      returned: always
+    class_code:
+      description:
+        - The PCI class code in 6 hex digits.
+      type: str
+      sample: '030200'
+      returned: always
+    vendor_name:
+      description:
+        - The vendor's name in the PCI id list; null without the list.
+      type: str
+      sample: NVIDIA Corporation
+      returned: always
+    device_name:
+      description:
+        - The device's name in the PCI id list; null without the list.
+      type: str
+      sample: GV100GL [Tesla V100 PCIe 32GB]
+      returned: always
+    reachable:
+      description:
+        - Whether the card answers on any of its ports; null if it does not tell.
+      type: bool
+      sample: true
+      returned: always
+    ports_up:
+      description:
+        - On how many of its two ports the card answers. With 1 there is no second path.
+      type: int
+      sample: 1
+      returned: always
+    enabled:
+      description:
+        - Whether changes may be asked of the card; null if it does not tell.
+      type: bool
+      sample: true
+      returned: always
+    power_state:
+      description:
+        - The power state as the card tells it.
+      type: str
+      sample: 'on'
+      returned: always
+    updated_at:
+      description:
+        - When the card changed last, in UTC.
+      type: str
+      sample: '2021-11-16T16:08:52.401Z'
+      returned: always
+    missing_since:
+      description:
+        - Of a device that is remembered and that EEM no longer lists, since when, in UTC.
+      type: str
+      sample: null
+      returned: always
+    synced_at:
+      description:
+        - Of a device that is remembered, when its EEM was asked last, in UTC.
+      type: str
+      sample: null
+      returned: always
+    kind:
+      description:
+        - 'What sort of card it is: C(eeio) for a device, C(eesv) for a system.'
+      type: str
+      sample: eeio
+      returned: always
+plan:
+  description:
+    - 'What a run does, step by step: in check mode what it would do.'
+  returned: success, and failure after a change has begun
+  type: list
+  elements: dict
+  contains:
+    action:
+      description:
+        - C(uid_led) turns the locator LED, C(forget_card) has EEM forget the card, C(forget) only the registry
+          a device; the others are the actions of M(nec.expether.expether_device_action).
+      type: str
+      sample: uid_led
+      returned: always
+    device:
+      description:
+        - The EEM id of the device; null if the card is a system.
+      type: str
+      sample: '0x8cdf9d512930'
+      returned: always
+    node:
+      description:
+        - The name of the node, or the EEM id of a system that is none, that has the device or that the card is;
+          null for a device that no system has.
+      type: str
+      sample: train-1
+      returned: always
+    node_id:
+      description:
+        - The EEM id of the system.
+      type: str
+      sample: '0x8cdf9d53f236'
+      returned: always
+    from:
+      description:
+        - Of the LED what it was; of a forgotten card C(listed), or C(missing) if only the registry had it; of a
+          forgotten port the EEM id of the device that it remembered; null else.
+      type: str
+      sample: 'off'
+      returned: always
+    to:
+      description:
+        - Of the LED what it is then; null else.
+      type: str
+      sample: 'on'
+      returned: always
+    status:
+      description:
+        - C(planned) if it was not tried, C(done), or C(failed).
+      type: str
+      sample: done
+      returned: always
+failure:
+  description:
+    - What went wrong, for machines.
+  returned: failure
+  type: dict
+  contains:
+    kind:
+      description:
+        - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
+          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
+          C(outcome_unknown), C(claims_lost), C(registry), C(registry_conflict) or C(missing_library).'
+      type: str
+      sample: refused
+      returned: always
+    code:
+      description:
+        - EEM's five-digit code, where it gave one.
+      type: str
+      sample: '40004'
+      returned: always
+    http_status:
+      description:
+        - The HTTP status, where there was an answer.
+      type: int
+      sample: 400
+      returned: always
+    message:
+      description:
+        - What went wrong.
+      type: str
+      sample: '2 GPU wanted, 1 free: 0x8cdf9d512932 not answering.'
+      returned: always
+    url:
+      description:
+        - What was asked, without credentials.
+      type: str
+      sample: null
+      returned: always
+"""
+
+from ansible_collections.nec.expether.plugins.module_utils._argspec import CARD, EEM, ArgSpec
+from ansible_collections.nec.expether.plugins.module_utils._glue import run_module
+from ansible_collections.nec.expether.plugins.module_utils._run_device import run_action
+
+SPEC = EEM.merged(
+    CARD,
+    ArgSpec(
+        {
+            "action": {"type": "str", "choices": ["audit", "reset", "reset_frame", "forget_port"], "required": True},
+            "port": {"type": "str"},
+        },
+        required_if=(("action", "forget_port", ("port",)),),
+    ),
+)
+
+
+def main() -> None:
+    """Run the module."""
+    run_module(SPEC, run_action)
+
+
+if __name__ == "__main__":
+    main()
