@@ -40,11 +40,13 @@ class Run:
 
     @property
     def kind(self) -> str:
-        """What it does: compose, managed, absent, attached, detached, registered, removed, info, led, forgotten, or an
-        action of a card.
+        """What it does: compose, managed, absent, attached, detached, registered, removed, info, synced, led, forgotten, or
+        an action of a card.
         """
         if self.module.endswith("_info"):
             return "info"
+        if self.module == "expether_sync":
+            return "synced"
         if self.module == "expether_node":
             return {"present": "compose"}.get(self.options.get("state", "present"), self.options.get("state", ""))
         if self.module == "expether_device_attach":
@@ -70,7 +72,7 @@ class Run:
     @property
     def writes(self) -> bool:
         """Whether it may change cards."""
-        return not self.check and self.kind not in ("info", "registered", "other")
+        return not self.check and self.kind not in ("info", "registered", "synced", "other")
 
     @property
     def name(self) -> str | None:

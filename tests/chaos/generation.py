@@ -143,7 +143,7 @@ class _Maker:
         modules = ("expether_device_info", "expether_system_info", "expether_node_info", "expether_podm_info")
         if self.reach != "podm":
             return self._rng.choice(modules[:2]), {}
-        module = self._rng.choice(modules)
+        module = self._rng.choice((*modules, "expether_sync", "expether_sync"))
         return module, {"check": True} if module == "expether_podm_info" else {}
 
     def _attach(self, eem: int) -> tuple[str, Options]:

@@ -10,6 +10,7 @@ import collections
 from invariants_asked import ALL as ASKED
 from invariants_cards import ALL as OF_CARDS
 from invariants_cards import Found, Violation
+from invariants_sync import ALL as OF_SYNC
 from invariants_told import ALL as TOLD
 from invariants_told import OF_THE_EEM, wanted_types
 from story import FOREIGN, FREE, UNSET, Look, Story, Told
@@ -139,7 +140,7 @@ def _shares(story: Story, told: Told) -> bool:
     return any(count > 1 for (dummy, group), count in groups.items() if group != UNSET)
 
 
-ALL = (*OF_CARDS, *ASKED, *TOLD, no_claims_left, composing_only_after_failure, one_node_a_system, again_reaches_the_wish, released_are_free)
+ALL = (*OF_CARDS, *ASKED, *TOLD, *OF_SYNC, no_claims_left, composing_only_after_failure, one_node_a_system, again_reaches_the_wish, released_are_free)
 
 
 def violations(story: Story) -> list[Violation]:

@@ -144,6 +144,10 @@ class _Play:
                 eem = int(self._cards[index]["eem"])
                 self._told.append(self._alone(Run(f"release {eem} {name}", "expether_node", {"name": name, "state": "absent"}, eem), "release"))
             self._look("released")
+        if self._episode.reach == "podm":
+            for stage in ("synced", "synced again"):
+                self._told.append(self._alone(Run(stage, "expether_sync", {}), stage))
+                self._look(stage)
 
     def _inform(self, when: str) -> None:
         for number in range(len(self._eems)):
@@ -161,7 +165,7 @@ class _Play:
                "retries": episode.retries, "conditional_updates": episode.conditional}
         if run.module == "expether_podm":
             return {**known, "name": f"p{run.eem}", **(way if run.kind == "registered" else {}), **run.options}
-        if run.module in ("expether_podm_info", "expether_flavor"):
+        if run.module in ("expether_podm_info", "expether_flavor", "expether_sync"):
             return {**known, **run.options}
         return {**known, **({"podm": f"p{run.eem}"} if episode.reach == "podm" else way), **run.options}
 
@@ -215,13 +219,15 @@ class _Play:
 
     def _look(self, stage: str) -> Look:
         """Read the registry's file, not through the library."""
-        found: dict[str, dict[str, t.Any]] = {"claims": {}, "nodes": {}}
+        found: dict[str, dict[str, t.Any]] = {"claims": {}, "nodes": {}, "devices": {}}
         if self._registry.exists():
             with contextlib.closing(sqlite3.connect(self._registry, timeout=20)) as connection:
-                for kind, uuid, body in connection.execute("SELECT kind, uuid, body FROM documents WHERE kind IN ('claims', 'nodes')"):
-                    found[kind][uuid] = json.loads(body)
+                for kind, uuid, body in connection.execute("SELECT kind, uuid, body FROM documents"):
+                    found.setdefault(kind, {})[uuid] = json.loads(body)
         look = Look(stage, time.time(), tuple(sorted(key for body in found["claims"].values() for key in body["held"])),
-                    tuple(sorted((body["name"], body["index"], body["state"], body["podm_id"]) for body in found["nodes"].values())))
+                    tuple(sorted((body["name"], body["index"], body["state"], body["podm_id"]) for body in found["nodes"].values())),
+                    tuple(sorted((body["device_id"], body["pooled_group_id"], body["missing_since"] is not None)
+                                 for body in found["devices"].values())))
         self._looks.append(look)
         return look
 

@@ -82,12 +82,15 @@ class Told:
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """What the registry held at a moment: claims, and nodes as (name, system, state, pod manager's UUID)."""
+    """What the registry held at a moment: claims, nodes as (name, system, state, pod manager's UUID), and devices as (id,
+    group, whether it is missing).
+    """
 
     stage: str
     time: float
     held: tuple[str, ...] = ()
     nodes: tuple[tuple[str, str, str, str], ...] = ()
+    devices: tuple[tuple[str, str, bool], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

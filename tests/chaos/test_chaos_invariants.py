@@ -92,6 +92,9 @@ RELEASE = Run("release 0 a", "expether_node", {"name": "a", "state": "absent"})
 NO_ONE = Look("released", 20)
 ONE = Look("before release", 0, nodes=(NODE_A,))
 
+SYNC = Run("synced", "expether_sync", {})
+ALL_FREE = tuple((card, "4093", False) for card in (D1, D2, D3))
+
 LED = Run("r0.0", "expether_device", {"device": D1, "uid_led": "on"})
 FORGET = Run("r0.0", "expether_device", {"device": D1, "state": "absent", "force": False})
 FORCED = Run("r0.0", "expether_device", {"device": S1, "state": "absent", "force": True})
@@ -99,6 +102,10 @@ FORGET_S1 = Run("r0.0", "expether_device", {"device": S1, "state": "absent", "fo
 RESET = Run("r0.0", "expether_device_action", {"device": D1, "action": "reset"})
 PORT = Run("r0.0", "expether_device_action", {"device": S1, "action": "forget_port", "port": "0"})
 UP = {"notification_status0": ["up", "up"]}
+
+
+def synced(*devices: tuple[str, str, bool]) -> Look:
+    return Look("synced", 20, devices=devices)
 
 
 def event(time: float, field: str, new: Json, old: Json = None, card: str = D1, by: str = "r0.0") -> Change:
@@ -283,6 +290,20 @@ CASES: dict[str, tuple[str, Story, Story]] = {
     "a released node is still there": (
         "released_are_free", story(ONE, told(RELEASE, node=node(), stage="release"), dataclasses.replace(ONE, stage="released")),
         story(ONE, told(RELEASE, node=node(), stage="release"), NO_ONE)),
+    "a synchronisation fails": (
+        "sync_never_fails", story(failed(SYNC)), story(told(SYNC, podms=[{"error": "EEM failed."}]))),
+    "a device is remembered in a wrong group": (
+        "registry_follows", story(synced((D1, "4093", False), (D2, "4093", False), (D3, "4093", False)), d1="17"),
+        story(synced((D1, "17", False), (D2, "4093", False), (D3, "4093", False)), d1="17")),
+    "a device is not remembered": (
+        "registry_follows", story(synced((D1, "4093", False), (D2, "4093", True))),
+        story(synced((D1, "4093", False), (D2, "4093", False), (D3, "4093", False)))),
+    "a device that is gone is remembered as there": (
+        "registry_follows", story(GONE, synced((D1, "4093", False), (D2, "4093", False), (D3, "4093", False))),
+        story(GONE, synced((D1, "4093", True), (D2, "4093", False), (D3, "4093", False)))),
+    "synchronising again changes something": (
+        "registry_follows", story(synced(*ALL_FREE), told(SYNC, stage="synced again", changed=True)),
+        story(synced(*ALL_FREE), told(SYNC, stage="synced again", changed=False))),
     "a node cannot be released": (
         "released_are_free", story(ONE, failed(RELEASE, stage="release"), NO_ONE),
         story(ONE, failed(RELEASE, stage="release"), NO_ONE, on=episode(rounds=(Round((COMPOSE,), foreign=(Foreign(0, D1),)),)))),
@@ -313,6 +334,14 @@ def test_every_invariant_has_a_case() -> None:
 def test_a_good_story_breaks_no_promise() -> None:
     kept = story(get(0), GIVEN, COMPOSED, Look("round 0", 11, nodes=(NODE_A,)))
     assert invariants.violations(kept) == []
+
+
+def test_where_nothing_keeps_runs_apart_a_run_needs_not_know_from_which_group_it_took_a_card() -> None:
+    taken = (move(1, D1, "18", "17"), told(ATTACH, row(D1, "4093", "17")))
+    alone = episode("url", conditional="ignore")
+    assert named("told_as_done", story(*taken, on=alone)) == []
+    assert named("told_as_done", story(*taken, on=episode("url", enforce="strict"))) != []
+    assert named("told_as_done", story(taken[0], told(ATTACH), on=alone)) != []
 
 
 def test_a_killed_run_needs_not_tell_what_it_did() -> None:
