@@ -38,6 +38,8 @@ PODM_KEYS = (
     "api_version",
     "last_sync",
     "last_error",
+    "systems",
+    "free_slots",
     "created_at",
     "updated_at",
 )
@@ -54,9 +56,19 @@ def flavor_view(uuid: str, body: Body) -> Body:
     return {"uuid": uuid, **{key: body.get(key) for key in FLAVOR_KEYS}}
 
 
-def device_body(view: Body) -> Body:
-    """Return a device's document from its view: all but the names, which are looked up when it is shown."""
-    return {key: value for key, value in view.items() if key not in ("node", "podm", "synced_at")}
+#: What is looked up when a remembered device is shown.
+_SHOWN_KEYS = ("node", "podm", "synced_at")
+
+
+def device_body(view: Body, known: Body | None, now: str | None = None) -> Body:
+    """Return the document of a device that EEM lists from its view: all but what is looked up when it is shown.
+
+    :param known: its document so far, whose history is kept
+    :param now: since when a device is known that was not so far
+    """
+    body = {key: value for key, value in view.items() if key not in _SHOWN_KEYS}
+    body["first_seen_at"] = known.get("first_seen_at") if known else now
+    return body
 
 
 def named(documents: t.Iterable[Document], wanted: str) -> list[Document]:

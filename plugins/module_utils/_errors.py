@@ -17,9 +17,11 @@ class ExpetherError(Exception):
     :ivar http_status: the HTTP status, where there was an answer
     :ivar url: what was asked, without credentials, where something was asked
     :ivar details: further keys for the result's C(failure)
+    :ivar changed: whether something is changed now, or may be; C(None) if nothing was begun
     """
 
     kind = "error"
+    changed: bool | None = None
 
     def __init__(
         self,

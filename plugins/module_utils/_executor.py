@@ -53,7 +53,6 @@ class Failed(ExpetherError):
     """A change failed after it had begun.
 
     :ivar rows: the steps with what was done, undone and failed
-    :ivar changed: whether something is changed now, or may be
     """
 
     def __init__(self, cause: ExpetherError, message: str, rows: list[dict[str, t.Any]], changed: bool) -> None:

@@ -141,9 +141,9 @@ def run_module(spec: ArgSpec, run: t.Callable[[Context], Result], changes: bool 
 
 
 def _failure(error: ExpetherError, changes: bool) -> Result:
-    rows = getattr(error, "rows", None)
-    if rows is not None:
-        changed = getattr(error, "changed", False)
-        return {"msg": error.message, "failure": error.as_failure(), "plan": rows, "changed": changed}
-    msg = f"{error.message} Nothing was changed." if changes else error.message
-    return {"msg": msg, "failure": error.as_failure(), "changed": False}
+    result: Result = {"msg": error.message, "failure": error.as_failure(), "changed": bool(error.changed)}
+    if error.changed is None and changes:
+        result["msg"] += " Nothing was changed."
+    if hasattr(error, "rows"):
+        result["plan"] = error.rows
+    return result

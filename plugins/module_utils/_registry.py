@@ -99,9 +99,14 @@ class Registry(t.Protocol):
         """Give back what the registry holds."""
 
 
+def iso_seconds(moment: datetime) -> str:
+    """Return a time in UTC as documents and results have it: ISO 8601, seconds. Such texts sort by time."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def now_iso() -> str:
-    """Return the time as documents and results have it: ISO 8601, UTC, seconds."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Return the time as documents and results have it."""
+    return iso_seconds(datetime.now(timezone.utc))
 
 
 def default_url() -> str:

@@ -123,6 +123,7 @@ def _remembered_devices(context: Context) -> list[Body]:
             **found.body,
             "podm": podms[found.body["podm_id"]]["name"],
             "synced_at": podms[found.body["podm_id"]]["last_sync"],
+            "last_seen_at": found.body.get("last_seen_at") or podms[found.body["podm_id"]]["last_sync"],
             "node": nodes.get((found.body["podm_id"], found.body["node_id"])),
         }
         for found in registry.all("devices")

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import typing as t
+from datetime import datetime, timezone
 
 from ansible_collections.nec.expether.plugins.module_utils._claims import WHOLE
 from ansible_collections.nec.expether.plugins.module_utils._client import Client, Settings
@@ -44,7 +45,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry import (
     RegistryError,
     now_iso,
 )
-from ansible_collections.nec.expether.plugins.module_utils._sync import device_changes
+from ansible_collections.nec.expether.plugins.module_utils._sync import Moment, facts, reconcile
 from ansible_collections.nec.expether.plugins.module_utils._views import Views
 
 
@@ -188,12 +189,14 @@ def _ask(context: Context, settings: Settings, uuid: str, body: Body, sync: bool
     elsewhere = sorted(node["name"] for node in nodes if node["index"] not in fabric.systems)
     if elsewhere:
         raise Refused(f"{settings.url} does not list the systems of the nodes {listed(elsewhere)}; release them first.")
-    body.update(status="Online", last_error=None)
     if not sync:
+        body.update(status="Online", last_error=None)
         return []
-    body["last_sync"] = now_iso()
-    names = {node["index"]: node["name"] for node in nodes}
-    return device_changes(context.registry, fabric, Views(uuid, body["name"], names, PciNames()))
+    now, last_sync = datetime.now(timezone.utc), body["last_sync"]
+    body.update(facts(fabric, now))
+    known = [found for found in context.registry.all("devices") if found.body["podm_id"] == uuid]
+    views = Views(uuid, body["name"], {node["index"]: node["name"] for node in nodes}, PciNames())
+    return reconcile(known, fabric, views, Moment(now, last_sync)).changes
 
 
 def _absent(context: Context, found: Document | None) -> Result:

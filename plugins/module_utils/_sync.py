@@ -7,30 +7,142 @@
 from __future__ import annotations
 
 import typing as t
+from datetime import datetime, timedelta
 
 from ansible_collections.nec.expether.plugins.module_utils._documents import device_body
 from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
-from ansible_collections.nec.expether.plugins.module_utils._registry import NEVER, Change, Registry, now_iso
+from ansible_collections.nec.expether.plugins.module_utils._registry import (
+    NEVER,
+    Body,
+    Change,
+    Document,
+    Registry,
+    iso_seconds,
+)
 from ansible_collections.nec.expether.plugins.module_utils._views import Views
 
 
-def device_changes(registry: Registry, fabric: Fabric, views: Views) -> list[Change]:
-    """Return the changes of the registry that make its devices of a pod manager those of a snapshot.
+class Moment(t.NamedTuple):
+    """When devices are reconciled, and since when they may have been missing.
 
-    Only what changed is in it. A device that EEM does not list any more is kept, with the time since when.
+    :ivar now: the time, UTC
+    :ivar last_sync: when the EEM was asked before, as in documents; C(None) if never
+    :ivar retention: how long a device is kept that EEM does not list; C(None) for ever
     """
-    known = {found.uuid: found for found in registry.all("devices") if found.body["podm_id"] == views.podm_id}
-    changes = []
+
+    now: datetime
+    last_sync: str | None = None
+    retention: timedelta | None = None
+
+
+class Reconciled(t.NamedTuple):
+    """What reconciling changes in the registry.
+
+    :ivar changes: for one transaction
+    :ivar steps: of each device that changes its EEM id and its document before and after; C(None) for not there
+    :ivar counts: C(added), C(updated), C(unchanged) of the devices that EEM lists; C(missing) and C(removed) of those
+        that it does not list: kept, and dropped now
+    """
+
+    changes: list[Change]
+    steps: list[tuple[str, Body | None, Body | None]]
+    counts: dict[str, int]
+
+
+def facts(fabric: Fabric, now: datetime) -> Body:
+    """Return what a pod manager's document tells of a whole list beside the devices."""
+    systems = fabric.systems.values()
+    return {
+        "status": "Online",
+        "last_error": None,
+        "last_sync": iso_seconds(now),
+        "systems": len(systems),
+        "free_slots": sum(fabric.room(system) for system in systems),
+        "degraded_since": None,
+    }
+
+
+def judged(podm: Body, known: t.Sequence[Document], fabric: Fabric, moment: Moment) -> Body:
+    """Return what a list makes of a pod manager's document: C(Degraded) if it has lost most of its cards.
+
+    That it stays for the retention; then the list is believed.
+    """
+    now, lost = iso_seconds(moment.now), _lost_most(known, podm.get("systems"), fabric)
+    since = podm.get("degraded_since") or now
+    if lost is None or moment.retention is None or since < iso_seconds(moment.now - moment.retention):
+        return facts(fabric, moment.now)
+    error = (
+        f"EEM lists only {lost} that it had; it may have just started. What it does not list is kept for"
+        f" {moment.retention.total_seconds() / 86400:g} days; forget what is gone for good with expether_device."
+    )
+    return {"status": "Degraded", "last_error": error, "last_sync": now, "degraded_since": since}
+
+
+COUNTS = ("added", "updated", "missing", "removed", "unchanged")
+
+
+def keep(known: t.Sequence[Document]) -> Reconciled:
+    """Return what leaves all devices as they are remembered."""
+    missing = sum(found.body["missing_since"] is not None for found in known)
+    return Reconciled([], [], {**dict.fromkeys(COUNTS, 0), "missing": missing, "unchanged": len(known) - missing})
+
+
+def reconcile(known: t.Iterable[Document], fabric: Fabric, views: Views, moment: Moment) -> Reconciled:
+    """Return what makes the remembered devices of a pod manager those of a snapshot.
+
+    Only what changed is in it. A device that EEM does not list any more is kept for the retention, and dropped by a
+    later sync than the one that missed it first: an EEM that has just restarted must not empty the registry.
+
+    :param known: the pod manager's devices as they are remembered
+    """
+    left = {found.uuid: found for found in known}
+    now = iso_seconds(moment.now)
+    oldest = None if moment.retention is None else iso_seconds(moment.now - moment.retention)
+    result = Reconciled([], [], dict.fromkeys(COUNTS, 0))
+
+    def change(found: Document | None, uuid: str, before: Body | None, after: Body | None) -> None:
+        result.changes.append(Change("devices", uuid, after, found.revision if found else NEVER))
+        result.steps.append(((after or before or {})["device_id"], before, after))
+
     for device in fabric.devices.values():
         view = views.device(fabric, device)
-        found = known.pop(view["uuid"], None)
-        body = device_body(view)
-        if found is None or found.body != body:
-            changes.append(Change("devices", view["uuid"], body, found.revision if found else NEVER))
-    for found in known.values():
-        if found.body["missing_since"] is None:
-            changes.append(Change("devices", found.uuid, {**found.body, "missing_since": now_iso()}, found.revision))
-    return changes
+        found = left.pop(view["uuid"], None)
+        body = device_body(view, found.body if found else None, now)
+        if found is None:
+            result.counts["added"] += 1
+            change(None, view["uuid"], None, body)
+        elif found.body != body:
+            result.counts["updated"] += 1
+            change(found, found.uuid, found.body, body)
+        else:
+            result.counts["unchanged"] += 1
+    for found in left.values():
+        since = found.body["missing_since"]
+        if since is not None and oldest is not None and since < oldest:
+            result.counts["removed"] += 1
+            change(found, found.uuid, found.body, None)
+            continue
+        result.counts["missing"] += 1
+        if since is None:
+            seen = {"missing_since": now, "last_seen_at": moment.last_sync}
+            change(found, found.uuid, found.body, {**found.body, **seen})
+    return result
+
+
+def _lost_most(known: t.Iterable[Document], systems: int | None, fabric: Fabric) -> str | None:
+    """Return what a list lacks if it has lost most of the devices or of the systems, as a phrase; else C(None).
+
+    :param known: the pod manager's devices as they are remembered, also those that are missing already
+    :param systems: how many systems EEM listed when it was C(Online) last
+    """
+    devices = {found.body["device_id"] for found in known}
+    there, before = len(devices & fabric.devices.keys()), systems or 0
+    lost = []
+    if 2 * there < len(devices):
+        lost.append(f"{there} of {len(devices)} devices")
+    if 2 * len(fabric.systems) < before:
+        lost.append(f"{len(fabric.systems)} of {before} systems")
+    return " and ".join(lost) or None
 
 
 def touched_changes(registry: Registry, fabric: Fabric, views: Views, cards: t.Iterable[str]) -> list[Change]:
@@ -40,5 +152,6 @@ def touched_changes(registry: Registry, fabric: Fabric, views: Views, cards: t.I
         device = fabric.devices.get(card)
         found = registry.get("devices", views.uuid_of(card)) if device else None
         if device and found:
-            changes.append(Change("devices", found.uuid, device_body(views.device(fabric, device)), None))
+            body = device_body(views.device(fabric, device), found.body)
+            changes.append(Change("devices", found.uuid, body, None))
     return changes

@@ -80,6 +80,8 @@ class Views:
             "power_state": device.power_state,
             "updated_at": iso_time(device.update_time),
             # What the registry remembers has these; what EEM has just said is neither old nor missing.
+            "first_seen_at": None,
+            "last_seen_at": None,
             "missing_since": None,
             "synced_at": None,
         }

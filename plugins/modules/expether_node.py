@@ -426,6 +426,18 @@ node:
           type: str
           sample: '2021-11-16T16:08:52.401Z'
           returned: always
+        first_seen_at:
+          description:
+            - Of a device that is remembered, since when, in UTC.
+          type: str
+          sample: null
+          returned: always
+        last_seen_at:
+          description:
+            - Of a device that is remembered, when its EEM listed it last, in UTC.
+          type: str
+          sample: null
+          returned: always
         missing_since:
           description:
             - Of a device that is remembered and that EEM no longer lists, since when, in UTC.
@@ -510,7 +522,7 @@ failure:
       description:
         - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
           C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
-          C(outcome_unknown), C(claims_lost), C(registry), C(registry_conflict) or C(missing_library).'
+          C(outcome_unknown), C(claims_lost), C(registry), C(registry_conflict), C(textfile) or C(missing_library).'
       type: str
       sample: refused
       returned: always

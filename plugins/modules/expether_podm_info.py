@@ -112,7 +112,8 @@ podms:
       returned: always
     status:
       description:
-        - C(Online), C(Offline), or C(Unknown) if it was not asked yet.
+        - C(Online); C(Offline) if it could not be asked last; C(Degraded) if it lists less than half of what it
+          had; C(Unknown) if it was not asked yet.
       type: str
       sample: Online
       returned: always
@@ -130,9 +131,21 @@ podms:
       returned: always
     last_error:
       description:
-        - Why it could not be asked last.
+        - Why it is not C(Online).
       type: str
       sample: null
+      returned: always
+    systems:
+      description:
+        - How many systems (EESV) its EEM listed last.
+      type: int
+      sample: 4
+      returned: always
+    free_slots:
+      description:
+        - How many more devices these systems took.
+      type: int
+      sample: 52
       returned: always
     created_at:
       description:
@@ -156,7 +169,7 @@ failure:
       description:
         - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
           C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
-          C(outcome_unknown), C(claims_lost), C(registry), C(registry_conflict) or C(missing_library).'
+          C(outcome_unknown), C(claims_lost), C(registry), C(registry_conflict), C(textfile) or C(missing_library).'
       type: str
       sample: refused
       returned: always

@@ -30,7 +30,7 @@ LAYERS = {
     "client": ("_client*", "_transport"),
     "registry": ("_registry*", "_secrets", "_documents"),
     "executor": ("_executor*", "_claims", "_sync*"),
-    "glue": ("_glue*", "_argspec", "_pci_names", "_side_by_side", "_run_*"),
+    "glue": ("_glue*", "_argspec", "_pci_names", "_side_by_side", "_textfile", "_run_*"),
 }
 PURE = ("records", "fabric", "planner")
 # What a pure layer must not import: anything that could make two calls with the same arguments differ.

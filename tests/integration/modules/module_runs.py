@@ -378,7 +378,7 @@ def assert_check_mode_tells_the_truth(check: Result, real: Result) -> None:
 def timeless(data: Json) -> Json:
     """A result without what differs from run to run: times, and what became of the steps."""
     if isinstance(data, dict):
-        left_out = ("invocation", "status", "last_sync")
+        left_out = ("invocation", "status", "last_sync", "missing_since", "seconds")
         return {
             key: timeless(value)
             for key, value in data.items()

@@ -136,6 +136,8 @@ def everything(eem: Simulator, rack1: Task, orders: Orders, away: str) -> list[T
         call("flavor_info", registry="nothing://there").failing(),
         call("podm_info", check=True),
         call("podm_info", registry="nothing://there").failing(),
+        call("sync"),
+        call("sync", podms="none").failing(),
         call("node", podm="rack1", name="n2", properties=GPU),
         call("podm", name="rack1", state="absent", cascade=True)
         .failing()

@@ -78,6 +78,7 @@ def tasks_for(reach: dict[str, t.Any], eesv: str, eeios: list[str]) -> list[Task
         call("device_info", **reach, source="registry"),
         call("node", **reach, name="n1", state="absent"),
         call("flavor", **reach, name="small", state="absent"),
+        call("sync", **reach),
     ]
 
 

@@ -19,6 +19,7 @@ def one_of_each(eesv: str, eeio: str) -> dict[str, Task]:
         for task in (
             call("podm", name="rack1", location="Hall 2"),
             call("podm_info"),
+            call("sync"),
             call("flavor", name="small", properties=GPU),
             call("flavor_info"),
             call("node", name="n1", node_index=eesv, state="managed"),

@@ -175,5 +175,7 @@ def test_a_device_is_remembered_without_the_names_that_may_change() -> None:
         "podm_id": "p",
         "synced_at": None,
     }
-    assert device_body(view) == {"uuid": "u", "device_id": "d", "node_id": "s", "podm_id": "p"}
+    new = device_body(view, None, "2026-11-25T00:00:00Z")
+    assert new == {"uuid": "u", "device_id": "d", "node_id": "s", "podm_id": "p", "first_seen_at": "2026-11-25T00:00:00Z"}
+    assert device_body(view, new, "2026-11-26T00:00:00Z") == new
     assert view["node"] == "n"
