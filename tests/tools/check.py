@@ -294,7 +294,7 @@ def bench() -> list[Outcome]:
 
 
 def lint() -> list[Outcome]:
-    scripts = sorted(map(str, TOOLS.glob("*.sh")))
+    scripts = sorted(map(str, [*TOOLS.glob("*.sh"), *ROOT.glob("roles/*/files/*.sh")]))
     docs = ("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "self", "--check-extra-docs-refs", ".")
     library = ("mypy", "--config-file", str(ROOT / "pyproject.toml"), "-p", "ansible_collections.nec.expether.plugins.module_utils")
     return run_all([
