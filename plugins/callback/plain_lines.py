@@ -6,17 +6,13 @@
 
 from __future__ import annotations
 
-import typing as t
-
-from ansible.plugins.callback import CallbackBase
-
 DOCUMENTATION = r"""
 name: plain_lines
 type: stdout
 short_description: Prints what a play says, and nothing else
 version_added: 0.1.0
 author:
-  - nec.expether contributors
+  - nec.expether contributors (@nec-expether)
 description:
   - Prints the texts of the tasks of M(ansible.builtin.debug), a line each, and the message of a task that fails.
     There are no banners, no names of tasks and no recap, so that a play that runs as a service fills its log with its own words.
@@ -25,6 +21,10 @@ description:
 requirements:
   - to be set as standard output, for example with C(stdout_callback=nec.expether.plain_lines) in the configuration
 """
+
+import typing as t
+
+from ansible.plugins.callback import CallbackBase
 
 _DEBUG = ("debug", "ansible.builtin.debug", "ansible.legacy.debug")
 
