@@ -5,7 +5,7 @@ CHECK = tests/tools/in_env.sh dev python tests/tools/check.py
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint sanity integration chaos bench versions package clean
+.PHONY: help demo test unit lint sanity integration chaos bench molecule versions package clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +33,9 @@ chaos: ## random plays with faults and kills; SEED=N plays one again, EPISODES=N
 
 bench: ## timed: what the modules cost
 	@$(CHECK) bench
+
+molecule: ## the role on Debians with a real systemd; needs root and Debian's tools, and says so
+	@$(CHECK) molecule
 
 versions: ## unit and smoke tests, sanity and installation with every supported ansible-core
 	@$(CHECK) versions

@@ -146,5 +146,12 @@ def key_path(url: str | None, key_file: str | None) -> str:
     return os.path.abspath(os.path.expanduser(key_file)) if key_file else f"{sqlite_path(url or default_url())}.key"
 
 
+def give_to_owner(handle: int, folder: str) -> None:
+    """Give a file that root has just made to whom its folder belongs, so that this user can work with it too."""
+    if os.geteuid() == 0:
+        owner = os.stat(folder)
+        os.fchown(handle, owner.st_uid, owner.st_gid)
+
+
 def _without_secret(url: str) -> str:
     return f"{url.partition('://')[0]}://…"

@@ -21,6 +21,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry import (
     Kind,
     RegistryConflict,
     RegistryError,
+    give_to_owner,
 )
 from ansible_collections.nec.expether.plugins.module_utils._registry_shapes import SHAPES, fits
 
@@ -130,8 +131,9 @@ class SqliteRegistry:
             with contextlib.suppress(FileExistsError):
                 os.mkdir(folder, 0o700)
         handle, draft = tempfile.mkstemp(prefix=".registry-", dir=folder)  # 0600
-        os.close(handle)
         try:
+            with os.fdopen(handle, "wb"):
+                give_to_owner(handle, folder)
             connection = sqlite3.connect(draft, isolation_level=None)
             try:
                 connection.execute("PRAGMA journal_mode = WAL")

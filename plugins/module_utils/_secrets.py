@@ -11,7 +11,7 @@ import os
 import tempfile
 
 from ansible_collections.nec.expether.plugins.module_utils._errors import MissingLibrary
-from ansible_collections.nec.expether.plugins.module_utils._registry import RegistryError
+from ansible_collections.nec.expether.plugins.module_utils._registry import RegistryError, give_to_owner
 
 MISSING: ImportError | None = None
 try:
@@ -85,6 +85,7 @@ class Secrets:
         handle, draft = tempfile.mkstemp(prefix=".key-", dir=folder)  # 0600
         try:
             with os.fdopen(handle, "wb") as file:
+                give_to_owner(file.fileno(), folder)
                 file.write(Fernet.generate_key() + b"\n")
             with contextlib.suppress(FileExistsError):
                 os.link(draft, self._path)

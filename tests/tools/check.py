@@ -17,6 +17,7 @@ import functools
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -266,12 +267,34 @@ def chaos() -> list[Outcome]:
     return run_all([pytest_step("chaos-unit", sys.executable, "tests/chaos"), Step("chaos", command, tells=True, seconds=limit)])
 
 
+def no_machines() -> str:
+    """Return why no machine can be booted here, or nothing."""
+    if os.geteuid() != 0:
+        return "the role on a real systemd: needs root"
+    programs = ("mmdebstrap", "systemd-nspawn", "ip", "ssh", "ssh-keygen", "start-stop-daemon", "xargs")
+    missing = [program for program in programs if not shutil.which(program)]
+    if not Path("/usr/share/keyrings/debian-archive-keyring.gpg").exists():
+        missing.append("debian-archive-keyring")
+    if missing:
+        return f"the role on a real systemd: needs {', '.join(missing)}, which is not here"
+    probe = subprocess.run(["unshare", "--mount", "--net", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False)
+    return "" if probe.returncode == 0 else "the role on a real systemd: needs to mount and to make network namespaces, which is not allowed here"
+
+
+def molecule() -> list[Outcome]:
+    """The role on machines of its own, which are ended and removed afterwards."""
+    outcomes = run_all([Step("molecule", ("molecule", "test", "--scenario-name", "sync"), skip=no_machines())])
+    if (STATE / "molecule" / "run").exists():  # it was ended half-way
+        outcomes.append(run(Step("molecule-destroy", ("molecule", "destroy", "--scenario-name", "sync"))))
+    return outcomes
+
+
 def bench() -> list[Outcome]:
     return run_all([Step("bench", (sys.executable, "tests/benchmarks/run.py"))])
 
 
 def lint() -> list[Outcome]:
-    scripts = sorted(map(str, TOOLS.glob("*.sh")))
+    scripts = sorted(map(str, [*TOOLS.glob("*.sh"), *ROOT.glob("roles/*/files/*.sh")]))
     docs = ("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "self", "--check-extra-docs-refs", ".")
     library = ("mypy", "--config-file", str(ROOT / "pyproject.toml"), "-p", "ansible_collections.nec.expether.plugins.module_utils")
     return run_all([
@@ -377,13 +400,13 @@ def package_steps() -> list[Step]:
 
 def everything() -> list[Outcome]:
     """All of it. The matrix has the sanity of .venv's ansible-core too; what is timed runs alone."""
-    outcomes = [*unit(), *lint(), *integration(), *chaos(), *bench(), *versions()]
+    outcomes = [*unit(), *lint(), *integration(), *chaos(), *bench(), *molecule(), *versions()]
     return outcomes + run_all(package_steps())
 
 
 TARGETS: dict[str, t.Callable[[], list[Outcome]]] = {
-    "unit": unit, "lint": lint, "sanity": sanity, "integration": integration, "chaos": chaos, "bench": bench, "versions": versions,
-    "package": package, "all": everything,
+    "unit": unit, "lint": lint, "sanity": sanity, "integration": integration, "chaos": chaos, "bench": bench,
+    "molecule": molecule, "versions": versions, "package": package, "all": everything,
 }
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import typing as t
 from pathlib import Path
@@ -133,6 +134,45 @@ def test_module_has_a_test_file_with_smoke_tests(module: str) -> None:
     file = ROOT / "tests" / "integration" / "modules" / f"test_{module}.py"
     assert file.is_file(), f"{file.relative_to(ROOT)} is missing"
     assert "mark.smoke" in file.read_text(encoding="utf-8"), f"{file.relative_to(ROOT)} marks no test as smoke"
+
+
+@pytest.mark.parametrize("playbook", sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml")))
+def test_playbook_has_a_row_in_the_readme(playbook: str) -> None:
+    rows = [line for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+    assert any(f"`nec.expether.{playbook}`" in row.split("|")[1] for row in rows)
+
+
+def role_file(path: str) -> t.Any:
+    return yaml.safe_load((ROOT / "roles" / "sync" / path).read_text(encoding="utf-8"))
+
+
+def test_the_role_documents_each_of_its_variables_with_the_default_that_it_has() -> None:
+    options, defaults = role_file("meta/argument_specs.yml")["argument_specs"]["main"]["options"], role_file("defaults/main.yml")
+    source = defaults.pop("expether_sync_collection_source")  # said in words: it depends on where the role is
+    assert "role_path" in source
+    assert {name: option["default"] for name, option in options.items() if "default" in option} == defaults
+    assert {*options} == {*defaults, "expether_sync_collection_source"}
+    rows = (ROOT / "roles" / "sync" / "README.md").read_text(encoding="utf-8").splitlines()
+    assert [row.split("`")[1] for row in rows if row.startswith("| `")] == [*options]
+
+
+def test_all_variables_of_the_role_have_its_prefix() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "roles" / "sync" / "tasks").glob("*.yml"))
+    names = {*role_file("vars/main.yml"), *role_file("defaults/main.yml"), *re.findall(r"register: (\w+)", text)}
+    assert [name for name in sorted(names) if not name.startswith("expether_sync_")] == []
+
+
+def test_the_role_installs_an_ansible_core_that_the_collection_supports() -> None:
+    from packaging.requirements import Requirement
+
+    wanted = Requirement(role_file("vars/main.yml")["expether_sync_ansible_core"])
+    runtime = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))
+    tested = re.findall(r'(?m)^    Core\("([\d.]+)"', (ROOT / "tests" / "tools" / "check.py").read_text(encoding="utf-8"))
+    assert wanted.name == "ansible-core" and tested
+    assert runtime["requires_ansible"] in str(wanted.specifier).split(",")
+    assert all(version in wanted.specifier for version in tested)
+    major, minor = map(int, tested[-1].split(".")[:2])
+    assert f"{major}.{minor + 1}.0" not in wanted.specifier
 
 
 @pytest.mark.parametrize("path", python_files(), ids=lambda path: str(path.relative_to(ROOT)))

@@ -58,6 +58,22 @@ def test_the_file_is_for_its_owner_only_and_so_is_a_folder_made_for_it(registry:
         assert _mode(entry) == 0o600, entry
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files for other users")
+def test_what_root_makes_in_a_users_folder_is_that_users(tmp_path: Path) -> None:
+    user, group = 65534, 65533
+    folder = tmp_path / "of-a-user"
+    folder.mkdir(0o700)
+    os.chown(folder, user, group)
+    path = folder / "registry.sqlite3"
+    registry = open_registry(str(path))
+    registry.commit([Change("urls", "a", {"podm_id": ""}, NEVER)])
+    Secrets(key_path(str(path), None), make=True).encrypt("password")
+    assert {(entry.name, entry.stat().st_uid, entry.stat().st_gid) for entry in folder.iterdir()} == {
+        (f"registry.sqlite3{end}", user, group) for end in ("", "-wal", "-shm", ".key")
+    }
+    registry.close()
+
+
 def test_a_folder_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir(mode=0o755)
     registry = open_registry(str(tmp_path / "there" / "r.sqlite3"))
