@@ -21,6 +21,7 @@ from ansible_collections.nec.expether.plugins.module_utils._records import (
     Card,
     Eesv,
     parse,
+    parse_card_id,
 )
 from ansible_collections.nec.expether.plugins.module_utils._transport import (
     Denied,
@@ -160,13 +161,19 @@ def _read(client: Client, card: str, error: EemError) -> t.Any:
 
 
 def _record(client: Client, card: str) -> Card:
-    """Return a card as EEM has it now; an EEM that has just started and knows no card at all is waited for."""
+    """Return a card as EEM has it now; an EEM that has just started and does not know its cards yet is waited for."""
     while True:
         try:
             return parse(client.device(card))
         except Denied as error:
-            if error.http_status != 404 or client.devices().devices or not client.patience.pause(EMPTY_PAUSE):
+            if error.http_status != 404 or _is_gone(client, card) or not client.patience.pause(EMPTY_PAUSE):
                 raise
+
+
+def _is_gone(client: Client, card: str) -> bool:
+    """Whether EEM lists cards, but not this one; it may have learnt of them since it said that it knows it not."""
+    known = client.devices().devices
+    return bool(known) and card not in (parse_card_id(str(each.get("id"))) for each in known if isinstance(each, dict))
 
 
 def check_group_is_ours(client: Client, row: Row) -> None:
