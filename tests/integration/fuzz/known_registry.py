@@ -58,7 +58,5 @@ class Known:
 
 def overwrite(folder: Path, kind: str, uuid: str, body: t.Any) -> None:
     """Write a document as nobody would; ``None`` is written as JSON's null."""
-    with closing(sqlite3.connect(folder / NAME)) as database, database:
+    with closing(sqlite3.connect(folder / NAME, isolation_level=None)) as database:
         database.execute("INSERT OR REPLACE INTO documents VALUES (?, ?, 1, ?)", (kind, uuid, json.dumps(body)))
-
-

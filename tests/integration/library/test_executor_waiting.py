@@ -82,6 +82,17 @@ def test_a_restart_while_steps_are_undone_is_waited_for(
     assert set(groups_of(eem, *devices)) == {"4093"}
 
 
+def test_a_card_that_eem_knows_again_by_the_time_that_it_lists_its_cards_is_undone_too(
+    eem: Simulator, client: Client, system: str, devices: list[str]
+) -> None:
+    """EEM's start is over between the two requests by which it is found out whether the card is gone."""
+    eem.fault("fail", status=409, code="40900", method="PUT", nth=3)
+    eem.fault("fail", status=404, code="40400", method="GET", path=f"{devices[1]}$", times=1)
+    with pytest.raises(Failed, match="So nothing is changed"):
+        run(client, None, attach(system, *devices[:3]))
+    assert set(groups_of(eem, *devices)) == {"4093"}
+
+
 def test_a_list_that_lost_most_cards_in_the_middle_of_a_run_is_not_planned_from(
     eem: Simulator, client: Client, registry: SqliteRegistry, system: str, devices: list[str]
 ) -> None:
@@ -166,8 +177,10 @@ def test_a_change_of_unknown_outcome_is_read_again_when_the_rest_is_undone(
     """EEM made the change after all when nobody looked any more; it is taken back with the others."""
     eem.fault("drop", after=True, method="PUT", nth=2)
     eem.fault("drop", method="GET", path="devices/0x", times=1)
+    client = make_client(retries=0)
+    client.patience.left = 0.0  # so that the card is not read again at once
     with pytest.raises(Failed) as caught:
-        run(make_client(timeout=0.01, retries=0), None, attach(system, *devices[:2]))
+        run(client, None, attach(system, *devices[:2]))
     assert groups_of(eem, *devices[:2]) == ["4093", "4093"], caught.value.message
     assert [row["status"] for row in caught.value.rows] == ["undone", "undone"]
     assert not caught.value.changed
