@@ -159,7 +159,7 @@ def test_the_yaml_of_a_page_is_valid(
             "-m",
             "ansible",
             "playbook",
-            "--inventory=localhost,",
+            "--inventory=localhost,registry-host,",
             "--syntax-check",
             str(playbook),
         ]

@@ -183,7 +183,7 @@ def test_an_eem_that_lists_no_card_yet_makes_nothing_be_forgotten(
 ) -> None:
     run = ansible.play(
         known,
-        forget(eeios[0], timeout=1, retries=0).failing().after(orders.restart(empty=30)),
+        forget(eeios[0], timeout=1, retries=0).failing().after(orders.restart(empty=30, mode="reset")),
         call("device_info", podm="rack1", source="registry", devices=eeios[0]),
     )
     assert "does not list any of the cards that it had" in run[1].msg and run[1].left_all_alone
@@ -329,8 +329,8 @@ def test_a_card_that_another_run_holds_is_waited_for_and_then_refused(
 ) -> None:
     """A run on another host holds the card: its claim is believed until its time is over."""
     uuid = ansible.play(known, device(eeios[0]))[0]["podm"]["uuid"]
-    elsewhere = {"boot": "another", "pid": 1, "start": "1", "host": "elsewhere"}
-    claim = {"run": "r", "what": "a run for node n9", "until": time.time() + 300, "process": elsewhere}
+    elsewhere = {"boot": "another", "space": None, "pid": 1, "start": "1", "host": "elsewhere"}
+    claim = {"run": "r", "what": "a run for node n9", "until": time.time() + 300, "until_uptime": 1.0, "process": elsewhere}
     with contextlib.closing(sqlite3.connect(ansible.files / "registry.sqlite3")) as connection:
         connection.execute("DELETE FROM documents WHERE kind = 'claims'")
         body = json.dumps({"epoch": 1, "held": {eeios[0]: claim}})
