@@ -191,6 +191,11 @@ def read_back(client: Client, step: Step, error: EemError, read: t.Callable[[], 
         raise OutcomeUnknown(f"{error.message} {second.message}") from None
 
 
+def listed_ids(client: Client) -> list[str | None]:
+    """Return the ids of the cards that EEM lists."""
+    return [parse_card_id(str(each.get("id"))) for each in client.devices().devices if isinstance(each, dict)]
+
+
 def _when_it_lists_cards(client: Client, card: str, read: t.Callable[[], T]) -> T:
     """Read something of a card; an EEM that has just started and knows no card at all is waited for.
 
@@ -203,7 +208,7 @@ def _when_it_lists_cards(client: Client, card: str, read: t.Callable[[], T]) -> 
         except Denied as error:
             if error.http_status != 404:
                 raise
-            ids = [parse_card_id(str(each.get("id"))) for each in client.devices().devices if isinstance(each, dict)]
+            ids = listed_ids(client)
             # It may have come to know its cards between the two requests: what it lists counts.
             if ids and card not in ids:
                 raise Gone(f"EEM does not list card {card} any more.") from None

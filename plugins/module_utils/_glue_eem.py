@@ -67,21 +67,33 @@ def connection(context: Context, known: Body) -> Body:
     :raises InvalidInput: a value cannot be meant, or a file is not there
     """
     defaults = Settings("")._asdict()
-    found: Body = {
-        key: value if (value := context.params.get(key)) is not None else known.get(key, defaults[key])
-        for key in CONNECTION_KEYS
-    }
-    if not 0 < found["timeout"] <= 3600:
-        raise InvalidInput(f"timeout must be more than 0 and at most 3600 seconds, not {found['timeout']:g}.")
-    if not 0 <= found["retries"] <= 100:
-        raise InvalidInput(f"retries must be from 0 to 100, not {found['retries']}.")
-    for key in ("ca_path", "client_cert", "client_key"):
-        path = found[key]
-        if path and not os.access(path, os.R_OK):
-            raise InvalidInput(f"{key}: {path} is not there or cannot be read on the host where the module runs.")
+    found = {**{key: known.get(key, defaults[key]) for key in CONNECTION_KEYS}, **given_connection(context)}
+    _check(found)
     if found["client_key"] and not found["client_cert"]:
         raise InvalidInput("client_key is given without client_cert.")
     return found
+
+
+def given_connection(context: Context) -> Body:
+    """Return what the task alone says of how to reach an EEM.
+
+    :raises InvalidInput: a value cannot be meant, or a file is not there
+    """
+    given = {key: value for key in CONNECTION_KEYS if (value := context.params.get(key)) is not None}
+    _check(given)
+    return given
+
+
+def _check(said: Body) -> None:
+    timeout, retries = said.get("timeout", 1), said.get("retries", 0)
+    if not 0 < timeout <= 3600:
+        raise InvalidInput(f"timeout must be more than 0 and at most 3600 seconds, not {timeout:g}.")
+    if not 0 <= retries <= 100:
+        raise InvalidInput(f"retries must be from 0 to 100, not {retries}.")
+    for key in ("ca_path", "client_cert", "client_key"):
+        path = said.get(key)
+        if path and not os.access(path, os.R_OK):
+            raise InvalidInput(f"{key}: {path} is not there or cannot be read on the host where the module runs.")
 
 
 def remembered(context: Context, document: Document) -> Settings:

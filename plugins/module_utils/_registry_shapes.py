@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 import typing as t
+from datetime import datetime
 
 from ansible_collections.nec.expether.plugins.module_utils._names import parse_uuid
 from ansible_collections.nec.expether.plugins.module_utils._records import parse_card_id
@@ -54,7 +55,13 @@ def _seconds(value: t.Any) -> bool:
 
 
 def _time(value: t.Any) -> bool:
-    return isinstance(value, str) and _TIME.fullmatch(value) is not None
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        return False
+    try:
+        datetime.strptime(value, "%Y-%m-%dT%H:%M:%SZ")
+    except ValueError:
+        return False  # a day that no calendar has
+    return True
 
 
 def _flag(value: t.Any) -> bool:

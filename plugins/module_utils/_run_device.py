@@ -14,7 +14,7 @@ from ansible_collections.nec.expether.plugins.module_utils._errors import Invali
 from ansible_collections.nec.expether.plugins.module_utils._executor import Outcome
 from ansible_collections.nec.expether.plugins.module_utils._executor_card import led_of
 from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft
-from ansible_collections.nec.expether.plugins.module_utils._executor_steps import Stale
+from ansible_collections.nec.expether.plugins.module_utils._executor_steps import Stale, listed_ids
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
 from ansible_collections.nec.expether.plugins.module_utils._glue_changes import (
     execute,
@@ -55,9 +55,11 @@ def run(context: Context) -> Result:
         try:
             led[0] = led_of(client, card)
         except Denied as error:
-            if error.http_status == 404:
+            if error.http_status == 404 and card not in listed_ids(client):
                 raise Stale(f"EEM does not list card {card} any more.") from None
-            raise
+            if wanted:
+                raise
+            led[0] = None  # it is there, and EEM does not tell
 
     def draft(world: World) -> Draft:
         card = listed_card(world, named.known(world))

@@ -68,7 +68,7 @@ def judged(podm: Body, known: t.Sequence[Document], fabric: Fabric, moment: Mome
     That it stays for the retention; then the list is believed.
     """
     now, lost = iso_seconds(moment.now), _lost_most(known, podm.get("systems"), fabric)
-    since = podm.get("degraded_since") or now
+    since = min(podm.get("degraded_since") or now, now)  # a clock that was wrong must not make it wait for years
     if lost is None or moment.retention is None or since < iso_seconds(moment.now - moment.retention):
         return facts(fabric, moment)
     error = (
@@ -131,6 +131,8 @@ def reconcile(known: t.Iterable[Document], fabric: Fabric, views: Views, moment:
         if since is None:
             seen = {"missing_since": now, "last_seen_at": moment.last_sync}
             change(found, found.uuid, found.body, {**found.body, **seen})
+        elif since > now:  # by a clock that was wrong: the retention begins now
+            change(found, found.uuid, found.body, {**found.body, "missing_since": now})
     return result
 
 

@@ -324,6 +324,19 @@ def test_a_refusal_of_an_unknown_code_changes_nothing(
     assert len(run[1].changes) == 1
 
 
+def test_a_card_of_whose_led_eem_does_not_know_is_shown_and_not_called_gone(
+    ansible: Ansible, eem: Simulator, known: Task, eeios: list[str], orders: Orders
+) -> None:
+    no = orders.fault({"do": "fail", "code": "40400", "message": "no LED"}, path="uid_led", times=-1)
+    light = device(eeios[0], uid_led="on")
+    run = ansible.play(known, device(eeios[0]).after(no), light.checked().failing().called("checked"), light.failing())
+    assert run[1]["device"]["device_id"] == eeios[0] and run[1]["device"]["uid_led"] is None
+    assert not run[1].changed
+    for result in run.results[2:]:
+        assert result.kind == "eem_refused" and "no LED" in result.msg and "any more" not in result.msg
+        assert result.left_all_alone and result.warnings == []
+
+
 def test_a_card_that_another_run_holds_is_waited_for_and_then_refused(
     ansible: Ansible, eem: Simulator, known: Task, eeios: list[str]
 ) -> None:

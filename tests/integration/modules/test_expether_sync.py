@@ -261,6 +261,23 @@ def test_options_of_how_to_reach_an_eem_hold_for_all(
     eem.clear_faults()
 
 
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ({"timeout": 0}, "timeout must be more than 0"),
+        ({"retries": -1}, "retries must be from 0 to 100"),
+        ({"ca_path": "/nonexistent"}, "ca_path: /nonexistent is not there"),
+    ],
+)
+def test_an_option_that_cannot_be_meant_is_refused_and_makes_no_eem_offline(
+    ansible: Ansible, known: Task, option: dict[str, t.Any], said: str
+) -> None:
+    run = ansible.play(known, call("sync", **option).failing(), call("podm_info"))
+    assert run[1].kind == "invalid" and run[1].msg.startswith(said)
+    assert run[1].left_all_alone and not run[1].wire
+    assert run[2]["podms"][0]["status"] == "Online"
+
+
 class HeldUp:
     """A synchronisation in another process, whose EEM has made its list and does not send it before ``go_on``."""
 

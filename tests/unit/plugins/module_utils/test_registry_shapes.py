@@ -49,6 +49,7 @@ def test_a_document_fits_with_further_keys_and_not_without_one(kind: str) -> Non
         ("pod_managers", "connection", {"retries": -1}),
         ("pod_managers", "connection", {"retries": "3"}),
         ("pod_managers", "last_sync", "yesterday"),
+        ("pod_managers", "last_sync", "2026-02-30T12:00:00Z"),
         ("pod_managers", "systems", "4"),
         ("listings", "devices", None),
         ("nodes", "podm_id", "rack1"),

@@ -136,6 +136,19 @@ def test_without_any_retention_too_a_device_is_not_dropped_by_the_run_that_misse
     assert done.counts["missing"] == 1 and not done.counts["removed"]
 
 
+def test_a_device_that_is_missing_since_a_time_to_come_is_kept_for_the_retention_from_now_on() -> None:
+    """A clock that was wrong for a while must keep nothing for years."""
+    known = written([], sync([], [eeio(1)], at(0)))
+    known = written(known, sync(known, [], at(24 * 365 * 50)))
+    seen = known[0].body["last_seen_at"]
+    done = sync(known, [], at(1))
+    (kept,) = written(known, done)
+    assert (kept.body["missing_since"], kept.body["last_seen_at"]) == ("2026-11-25T13:00:00Z", seen)
+    assert done.counts["missing"] == 1 and not done.counts["removed"]
+    assert sync([kept], [], at(2)).changes == []
+    assert sync([kept], [], at(2 + 7 * 24)).counts["removed"] == 1
+
+
 def document(number: int) -> Document:
     return written([], sync([], [eeio(number)], at(0)))[0]
 
@@ -179,6 +192,14 @@ def test_a_degraded_list_is_believed_when_the_retention_is_over() -> None:
     body |= judged(body, [], empty, at(2 + 7 * 24))
     assert (body["status"], body["degraded_since"], body["systems"]) == ("Online", None, 0)
     body |= judged(body, [], empty, at(3 + 7 * 24))
+    assert body["status"] == "Online"
+
+
+def test_a_list_that_is_degraded_since_a_time_to_come_is_believed_after_the_retention_from_now_on() -> None:
+    body = podm(degraded_since="2099-01-01T00:00:00Z")
+    body |= judged(body, [], Fabric([]), at(1))
+    assert (body["status"], body["degraded_since"]) == ("Degraded", "2026-11-25T13:00:00Z")
+    body |= judged(body, [], Fabric([]), at(2 + 7 * 24))
     assert body["status"] == "Online"
 
 
