@@ -19,7 +19,7 @@ description:
   - A failure that the play ignores is not printed. Neither is what C(no_log) hides.
   - Warnings go to standard error, as with every other callback.
 requirements:
-  - to be set as standard output, for example with C(stdout_callback=nec.expether.plain_lines) in the configuration
+  - to be set as the stdout callback, for example with C(stdout_callback=nec.expether.plain_lines) in the configuration
 """
 
 import typing as t

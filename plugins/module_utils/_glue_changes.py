@@ -81,6 +81,7 @@ def no_such_node(where: Target, nodes: t.Mapping[str, Node], wanted: str) -> Not
     return NotKnown(
         f"There is no node {wanted!r} of pod manager {where.podm or where.settings.url}; "
         + (f"its nodes are {names}." if names else "it has no nodes.")
+        + (" The EEM id of a card has twelve hex digits." if wanted.lower().startswith("0x") else "")
     )
 
 

@@ -102,6 +102,8 @@ def run(context: Context) -> Result:
     textfile = _textfile(params["textfile_dir"])
     registry = context.registry
     podms = _wanted(registry, params["podms"])
+    if not podms:
+        context.warn([f"No pod manager is registered in {registry.path}."])
     sync = _Sync(context, _read(registry, podms))
     answers = [answer for _podm, answer in side_by_side(podms, sync.one, params["forks"])]
     rows = [answer for answer in answers if not isinstance(answer, ExpetherError)]

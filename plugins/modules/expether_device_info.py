@@ -46,7 +46,7 @@ options:
     type: str
   source:
     description:
-      - V(live) asks the EEMs. V(registry) lists what the last synchronisation left in the registry, and asks none.
+      - V(live) asks the EEMs. V(registry) lists what the registry remembers from the last synchronisation and from tasks, and asks none.
     type: str
     choices: [live, registry]
     default: live

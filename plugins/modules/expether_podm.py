@@ -32,7 +32,8 @@ options:
     required: true
   url:
     description:
-      - Needed to register a pod manager. To a registered one it gives another URL.
+      - Needed to register a pod manager, here or in the environment variable E(EEM_URL). To a registered one it gives
+        another URL, which the environment does not.
   description:
     description:
       - Words for people. V("") takes them away.

@@ -42,6 +42,7 @@ PROMISED = (
     r"System 0x\w{12} was in use without being a node: its \d+ devices are the node's now, and are detached .+\.",
     r"Not detached, for EEM does not list them at the moment: .+\.",
     r"Pod manager .+ could not be asked: .+",
+    r"No pod manager is registered in .+\.",
     r"(Resetting|A reset frame to) (device|system) 0x\w{12}.* may disturb the running operating system of .+\.",
     r"0x\w{12} still answers: EEM may find it again, and then list it\.",
     r"Device 0x\w{12} was attached to .+\.",
@@ -323,7 +324,7 @@ class Ansible:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=280,
         )
         lines = records.read_text(encoding="utf-8").splitlines() if records.exists() else []
         results = [self._result(json.loads(line)) for line in lines]

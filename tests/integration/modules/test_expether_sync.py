@@ -247,6 +247,7 @@ def test_only_the_pod_managers_that_are_named_are_asked(
 
 def test_without_pod_managers_there_is_nothing_to_do(ansible: Ansible) -> None:
     result = ansible.play(call("sync"))[0]
+    assert result.warnings == [f"No pod manager is registered in {ansible.files / 'registry.sqlite3'}."]
     assert result["podms"] == [] and not result.changed and result.left_all_alone
 
 

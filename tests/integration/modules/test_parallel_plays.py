@@ -51,7 +51,7 @@ def fixture_forks(ansible: Ansible, rack1: Task, pool: list[str]) -> Forks:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=280,
         )
         assert "Traceback" not in done.stdout + done.stderr, done.stdout
         failed = dict(re.findall(r"^fatal: \[(\w+)\]: FAILED! => (.*)$", done.stdout, re.MULTILINE))

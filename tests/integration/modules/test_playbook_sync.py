@@ -37,7 +37,7 @@ def play(ansible: Ansible, playbook: str, *arguments: str) -> subprocess.Complet
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=280,
     )
 
 
@@ -111,10 +111,30 @@ def test_what_an_awx_survey_gives_is_understood(registered: Ansible, tmp_path: P
 
 
 def test_an_empty_registry_and_an_unknown_name_are_said(ansible: Ansible) -> None:
-    assert sync(ansible) == (0, ["No pod manager is registered."])
+    done = play(ansible, "nec.expether.sync")
+    assert (done.returncode, done.stdout) == (0, "No pod manager is registered.\n")
+    assert str(ansible.files / "registry.sqlite3") in "".join(done.stderr.split()), "it says where it looked"
     status, lines = sync(ansible, podms="rack9")
     assert status != 0
     assert matches(lines, "No pod manager 'rack9' is registered in .*")
+
+
+@pytest.mark.parametrize(
+    ("playbook", "variables"),
+    [
+        ("release", {"node_name": "n1", "detach_devices": "ture"}),
+        ("compose", {"node_name": "n1", "device_types": "GPU", "purge": "perhaps"}),
+        ("attach", {"node_name": "n1", "devices": "0x8cdf9d810000", "move": "yse"}),
+    ],
+)
+def test_a_misspelt_choice_of_a_playbook_is_refused_and_not_taken_for_no(
+    ansible: Ansible, known: Task, eem: Simulator, playbook: str, variables: dict[str, str]
+) -> None:
+    ansible.play(known, call("node", podm="rack1", name="n1", properties={"pci_device": {"type": ["SSD"]}}))
+    eem.reset_log()
+    done = play(ansible, f"nec.expether.{playbook}", f"--extra-vars={json.dumps(variables)}")
+    assert done.returncode != 0 and "is not a valid boolean" in done.stdout, done.stdout + done.stderr
+    assert [each for each in eem.log() if each["method"] != "GET"] == []
 
 
 CALLBACK = """
