@@ -283,7 +283,7 @@ def no_machines() -> str:
 
 def molecule() -> list[Outcome]:
     """The role on machines of its own, which are ended and removed afterwards."""
-    outcomes = run_all([Step("molecule", ("molecule", "test", "--scenario-name", "sync"), skip=no_machines())])
+    outcomes = run_all([Step("molecule", ("molecule", "test", "--scenario-name", "sync"), skip=no_machines(), seconds=2 * STEP_SECONDS)])
     if (STATE / "molecule" / "run").exists():  # it was ended half-way
         outcomes.append(run(Step("molecule-destroy", ("molecule", "destroy", "--scenario-name", "sync"))))
     return outcomes
