@@ -344,6 +344,14 @@ def test_where_nothing_keeps_runs_apart_a_run_needs_not_know_from_which_group_it
     assert named("told_as_done", story(taken[0], told(ATTACH), on=alone)) != []
 
 
+def test_of_two_runs_of_a_playbook_that_give_a_device_to_one_system_either_may_have_been_the_one() -> None:
+    both = [dataclasses.replace(told(ATTACH, row(D1, "4093", "17"), by="ansible 0"), run=dataclasses.replace(ATTACH, key=key)) for key in ("a", "b")]
+    given = move(1, D1, "4093", "17", by="ansible 0")
+    assert named("told_as_done", story(given, *both)) == []
+    assert named("told_as_done", story(*both)) != []
+    assert named("told_as_done", story(given, told(ATTACH, row(D1, "4093", "17"), row(D1, "4093", "17")))) != []
+
+
 def test_a_killed_run_needs_not_tell_what_it_did() -> None:
     killed = dataclasses.replace(COMPOSE, kill=Kill("request", 2, True))
     assert named("told_as_done", story(GIVEN, told(killed, killed=True))) == []
