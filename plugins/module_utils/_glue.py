@@ -10,6 +10,7 @@ This is the only place that knows C(AnsibleModule).
 from __future__ import annotations
 
 import base64
+import gc
 import os
 import traceback
 import typing as t
@@ -128,6 +129,8 @@ def run_module(spec: ArgSpec, run: t.Callable[[Context], Result], changes: bool 
 
     :param changes: whether the module changes anything: it has diffs then, and its errors say what was changed
     """
+    # A module is a short process: looking again and again for cycles in thousands of records costs more than it frees.
+    gc.disable()
     module = _Module(
         argument_spec=spec.options,
         mutually_exclusive=spec.mutually_exclusive,

@@ -139,10 +139,18 @@ def parse_card_id(text: str) -> str | None:
 def iso_time(milliseconds: t.Any) -> str | None:
     """Return milliseconds since 1970-01-01 UTC, a string or a number [hw], as ISO 8601, or C(None)."""
     try:
-        moment = _EPOCH + timedelta(milliseconds=int(milliseconds))
+        days, rest = divmod(int(milliseconds), 86_400_000)
+        day = _day(days)
     except (TypeError, ValueError, OverflowError):
         return None
-    return f"{moment.isoformat(timespec='milliseconds')[:-6]}Z"
+    seconds, thousandths = divmod(rest, 1000)
+    return f"{day}T{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{thousandths:03d}Z"
+
+
+@functools.lru_cache(maxsize=1024)  # thousands of cards changed on few days
+def _day(number: int) -> str:
+    """Return the date so many days after 1970-01-01."""
+    return (_EPOCH + timedelta(days=number)).date().isoformat()
 
 
 def _text(value: t.Any, depth: int = 0) -> t.Any:
