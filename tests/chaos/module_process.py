@@ -17,15 +17,14 @@ import signal
 import sys
 import threading
 import time
-import traceback
 import typing as t
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import conftest  # noqa: F401  # pylint: disable=unused-import  # lets the collection be imported
-from ansible.module_utils.testing import patch_module_args
 from episode import Kill, Options, Run
+from forked import end_with, redirect
 from story import Told
 
 HANG_SECONDS = 60.0
@@ -108,25 +107,10 @@ def wait(processes: t.Sequence[Process]) -> None:
 
 def _run_module(run: Run, options: Options, folder: Path) -> None:
     """What the fork does."""
-    for number, name in ((1, "out"), (2, "err")):
-        handle = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(handle, number)
-    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
-    sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
+    redirect(folder)
     _tag_and_count(run.key, run.kill)
     time.sleep(run.start)
-    status = 0
-    try:
-        with patch_module_args({**options, "_ansible_check_mode": run.check, "_ansible_diff": True}):
-            mains[run.module].main()
-    except SystemExit as error:
-        status = error.code if isinstance(error.code, int) else 1
-    except BaseException:  # noqa: BLE001 - whatever it is must be seen, and must not go on in the fork
-        traceback.print_exc()
-        status = 71
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
+    end_with(mains[run.module].main, {**options, "_ansible_check_mode": run.check, "_ansible_diff": True})
 
 
 def _die() -> None:

@@ -16,14 +16,13 @@ import signal
 import sys
 import tempfile
 import time
-import traceback
 import typing as t
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import conftest  # noqa: F401  # pylint: disable=unused-import  # lets the collection be imported
-from ansible.module_utils.testing import patch_module_args
+from forked import end_with, redirect
 
 COLLECTION = "ansible_collections.nec.expether.plugins"
 PAUSES = {
@@ -39,22 +38,8 @@ def run(main: t.Callable[[], None], order: dict[str, t.Any], folder: Path) -> t.
     """What the fork does."""
     os.environ.update(order["environment"])
     os.chdir(folder)
-    for number, name in ((1, "out"), (2, "err")):
-        os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
-    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
-    sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
-    status = 0
-    try:
-        with patch_module_args(order["arguments"]):
-            main()
-    except SystemExit as error:
-        status = error.code if isinstance(error.code, int) else 1
-    except BaseException:  # noqa: BLE001 - whatever it is must be seen, and must not go on in the fork
-        traceback.print_exc()
-        status = 71
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
+    redirect(folder)
+    end_with(main, order["arguments"])
 
 
 def wait(pid: int, seconds: float) -> int | None:
