@@ -237,7 +237,7 @@ class Executor:
         self._rows = [row for row in self._rows if row.step.asked and row.status != "planned"]
         rows = []
         for step in plan:
-            card = fabric.devices.get(step.asked or "") or fabric.systems.get(step.asked or "")
+            card = fabric.card(step.asked)
             rows.append(Row(step, card.update_time if card else None))
         self._rows += rows
         for place, row in enumerate(rows):

@@ -50,6 +50,10 @@ class Fabric:
         """
         return cls({card.id: card for card in map(parse, records)}.values())
 
+    def card(self, card_id: str | None) -> Card | None:
+        """Return a card of either kind by its id, or C(None) if EEM lists none."""
+        return self.devices.get(card_id or "") or self.systems.get(card_id or "")
+
     def systems_in(self, group_id: str) -> t.Sequence[Eesv]:
         """Return the EESVs that have this group id as their own."""
         return self._systems_in.get(group_id, ())

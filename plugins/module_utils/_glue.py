@@ -19,6 +19,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.common.parameters import remove_values
 from ansible_collections.nec.expether.plugins.module_utils._argspec import ArgSpec
 from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, InvalidInput, MissingLibrary
+from ansible_collections.nec.expether.plugins.module_utils._names import has_half_characters
 from ansible_collections.nec.expether.plugins.module_utils._registry import (
     ENV_KEY_FILE,
     ENV_REGISTRY,
@@ -161,10 +162,10 @@ def run_module(spec: ArgSpec, run: t.Callable[[Context], Result], changes: bool 
 def _check_text(value: t.Any, what: str) -> None:
     """Refuse what neither files nor HTTP can hold, wherever it is in a value.
 
-    :raises InvalidInput: there is a NUL in it, or half of a pair of surrogates, as which bytes come that are no UTF-8
+    :raises InvalidInput: there is a NUL in it, or half of a character
     """
     if isinstance(value, str):
-        if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
+        if "\0" in value or has_half_characters(value):
             raise InvalidInput(f"{what} has a character in it that is none: a NUL, or a byte that is not UTF-8.")
     elif isinstance(value, t.Mapping):
         for key, item in value.items():

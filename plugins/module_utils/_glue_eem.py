@@ -67,21 +67,23 @@ def connection(context: Context, known: Body) -> Body:
     :raises InvalidInput: a value cannot be meant, or a file is not there
     """
     defaults = Settings("")._asdict()
-    found = {**{key: known.get(key, defaults[key]) for key in CONNECTION_KEYS}, **given_connection(context)}
+    found = {**{key: known.get(key, defaults[key]) for key in CONNECTION_KEYS}, **_given(context)}
     _check(found)
     if found["client_key"] and not found["client_cert"]:
         raise InvalidInput("client_key is given without client_cert.")
     return found
 
 
-def given_connection(context: Context) -> Body:
-    """Return what the task alone says of how to reach an EEM.
+def check_connection(context: Context) -> None:
+    """Check what the task alone says of how to reach an EEM.
 
     :raises InvalidInput: a value cannot be meant, or a file is not there
     """
-    given = {key: value for key in CONNECTION_KEYS if (value := context.params.get(key)) is not None}
-    _check(given)
-    return given
+    _check(_given(context))
+
+
+def _given(context: Context) -> Body:
+    return {key: value for key in CONNECTION_KEYS if (value := context.params.get(key)) is not None}
 
 
 def _check(said: Body) -> None:

@@ -58,6 +58,11 @@ def parse_uuid(text: str) -> str | None:
         return None
 
 
+def has_half_characters(text: str) -> bool:
+    """Whether there is half of a pair of surrogates in a text, as which bytes come that are no UTF-8."""
+    return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)
+
+
 def check_name(name: str, what: str) -> str:
     """Return a new thing's name, or refuse it.
 

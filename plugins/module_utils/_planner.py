@@ -269,13 +269,12 @@ def warnings(world: World, plan: Plan) -> list[str]:
                 f"System {step.node_id} was in use without being a node: its {len(have)} devices are the node's now, and"
                 " are detached when it is released."
             )
-    fabric = world.fabric
     cards = {step.device or step.node_id for step in plan if step.action in ("set_group", "attach")}
     cards |= {step.node_id for step in plan if step.action == "attach"}
     single = sorted(
         card
         for card in cards
-        if card and getattr(fabric.devices.get(card) or fabric.systems.get(card), "ports_up", None) == 1
+        if card and getattr(world.fabric.card(card), "ports_up", None) == 1
     )
     if single:
         said.append(f"Answering on one of two ports only, so with no second path: {listed(single)}.")

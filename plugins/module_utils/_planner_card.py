@@ -10,15 +10,8 @@ from ansible_collections.nec.expether.plugins.module_utils._errors import NotKno
 from ansible_collections.nec.expether.plugins.module_utils._fabric import has_own_group
 from ansible_collections.nec.expether.plugins.module_utils._names import listed
 from ansible_collections.nec.expether.plugins.module_utils._plan import Action, Plan, Step, World
-from ansible_collections.nec.expether.plugins.module_utils._planner_choice import held_of, unheld
+from ansible_collections.nec.expether.plugins.module_utils._planner_choice import NOT_ENABLED, held_of, unheld
 from ansible_collections.nec.expether.plugins.module_utils._records import Card, Eeio, Eesv, Port, parse_ports
-
-_NOT_ENABLED = "is not enabled (admin_status or monitoring_status)"
-
-
-def find_card(world: World, card_id: str) -> Card | None:
-    """Return a card of either kind by its id, or C(None) if EEM lists none."""
-    return world.fabric.devices.get(card_id) or world.fabric.systems.get(card_id)
 
 
 def listed_card(world: World, card_id: str) -> Card:
@@ -26,7 +19,7 @@ def listed_card(world: World, card_id: str) -> Card:
 
     :raises NotKnown: EEM lists no such card
     """
-    card = find_card(world, card_id)
+    card = world.fabric.card(card_id)
     if card is None:
         raise NotKnown(
             f"EEM lists no card {card_id}; expether_device_info and expether_system_info list those it has."
@@ -55,7 +48,7 @@ def plan_led(world: World, card: Card, now: str | None, wanted: str) -> Plan:
     if now == wanted:
         return ()
     if card.enabled is False:
-        raise Refused(f"Cannot turn the LED of {card.id} {wanted}: it {_NOT_ENABLED}.")
+        raise Refused(f"Cannot turn the LED of {card.id} {wanted}: it {NOT_ENABLED}.")
     return unheld(world, [_step(world, card, "uid_led", now, wanted)])
 
 
@@ -78,7 +71,7 @@ def _why_not_forgotten(world: World, card: Card) -> list[str]:
     if card.reachable:
         reasons.append("it still answers")
     if card.enabled is False:
-        reasons.append(f"it {_NOT_ENABLED}")
+        reasons.append(f"it {NOT_ENABLED}")
     if isinstance(card, Eesv):
         if card.id in world.nodes:
             reasons.append(f"it is node {world.nodes[card.id].name} (expether_node, state: absent releases it)")
@@ -102,14 +95,18 @@ def plan_action(world: World, card: Card, action: Action, port: str | None = Non
     :param port: the downstream port of C(forget_port)
     :raises Refused: EEM's rules do not let that be asked of the card
     """
-    memory = _port(card, str(port)).device_id if action == "forget_port" else None
-    if action == "forget_port" and memory is None:
+    there = _port(card, str(port)) if action == "forget_port" else None
+    if there and there.device_id is None:
         return ()
     if card.enabled is False and action != "audit":
-        raise Refused(f"Cannot ask {action} of {card.id}: it {_NOT_ENABLED}. Only an audit may be asked of it.")
-    if action == "forget_port":
-        _check_down(world, card, str(port))
-    return unheld(world, [_step(world, card, action, memory, None, port)])
+        raise Refused(f"Cannot ask {action} of {card.id}: it {NOT_ENABLED}. Only an audit may be asked of it.")
+    if there and there.connection != "down":
+        raise Refused(
+            f"The connection of port {port} of system {card.id} is {there.connection or 'not told'}: what a port remembers"
+            " can be forgotten only while its connection is down.",
+            waits_for=held_of(world, [card.id]),
+        )
+    return unheld(world, [_step(world, card, action, there and there.device_id, None, port)])
 
 
 def _port(card: Card, port: str) -> Port:
@@ -122,21 +119,11 @@ def _port(card: Card, port: str) -> Port:
     return ports[port]
 
 
-def _check_down(world: World, card: Card, port: str) -> None:
-    connection = _port(card, port).connection
-    if connection != "down":
-        raise Refused(
-            f"The connection of port {port} of system {card.id} is {connection or 'not told'}: what a port remembers can"
-            " be forgotten only while its connection is down.",
-            waits_for=held_of(world, [card.id]),
-        )
-
-
 def card_warnings(world: World, plan: Plan) -> list[str]:
     """Return what a user must know of what a plan asks of a card."""
     said: list[str] = []
     for step in plan:
-        card = find_card(world, step.asked or "")
+        card = world.fabric.card(step.asked)
         if card and step.action in ("reset", "reset_frame"):
             said += _disturbed(world, card, "Resetting" if step.action == "reset" else "A reset frame to")
         if card and step.action == "forget_card":

@@ -15,6 +15,8 @@ from ansible_collections.nec.expether.plugins.module_utils._plan import Plan, St
 from ansible_collections.nec.expether.plugins.module_utils._records import SOFTWARE_GROUPS, Eeio, Eesv
 from ansible_collections.nec.expether.plugins.module_utils._wish import Wish, choose
 
+NOT_ENABLED = "is not enabled (admin_status or monitoring_status)"
+
 
 def find_system(fabric: Fabric, system_id: str) -> Eesv:
     """Return an EESV by its id.
@@ -45,7 +47,7 @@ def find_device(fabric: Fabric, device_id: str) -> Eeio:
 def why_unchangeable(card: Eeio | Eesv) -> str | None:
     """Return why software may not change the group id of a card, or C(None)."""
     if card.enabled is False:
-        return "is not enabled (admin_status or monitoring_status)"
+        return NOT_ENABLED
     if from_rotary_switch(card.group_id):
         return f"has group id {card.group_id} from its rotary switch, which software does not change"
     return None

@@ -26,6 +26,7 @@ Body = dict[str, t.Any]
 ENV_REGISTRY = "EXPETHER_REGISTRY"
 ENV_KEY_FILE = "EXPETHER_REGISTRY_KEY_FILE"
 
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"  # of times in documents, in UTC
 NEVER = 0  # the revision of a document that is not there
 
 
@@ -92,7 +93,7 @@ class Registry(t.Protocol):
 
 def iso_seconds(moment: datetime) -> str:
     """Return a time in UTC as documents and results have it: ISO 8601, seconds. Such texts sort by time."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.strftime(TIME_FORMAT)
 
 
 def now_iso() -> str:

@@ -14,8 +14,9 @@ import re
 import typing as t
 from datetime import datetime
 
-from ansible_collections.nec.expether.plugins.module_utils._names import parse_uuid
+from ansible_collections.nec.expether.plugins.module_utils._names import has_half_characters, parse_uuid
 from ansible_collections.nec.expether.plugins.module_utils._records import parse_card_id
+from ansible_collections.nec.expether.plugins.module_utils._registry import TIME_FORMAT
 
 _TIME = re.compile(r"\d{4}-[01]\d-[0-3]\dT[012]\d:[0-5]\d:[0-5]\dZ", re.ASCII)  # as _registry.iso_seconds
 
@@ -35,7 +36,7 @@ def _anything(_value: t.Any) -> bool:
 
 
 def _text(value: t.Any) -> bool:
-    return isinstance(value, str) and (value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value))
+    return isinstance(value, str) and not has_half_characters(value)
 
 
 def _uuid(value: t.Any) -> bool:
@@ -58,7 +59,7 @@ def _time(value: t.Any) -> bool:
     if not isinstance(value, str) or not _TIME.fullmatch(value):
         return False
     try:
-        datetime.strptime(value, "%Y-%m-%dT%H:%M:%SZ")
+        datetime.strptime(value, TIME_FORMAT)
     except ValueError:
         return False  # a day that no calendar has
     return True

@@ -26,7 +26,6 @@ from ansible_collections.nec.expether.plugins.module_utils._names import parse_u
 from ansible_collections.nec.expether.plugins.module_utils._pci_names import PciNames
 from ansible_collections.nec.expether.plugins.module_utils._plan import Action, Node, World, find_node
 from ansible_collections.nec.expether.plugins.module_utils._planner_card import (
-    find_card,
     listed_card,
     plan_action,
     plan_forget_card,
@@ -94,7 +93,7 @@ def _absent(context: Context, named: _Named) -> Result:
 
     def draft(world: World) -> Draft:
         card_id = named.find(world)
-        card = find_card(world, card_id) if card_id else None
+        card = world.fabric.card(card_id)
         if card:
             before[0] = named.views(world.nodes).card(world.fabric, card)
             return Draft(plan_forget_card(world, card, context.params["force"]))
@@ -166,7 +165,7 @@ class _Named:
 
     def shown(self, outcome: Outcome) -> Body | None:
         """Return the card as it is after a run."""
-        card = find_card(outcome.world._replace(fabric=outcome.fabric), self.known(outcome.world))
+        card = outcome.fabric.card(self.known(outcome.world))
         return self.views(outcome.nodes).card(outcome.fabric, card) if card else None
 
     def remembered(self, world: World, card: str | None) -> Body | None:

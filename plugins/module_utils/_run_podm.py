@@ -186,7 +186,7 @@ def _ask(context: Context, settings: Settings, uuid: str, body: Body, sync: bool
     """
     nodes = [node.body for node in context.registry.all("nodes") if node.body["podm_id"] == uuid]
     # Read before EEM is asked: what is written after its answer is noticed as a conflict.
-    known = [found for found in context.registry.all("devices") if found.body["podm_id"] == uuid]
+    known = [found for found in context.registry.all("devices") if found.body["podm_id"] == uuid] if sync else []
     with Client(settings) as client:
         body["api_version"] = client.api_version()
         fabric = Fabric.from_records(client.devices_detail().devices) if sync or nodes else Fabric([])

@@ -20,7 +20,7 @@ from ansible_collections.nec.expether.plugins.module_utils._errors import (
 )
 from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
-from ansible_collections.nec.expether.plugins.module_utils._glue_eem import connection, given_connection, remembered
+from ansible_collections.nec.expether.plugins.module_utils._glue_eem import check_connection, connection, remembered
 from ansible_collections.nec.expether.plugins.module_utils._pci_names import PciNames
 from ansible_collections.nec.expether.plugins.module_utils._registry import (
     Body,
@@ -98,7 +98,7 @@ def run(context: Context) -> Result:
         raise InvalidInput(f"forks must be from 1 to {MAX_FORKS}, not {params['forks']}.")
     if not 0 <= params["retention"] <= MAX_RETENTION:
         raise InvalidInput(f"retention must be from 0 to {MAX_RETENTION:g} days, not {params['retention']:g}.")
-    given_connection(context)  # what cannot be meant is no failure of the EEMs
+    check_connection(context)  # what cannot be meant is no failure of the EEMs
     textfile = _textfile(params["textfile_dir"])
     registry = context.registry
     podms = _wanted(registry, params["podms"])
@@ -199,9 +199,7 @@ class _Sync:
             left -= 1
             answer = self._ask(known, waited)
             with self._lock:
-                row, changes = self._written(known, answer)
-                row.result["seconds"] = round(time.monotonic() - started, 3)
-                row = row._replace(waited=waited)
+                row, changes = self._written(known, answer, waited, started)
                 if self._context.check_mode:
                     return row
                 registry = self._context.registry
@@ -236,7 +234,9 @@ class _Sync:
             finally:
                 waited += client.waited
 
-    def _written(self, known: Known, answer: Answer | ExpetherError) -> tuple[Row, list[Change]]:
+    def _written(
+        self, known: Known, answer: Answer | ExpetherError, waited: list[str], started: float
+    ) -> tuple[Row, list[Change]]:
         """Return what one EEM's answer, or its failure, makes of the registry."""
         old, uuid = known.podm.body, known.podm.uuid
         moment = Moment(datetime.now(timezone.utc), old.get("last_sync"), self._retention)
@@ -268,12 +268,13 @@ class _Sync:
                 "url": old["url"],
                 "status": body["status"],
                 **done.counts,
+                "seconds": round(time.monotonic() - started, 3),
                 "error": body["last_error"],
             },
             bool(done.steps) or body["status"] != old["status"],
             {"status": old["status"], "devices": {device: before for device, before, _after in shown}},
             {"status": body["status"], "devices": {device: after for device, _before, after in shown}},
-            [],
+            waited,
         )
         return row, changes
 

@@ -10,10 +10,10 @@ import os
 import tempfile
 import typing as t
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timezone
 
 from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, InvalidInput, MissingLibrary
-from ansible_collections.nec.expether.plugins.module_utils._registry import Body, Registry
+from ansible_collections.nec.expether.plugins.module_utils._registry import TIME_FORMAT, Body, Registry
 
 MISSING: ImportError | None = None
 try:
@@ -110,4 +110,4 @@ def _metrics(registry: Registry, results: t.Sequence[Body], seconds: float) -> C
 
 def _unix(text: str | None) -> float | None:
     """Return a document's time as Unix time."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S%z").timestamp() if text else None
+    return datetime.strptime(text, TIME_FORMAT).replace(tzinfo=timezone.utc).timestamp() if text else None

@@ -18,7 +18,6 @@ from ansible_collections.nec.expether.plugins.module_utils._executor import Exec
 from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft
 from ansible_collections.nec.expether.plugins.module_utils._plan import Action, World
 from ansible_collections.nec.expether.plugins.module_utils._planner_card import (
-    find_card,
     listed_card,
     plan_action,
     plan_forget_card,
@@ -46,7 +45,7 @@ def led(card: str, now: str = "off", wanted: str = "on") -> Drafts:
 
 def forget(card: str, force: bool = False) -> Drafts:
     def draft(world: World) -> Draft:
-        found = find_card(world, card)
+        found = world.fabric.card(card)
         return Draft(plan_forget_card(world, found, force) if found else ())
 
     return draft

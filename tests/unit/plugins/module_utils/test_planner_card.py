@@ -12,7 +12,6 @@ from ansible_collections.nec.expether.plugins.module_utils._errors import NotKno
 from ansible_collections.nec.expether.plugins.module_utils._plan import Action, Plan, Step, World, after
 from ansible_collections.nec.expether.plugins.module_utils._planner_card import (
     card_warnings,
-    find_card,
     listed_card,
     plan_action,
     plan_forget_card,
@@ -71,7 +70,7 @@ def refused(function: t.Callable[..., t.Any], *arguments: t.Any, **more: t.Any) 
 
 
 def card(of: World, card_id: str) -> Card:
-    found = find_card(of, card_id)
+    found = of.fabric.card(card_id)
     assert found
     return found
 
