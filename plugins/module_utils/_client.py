@@ -14,15 +14,16 @@ import time
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._client_patience import Patience
-from ansible_collections.nec.expether.plugins.module_utils._transport import (
+from ansible_collections.nec.expether.plugins.module_utils._transport import Transport
+from ansible_collections.nec.expether.plugins.module_utils._transport_errors import (
     AnswerLost,
     Bare,
     Denied,
     EemError,
     NotEem,
+    Rejected,
     ServerFailed,
     TimedOut,
-    Transport,
     Unauthorized,
     Unreachable,
 )
@@ -204,7 +205,8 @@ class Client:
     @staticmethod
     def may_refuse_condition(error: EemError) -> bool:
         """Whether a refused change of a card that has not changed may be refused for its C(update_time)."""
-        return isinstance(error, Denied) and error.http_status not in (404, 409)
+        is_client_error = isinstance(error, (Denied, Rejected)) and (error.http_status or 0) >= 400
+        return is_client_error and error.http_status not in (404, 409)
 
     def _change(
         self, method: str, path: str, query: t.Mapping[str, str] | None = None, body: t.Any = None

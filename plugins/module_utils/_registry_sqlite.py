@@ -24,6 +24,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry import (
     give_to_owner,
 )
 from ansible_collections.nec.expether.plugins.module_utils._registry_shapes import SHAPES, fits
+from ansible_collections.nec.expether.plugins.module_utils._texts import read_json
 
 _APPLICATION_ID = 0x45784574  # "ExEt": tells our file from any other SQLite file
 _BUSY_SECONDS = 30.0
@@ -86,7 +87,9 @@ class SqliteRegistry:
             return []
         with self._told("read"):
             rows = connection.execute(sql, parameters).fetchall()
-            documents = [Document(uuid, revision, json.loads(body)) for uuid, revision, body in rows]
+            # What a device's document says comes from its card, perhaps by a version that stored any text.
+            loads = read_json if parameters[0] == "devices" else json.loads
+            documents = [Document(uuid, revision, loads(body)) for uuid, revision, body in rows]
         for document in documents:
             body: t.Any = document.body
             if not isinstance(body, dict) or not fits({**body, "uuid": document.uuid}, SHAPES[parameters[0]]):
