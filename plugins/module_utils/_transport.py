@@ -202,9 +202,13 @@ class Transport:
             )
             status = response.status_code
             with response:
-                content = _content(response, asked) if status in SUCCESS else _beginning(response)
-            if _may_have_more(response):
-                self._session.close()
+                if _has_stray_body(response):
+                    content = b""
+                    self._session.close()
+                elif status in SUCCESS:
+                    content = _content(response, asked)
+                else:
+                    content = _beginning(response)
             if status not in SUCCESS:
                 # The status decides, whether or not a body follows, is complete, or comes in time.
                 raise error_of_status(asked, status, content, response.headers.get("Location"))
@@ -283,10 +287,10 @@ def _beginning(response: requests.Response) -> bytes:
     return bytes(content[:MAX_ERROR])
 
 
-def _may_have_more(response: requests.Response) -> bool:
-    """Whether a body may follow that is not read, because HTTP knows none with such a status.
+def _has_stray_body(response: requests.Response) -> bool:
+    """Whether HTTP knows no body with this status, but one may follow.
 
-    On the same connection it would be taken for the answer to the next request.
+    If it was read on the same connection, it would be taken for the answer to the next request.
     """
     headers = response.headers
     announced = headers.get("Content-Length", "0").strip() != "0" or "Transfer-Encoding" in headers
