@@ -28,7 +28,6 @@ requirements:
 import typing as t
 
 from ansible.plugins.callback import CallbackBase
-
 from ansible_collections.nec.expether.plugins.module_utils._texts import printable
 
 _DEBUG = ("debug", "ansible.builtin.debug", "ansible.legacy.debug")
