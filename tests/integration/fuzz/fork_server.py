@@ -28,8 +28,7 @@ COLLECTION = "ansible_collections.nec.expether.plugins"
 PAUSES = {
     "_client": ("FIRST_PAUSE", "LONGEST_PAUSE"),
     "_claims": ("POLL",),
-    "_executor": ("EMPTY_PAUSE", "POLL", "STALE_PAUSE"),
-    "_executor_forget": ("POLL",),
+    "_executor": ("EMPTY_PAUSE", "STALE_PAUSE"),
     "_executor_steps": ("EMPTY_PAUSE", "PAUSE"),
 }
 
