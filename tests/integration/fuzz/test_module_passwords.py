@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import base64
 import html
+import itertools
 import json
+import re
 import typing as t
 from pathlib import Path
 from urllib.parse import quote, quote_plus
@@ -29,7 +31,7 @@ def echoes(password: str) -> dict[str, str]:
         "header": packed,
         "header-without-end": packed.rstrip("="),
         "url": quote(password, safe=""),
-        "url-lower": quote(password, safe="").lower() if quote(password, safe="").lower() != password else password,
+        "url-lower": re.sub("%..", lambda found: found[0].lower(), quote(password, safe="")),
         "form": quote_plus(password),
         "json": json.dumps(password)[1:-1],
         "json-unicode": json.dumps(password, ensure_ascii=False)[1:-1],
@@ -69,7 +71,7 @@ def nothing_leaked(folder: Path, told: Told) -> None:
 @pytest.fixture(name="registered")
 def fixture_registered(forks: Forks, server: RawServer, tmp_path: Path) -> Path:
     """Two pod managers at one server; their passwords are stored encrypted."""
-    version = json.dumps({"version_number": "v1.0.8"}).encode()
+    version = json.dumps({"version_number": "v1.0.8", "devices": []}).encode()
     server.answer = [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(version), version)]
     for name, password in PASSWORDS.items():
         podm = {"name": name, "url": f"{server.url}/{name}", "username": USER, "password": password}
@@ -79,12 +81,11 @@ def fixture_registered(forks: Forks, server: RawServer, tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("status", [401, 403, 500])
+@pytest.mark.parametrize(("form", "status"), list(zip(FORMS, itertools.cycle([401, 403, 500]))))
 def test_what_a_server_repeats_of_a_password_is_stored_and_told_masked(
-    forks: Forks, server: RawServer, registered: Path, status: int, form: str
+    forks: Forks, server: RawServer, registered: Path, form: str, status: int
 ) -> None:
-    """Each pod manager's server repeats the passwords of both."""
+    """Each pod manager's server repeats the passwords of both, if the module knows both."""
     (registered / "metrics").mkdir()
     both = " and ".join(echoes(password)[form] for password in PASSWORDS.values())
     server.answer = answer(status, f"Basic {both} was not expected")
@@ -95,6 +96,8 @@ def test_what_a_server_repeats_of_a_password_is_stored_and_told_masked(
         ("expether_device_info", {}),
         ("expether_node", {"name": "n", "podm": "rack1", "properties": {"devices": [{"type": "GPU"}]}}),
     ):
+        if module == "expether_node":
+            server.answer = answer(status, f"Basic {echoes(PASSWORDS['rack1'])[form]} was not expected")
         told = forks.run(module, t.cast("dict[str, t.Any]", options), environment(registered))
         check(told, PASSWORDS.values())
         nothing_leaked(registered, told)
