@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import typing as t
 from datetime import datetime, timezone
 
 from ansible_collections.nec.expether.plugins.module_utils._claims import WHOLE
