@@ -9,7 +9,6 @@ This is the only place that knows C(AnsibleModule).
 
 from __future__ import annotations
 
-import base64
 import gc
 import os
 import traceback
@@ -19,6 +18,8 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.common.parameters import remove_values
 from ansible_collections.nec.expether.plugins.module_utils._argspec import ArgSpec
 from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, InvalidInput, MissingLibrary
+from ansible_collections.nec.expether.plugins.module_utils._interruption import Interrupted, interrupted_by, listening
+from ansible_collections.nec.expether.plugins.module_utils._masking import forms_of, mask_all
 from ansible_collections.nec.expether.plugins.module_utils._names import has_half_characters
 from ansible_collections.nec.expether.plugins.module_utils._registry import (
     ENV_KEY_FILE,
@@ -27,6 +28,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry import (
     key_path,
     open_registry,
 )
+from ansible_collections.nec.expether.plugins.module_utils._registry_masked import MaskedRegistry
 
 if t.TYPE_CHECKING:
     from ansible_collections.nec.expether.plugins.module_utils._secrets import Secrets
@@ -82,8 +84,11 @@ class Context:
     def hide(self, password: str | None, username: str | None = None) -> None:
         """Have Ansible mask a password wherever it may turn up, and what HTTP makes of it."""
         if password:
-            self._module.no_log_values.add(password)
-            self._module.no_log_values.add(base64.b64encode(f"{username or ''}:{password}".encode()).decode())
+            self._module.no_log_values.update(forms_of(password, username))
+
+    def masked(self, value: t.Any) -> t.Any:
+        """Return a value of any shape without the passwords that are known by now."""
+        return mask_all(value, self._module.no_log_values)
 
     def option(self, name: str, variable: str) -> t.Any:
         """Return a parameter, or else what the environment says.
@@ -103,7 +108,7 @@ class Context:
         :raises RegistryError: its URL is none of a registry
         """
         if self._registry is None:
-            self._registry = open_registry(self.option("registry", ENV_REGISTRY))
+            self._registry = MaskedRegistry(open_registry(self.option("registry", ENV_REGISTRY)), self.masked)
         return self._registry
 
     @property
@@ -140,6 +145,11 @@ def run_module(spec: ArgSpec, run: t.Callable[[Context], Result], changes: bool 
         required_one_of=spec.required_one_of,
         supports_check_mode=True,
     )
+    with listening():
+        _run(module, run, changes)
+
+
+def _run(module: _Module, run: t.Callable[[Context], Result], changes: bool) -> None:
     context = Context(module)
     result: Result = {}
     try:
@@ -178,6 +188,10 @@ def _check_text(value: t.Any, what: str) -> None:
 
 def _failure(error: ExpetherError, changes: bool) -> Result:
     result: Result = {"msg": error.message, "failure": error.as_failure(), "changed": bool(error.changed)}
+    signal = interrupted_by()
+    if signal and error.kind != Interrupted.kind:  # the run has given up what it was waiting for
+        result["msg"] = f"Interrupted by {signal}. {error.message}"
+        result["failure"] |= {"kind": Interrupted.kind, "message": result["msg"]}
     if error.changed is None and changes:
         result["msg"] += " Nothing was changed."
     if hasattr(error, "rows"):

@@ -16,6 +16,7 @@ import typing as t
 from ansible_collections.nec.expether.plugins.module_utils._registry import (
     NEVER,
     SCHEMA,
+    Body,
     Change,
     Document,
     Kind,
@@ -189,10 +190,11 @@ class SqliteRegistry:
 
 def _apply(connection: sqlite3.Connection, change: Change, new: int) -> None:
     key = (change.kind, change.uuid)
-    row = connection.execute("SELECT revision FROM documents WHERE kind = ? AND uuid = ?", key).fetchone()
+    row = connection.execute("SELECT revision, body FROM documents WHERE kind = ? AND uuid = ?", key).fetchone()
     revision = row[0] if row else NEVER
     if change.expected is not None and revision != change.expected:
-        raise RegistryConflict(f"{change.kind}/{change.uuid} has been changed by another run meanwhile.")
+        body = json.loads(row[1]) if row else change.body
+        raise RegistryConflict(f"{_subject(connection, change, body or {})} has been changed by another run meanwhile.")
     if change.body is None:
         connection.execute("DELETE FROM documents WHERE kind = ? AND uuid = ?", key)
     else:
@@ -201,6 +203,18 @@ def _apply(connection: sqlite3.Connection, change: Change, new: int) -> None:
             " ON CONFLICT (kind, uuid) DO UPDATE SET revision = excluded.revision, body = excluded.body",
             (*key, new, json.dumps(change.body, sort_keys=True)),
         )
+
+
+_NOUNS = {"pod_managers": "Pod manager", "nodes": "Node", "flavors": "Flavor"}
+
+
+def _subject(connection: sqlite3.Connection, change: Change, body: Body) -> str:
+    """Return what a change is about, in the user's words: a pod manager, node or flavor by its name."""
+    if change.kind in _NOUNS:
+        return f"{_NOUNS[change.kind]} {body['name']}" if "name" in body else f"A {_NOUNS[change.kind].lower()}"
+    podm_id = body.get("podm_id", change.uuid)
+    row = connection.execute("SELECT body FROM documents WHERE kind = 'pod_managers' AND uuid = ?", (podm_id,)).fetchone()
+    return f"Pod manager {json.loads(row[0])['name']}" if row else "A pod manager"
 
 
 def _quoted(path: str) -> str:

@@ -12,6 +12,8 @@ import threading
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._errors import MissingLibrary
+from ansible_collections.nec.expether.plugins.module_utils._interruption import end_on_signal, forget_ending
+from ansible_collections.nec.expether.plugins.module_utils._masking import forms_of, mask
 from ansible_collections.nec.expether.plugins.module_utils._texts import printable
 from ansible_collections.nec.expether.plugins.module_utils._transport_errors import (
     MAX_SAID,
@@ -62,9 +64,10 @@ class _Deadline:
         """Have this connection ended when the time is over; it may be over already."""
         self._sock = sock
         if self.passed:
-            self._end()
+            self.end()
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """End the connection in use, or the one that is made next."""
         self.passed = True
         if self._sock is not None:
             # A TLS socket's own shutdown would first talk to the other side. It may be closed already.
@@ -74,7 +77,7 @@ class _Deadline:
     def start(self, seconds: float) -> threading.Timer:
         """Return the running timer of one exchange."""
         self.passed = False
-        timer = threading.Timer(seconds, self._end)
+        timer = threading.Timer(seconds, self.end)
         timer.daemon = True
         timer.start()
         return timer
@@ -161,6 +164,7 @@ class Transport:
             raise MissingLibrary("requests", MISSING)
         self.url = url
         self._username = username
+        self._secrets = forms_of(password, username) if password else set()
         self._verify = verify
         self._cert = cert
         self._timeout = timeout
@@ -180,14 +184,19 @@ class Transport:
         """Close the connections."""
         self._session.close()
 
-    def exchange(self, method: str, path: str, query: t.Mapping[str, str] | None = None, body: t.Any = None) -> Answer:
+    def exchange(
+        self, method: str, path: str, query: t.Mapping[str, str] | None = None, body: t.Any = None, interruptible: bool = False
+    ) -> Answer:
         """Send one request and return its success.
 
         :param body: what to send as JSON; C(None) sends no body
+        :param interruptible: whether a signal ends the exchange
         :raises EemError: one of its kinds
         """
-        asked = Asked(method, self.url, path, self._username)
+        asked = Asked(method, self.url, path, self._username, self._secrets)
         timer = self._deadline.start(self._timeout)
+        if interruptible:
+            end_on_signal(self._deadline.end)
         try:
             response = self._session.request(
                 method,
@@ -222,6 +231,7 @@ class Transport:
             raise self._failed(error, asked) from None
         finally:
             timer.cancel()
+            forget_ending(self._deadline.end)
         if not _is_whole(response, content):
             raise Bare(f"{asked}: the connection ended before any content came, or there is none.", url=asked.url)
         return _success(asked, status, content)
@@ -232,24 +242,24 @@ class Transport:
         if self._deadline.passed or isinstance(error, requests.ReadTimeout) or "ReadTimeoutError" in chain:
             return TimedOut(f"{what}: no complete answer within {self._timeout:g} s.", url=url)
         if isinstance(error, requests.exceptions.InvalidURL):
-            return NotEem(f"{what}: the URL cannot be used ({_reason(error)}).", url=url)
+            return NotEem(f"{what}: the URL cannot be used ({_reason(error, self._secrets)}).", url=url)
         if isinstance(error, requests.exceptions.SSLError):
             return TlsFailed(
-                f"{what}: the TLS connection failed ({_reason(error)}). Check the certificate, ca_path, client_cert"
+                f"{what}: the TLS connection failed ({_reason(error, self._secrets)}). Check the certificate, ca_path, client_cert"
                 " and client_key, or say validate_certs: false; or is it http that EEM speaks there?",
                 url=url,
             )
         if isinstance(error, requests.ConnectTimeout):
             return Unreachable(f"{what}: no connection within {self._timeout:g} s. Is EEM running there?", url=url)
         if "NewConnectionError" in chain or "NameResolutionError" in chain:
-            return Unreachable(f"{what}: no connection ({_reason(error)}). Is EEM running there?", url=url)
+            return Unreachable(f"{what}: no connection ({_reason(error, self._secrets)}). Is EEM running there?", url=url)
         if isinstance(error, (requests.RequestException, ConnectionError)):
             return AnswerLost(
-                f"{what}: the connection ended before a complete answer came ({_reason(error)}).", url=url
+                f"{what}: the connection ended before a complete answer came ({_reason(error, self._secrets)}).", url=url
             )
         if isinstance(error, OSError):
             return TlsFailed(f"{what}: a certificate's file cannot be used ({error}).", url=url)
-        return NotEem(f"{what}: the request or its answer is not valid HTTP ({_reason(error)}).", url=url)
+        return NotEem(f"{what}: the request or its answer is not valid HTTP ({_reason(error, self._secrets)}).", url=url)
 
 
 def _success(asked: Asked, status: int, content: bytes) -> Answer:
@@ -307,7 +317,7 @@ def _is_whole(response: requests.Response, content: bytes) -> bool:
     return bool(content.strip()) or response.status_code == 204 or said
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException, secrets: t.Collection[str]) -> str:
     """Return the innermost reason of a wrapped error, which names no pool and no object."""
     seen: set[int] = set()
     while id(error) not in seen:
@@ -320,4 +330,4 @@ def _reason(error: BaseException) -> str:
             break
         error = inner
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return printable(text.strip(), MAX_SAID) or type(error).__name__
+    return printable(mask(text.strip(), secrets), MAX_SAID) or type(error).__name__

@@ -11,6 +11,7 @@ import typing as t
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError
+from ansible_collections.nec.expether.plugins.module_utils._masking import mask
 from ansible_collections.nec.expether.plugins.module_utils._texts import printable, read_json
 
 MAX_SAID = 300  # characters of a server's own words that a message repeats
@@ -105,12 +106,14 @@ class Asked(t.NamedTuple):
 
     :ivar base: EEM's URL without a slash at its end
     :ivar path: what of EEM was requested, without a slash at its beginning
+    :ivar secrets: what must be masked if the answer repeats it
     """
 
     method: str
     base: str
     path: str
     username: str | None
+    secrets: t.Collection[str] = ()
 
     @property
     def url(self) -> str:
@@ -130,7 +133,7 @@ def error_of_status(asked: Asked, status: int, content: bytes, location: str | N
     parsed = parse(content)
     code = message = None
     if isinstance(parsed, dict):
-        code, message = _said(parsed.get("code")) or None, _said(parsed.get("message"))
+        code, message = _said(asked, parsed.get("code")) or None, _said(asked, parsed.get("message"))
     said = f"HTTP {status}" + (f", code {code}" if code else "") + (f": {message}" if message else "")
     more: dict[str, t.Any] = {"code": code, "http_status": status, "url": asked.url}
     if status in (401, 403):
@@ -170,9 +173,10 @@ def described(content: bytes) -> str:
     return "something else"
 
 
-def _said(value: t.Any) -> str:
+def _said(asked: Asked, value: t.Any) -> str:
     """Return a text or number of an error's JSON; what has parts is none of EEM's, and might go as deep as JSON can."""
-    return printable(str(value).strip(), MAX_SAID) if isinstance(value, (str, int, float)) else ""
+    # Masked before it is cut: the first half of a password would not be found.
+    return printable(mask(str(value).strip(), asked.secrets), MAX_SAID) if isinstance(value, (str, int, float)) else ""
 
 
 def _redirect(asked: Asked, status: int, location: str | None) -> str:
@@ -187,9 +191,9 @@ def _redirect(asked: Asked, status: int, location: str | None) -> str:
     if (source.scheme, target.scheme) == ("http", "https") and source.hostname == target.hostname:
         same_path = target.path.endswith(f"/{asked.path}")
         path = target.path[: -len(asked.path) - 1] if same_path else source.path
-        secure = printable(target._replace(path=path).geturl(), MAX_SAID)
+        secure = printable(mask(target._replace(path=path).geturl(), asked.secrets), MAX_SAID)
         advice = f"Redirects are not followed: set `url` to {secure} if EEM is reached by HTTPS."
-    return f"HTTP {status} redirects to {printable(target.geturl(), MAX_SAID)}. {advice}"
+    return f"HTTP {status} redirects to {printable(mask(target.geturl(), asked.secrets), MAX_SAID)}. {advice}"
 
 
 def _target(asked: Asked, location: str) -> SplitResult | None:
