@@ -34,7 +34,6 @@ from ansible_collections.nec.expether.plugins.module_utils._names import (
     podm_uuid,
     unregistered_podm_uuid,
 )
-from ansible_collections.nec.expether.plugins.module_utils._pci_names import PciNames
 from ansible_collections.nec.expether.plugins.module_utils._plan import World
 from ansible_collections.nec.expether.plugins.module_utils._planner import plan_release
 from ansible_collections.nec.expether.plugins.module_utils._registry import (
@@ -199,7 +198,7 @@ def _ask(context: Context, settings: Settings, uuid: str, body: Body, sync: bool
         return []
     moment = Moment(datetime.now(timezone.utc), body["last_sync"])
     body.update(facts(fabric, moment))
-    views = Views(uuid, body["name"], {node["index"]: node["name"] for node in nodes}, PciNames())
+    views = Views(uuid, body["name"], {node["index"]: node["name"] for node in nodes}, context.pci_names)
     return [*reconcile(known, fabric, views, moment).changes, touched(uuid)]
 
 

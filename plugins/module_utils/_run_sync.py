@@ -21,7 +21,6 @@ from ansible_collections.nec.expether.plugins.module_utils._errors import (
 from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
 from ansible_collections.nec.expether.plugins.module_utils._glue_eem import check_connection, connection, remembered
-from ansible_collections.nec.expether.plugins.module_utils._pci_names import PciNames
 from ansible_collections.nec.expether.plugins.module_utils._registry import (
     Body,
     Change,
@@ -163,7 +162,7 @@ class _Sync:
         self._context = context
         self._known = known
         self._lock = threading.Lock()
-        self._names = PciNames()
+        self._names = context.pci_names
         self._names_version = self._names.version
         self._devices: dict[str, list[Document]] | None = None
         self._retention = timedelta(days=context.params["retention"])
