@@ -89,21 +89,28 @@ def _swap(folder: Path, outside: Path, rng: random.Random, stop: int, told: int)
     os.chdir(folder)
     os.write(told, b"r")
     while not select.select([stop], [], [], 0)[0]:
-        # Drafts first: they are there for the shortest time.
-        drafts = [entry.name for entry in os.scandir(".") if entry.name.startswith(".")]
         target = rng.choice([*victims, outside / f"new-{rng.randrange(10**9)}"])
         with contextlib.suppress(OSError):
-            if drafts:
-                replace(rng.choice(drafts), target, "link")
-            elif (chance := rng.random()) < 0.01:
-                clean()
-                time.sleep(rng.random() / 100)  # lets root make everything
-                continue
-            elif chance < 0.02:
-                replace_folder(folder, outside, rng)
-            elif chance < 0.05:
-                replace(rng.choice(NAMES), target, rng.choice(["link", "link", "pipe", "hard link"]))
-            else:
-                continue
-            swaps += 1
+            swaps += _turn(folder, outside, target, rng)
+        if rng.random() < 0.7:
+            clean()  # or root would refuse from then on what lies there
     os.write(told, str(swaps).encode())
+
+
+def _turn(folder: Path, outside: Path, target: Path, rng: random.Random) -> bool:
+    """Look for a draft for a while, and replace it; replace something else if there is none."""
+    until = time.monotonic() + rng.random() / 20
+    chances = rng.choice([0.0, 0.0, 0.1, 1.0])  # or no registry would ever be complete
+    while time.monotonic() < until:
+        # Drafts first: they are there for the shortest time.
+        drafts = [entry.name for entry in os.scandir(".") if entry.name.startswith(".")]
+        if drafts and rng.random() < chances:
+            replace(rng.choice(drafts), target, "link")
+            return True
+        time.sleep(rng.random() / 2000)
+    chance = rng.random()
+    if chance < 0.1:
+        replace_folder(folder, outside, rng)
+    elif chance < 0.6:
+        replace(rng.choice(NAMES), target, rng.choice(["link", "link", "pipe", "hard link"]))
+    return chance < 0.6
