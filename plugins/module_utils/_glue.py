@@ -21,6 +21,7 @@ from ansible_collections.nec.expether.plugins.module_utils._errors import Expeth
 from ansible_collections.nec.expether.plugins.module_utils._interruption import Interrupted, interrupted_by, listening
 from ansible_collections.nec.expether.plugins.module_utils._masking import forms_of, mask_all
 from ansible_collections.nec.expether.plugins.module_utils._names import has_half_characters
+from ansible_collections.nec.expether.plugins.module_utils._pci_names import PciNames
 from ansible_collections.nec.expether.plugins.module_utils._registry import (
     ENV_KEY_FILE,
     ENV_REGISTRY,
@@ -66,18 +67,24 @@ class Context:
 
     :ivar params: the module's parameters
     :ivar check_mode: whether nothing may be changed
+    :ivar pci_names: names of PCI vendors and devices
     """
 
     def __init__(self, module: _Module) -> None:
         self._module = module
         module.hide_url()
         self._registry: Registry | None = None
+        self._warned: set[str] = set()
+        self.pci_names = PciNames(lambda sentence: self.warn([sentence]))
         self.params: dict[str, t.Any] = module.params
         self.check_mode: bool = module.check_mode
 
     def warn(self, sentences: t.Iterable[str]) -> None:
         """Warn the user, of each thing once."""
-        for sentence in dict.fromkeys(sentences):
+        for sentence in sentences:
+            if sentence in self._warned:
+                continue
+            self._warned.add(sentence)
             # Ansible masks results, and since 2.19 no warnings.
             self._module.warn(remove_values(sentence, self._module.no_log_values))
 

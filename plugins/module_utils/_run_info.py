@@ -76,11 +76,10 @@ def _live(context: Context, show: Show) -> tuple[list[Body], list[Body]]:
     from ansible_collections.nec.expether.plugins.module_utils._client import Client
     from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
     from ansible_collections.nec.expether.plugins.module_utils._glue_eem import said_url, targets
-    from ansible_collections.nec.expether.plugins.module_utils._pci_names import PciNames
     from ansible_collections.nec.expether.plugins.module_utils._side_by_side import side_by_side
     from ansible_collections.nec.expether.plugins.module_utils._views import Views
 
-    pci_names = PciNames()
+    pci_names = context.pci_names
 
     def ask(where: Target) -> tuple[Fabric, list[str]]:
         if where.error is not None:

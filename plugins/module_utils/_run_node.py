@@ -22,7 +22,6 @@ from ansible_collections.nec.expether.plugins.module_utils._names import (
     listed,
     node_uuid,
 )
-from ansible_collections.nec.expether.plugins.module_utils._pci_names import PciNames
 from ansible_collections.nec.expether.plugins.module_utils._plan import Node, NodeState, Plan, Step, World, find_node
 from ansible_collections.nec.expether.plugins.module_utils._planner import (
     plan_compose,
@@ -153,7 +152,7 @@ def _carry_out(context: Context, where: Target, name: str, draft: t.Callable[[Wo
         return made[-1]
 
     outcome = execute(context, where, f"a run for node {name}", drafted)
-    node, pci_names = made[-1].node, PciNames()
+    node, pci_names = made[-1].node, context.pci_names
     before = _shown(views_of(where, outcome.world.nodes, pci_names), outcome.world.fabric, node, outcome.world.nodes)
     after = _shown(views_of(where, outcome.nodes, pci_names), outcome.fabric, node, outcome.nodes)
     return _result(outcome.plan, outcome.rows, before, after)

@@ -34,7 +34,6 @@ from ansible_collections.nec.expether.plugins.module_utils._names import (
     podm_uuid,
     unregistered_podm_uuid,
 )
-from ansible_collections.nec.expether.plugins.module_utils._pci_names import PciNames
 from ansible_collections.nec.expether.plugins.module_utils._plan import World
 from ansible_collections.nec.expether.plugins.module_utils._planner import plan_release
 from ansible_collections.nec.expether.plugins.module_utils._registry import (
@@ -215,7 +214,7 @@ class _Eem:
             return []
         moment = Moment(datetime.now(timezone.utc), body["last_sync"])
         body.update(facts(self._fabric, moment))
-        views = Views(uuid, body["name"], {node["index"]: node["name"] for node in nodes}, PciNames())
+        views = Views(uuid, body["name"], {node["index"]: node["name"] for node in nodes}, self._context.pci_names)
         return [*reconcile(known, self._fabric, views, moment).changes, listing_change(uuid, listing, None)]
 
     def _read(self, settings: Settings, listing: int, cards: bool) -> None:

@@ -23,7 +23,6 @@ from ansible_collections.nec.expether.plugins.module_utils._glue import Context,
 from ansible_collections.nec.expether.plugins.module_utils._glue_eem import check_connection, connection, remembered
 from ansible_collections.nec.expether.plugins.module_utils._interruption import Interrupted, stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._names import listed
-from ansible_collections.nec.expether.plugins.module_utils._pci_names import PciNames
 from ansible_collections.nec.expether.plugins.module_utils._registry import (
     Body,
     Change,
@@ -183,7 +182,7 @@ class _Sync:
         self._context = context
         self._known = known
         self._lock = threading.Lock()
-        self._names = PciNames()
+        self._names = context.pci_names
         self._names_version = self._names.version
         self._devices: dict[str, list[Document]] | None = None
         self._retention = timedelta(days=context.params["retention"])

@@ -51,6 +51,7 @@ options:
     description:
       - A folder, on the host where the module runs, in which the file C(expether.prom) is written for the textfile
         collector of Prometheus' node_exporter. It tells what is remembered of all pod managers. The folder must exist.
+      - In a folder that belongs to another user, root writes it with the rights of that user.
       - It is not written in check mode.
     type: path
 requirements:

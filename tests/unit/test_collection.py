@@ -29,7 +29,7 @@ LAYERS = {
     "fabric": ("_fabric", "_views"),
     "planner": ("_wish", "_plan", "_planner*"),
     "client": ("_client*", "_transport*", "_interruption"),
-    "registry": ("_registry*", "_secrets", "_documents"),
+    "registry": ("_registry*", "_secrets", "_documents", "_owner_rights", "_private_files"),
     "executor": ("_executor*", "_claims", "_sync*"),
     "glue": ("_glue*", "_argspec", "_pci_names", "_side_by_side", "_textfile", "_run_*"),
 }
