@@ -10,7 +10,7 @@ import contextlib
 import os
 import tempfile
 
-from ansible_collections.nec.expether.plugins.module_utils._errors import MissingLibrary
+from ansible_collections.nec.expether.plugins.module_utils._libraries import need
 from ansible_collections.nec.expether.plugins.module_utils._registry import RegistryError, give_to_owner
 
 MISSING: ImportError | None = None
@@ -24,12 +24,11 @@ class Secrets:
     """Encrypts and decrypts with the key in a file (mode 0600), which is made when it is first needed.
 
     :param make: whether the file may be made; not in check mode
-    :raises MissingLibrary: cryptography is not installed
+    :raises MissingLibrary: cryptography is not installed, or too old
     """
 
     def __init__(self, path: str, make: bool) -> None:
-        if MISSING is not None:
-            raise MissingLibrary("cryptography", MISSING)
+        need("cryptography", MISSING)
         self._path = path
         self._make = make
 

@@ -12,7 +12,8 @@ import typing as t
 from collections import Counter
 from datetime import datetime, timezone
 
-from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, InvalidInput, MissingLibrary
+from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, InvalidInput
+from ansible_collections.nec.expether.plugins.module_utils._libraries import need
 from ansible_collections.nec.expether.plugins.module_utils._registry import TIME_FORMAT, Body, Registry
 
 MISSING: ImportError | None = None
@@ -33,13 +34,12 @@ class TextfileError(ExpetherError):
 class Textfile:
     """The file in a folder that node_exporter's textfile collector reads.
 
-    :raises MissingLibrary: prometheus_client is not installed
+    :raises MissingLibrary: prometheus_client is not installed, or too old
     :raises InvalidInput: nothing can be written in the folder
     """
 
     def __init__(self, folder: str) -> None:
-        if MISSING is not None:
-            raise MissingLibrary("prometheus_client", MISSING)
+        need("prometheus_client", MISSING)
         if not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):
             raise InvalidInput(f"textfile_dir: {folder} is no folder on the host where the module runs, or cannot be written.")
         self.path = os.path.join(folder, NAME)

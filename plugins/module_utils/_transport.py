@@ -12,7 +12,9 @@ import socket
 import threading
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, MissingLibrary
+from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError
+from ansible_collections.nec.expether.plugins.module_utils._libraries import need
+from ansible_collections.nec.expether.plugins.module_utils._masking import CUT
 
 MISSING: ImportError | None = None
 try:
@@ -195,7 +197,7 @@ class Transport:
     :param verify: whether certificates are verified, or the CA file or folder to do it with
     :param cert: the client certificate's file, or it and its key's
     :param timeout: seconds for a connection, and for a whole answer
-    :raises MissingLibrary: requests is not installed
+    :raises MissingLibrary: requests is not installed, or too old
     """
 
     def __init__(
@@ -207,8 +209,7 @@ class Transport:
         cert: str | tuple[str, str] | None,
         timeout: float,
     ) -> None:
-        if MISSING is not None:
-            raise MissingLibrary("requests", MISSING)
+        need("requests", MISSING)
         self.url = url
         self._username = username
         self._verify = verify
@@ -368,7 +369,8 @@ def _said(value: t.Any) -> str:
 
 
 def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else " " for char in text)[:MAX_TEXT].strip()
+    text = "".join(char if char.isprintable() else " " for char in text).strip()
+    return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + CUT
 
 
 def _reason(error: BaseException) -> str:
