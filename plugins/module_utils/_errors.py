@@ -71,7 +71,7 @@ class MissingLibrary(ExpetherError):
 
     kind = "missing_library"
 
-    def __init__(self, library: str, error: ImportError | None, message: str | None = None) -> None:
+    def __init__(self, library: str, error: Exception | None, message: str | None = None) -> None:
         super().__init__(message or f"The Python library {library} is missing.")
         self.library = library
         self.error = error

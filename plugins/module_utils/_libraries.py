@@ -16,10 +16,10 @@ from ansible_collections.nec.expether.plugins.module_utils._errors import Missin
 OLDEST = {"requests": "2.25.1", "cryptography": "36.0.2", "prometheus_client": "0.14.0"}
 
 
-def need(library: str, missing: ImportError | None) -> None:
+def need(library: str, missing: Exception | None) -> None:
     """Refuse to go on with a library that is missing or too old.
 
-    :param missing: what importing it raised
+    :param missing: what importing it raised: a library that does not fit to others may raise anything
     :raises MissingLibrary: it cannot be used
     """
     try:

@@ -13,10 +13,10 @@ import tempfile
 from ansible_collections.nec.expether.plugins.module_utils._libraries import need
 from ansible_collections.nec.expether.plugins.module_utils._registry import RegistryError, give_to_owner
 
-MISSING: ImportError | None = None
+MISSING: Exception | None = None
 try:
     from cryptography.fernet import Fernet, InvalidToken
-except ImportError as missing:
+except Exception as missing:  # pylint: disable=broad-exception-caught
     MISSING = missing
 
 

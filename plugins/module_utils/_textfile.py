@@ -16,10 +16,10 @@ from ansible_collections.nec.expether.plugins.module_utils._errors import Expeth
 from ansible_collections.nec.expether.plugins.module_utils._libraries import need
 from ansible_collections.nec.expether.plugins.module_utils._registry import TIME_FORMAT, Body, Registry
 
-MISSING: ImportError | None = None
+MISSING: Exception | None = None
 try:
     from prometheus_client import CollectorRegistry, Gauge, generate_latest
-except ImportError as missing:
+except Exception as missing:  # pylint: disable=broad-exception-caught
     MISSING = missing
 
 NAME = "expether.prom"

@@ -16,7 +16,7 @@ from ansible_collections.nec.expether.plugins.module_utils._errors import Expeth
 from ansible_collections.nec.expether.plugins.module_utils._libraries import need
 from ansible_collections.nec.expether.plugins.module_utils._masking import CUT
 
-MISSING: ImportError | None = None
+MISSING: Exception | None = None
 try:
     import requests
     import urllib3
@@ -26,7 +26,7 @@ try:
     from urllib3.connection import HTTPConnection, HTTPSConnection
     from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
     from urllib3.exceptions import InsecureRequestWarning
-except ImportError as missing:
+except Exception as missing:  # pylint: disable=broad-exception-caught
     MISSING = missing
     HTTPAdapter = Session = object  # type: ignore[assignment, misc]
 

@@ -60,6 +60,7 @@ CORES = (
     Core("2.19.14", ("3.11", "3.12", "3.13"), "24.2"),
     Core("2.20.10", ("3.12", "3.13", "3.14"), "25.2"),
     Core("2.21.5", ("3.13", "3.12", "3.14"), "25.2"),
+    Core("2.22.0rc1", ("3.13", "3.14"), "25.2"),  # a release candidate: not supported yet, but nothing may fail with it
 )
 # Not supported on the controller; it lends its collection loader to the unit tests on the oldest Python of managed hosts.
 OLDEST_PYTHON = Core("2.15.13", ("3.9",), "", "python39.txt", ("python39.txt",))

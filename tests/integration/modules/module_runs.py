@@ -427,8 +427,8 @@ def is_sentence(failed: Result) -> bool:
     if "failure" not in failed.data:
         return bool(re.search(OPTION_REFUSED, failed.msg))
     kind, message = failed["failure"]["kind"], failed["failure"]["message"]
-    if kind == "missing_library":
-        return failed.msg.startswith("Failed to import the required Python library")
+    if failed.msg.startswith("Failed to import the required Python library"):
+        return kind == "missing_library"
     return bool(message in failed.msg and re.fullmatch(r"\S[^\n]*[.?]", failed.msg)) and "Traceback" not in failed.msg
 
 
