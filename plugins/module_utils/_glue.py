@@ -44,6 +44,8 @@ class _Module(AnsibleModule):  # type: ignore[misc]
     It relies on nothing in Ansible that masks: what is registered there from 2.22 on is sent to the controller.
     """
 
+    params: dict[str, t.Any]
+
     def hide(self, password: t.Any, username: str | None = None) -> None:
         """Have a password masked wherever it may turn up, and what HTTP makes of it."""
         if password not in (None, ""):
@@ -184,7 +186,7 @@ def run_module(spec: ArgSpec, run: t.Callable[[Context], Result], changes: bool 
         failure = {"msg": _missing(error), "exception": _traceback(error.error or error), "failure": error.as_failure()}
     except ExpetherError as error:
         failure = _failure(error, changes)
-    except Exception as error:  # pylint: disable=broad-exception-caught
+    except Exception as error:  # noqa: BLE001  # pylint: disable=broad-exception-caught
         failure = {"msg": FAULT.format(error=f"{type(error).__name__}: {error}"), "exception": _traceback(error)}
     finally:
         context.close()

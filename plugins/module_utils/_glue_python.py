@@ -22,7 +22,7 @@ def refuse_old_python() -> None:
     if sys.version_info >= OLDEST:
         return
     message = (
-        "nec.expether needs Python {0}.{1} or later on the host where it runs; {2} is Python {3}.{4}.{5}. Set"
+        "nec.expether needs Python {}.{} or later on the host where it runs; {} is Python {}.{}.{}. Set"
         " ansible_python_interpreter to a newer one."
     ).format(*OLDEST, sys.executable, *sys.version_info[:3])
     failure = {"kind": "missing_library", "code": None, "http_status": None, "message": message, "url": None}
@@ -30,8 +30,8 @@ def refuse_old_python() -> None:
     class TooOld(AnsibleModule):  # type: ignore[misc]
         """Fails in any case: it has no options, so that Ansible refuses all that are given."""
 
-        def fail_json(self, msg, **dummy):  # type: ignore[no-untyped-def]
-            self.params = {}  # not known to be without passwords
+        def fail_json(self, msg: str, **dummy: object) -> None:
+            self.params: dict[str, object] = {}  # not known to be without passwords
             super().fail_json(message, failure=failure)
 
     TooOld(argument_spec={}, supports_check_mode=True).fail_json(message)

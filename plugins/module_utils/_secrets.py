@@ -16,7 +16,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry import Regi
 MISSING: Exception | None = None
 try:
     from cryptography.fernet import Fernet, InvalidToken
-except Exception as missing:  # pylint: disable=broad-exception-caught
+except Exception as missing:  # noqa: BLE001  # pylint: disable=broad-exception-caught
     MISSING = missing
 
 

@@ -19,7 +19,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry import TIME
 MISSING: Exception | None = None
 try:
     from prometheus_client import CollectorRegistry, Gauge, generate_latest
-except Exception as missing:  # pylint: disable=broad-exception-caught
+except Exception as missing:  # noqa: BLE001  # pylint: disable=broad-exception-caught
     MISSING = missing
 
 NAME = "expether.prom"

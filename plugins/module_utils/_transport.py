@@ -26,7 +26,7 @@ try:
     from urllib3.connection import HTTPConnection, HTTPSConnection
     from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
     from urllib3.exceptions import InsecureRequestWarning
-except Exception as missing:  # pylint: disable=broad-exception-caught
+except Exception as missing:  # noqa: BLE001  # pylint: disable=broad-exception-caught
     MISSING = missing
     HTTPAdapter = Session = object  # type: ignore[assignment, misc]
 

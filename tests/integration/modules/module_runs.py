@@ -424,6 +424,8 @@ def twelve_cases(ansible: Ansible, *steps: tuple[str, Task], prepared: t.Sequenc
 
 def is_sentence(failed: Result) -> bool:
     """Whether a failed task has a reason for people and one for machines, or was refused for its options by Ansible."""
+    if "results" in failed.data:  # a loop: the reasons are those of its items
+        return failed.msg == "One or more items failed"
     if "failure" not in failed.data:
         return bool(re.search(OPTION_REFUSED, failed.msg))
     kind, message = failed["failure"]["kind"], failed["failure"]["message"]
