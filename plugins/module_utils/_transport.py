@@ -11,8 +11,8 @@ import socket
 import threading
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._errors import MissingLibrary
 from ansible_collections.nec.expether.plugins.module_utils._interruption import end_on_signal, forget_ending
+from ansible_collections.nec.expether.plugins.module_utils._libraries import need
 from ansible_collections.nec.expether.plugins.module_utils._masking import forms_of, mask
 from ansible_collections.nec.expether.plugins.module_utils._texts import printable
 from ansible_collections.nec.expether.plugins.module_utils._transport_errors import (
@@ -31,7 +31,7 @@ from ansible_collections.nec.expether.plugins.module_utils._transport_errors imp
     parse,
 )
 
-MISSING: ImportError | None = None
+MISSING: Exception | None = None
 try:
     import requests
     import urllib3
@@ -41,7 +41,7 @@ try:
     from urllib3.connection import HTTPConnection, HTTPSConnection
     from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
     from urllib3.exceptions import InsecureRequestWarning
-except ImportError as missing:
+except Exception as missing:  # noqa: BLE001  # pylint: disable=broad-exception-caught
     MISSING = missing
     HTTPAdapter = Session = object  # type: ignore[assignment, misc]
 
@@ -148,7 +148,7 @@ class Transport:
     :param verify: whether certificates are verified, or the CA file or folder to do it with
     :param cert: the client certificate's file, or it and its key's
     :param timeout: seconds for a connection, and for a whole answer
-    :raises MissingLibrary: requests is not installed
+    :raises MissingLibrary: requests is not installed, or too old
     """
 
     def __init__(
@@ -160,8 +160,7 @@ class Transport:
         cert: str | tuple[str, str] | None,
         timeout: float,
     ) -> None:
-        if MISSING is not None:
-            raise MissingLibrary("requests", MISSING)
+        need("requests", MISSING)
         self.url = url
         self._username = username
         self._secrets = forms_of(password, username) if password else set()
