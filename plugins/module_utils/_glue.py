@@ -19,10 +19,18 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible.module_utils.common.parameters import remove_values
 from ansible_collections.nec.expether.plugins.module_utils._argspec import ArgSpec
 from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, InvalidInput, MissingLibrary
+from ansible_collections.nec.expether.plugins.module_utils._glue_options import (
+    Options,
+    check_types,
+    connection_options,
+    in_one_form,
+    without_nulls,
+)
 from ansible_collections.nec.expether.plugins.module_utils._names import has_half_characters
 from ansible_collections.nec.expether.plugins.module_utils._registry import (
     ENV_KEY_FILE,
     ENV_REGISTRY,
+    Body,
     Registry,
     key_path,
     open_registry,
@@ -35,7 +43,16 @@ Result = dict[str, t.Any]
 
 
 class _Module(AnsibleModule):  # type: ignore[misc]
-    """Shows no password that somebody wrote into a URL, also where Ansible itself refuses the options."""
+    """Shows no password that somebody wrote into a URL, also where Ansible itself refuses the options.
+
+    :ivar given: the parameters before Ansible has converted them
+    """
+
+    def _load_params(self) -> None:
+        """Have Ansible read the parameters."""
+        super()._load_params()
+        self.given: dict[str, t.Any] = dict(self.params)
+        self.params = without_nulls(self.argument_spec, self.params)
 
     def hide_url(self) -> None:
         """Have the part of a URL masked in which a password may be; such a URL is refused wherever it is used."""
@@ -45,12 +62,11 @@ class _Module(AnsibleModule):  # type: ignore[misc]
                 self.no_log_values.update(part for part in (before, before.rpartition(":")[2]) if part)
 
     def _log_invocation(self) -> None:
-        """Have Ansible log the options, if they are what it can log."""
+        """Have Ansible log the options, if they are what it can log: others are refused in a moment."""
         try:
-            for name, value in self.params.items():
-                _check_text(value, f"Option {name}")
-        except InvalidInput as error:
-            self.fail_json(**_failure(error, changes=False))
+            _check_texts(self.params)
+        except InvalidInput:
+            return
         super()._log_invocation()
 
     def fail_json(self, msg: str, **kwargs: t.Any) -> None:
@@ -63,6 +79,7 @@ class Context:
     """What one run of a module has at hand.
 
     :ivar params: the module's parameters
+    :ivar connection: what they say of how to reach an EEM, checked
     :ivar check_mode: whether nothing may be changed
     """
 
@@ -71,7 +88,20 @@ class Context:
         module.hide_url()
         self._registry: Registry | None = None
         self.params: dict[str, t.Any] = module.params
+        self.connection: Body = {}
         self.check_mode: bool = module.check_mode
+
+    def check_options(self, options: Options, stored: bool) -> None:
+        """Check all that the task says, and have it in one form, before anything else happens.
+
+        :param options: the module's options
+        :param stored: whether the registry may hold what the task does not say of a connection
+        :raises ExpetherError: an option cannot be meant
+        """
+        _check_texts(self.params)
+        check_types(options, self._module.given)
+        self.params = in_one_form(options, self.params, self._module.given)
+        self.connection = connection_options(self, stored)
 
     def warn(self, sentences: t.Iterable[str]) -> None:
         """Warn the user, of each thing once."""
@@ -125,10 +155,13 @@ class Context:
             self._registry.close()
 
 
-def run_module(spec: ArgSpec, run: t.Callable[[Context], Result], changes: bool = True) -> None:
+def run_module(
+    spec: ArgSpec, run: t.Callable[[Context], Result], changes: bool = True, stored: bool = False
+) -> None:
     """Run a module from its parameters to its result.
 
     :param changes: whether the module changes anything: it has diffs then, and its errors say what was changed
+    :param stored: whether the registry may hold what the task leaves out of a connection that its options describe
     """
     # A module is a short process: looking again and again for cycles in thousands of records costs more than it frees.
     gc.disable()
@@ -136,13 +169,13 @@ def run_module(spec: ArgSpec, run: t.Callable[[Context], Result], changes: bool 
         argument_spec=spec.options,
         mutually_exclusive=spec.mutually_exclusive,
         required_if=spec.required_if,
-        required_by=dict(spec.required_by),
         required_one_of=spec.required_one_of,
         supports_check_mode=True,
     )
     context = Context(module)
     result: Result = {}
     try:
+        context.check_options(spec.options, stored)
         result = run(context)
         if not module._diff:  # pylint: disable=protected-access
             result.pop("diff", None)
@@ -157,6 +190,15 @@ def run_module(spec: ArgSpec, run: t.Callable[[Context], Result], changes: bool 
     finally:
         context.close()
     module.exit_json(**result)
+
+
+def _check_texts(params: t.Mapping[str, t.Any]) -> None:
+    """Refuse parameters that neither files nor HTTP can hold.
+
+    :raises InvalidInput: as C(_check_text)
+    """
+    for name, value in params.items():
+        _check_text(value, f"Option {name}")
 
 
 def _check_text(value: t.Any, what: str) -> None:

@@ -20,7 +20,7 @@ from ansible_collections.nec.expether.plugins.module_utils._errors import (
 )
 from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
-from ansible_collections.nec.expether.plugins.module_utils._glue_eem import check_connection, connection, remembered
+from ansible_collections.nec.expether.plugins.module_utils._glue_eem import connection, remembered
 from ansible_collections.nec.expether.plugins.module_utils._pci_names import PciNames
 from ansible_collections.nec.expether.plugins.module_utils._registry import (
     Body,
@@ -98,12 +98,12 @@ def run(context: Context) -> Result:
         raise InvalidInput(f"forks must be from 1 to {MAX_FORKS}, not {params['forks']}.")
     if not 0 <= params["retention"] <= MAX_RETENTION:
         raise InvalidInput(f"retention must be from 0 to {MAX_RETENTION:g} days, not {params['retention']:g}.")
-    check_connection(context)  # what cannot be meant is no failure of the EEMs
     textfile = _textfile(params["textfile_dir"])
     registry = context.registry
     podms = _wanted(registry, params["podms"])
     if not podms:
-        context.warn([f"No pod manager is registered in {registry.path}."])
+        nothing = f"No pod manager is registered in {registry.path}."
+        context.warn([nothing if params["podms"] is None else "`podms` is an empty list: no pod manager was synchronised."])
     sync = _Sync(context, _read(registry, podms))
     answers = [answer for _podm, answer in side_by_side(podms, sync.one, params["forks"])]
     rows = [answer for answer in answers if not isinstance(answer, ExpetherError)]

@@ -307,7 +307,7 @@ SPEC = UNUSED_EEM.merged(
 
 def main() -> None:
     """Run the module."""
-    run_module(SPEC, run)
+    run_module(SPEC, run, stored=True)
 
 
 if __name__ == "__main__":
