@@ -265,8 +265,8 @@ def test_options_of_how_to_reach_an_eem_hold_for_all(
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        ({"timeout": 0}, "timeout must be more than 0"),
-        ({"retries": -1}, "retries must be from 0 to 100"),
+        ({"timeout": 0}, "`timeout` must be more than 0"),
+        ({"retries": -1}, "`retries` must be from 0 to 100"),
         ({"ca_path": "/nonexistent"}, "ca_path: /nonexistent is not there"),
     ],
 )
