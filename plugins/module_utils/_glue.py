@@ -48,10 +48,12 @@ class _Module(AnsibleModule):  # type: ignore[misc]
     :ivar given: the parameters before Ansible has converted them
     """
 
+    params: dict[str, t.Any]
+
     def _load_params(self) -> None:
         """Have Ansible read the parameters."""
         super()._load_params()
-        self.given: dict[str, t.Any] = dict(self.params)
+        self.given = dict(self.params)
         self.params = without_nulls(self.argument_spec, self.params)
 
     def hide_url(self) -> None:
