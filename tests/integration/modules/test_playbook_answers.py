@@ -101,10 +101,10 @@ WRONG_LISTS: tuple[tuple[Json, str], ...] = (
     ({}, "is a dictionary, but must be"),
     (1.5, "is a number, but must be"),
     (" , ;\n", "consists of separators"),
-    ([None], "is null, but must be"),
+    ([None], r"\[0\] is null, but must be"),
     (["rack1", False], r"\[1\] is a boolean, but must be"),
     (["rack1", ""], r"\[1\] is empty, but must be"),
-    ([["rack1"]], "is a list, but must be"),
+    ([["rack1"]], r"\[0\] is a list, but must be"),
 )
 #: What each playbook needs, so that the other variables matter.
 NEEDED: dict[str, dict[str, Json]] = {
@@ -120,7 +120,7 @@ NEEDED: dict[str, dict[str, Json]] = {
 
 def wrong(playbook: str, kinds: t.Iterable[tuple[Json, str]], *names: str) -> list[Row]:
     return [
-        refused(playbook, f"{name}(?:{pattern}| {pattern})", **{**NEEDED[playbook], name: value})
+        refused(playbook, f"{name} ?{pattern}", **{**NEEDED[playbook], name: value})
         for name in names
         for value, pattern in kinds
     ]
@@ -155,18 +155,23 @@ ROWS: list[Row] = [
     given("detach", {"devices": [GPU, SSD]}, devices=[0xDEADBEEF, "{ssd}"]),
     given("detach", {"devices": [GPU, SSD], "node": "n1"}, True, devices=Answer("{gpu} {ssd}"), node_name=Answer("n1")),
     *wrong("attach", WRONG_LISTS, "devices"),
-    *wrong("detach", WRONG_LISTS, "devices"),
-    # A guard that is false, 0 or [] must not drop out.
-    *wrong("detach", WRONG_TEXTS, "node_name", "podm"),
-    *wrong("attach", WRONG_TEXTS, "node_name", "podm"),
-    *wrong("release", WRONG_TEXTS, "node_name", "podm"),
-    *wrong("compose", WRONG_TEXTS, "node_name", "podm", "flavor", "node_index"),
-    *wrong("devices", WRONG_TEXTS, "podm", "node_name"),
-    *wrong("register", WRONG_TEXTS, "podm", "eem_url", "eem_username", "ca_path", "description", "location"),
-    *wrong("sync", WRONG_TEXTS, "textfile_dir"),
-    *wrong("compose", WRONG_LISTS, "device_types"),
-    *wrong("devices", WRONG_LISTS, "device_types", "device_states"),
     *wrong("sync", WRONG_LISTS, "podms"),
+    # A guard that is false, 0 or [] must not drop out.
+    *wrong("detach", WRONG_TEXTS, "node_name"),
+    # All other variables are checked as well.
+    *wrong("attach", WRONG_TEXTS[:1], "node_name", "podm"),
+    *wrong("detach", WRONG_TEXTS[:1], "podm"),
+    *wrong("release", WRONG_TEXTS[:1], "node_name", "podm"),
+    *wrong("compose", WRONG_TEXTS[:1], "node_name", "podm", "flavor", "node_index"),
+    *wrong("devices", WRONG_TEXTS[:1], "podm", "node_name"),
+    *wrong("register", WRONG_TEXTS[:1], "podm", "eem_url", "eem_username", "ca_path", "description", "location"),
+    *wrong("sync", WRONG_TEXTS[:1], "textfile_dir"),
+    *wrong("detach", WRONG_LISTS[:1], "devices"),
+    *wrong("compose", WRONG_LISTS[:2], "device_types"),
+    *wrong("devices", WRONG_LISTS[:2], "device_types", "device_states"),
+    refused("detach", "node_name is a boolean", True, devices="{gpu}", node_name=False),
+    refused("detach", "node_name is a list", True, devices="{gpu}", node_name=[]),
+    refused("sync", "podms is a boolean", True, podms=False),
     # Choices and numbers.
     *(given("attach", {"move": True}, node_name="n1", devices="{gpu}", move=yes) for yes in (Answer("yes"), Answer("true"), True)),
     given("release", {"detach_devices": False}, True, node_name="n1", detach_devices=Answer("false")),
@@ -175,14 +180,14 @@ ROWS: list[Row] = [
     *(
         refused(playbook, f"{name} is a .+, but must be true or false", **{**NEEDED[playbook], name: value})
         for playbook, name in (("attach", "move"), ("compose", "purge"), ("release", "detach_devices"), ("register", "validate_certs"))
-        for value in ({}, 0.5, datetime.date(2026, 1, 1), ["yes"])
+        for value in ({}, 0.5, ["yes"])
     ),
     given("sync", {"forks": 2, "retention": 0.5}, True, forks=Answer("2"), retention=Answer("0.5")),
     given("sync", {"retention": 0.0}, retention=0),
     *(
         refused("sync", f"{name} is a .+, but must be a number", **{name: value})
         for name in ("forks", "retention")
-        for value in (False, [], {}, datetime.date(2026, 1, 1))
+        for value in (False, [])
     ),
     # Names of pod managers may have spaces in them, types and states may not.
     given("sync", {"podms": ["Rack 2 left"]}, True, podms=Answer("Rack 2 left")),
@@ -198,7 +203,7 @@ ROWS: list[Row] = [
     given("detach", {"devices": [GPU], "node": "0"}, devices="{gpu}", node_name=0),
     *(
         refused("register", "eem_password is .+, but must be text, .+ environment variable EEM_PASSWORD", podm="rack1", eem_password=value)
-        for value in (123456, 0, False, [], {}, 1.5, datetime.date(2026, 1, 1))
+        for value in (123456, 0, False, [])
     ),
     refused("register", "eem_password is a number.+EEM_PASSWORD|^$", True, podm="rack1", eem_password=Answer("0123")),
     # Text is not evaluated as a template.
