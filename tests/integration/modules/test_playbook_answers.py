@@ -38,7 +38,7 @@ class Dumper(yaml.SafeDumper):
 
 Dumper.add_representer(Answer, lambda dumper, text: dumper.represent_scalar("!unsafe", str(text), style="'"))
 
-#: All that a survey can ask for, as text that is empty: a question that was skipped.
+#: What a survey can ask for, and what need not be answered.
 QUESTIONS = {
     "register": "eem_url eem_username eem_password validate_certs ca_path description location",
     "compose": "podm flavor device_types node_index purge",
@@ -48,8 +48,7 @@ QUESTIONS = {
     "devices": "podm device_types device_states node_name",
     "sync": "podms forks retention textfile_dir",
 }
-CHECK = "Check what was asked"
-GPU, SSD, NIC = range(3)  # of the simulator's devices
+GPU, SSD = range(2)  # of the simulator's devices
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,10 +75,13 @@ def given(playbook: str, options: t.Mapping[str, Json], smoke: bool = False, **a
 
 
 def skipped(playbook: str, options: t.Mapping[str, Json], **answers: Json) -> list[Row]:
-    """Each question that is not answered here is skipped: as AWX skips it, as null, and as plain text."""
-    kinds = ((Answer(""), True), (None, False), ("", False))
+    """Each question that is not answered here is skipped: as AWX skips it, or in turn as null and as plain text."""
     names = QUESTIONS[playbook].split()
-    return [Row(playbook, {**dict.fromkeys(names, empty), **answers}, options=options, smoke=smoke) for empty, smoke in kinds]
+    mixed = {name: (None, "")[place % 2] for place, name in enumerate(names)}
+    return [
+        Row(playbook, {**dict.fromkeys(names, Answer("")), **answers}, options=options, smoke=True),
+        Row(playbook, {**mixed, **answers}, options=options),
+    ]
 
 
 BOOLEAN, DATE, FRACTION = "is a boolean, but must be text", "is a date, but must be text", "is a number, but must be text"
@@ -176,6 +178,7 @@ ROWS: list[Row] = [
     *(given("attach", {"move": True}, node_name="n1", devices="{gpu}", move=yes) for yes in (Answer("yes"), Answer("true"), True)),
     given("release", {"detach_devices": False}, True, node_name="n1", detach_devices=Answer("false")),
     given("compose", {"purge": True}, node_name="n2", device_types="SSD", purge=Answer("on")),
+    given("register", {"username": "operator"}, podm="rack1", eem_username=Answer("operator")),
     given("register", {"validate_certs": False}, podm="rack1", validate_certs=Answer("no")),
     *(
         refused(playbook, f"{name} is a .+, but must be true or false", **{**NEEDED[playbook], name: value})
@@ -291,3 +294,61 @@ def test_an_answer_is_understood_or_refused_before_a_module_is_called(
     assert wrong_rows == {}, done.stdout[-3000:] + done.stderr
     assert [each for each in eem.log() if each["method"] != "GET"] == []
     assert not re.search(r"Traceback|DEPRECATION", done.stdout + done.stderr)
+
+
+@pytest.mark.smoke
+def test_a_job_with_skipped_questions_does_what_was_asked(ansible: Ansible, eem: Simulator, eeios: list[str]) -> None:
+    names = [name for questions in QUESTIONS.values() for name in questions.split()]
+    asked = {"podm": "rack1", "node_name": "n1", "device_types": "SSD", "devices": eeios[GPU]}
+    answers = written(
+        ansible.folder / "answers.yml",
+        {name: Answer(text) for name, text in {**dict.fromkeys([*names, "expether_hosts"], ""), **asked}.items()},
+    )
+    playbooks = ("register", "compose", "attach", "detach", "sync", "devices", "release")
+    wrapper = written(ansible.folder / "wrapper.yml", [{"import_playbook": f"nec.expether.{name}"} for name in playbooks])
+    ansible.environment.update(EEM_URL=eem.url, EEM_USERNAME=eem.username, EEM_PASSWORD=eem.password)
+    done, records = play(ansible, "--inventory=/dev/null", f"--extra-vars=@{answers}", str(wrapper))
+    assert done.returncode == 0, done.stdout + done.stderr
+    called = [record for record in records if "registry" in record["result"].get("invocation", {}).get("module_args", {})]
+    assert [record["result"]["changed"] for record in called] == [True, True, True, True, False, False, True]
+    composed, attached, detached = ([device["device_id"] for device in each["result"].get("devices") or each["result"]["node"]["devices"]]
+                                    for each in called[1:4])
+    assert (composed, attached, detached) == ([eeios[SSD]], [eeios[GPU]], [eeios[GPU]])
+
+
+def test_what_a_play_says_has_no_gap_without_a_pod_manager(ansible: Ansible, eem: Simulator) -> None:
+    playbooks = [{"import_playbook": f"nec.expether.{name}"} for name in ("compose", "release")]
+    wrapper = written(ansible.folder / "wrapper.yml", playbooks)
+    ansible.environment.update(EEM_URL=eem.url, EEM_USERNAME=eem.username, EEM_PASSWORD=eem.password)
+    arguments = ("--inventory=/dev/null", "-e", "node_name=n1", "-e", "device_types=SSD")
+    done, records = play(ansible, *arguments, str(wrapper))
+    assert done.returncode == 0, done.stdout + done.stderr
+    composed, released = (record["result"]["msg"][0] for record in records if isinstance(record["result"].get("msg"), list))
+    assert re.fullmatch(r"Node n1 on system 0x\w{12}, group id \d+: changed", composed)
+    assert re.fullmatch(r"Node n1 on system 0x\w{12}: released", released)
+
+
+def test_a_host_that_the_inventory_chooses_in_vain_is_said(ansible: Ansible, known: Task) -> None:
+    ansible.play(known)
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    inventory = written(
+        ansible.folder / "hosts.yml",
+        {"all": {"vars": {**local, "expether_hosts": "registry-host"}, "hosts": {"registry-host": {"podms": "rack1"}}}},
+    )
+    done, records = play(ansible, f"--inventory={inventory}", "nec.expether.sync")
+    assert done.returncode != 0 and len(records) == 1
+    assert re.fullmatch(r"expether_hosts in the inventory has no effect, .+ -e expether_hosts=registry-host\.", records[0]["result"]["msg"])
+    done, records = play(ansible, f"--inventory={inventory}", "-e", "expether_hosts=registry-host", "nec.expether.sync")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [podm["name"] for podm in records[1]["result"]["podms"]] == ["rack1"], "as the host's variable says"
+    for nothing in ("false", "[]"):
+        done, records = play(ansible, f"--inventory={inventory}", "-e", f'{{"expether_hosts": {nothing}}}', "nec.expether.sync")
+        assert done.returncode != 0 and len(records) == 1
+        assert records[0]["result"]["msg"].startswith("expether_hosts is a")
+
+
+def test_the_demo_refuses_what_it_cannot_mean(ansible: Ansible) -> None:
+    done, records = play(ansible, "--inventory=/dev/null", "-e", '{"demo_url_1": "", "demo_url_2": false, "demo_registry": 0.5}', "nec.expether.demo")
+    assert done.returncode != 0 and len(records) == 1
+    message = records[0]["result"]["msg"]
+    assert [name for name in ("Set demo_url_1 to", "demo_url_2 is a boolean", "demo_registry is a number") if name not in message] == []
