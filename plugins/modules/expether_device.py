@@ -354,9 +354,9 @@ failure:
       returned: always
 """
 
-from ansible_collections.nec.expether.plugins.module_utils._argspec import CARD, EEM, ArgSpec
-from ansible_collections.nec.expether.plugins.module_utils._glue import run_module
-from ansible_collections.nec.expether.plugins.module_utils._run_device import run
+from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import CARD, EEM, ArgSpec
+from ansible_collections.nec.expether.plugins.module_utils._ansible.context import run_module
+from ansible_collections.nec.expether.plugins.module_utils._modules.device import run
 
 SPEC = EEM.merged(
     CARD,

@@ -351,10 +351,10 @@ failure:
       returned: always
 """
 
-from ansible_collections.nec.expether.plugins.module_utils._argspec import EEM, ArgSpec
-from ansible_collections.nec.expether.plugins.module_utils._glue import run_module
-from ansible_collections.nec.expether.plugins.module_utils._records import TYPE_NAMES
-from ansible_collections.nec.expether.plugins.module_utils._run_info import run_devices
+from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import EEM, ArgSpec
+from ansible_collections.nec.expether.plugins.module_utils._ansible.context import run_module
+from ansible_collections.nec.expether.plugins.module_utils._model.cards import TYPE_NAMES
+from ansible_collections.nec.expether.plugins.module_utils._modules.info import run_devices
 
 SPEC = EEM.merged(
     ArgSpec(

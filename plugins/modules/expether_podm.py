@@ -288,9 +288,9 @@ failure:
         '0x8cdf9d512932': not answering
 """
 
-from ansible_collections.nec.expether.plugins.module_utils._argspec import UNUSED_EEM, ArgSpec
-from ansible_collections.nec.expether.plugins.module_utils._glue import run_module
-from ansible_collections.nec.expether.plugins.module_utils._run_podm import run
+from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import UNUSED_EEM, ArgSpec
+from ansible_collections.nec.expether.plugins.module_utils._ansible.context import run_module
+from ansible_collections.nec.expether.plugins.module_utils._modules.podm import run
 
 SPEC = UNUSED_EEM.merged(
     ArgSpec(

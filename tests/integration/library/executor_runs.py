@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ansible_collections.nec.expether.plugins.module_utils._client import Client
-from ansible_collections.nec.expether.plugins.module_utils._executor import Executor, Outcome
-from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft
-from ansible_collections.nec.expether.plugins.module_utils._names import node_uuid, unregistered_podm_uuid
-from ansible_collections.nec.expether.plugins.module_utils._plan import Node, World
-from ansible_collections.nec.expether.plugins.module_utils._planner import (
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
+from ansible_collections.nec.expether.plugins.module_utils._execution.executor import Executor, Outcome
+from ansible_collections.nec.expether.plugins.module_utils._execution.nodes import Draft
+from ansible_collections.nec.expether.plugins.module_utils._model.names import node_uuid, unregistered_podm_uuid
+from ansible_collections.nec.expether.plugins.module_utils._model.properties import parse_properties
+from ansible_collections.nec.expether.plugins.module_utils._planning.attachments import (
     plan_attach,
     plan_compose,
     plan_detach,
     plan_release,
 )
-from ansible_collections.nec.expether.plugins.module_utils._planner_choice import choose_system
-from ansible_collections.nec.expether.plugins.module_utils._registry import Registry
-from ansible_collections.nec.expether.plugins.module_utils._wish import parse_properties
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import Node, World
+from ansible_collections.nec.expether.plugins.module_utils._planning.selection import choose_system
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Registry
 from eemsim.client import Simulator
 
 PODM = unregistered_podm_uuid("http://test/eem")

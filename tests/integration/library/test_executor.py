@@ -10,21 +10,21 @@ import typing as t
 from collections.abc import Callable
 
 import pytest
-from ansible_collections.nec.expether.plugins.module_utils._client import Client
-from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, Refused
-from ansible_collections.nec.expether.plugins.module_utils._executor import Executor, Failed, Outcome
-from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft
-from ansible_collections.nec.expether.plugins.module_utils._plan import Node, World
-from ansible_collections.nec.expether.plugins.module_utils._planner import (
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
+from ansible_collections.nec.expether.plugins.module_utils._execution.executor import Executor, Failed, Outcome
+from ansible_collections.nec.expether.plugins.module_utils._execution.nodes import Draft
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, Refused
+from ansible_collections.nec.expether.plugins.module_utils._model.properties import parse_properties
+from ansible_collections.nec.expether.plugins.module_utils._planning.attachments import (
     plan_compose,
 )
-from ansible_collections.nec.expether.plugins.module_utils._registry import (
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import Node, World
+from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
     Change,
     RegistryError,
     open_registry,
 )
-from ansible_collections.nec.expether.plugins.module_utils._registry_sqlite import SqliteRegistry
-from ansible_collections.nec.expether.plugins.module_utils._wish import parse_properties
 from eemsim.client import Simulator
 from executor_runs import PODM, MakeClient, attach, compose, detach, groups_of, held_in, nodes_in, release, run
 
@@ -485,7 +485,7 @@ def test_a_change_that_eem_may_still_carry_out_is_not_called_nothing(
 def test_a_run_whose_claims_another_has_taken_over_undoes_nothing_and_forgets_nothing(
     eem: Simulator, client: Client, registry: SqliteRegistry, system: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ansible_collections.nec.expether.plugins.module_utils._claims import Claims
+    from ansible_collections.nec.expether.plugins.module_utils._execution.claims import Claims
 
     calls = []
     monkeypatch.setattr(Claims, "renew", lambda self: calls.append(1) or len(calls) < 2)

@@ -11,20 +11,20 @@ import typing as t
 from collections.abc import Callable
 
 import pytest
-from ansible_collections.nec.expether.plugins.module_utils._claims import Claims
-from ansible_collections.nec.expether.plugins.module_utils._client import Client
-from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, Refused
-from ansible_collections.nec.expether.plugins.module_utils._executor import Executor, Failed
-from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft
-from ansible_collections.nec.expether.plugins.module_utils._plan import Action, World
-from ansible_collections.nec.expether.plugins.module_utils._planner_card import (
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
+from ansible_collections.nec.expether.plugins.module_utils._execution.claims import Claims
+from ansible_collections.nec.expether.plugins.module_utils._execution.executor import Executor, Failed
+from ansible_collections.nec.expether.plugins.module_utils._execution.nodes import Draft
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, Refused
+from ansible_collections.nec.expether.plugins.module_utils._planning.card_requests import (
     listed_card,
     plan_action,
     plan_forget_card,
     plan_led,
 )
-from ansible_collections.nec.expether.plugins.module_utils._registry import RegistryError, open_registry
-from ansible_collections.nec.expether.plugins.module_utils._registry_sqlite import SqliteRegistry
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import Action, World
+from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import RegistryError, open_registry
 from eemsim.client import Simulator
 from executor_runs import PODM, MakeClient, attach, held_in, run
 

@@ -9,10 +9,10 @@ import typing as t
 from collections.abc import Callable
 
 import pytest
-from ansible_collections.nec.expether.plugins.module_utils._executor import Failed
-from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft
-from ansible_collections.nec.expether.plugins.module_utils._plan import World
-from ansible_collections.nec.expether.plugins.module_utils._planner_card import listed_card, plan_action
+from ansible_collections.nec.expether.plugins.module_utils._execution.executor import Failed
+from ansible_collections.nec.expether.plugins.module_utils._execution.nodes import Draft
+from ansible_collections.nec.expether.plugins.module_utils._planning.card_requests import listed_card, plan_action
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import World
 from eemsim.client import Simulator
 from executor_runs import MakeClient, attach, detach, run
 from test_executor_card import ask, forget, led

@@ -13,17 +13,17 @@ import typing as t
 import uuid
 
 import pytest
-from ansible_collections.nec.expether.plugins.module_utils._claims import WHOLE, Claims
-from ansible_collections.nec.expether.plugins.module_utils._client import Client, Settings
-from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, Refused
-from ansible_collections.nec.expether.plugins.module_utils._executor import Executor, Failed
-from ansible_collections.nec.expether.plugins.module_utils._executor_forget import Forgetting, forget
-from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft
-from ansible_collections.nec.expether.plugins.module_utils._names import device_uuid
-from ansible_collections.nec.expether.plugins.module_utils._plan import World
-from ansible_collections.nec.expether.plugins.module_utils._registry import NEVER, Change, Registry
-from ansible_collections.nec.expether.plugins.module_utils._registry_shapes import SHAPES
-from ansible_collections.nec.expether.plugins.module_utils._registry_sqlite import SqliteRegistry
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Settings
+from ansible_collections.nec.expether.plugins.module_utils._execution.claims import WHOLE, Claims
+from ansible_collections.nec.expether.plugins.module_utils._execution.executor import Executor, Failed
+from ansible_collections.nec.expether.plugins.module_utils._execution.forget import Forgetting, forget
+from ansible_collections.nec.expether.plugins.module_utils._execution.nodes import Draft
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, Refused
+from ansible_collections.nec.expether.plugins.module_utils._model.names import device_uuid
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import World
+from ansible_collections.nec.expether.plugins.module_utils._registry.schema import SHAPES
+from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER, Change, Registry
 from eemsim.client import Simulator
 from executor_runs import (
     PODM,

@@ -16,8 +16,10 @@ import threading
 from pathlib import Path
 
 import pytest
-from ansible_collections.nec.expether.plugins.module_utils import _registry
-from ansible_collections.nec.expether.plugins.module_utils._registry import (
+from ansible_collections.nec.expether.plugins.module_utils._registry import store as _registry
+from ansible_collections.nec.expether.plugins.module_utils._registry.secrets import Secrets
+from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
     NEVER,
     Change,
     RegistryConflict,
@@ -27,8 +29,6 @@ from ansible_collections.nec.expether.plugins.module_utils._registry import (
     open_registry,
     sqlite_path,
 )
-from ansible_collections.nec.expether.plugins.module_utils._registry_sqlite import SqliteRegistry
-from ansible_collections.nec.expether.plugins.module_utils._secrets import Secrets
 
 
 def _mode(path: str | Path) -> int:

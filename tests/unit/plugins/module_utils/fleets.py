@@ -12,18 +12,18 @@ from __future__ import annotations
 import random
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
-from ansible_collections.nec.expether.plugins.module_utils._names import node_uuid, podm_uuid
-from ansible_collections.nec.expether.plugins.module_utils._plan import Node, Step, World
-from ansible_collections.nec.expether.plugins.module_utils._planner import (
+from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
+from ansible_collections.nec.expether.plugins.module_utils._model.names import node_uuid, podm_uuid
+from ansible_collections.nec.expether.plugins.module_utils._model.properties import parse_properties
+from ansible_collections.nec.expether.plugins.module_utils._planning.attachments import (
     plan_attach,
     plan_compose,
     plan_detach,
     plan_manage,
     plan_release,
 )
-from ansible_collections.nec.expether.plugins.module_utils._planner_choice import choose_system
-from ansible_collections.nec.expether.plugins.module_utils._wish import parse_properties
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import Node, Step, World
+from ansible_collections.nec.expether.plugins.module_utils._planning.selection import choose_system
 from hypothesis import strategies as st
 
 Record = dict[str, t.Any]
