@@ -38,6 +38,8 @@ MAY_IMPORT = {
 # What only one package may import.
 ONLY = {"requests": "_eem", "urllib3": "_eem", "ansible": "_ansible", "sqlite3": "_registry", "cryptography": "_registry"}
 PURE = ("_model", "_planning")
+#: What asks the installation, for packages that may import nothing else of each other.
+NOT_PURE = ("_model/libraries.py",)
 # What a pure package must not import: anything that could make two calls with the same arguments differ.
 IMPURE = {
     *("ansible", "asyncio", "concurrent", "cryptography", "glob", "http", "io", "multiprocessing", "os"),
@@ -196,7 +198,8 @@ def test_the_library_has_exactly_its_packages() -> None:
 
 @pytest.mark.parametrize("path", library(), ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_library_file_imports_only_what_its_package_may(path: Path) -> None:
-    assert wrong_imports(path.parent.name, path.read_text(encoding="utf-8")) == []
+    wrong = wrong_imports(path.parent.name, path.read_text(encoding="utf-8"))
+    assert [each for each in wrong if "is pure" not in each or f"{path.parent.name}/{path.name}" not in NOT_PURE] == []
 
 
 def test_no_imports_lead_in_a_circle() -> None:

@@ -27,15 +27,9 @@ from ansible_collections.nec.expether.plugins.module_utils._eem.interruption imp
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, InvalidInput, MissingLibrary
 from ansible_collections.nec.expether.plugins.module_utils._model.masking import MASK, forms_of, mask_all
 from ansible_collections.nec.expether.plugins.module_utils._model.names import has_half_characters
+from ansible_collections.nec.expether.plugins.module_utils._registry.location import ENV_KEY_FILE, ENV_REGISTRY, key_path, open_registry
 from ansible_collections.nec.expether.plugins.module_utils._registry.masked import MaskedRegistry
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
-    ENV_KEY_FILE,
-    ENV_REGISTRY,
-    Body,
-    Registry,
-    key_path,
-    open_registry,
-)
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Registry
 from ansible_collections.nec.expether.plugins.module_utils._results.pci_ids import PciNames
 
 if t.TYPE_CHECKING:

@@ -14,18 +14,26 @@ import os
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput
-from ansible_collections.nec.expether.plugins.module_utils._model.names import composed, eem_url, unregistered_podm_uuid
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import ENV_REGISTRY, Body, sqlite_path
-from ansible_collections.nec.expether.plugins.module_utils._results.documents import CONNECTION_KEYS, find_podm
-
-if t.TYPE_CHECKING:
-    from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context
+from ansible_collections.nec.expether.plugins.module_utils._model.names import composed, eem_url
+from ansible_collections.nec.expether.plugins.module_utils._registry.location import ENV_REGISTRY, sqlite_path
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body
+from ansible_collections.nec.expether.plugins.module_utils._results.documents import CONNECTION_KEYS
 
 ENV_URL = "EEM_URL"
 ENV_USERNAME = "EEM_USERNAME"
 ENV_PASSWORD = "EEM_PASSWORD"  # noqa: S105
 
 Options = t.Mapping[str, t.Mapping[str, t.Any]]
+
+
+class Task(t.Protocol):
+    """What options are read from: see `Context`."""
+
+    params: dict[str, t.Any]
+
+    def option(self, name: str, variable: str) -> t.Any:
+        """Return a parameter, or else what the environment says."""
+
 
 _FILES = ("ca_path", "client_cert", "client_key")
 #: Options for which an empty text is a value, and means none.
@@ -98,14 +106,14 @@ def in_one_form(options: Options, params: t.Mapping[str, t.Any], given: t.Mappin
     return found
 
 
-def connection_options(context: Context, stored: bool) -> Body:
+def connection_options(task: Task, stored: bool) -> Body:
     """Return what a task says of how to reach an EEM; C(None) for a file that it says there is none of.
 
     :param stored: whether the registry may hold what is missing of a pair
     :raises InvalidInput: a value cannot be meant, or a file does not exist
     :raises RegistryError: the URL of the registry is none
     """
-    params = context.params
+    params = task.params
     given = {key: value for key in CONNECTION_KEYS if (value := params.get(key)) is not None}
     given.update({key: None for key in _FILES if given.get(key) == ""})
     check_connection(given)
@@ -114,8 +122,8 @@ def connection_options(context: Context, stored: bool) -> Body:
     if params["url"] is not None:
         eem_url(params["url"])
         if not stored:
-            credentials(context)
-    registry = context.option("registry", ENV_REGISTRY)
+            credentials(task)
+    registry = task.option("registry", ENV_REGISTRY)
     if registry is not None:
         sqlite_path(registry)
     return given
@@ -139,13 +147,13 @@ def check_connection(how: Body) -> None:
             )
 
 
-def credentials(context: Context) -> tuple[str | None, str | None]:
+def credentials(task: Task) -> tuple[str | None, str | None]:
     """Return the user name and password of the task, or else of the environment, both or neither.
 
     :raises InvalidInput: only one of them is set
     """
-    username = context.option("username", ENV_USERNAME) or None
-    password = context.option("password", ENV_PASSWORD)
+    username = task.option("username", ENV_USERNAME) or None
+    password = task.option("password", ENV_PASSWORD)
     if username is None:
         password = password or None
     check_pair(username, password)
@@ -163,25 +171,12 @@ def check_pair(username: str | None, password: str | None) -> None:
         raise InvalidInput("`username` is set without `password`.")
 
 
-def said_url(context: Context) -> str | None:
+def said_url(task: Task) -> str | None:
     """Return the URL that the task says, or the environment if the task says no C(podm).
 
     :raises InvalidInput: it is no URL of an EEM
     """
-    if context.params.get("podm") is not None:
+    if task.params.get("podm") is not None:
         return None
-    url = context.option("url", ENV_URL)
+    url = task.option("url", ENV_URL)
     return None if url is None else eem_url(url)
-
-
-def said_podm_id(context: Context) -> str | None:
-    """Return the UUID of the pod manager that the task says by name or URL; C(None) if it says none.
-
-    :raises ExpetherError: the pod manager is not registered, or the URL is none of an EEM
-    """
-    url = said_url(context)
-    if url is not None:
-        registered_there = (found.uuid for found in context.registry.all("pod_managers") if found.body["url"] == url)
-        return next(registered_there, unregistered_podm_uuid(url))
-    podm = context.params.get("podm")
-    return None if podm is None else find_podm(context.registry, podm).uuid

@@ -14,15 +14,15 @@ import typing as t
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
 from ansible_collections.nec.expether.plugins.module_utils._eem.errors import EemError
 from ansible_collections.nec.expether.plugins.module_utils._execution.steps import (
-    Gone,
+    CardGone,
     OutcomeUnknown,
-    Row,
     Stale,
+    StepRun,
     pause_before_again,
     read_back,
 )
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import Eesv, parse, parse_ports
-from ansible_collections.nec.expether.plugins.module_utils._planning.plan import Step
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import CardRequest
 
 #: What leaves no trace that could be read, and what to do when nobody knows whether it was done.
 _NO_TRACE = {
@@ -38,15 +38,15 @@ def led_of(client: Client, card: str) -> str | None:
     return said.lower() if isinstance(said, str) and said.lower() in ("on", "off") else None
 
 
-def perform_at_card(client: Client, row: Row) -> None:
+def perform_request(client: Client, run: StepRun) -> None:
     """Carry out a step that asks something of a card, besides its group id.
 
     :raises Stale: the card is not as it was when the plan was made; this step changed nothing
     :raises OutcomeUnknown: nobody knows whether the step was done
     :raises EemError: EEM refused the step or did not do it
     """
-    step, left = row.step, client.settings.retries
-    card = t.cast(str, step.asked)
+    step, tries_left = t.cast(CardRequest, run.step), client.settings.retries
+    card = step.card
     while True:
         try:
             _send(client, card, step)
@@ -63,7 +63,7 @@ def perform_at_card(client: Client, row: Row) -> None:
                 ) from None
             try:
                 now = read_back(client, step, error, lambda: _state(client, card, step))
-            except Gone:
+            except CardGone:
                 if step.action == "forget_card":
                     return
                 raise
@@ -71,11 +71,11 @@ def perform_at_card(client: Client, row: Row) -> None:
                 return
             if now != step.old:
                 raise Stale(f"Card {card} was changed by somebody else meanwhile ({error.message})") from None
-            pause_before_again(client, step, error, left)
-        left -= 1
+            pause_before_again(client, step, error, tries_left)
+        tries_left -= 1
 
 
-def _send(client: Client, card: str, step: Step) -> None:
+def _send(client: Client, card: str, step: CardRequest) -> None:
     if step.action == "uid_led":
         client.set_uid_led(card, t.cast(str, step.new))
     elif step.action == "forget_card":
@@ -86,7 +86,7 @@ def _send(client: Client, card: str, step: Step) -> None:
         {"audit": client.audit, "reset": client.reset, "reset_frame": client.send_reset_frame}[step.action](card)
 
 
-def _state(client: Client, card: str, step: Step) -> str | None:
+def _state(client: Client, card: str, step: CardRequest) -> str | None:
     """Return of a card what the step changes, as it is now; the step's own C(old) where nothing can be read."""
     if step.action == "uid_led":
         return led_of(client, card)

@@ -21,7 +21,8 @@ import uuid
 
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Settings
 from ansible_collections.nec.expether.plugins.module_utils._eem.patience import Patience
-from ansible_collections.nec.expether.plugins.module_utils._model.names import listed
+from ansible_collections.nec.expether.plugins.module_utils._execution.process import ProcessIdentity, is_hidden, process_start, uptime
+from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
     NEVER,
     Body,
@@ -39,7 +40,7 @@ RENEW_AFTER = 5.0  # seconds after which a run renews its claims before its next
 
 def waited_for(held_by: t.Mapping[str, str]) -> str:
     """Return the sentence about a wait."""
-    return f"Waited for other runs: {listed(f'{key} held by {who}' for key, who in held_by.items())}."
+    return f"Waited for other runs: {comma_list(f'{key} held by {who}' for key, who in held_by.items())}."
 
 
 def lease_of(settings: Settings) -> float:
@@ -49,51 +50,6 @@ def lease_of(settings: Settings) -> float:
     answers that are slow.
     """
     return settings.patience + 3 * settings.timeout + 30.0
-
-
-def _process_start(pid: int) -> str | None:
-    """Return when a process of this machine started, in clock ticks, or C(None) if it is not there (or a zombie)."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            fields = file.read().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else fields[19]
-
-
-def _is_hidden(pid: int) -> bool:
-    """Whether there is a process that this user cannot look at: /proc may hide those of others (hidepid)."""
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return False
-
-
-class _Here(t.NamedTuple):
-    """Where this run is.
-
-    :ivar boot: tells this boot of this machine from all others; C(None) where the system does not say
-    :ivar space: tells the processes that this one can see from those in other containers
-    """
-
-    boot: str | None
-    space: str | None
-
-    @classmethod
-    def look(cls) -> _Here:
-        try:
-            with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-                return cls(file.read().strip(), os.readlink("/proc/self/ns/pid"))
-        except OSError:
-            return cls(None, None)
-
-
-def _uptime() -> float:
-    """Return the seconds since the machine's boot, which are the same in all containers; nobody can set them."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class Claims:
@@ -109,7 +65,7 @@ class Claims:
         self._lease = lease
         self._run = uuid.uuid4().hex
         self._what = what
-        self._here = _Here.look()
+        self._here = ProcessIdentity.of_this_process()
         self._mine: list[str] = []
         self._renewed = 0.0
 
@@ -217,8 +173,8 @@ class Claims:
             "run": self._run,
             "what": self._what,
             "until": time.time() + self._lease,
-            "until_uptime": _uptime() + self._lease,
-            "process": {**self._here._asdict(), "pid": pid, "start": _process_start(pid), "host": platform.node()},
+            "until_uptime": uptime() + self._lease,
+            "process": {"boot": self._here.boot_id, "space": self._here.pid_namespace, "pid": pid, "start": process_start(pid), "host": platform.node()},
         }
 
     def _is_alive(self, claim: Body) -> bool:
@@ -228,11 +184,11 @@ class Claims:
         another machine (or on this one before it was started anew) by the clock on the wall, which may be wrong.
         """
         process, here = claim["process"], self._here
-        if here.boot is None or process["boot"] != here.boot:
+        if here.boot_id is None or process["boot"] != here.boot_id:
             return bool(time.time() < claim["until"])
-        if process["space"] == here.space and not _is_hidden(process["pid"]):
-            return bool(_process_start(process["pid"]) == process["start"])
-        return bool(_uptime() < claim["until_uptime"])
+        if process["space"] == here.pid_namespace and not is_hidden(process["pid"]):
+            return bool(process_start(process["pid"]) == process["start"])
+        return bool(uptime() < claim["until_uptime"])
 
     def _document(self) -> Document:
         found = self._registry.get("claims", self._podm_id)

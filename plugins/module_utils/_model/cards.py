@@ -116,11 +116,11 @@ Card = t.Union[Eesv, Eeio]
 class Port(t.NamedTuple):
     """A downstream port of an EESV.
 
-    :ivar connection: C(up) or C(down); C(None) if the record does not tell
+    :ivar link_state: C(up) or C(down); C(None) if the record does not tell
     :ivar device_id: the EEIO that it remembers, which may be down or in another group [hw]
     """
 
-    connection: str | None
+    link_state: str | None
     device_id: str | None
 
 

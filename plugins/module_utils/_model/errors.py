@@ -57,7 +57,7 @@ class InvalidInput(ExpetherError):
     kind = "invalid"
 
 
-class NotKnown(ExpetherError):
+class NotFound(ExpetherError):
     """A pod manager, node, system, device or flavor of that name is not there."""
 
     kind = "not_found"
@@ -77,15 +77,18 @@ class MissingLibrary(ExpetherError):
         self.error = error
 
 
-class Refused(ExpetherError):
+class PlanRefused(ExpetherError):
     """What was asked cannot be had; nothing has been changed.
 
-    :ivar waits_for: what another run holds at the moment and what stood in the way, so that
+    :ivar blocked_by: what another run holds at the moment and what stood in the way, so that
         waiting may help: a card's id or a group id, and who holds it
     """
 
     kind = "refused"
 
-    def __init__(self, message: str, *, waits_for: t.Mapping[str, str] | None = None, **more: t.Any) -> None:
+    def __init__(self, message: str, *, blocked_by: t.Mapping[str, str] | None = None, **more: t.Any) -> None:
         super().__init__(message, **more)
-        self.waits_for = dict(waits_for or {})
+        self.blocked_by = dict(blocked_by or {})
+
+
+NotKnown, Refused = NotFound, PlanRefused

@@ -85,8 +85,8 @@ class Fabric:
             return []
         return [device for device in self.devices_in(system.group_id) if _is(self.owner(device), system)]
 
-    def room(self, system: Eesv) -> int:
-        """Return how many more devices a system takes; every EEIO in its group counts."""
+    def free_slots(self, system: Eesv) -> int:
+        """Return how many more devices a system takes; every EEIO in its group uses a slot."""
         used = len(self.devices_in(system.group_id)) if has_own_group(system) else 0
         return max(0, system.max_devices - used)
 

@@ -109,7 +109,7 @@ def same_name(one: str, other: str) -> bool:
     return name_key(one) == name_key(other)
 
 
-def listed(things: t.Iterable[str], most: int = 12) -> str:
+def comma_list(things: t.Iterable[str], most: int = 12) -> str:
     """Return some things as a list within a sentence."""
     all_things = list(things)
     shown = ", ".join(all_things[:most])
@@ -141,3 +141,6 @@ def eem_url(text: str) -> str:
     usual = {"http": 80, "https": 443}[parts.scheme.lower()]
     place = host if port in (None, usual) else f"{host}:{port}"
     return urlunsplit((parts.scheme.lower(), place, parts.path.rstrip("/"), "", ""))
+
+
+listed = comma_list

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What devices a node shall have: from C(properties) to typed wants, and which devices meet them.
+"""What devices a node shall have: from C(properties) to typed requests, and which devices meet them.
 
 Pure. Private to the collection.
 """
@@ -20,13 +20,13 @@ _DEVICE_KEYS = ("type", "count", "vendor_id", "device_id", "model")
 MAX_COUNT = 4096
 
 
-class Want(t.NamedTuple):
+class DeviceRequest(t.NamedTuple):
     """So many devices of a kind; a C(None) means: any."""
 
     number: int
     type: str | None
     vendor_id: str | None
-    device_id: str | None
+    pci_device_id: str | None
     model: str | None
 
     def matches(self, device: Eeio) -> bool:
@@ -34,21 +34,21 @@ class Want(t.NamedTuple):
         return (
             self.type in (None, device.type)
             and self.vendor_id in (None, device.vendor_id)
-            and self.device_id in (None, device.pci_device_id)
+            and self.pci_device_id in (None, device.pci_device_id)
             and (self.model is None or (device.model or "").casefold() == self.model.casefold())
         )
 
     def __str__(self) -> str:
-        ids = ":".join(filter(None, (self.vendor_id or (self.device_id and "*"), self.device_id)))
+        ids = ":".join(filter(None, (self.vendor_id or (self.pci_device_id and "*"), self.pci_device_id)))
         kind = " ".join(filter(None, (self.type, ids, self.model and f'"{self.model}"')))
         return f"{self.number} {kind or 'device'}"
 
 
-Wish = tuple[Want, ...]
+Properties = tuple[DeviceRequest, ...]
 
 
-def parse_properties(properties: t.Any) -> Wish:
-    """Return the wants of C(properties), alike ones added up, in a fixed order: equal wishes compare equal.
+def parse_properties(properties: t.Any) -> Properties:
+    """Return the requests of C(properties), alike ones added up, in a fixed order: equal wishes compare equal.
 
     The shapes are Valence's C({"pci_device": {"type": ["NIC", "SSD"]}}) and
     C({"devices": [{"type": "GPU", "count": 2, ...}]}); both may be given.
@@ -61,28 +61,28 @@ def parse_properties(properties: t.Any) -> Wish:
         if key in ("memory", "processor"):
             raise InvalidInput(f"properties.{key} cannot be composed: ExpEther attaches PCI Express devices only.")
     _only_keys(properties, ("pci_device", "devices"), "properties")
-    wants: list[Want] = []
+    requests: list[DeviceRequest] = []
     if "pci_device" in properties:
-        wants += _valence(properties["pci_device"])
+        requests += _valence(properties["pci_device"])
     if "devices" in properties:
         entries = properties["devices"]
         if not isinstance(entries, (list, tuple)):
             raise InvalidInput("properties.devices must be a list of dictionaries.")
-        wants += [_entry(entry, f"properties.devices[{place}]") for place, entry in enumerate(entries)]
-    if not wants:
+        requests += [_entry(entry, f"properties.devices[{place}]") for place, entry in enumerate(entries)]
+    if not requests:
         raise InvalidInput(
             "properties names no device: give devices, or pci_device with a list of types"
             ' (for example {"pci_device": {"type": ["GPU", "SSD"]}}).'
         )
-    total: dict[tuple[t.Any, ...], Want] = {}
-    for want in wants:
-        kind = want._replace(number=0, model=want.model and want.model.casefold())
+    total: dict[tuple[t.Any, ...], DeviceRequest] = {}
+    for request in requests:
+        kind = request._replace(number=0, model=request.model and request.model.casefold())
         known = total.get(kind)
-        total[kind] = known._replace(number=known.number + want.number) if known else want
+        total[kind] = known._replace(number=known.number + request.number) if known else request
     return tuple(sorted(total.values(), key=str))
 
 
-def _valence(value: t.Any) -> list[Want]:
+def _valence(value: t.Any) -> list[DeviceRequest]:
     if not isinstance(value, t.Mapping):
         raise InvalidInput("properties.pci_device must be a dictionary with the key type.")
     _only_keys(value, ("type",), "properties.pci_device")
@@ -90,10 +90,10 @@ def _valence(value: t.Any) -> list[Want]:
     types = [types] if isinstance(types, str) else types
     if not isinstance(types, (list, tuple)):
         raise InvalidInput("properties.pci_device.type must be a list of device types.")
-    return [Want(1, _type(item, "properties.pci_device.type"), None, None, None) for item in types]
+    return [DeviceRequest(1, _type(item, "properties.pci_device.type"), None, None, None) for item in types]
 
 
-def _entry(entry: t.Any, where: str) -> Want:
+def _entry(entry: t.Any, where: str) -> DeviceRequest:
     if not isinstance(entry, t.Mapping):
         raise InvalidInput(f"{where} must be a dictionary.")
     _only_keys(entry, _DEVICE_KEYS, where)
@@ -105,7 +105,7 @@ def _entry(entry: t.Any, where: str) -> Want:
     model = entry.get("model")
     if model is not None and (not isinstance(model, str) or not model.strip()):
         raise InvalidInput(f"{where}.model must be a text; put it in quotes.")
-    return Want(
+    return DeviceRequest(
         _count(entry.get("count", 1), f"{where}.count"),
         _type(entry["type"], f"{where}.type") if "type" in entry else None,
         _pci_id(entry["vendor_id"], f"{where}.vendor_id") if "vendor_id" in entry else None,
@@ -150,38 +150,3 @@ def _pci_id(value: t.Any, where: str) -> str:
     if 1 <= len(digits) <= 4 and all(digit in "0123456789abcdef" for digit in digits):
         return digits.zfill(4)
     raise InvalidInput(f"{where} must be a PCI id of up to 4 hex digits in quotes, such as '10de', not {value!r}.")
-
-
-def choose(wish: Wish, candidates: t.Iterable[Eeio]) -> tuple[list[Eeio], list[int]]:
-    """Return the devices that meet a wish, and how many each want got.
-
-    Candidates come in the order of preference. Wants may overlap ("a GPU" and "a GPU of this model"): a
-    device is taken whenever all that were taken before it can still be placed, so that the choice is the
-    best in the order of preference and meets as much of the wish as can be met.
-    """
-    holders: list[list[Eeio]] = [[] for _want in wish]
-
-    def place(device: Eeio, tried: set[int]) -> bool:
-        fitting = [index for index, want in enumerate(wish) if index not in tried and want.matches(device)]
-        for index in fitting:
-            if len(holders[index]) < wish[index].number:
-                holders[index].append(device)
-                return True
-        for index in fitting:
-            if index in tried:
-                continue
-            tried.add(index)
-            for at, other in enumerate(holders[index]):
-                if place(other, tried):
-                    holders[index][at] = device
-                    return True
-        return False
-
-    wanted = sum(want.number for want in wish)
-    chosen: list[Eeio] = []
-    for device in candidates:
-        if len(chosen) == wanted:
-            break
-        if place(device, set()):
-            chosen.append(device)
-    return chosen, [len(held) for held in holders]

@@ -9,11 +9,13 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
-from ansible_collections.nec.expether.plugins.module_utils._ansible.options import said_podm_id, said_url
+from ansible_collections.nec.expether.plugins.module_utils._ansible.options import said_url
+from ansible_collections.nec.expether.plugins.module_utils._ansible.target import said_podm_id
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
 from ansible_collections.nec.expether.plugins.module_utils._model.names import node_uuid, parse_uuid, same_name
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import node_of
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Document
 from ansible_collections.nec.expether.plugins.module_utils._results.documents import find_nodes, remembered_device
 
@@ -59,7 +61,7 @@ def run_nodes(context: Context) -> Result:
 
     def show(_where: Target, fabric: Fabric, views: Views, nodes: t.Sequence[Document]) -> list[Body]:
         shown = nodes if wanted is None else [node for text in wanted for node in find_nodes(nodes, text)]
-        unique = {node.uuid: {**node.body, "uuid": node.uuid} for node in shown}
+        unique = {node.uuid: node_of(node) for node in shown}
         return sorted(
             (views.node(fabric, node) for node in unique.values()), key=lambda node: str(node["name"]).casefold()
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from ansible_collections.nec.expether.plugins.module_utils._ansible.change import execute
+from ansible_collections.nec.expether.plugins.module_utils._ansible.change import ChangeRun
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
 from ansible_collections.nec.expether.plugins.module_utils._ansible.options import ENV_URL
 from ansible_collections.nec.expether.plugins.module_utils._ansible.target import (
@@ -22,7 +22,6 @@ from ansible_collections.nec.expether.plugins.module_utils._eem.client import Cl
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._execution.claims import WHOLE
 from ansible_collections.nec.expether.plugins.module_utils._execution.forget import Forgetting, forget
-from ansible_collections.nec.expether.plugins.module_utils._execution.nodes import Draft
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, NotKnown, Refused
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._model.names import (
@@ -33,8 +32,7 @@ from ansible_collections.nec.expether.plugins.module_utils._model.names import (
     podm_uuid,
     unregistered_podm_uuid,
 )
-from ansible_collections.nec.expether.plugins.module_utils._planning.attachments import plan_release
-from ansible_collections.nec.expether.plugins.module_utils._planning.plan import World
+from ansible_collections.nec.expether.plugins.module_utils._planning.nodes import plan_release
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
     NEVER,
     Body,
@@ -292,12 +290,9 @@ def _forget(context: Context, uuid: str) -> list[Change]:
 
 
 def _release_all(context: Context, found: Document) -> list[Body]:
-
-    def draft(world: World) -> Draft:
-        return Draft(plan_release(world, world.nodes.values()))
-
     where = registered(context, found)
-    what = f"the removal of {where.podm}"
-    return execute(
-        context, where, what, draft, more_changes=lambda outcome: _forget(context, found.uuid), whole=True
+    run_ = ChangeRun(context, where, f"the removal of {where.podm}", exclusive=True)
+    return run_.execute(
+        lambda observed, _client: plan_release(observed, observed.nodes.values()),
+        more_changes=lambda _outcome: _forget(context, found.uuid),
     ).rows

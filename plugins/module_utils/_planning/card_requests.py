@@ -1,165 +1,123 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""What may be asked of a single card, and what that does to others. Pure. Private to the collection."""
+"""Plans of requests to one card: its locator LED, audits and resets, and what EEM forgets. Private to the collection."""
 
 from __future__ import annotations
 
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import Card, Eeio, Eesv, Port, parse_ports
-from ansible_collections.nec.expether.plugins.module_utils._model.errors import NotKnown, Refused
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import PlanRefused
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import has_own_group
-from ansible_collections.nec.expether.plugins.module_utils._model.names import listed
-from ansible_collections.nec.expether.plugins.module_utils._planning.plan import Action, Plan, Step, World
-from ansible_collections.nec.expether.plugins.module_utils._planning.selection import NOT_ENABLED, held_of, unheld
+from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import (
+    CardAction,
+    CardRequest,
+    ObservedState,
+    Plan,
+    RegistryChange,
+)
+from ansible_collections.nec.expether.plugins.module_utils._planning.selection import (
+    NOT_ENABLED,
+    claims_on,
+    refuse_if_claimed,
+)
 
 
-def listed_card(world: World, card_id: str) -> Card:
-    """Return a card of either kind by its id.
-
-    :raises NotKnown: EEM lists no such card
-    """
-    card = world.fabric.card(card_id)
-    if card is None:
-        raise NotKnown(
-            f"EEM lists no card {card_id}; expether_device_info and expether_system_info list those it has."
-        )
-    return card
+def _plan(observed: ObservedState, card: Card, request: CardRequest) -> Plan:
+    return Plan(refuse_if_claimed(observed, [request]), cards=(card.id,))
 
 
-def _step(world: World, card: Card, action: Action, old: str | None, new: str | None, detail: str | None = None) -> Step:
+def _request(
+    observed: ObservedState, card: Card, action: CardAction, old: str | None, new: str | None, detail: str | None = None
+) -> CardRequest:
     if isinstance(card, Eesv):
-        return Step(action, None, world.label(card), card.id, old, new, detail)
-    owner = world.fabric.owner(card)
-    return Step(action, card.id, world.label(owner), owner.id if owner else None, old, new, detail)
+        return CardRequest(action, None, observed.label(card), card.id, old, new, detail)
+    owner = observed.fabric.owner(card)
+    return CardRequest(action, card.id, observed.label(owner), owner.id if owner else None, old, new, detail)
 
 
-def _left_behind(world: World, system: Eesv) -> list[str]:
+def devices_in_group_of(observed: ObservedState, system: Eesv) -> list[str]:
     """Return the devices in a system's group."""
-    return [device.id for device in world.fabric.devices_in(system.group_id)] if has_own_group(system) else []
+    return [device.id for device in observed.fabric.devices_in(system.group_id)] if has_own_group(system) else []
 
 
-def plan_led(world: World, card: Card, now: str | None, wanted: str) -> Plan:
-    """Return the plan that brings a card's locator LED to C(on) or C(off).
+def plan_led(observed: ObservedState, card: Card, now: str | None, wanted: str | None) -> Plan:
+    """Return the plan that turns a card's locator LED `on` or `off`.
 
-    :param now: what it is, C(None) if that is not known
-    :raises Refused: no change may be asked of the card
+    :param now: what it is, `None` if that is not known
+    :param wanted: what it should be, `None` to leave it as it is
+    :raises PlanRefused: the card cannot be asked for a change
     """
-    if now == wanted:
-        return ()
+    if wanted in (None, now):
+        return Plan(cards=(card.id,), led=now)
     if card.enabled is False:
-        raise Refused(f"Cannot turn the LED of {card.id} {wanted}: it {NOT_ENABLED}.")
-    return unheld(world, [_step(world, card, "uid_led", now, wanted)])
+        raise PlanRefused(f"Cannot turn the LED of {card.id} {wanted}: it {NOT_ENABLED}.")
+    return _plan(observed, card, _request(observed, card, "uid_led", now, wanted))._replace(led=now)
 
 
-def plan_forget_card(world: World, card: Card, force: bool = False) -> Plan:
+def plan_forget_card(observed: ObservedState, card: Card, force: bool = False) -> Plan:
     """Return the plan after which EEM does not list a card any more.
 
-    :raises Refused: it is still there, in use, or others depend on it, and C(force) is not said
+    :raises PlanRefused: it still responds, is in use, or others depend on it, and `force` is not set
     """
-    reasons = [] if force else _why_not_forgotten(world, card)
+    reasons = [] if force else _why_not_forgotten(observed, card)
     if reasons:
-        raise Refused(
-            f"Cannot forget {card.id}: {'; '.join(reasons)}. force: true forgets it all the same.",
-            waits_for=held_of(world, [card.id]),
+        raise PlanRefused(
+            f"Cannot forget {card.id}: {'; '.join(reasons)}. Use `force: true` to forget it anyway.",
+            blocked_by=claims_on(observed, [card.id]),
         )
-    return unheld(world, [_step(world, card, "forget_card", "listed", None, "force" if force else None)])
+    return _plan(observed, card, _request(observed, card, "forget_card", "listed", None, "force" if force else None))
 
 
-def _why_not_forgotten(world: World, card: Card) -> list[str]:
+def _why_not_forgotten(observed: ObservedState, card: Card) -> list[str]:
     reasons = []
     if card.reachable:
-        reasons.append("it still answers")
+        reasons.append("it still responds")
     if card.enabled is False:
         reasons.append(f"it {NOT_ENABLED}")
     if isinstance(card, Eesv):
-        if card.id in world.nodes:
-            reasons.append(f"it is node {world.nodes[card.id].name} (expether_node, state: absent releases it)")
-        left = _left_behind(world, card)
-        if left:
-            reasons.append(f"{listed(left)} would be left behind in its group {card.group_id}")
+        if card.id in observed.nodes:
+            reasons.append(f"it is node {observed.nodes[card.id].name} (expether_node with `state: absent` releases it)")
+        orphans = devices_in_group_of(observed, card)
+        if orphans:
+            reasons.append(f"{comma_list(orphans)} would be stranded in its group {card.group_id}")
     return reasons
 
 
-def plan_forget_memory(world: World, device_id: str) -> Plan:
-    """Return the plan by which the registry forgets a device that EEM does not list.
+def plan_forget_stored(observed: ObservedState, device_id: str) -> Plan:
+    """Return the plan that removes a device that EEM does not list from the registry.
 
-    :raises Refused: another run holds it for longer than this one has patience
+    :raises PlanRefused: another run has claimed it
     """
-    return unheld(world, [Step("forget", device_id, None, None, "missing", None)])
+    step = RegistryChange("forget", device_id, None, None, "missing", None)
+    return Plan(refuse_if_claimed(observed, [step]), cards=(device_id,))
 
 
-def plan_action(world: World, card: Card, action: Action, port: str | None = None) -> Plan:
-    """Return the plan that has a card audited, reset, sent a reset frame, or a port of it forgotten.
+def plan_action(observed: ObservedState, card: Card, action: CardAction, port: str | None = None) -> Plan:
+    """Return the plan that has a card audited, reset, sent a reset frame, or what a port of it remembers forgotten.
 
-    :param port: the downstream port of C(forget_port)
-    :raises Refused: EEM's rules do not let that be asked of the card
+    :param port: the downstream port of `forget_port`
+    :raises PlanRefused: EEM's rules do not allow that request to the card
     """
-    there = _port(card, str(port)) if action == "forget_port" else None
-    if there and there.device_id is None:
-        return ()
+    found = _port(card, str(port)) if action == "forget_port" else None
+    if found and found.device_id is None:
+        return Plan(cards=(card.id,))
     if card.enabled is False and action != "audit":
-        raise Refused(f"Cannot ask {action} of {card.id}: it {NOT_ENABLED}. Only an audit may be asked of it.")
-    if there and there.connection != "down":
-        raise Refused(
-            f"The connection of port {port} of system {card.id} is {there.connection or 'not told'}: what a port remembers"
-            " can be forgotten only while its connection is down.",
-            waits_for=held_of(world, [card.id]),
+        raise PlanRefused(f"Cannot request {action} of {card.id}: it {NOT_ENABLED}. Only an audit can be requested of it.")
+    if found and found.link_state != "down":
+        raise PlanRefused(
+            f"The connection of port {port} of system {card.id} is {found.link_state or 'not reported'}: what a port"
+            " remembers can be forgotten only while its connection is down.",
+            blocked_by=claims_on(observed, [card.id]),
         )
-    return unheld(world, [_step(world, card, action, there and there.device_id, None, port)])
+    return _plan(observed, card, _request(observed, card, action, found and found.device_id, None, port))
 
 
 def _port(card: Card, port: str) -> Port:
     if isinstance(card, Eeio):
-        raise Refused(f"{card.id} is a device (EEIO); only a system (EESV) has ports that remember devices.")
+        raise PlanRefused(f"{card.id} is a device (EEIO); only a system (EESV) has ports that remember devices.")
     ports = parse_ports(card)
     if port not in ports:
-        there = f"its ports are {listed(ports)}" if ports else "it tells of no ports"
-        raise Refused(f"System {card.id} has no downstream port {port}; {there}.")
+        known = f"its ports are {comma_list(ports)}" if ports else "it reports no ports"
+        raise PlanRefused(f"System {card.id} has no downstream port {port}; {known}.")
     return ports[port]
-
-
-def card_warnings(world: World, plan: Plan) -> list[str]:
-    """Return what a user must know of what a plan asks of a card."""
-    said: list[str] = []
-    for step in plan:
-        card = world.fabric.card(step.asked)
-        if card and step.action in ("reset", "reset_frame"):
-            said += _disturbed(world, card, "Resetting" if step.action == "reset" else "A reset frame to")
-        if card and step.action == "forget_card":
-            said += _forgotten(world, card)
-    return said
-
-
-def _disturbed(world: World, card: Card, what: str) -> list[str]:
-    """Return whom a reset may disturb."""
-    if isinstance(card, Eesv):
-        left = _left_behind(world, card)
-        who = f"{card.id}, node {world.nodes[card.id].name}," if card.id in world.nodes else card.id
-        hit = f" It may hit its devices too: {listed(left)}." if left else ""
-        return [f"{what} system {who} may disturb the running operating system of its host.{hit}"]
-    owner = world.fabric.owner(card)
-    if world.fabric.state(card) != "allocated":
-        return []
-    host = world.label(owner) or f"one of the systems with group id {card.group_id}"
-    return [f"{what} device {card.id} may disturb the running operating system of the host of {host}, which has it."]
-
-
-def _forgotten(world: World, card: Card) -> list[str]:
-    """Return what a card leaves behind that EEM forgets."""
-    said = []
-    if card.reachable:
-        said.append(f"{card.id} still answers: EEM may find it again, and then list it.")
-    if isinstance(card, Eeio):
-        owner = world.label(world.fabric.owner(card))
-        return [*said, f"Device {card.id} was attached to {owner}."] if owner else said
-    left = _left_behind(world, card)
-    if left:
-        said.append(f"Left behind in group {card.group_id} without system {card.id}: {listed(left)}.")
-    if card.id in world.nodes:
-        name = world.nodes[card.id].name
-        said.append(
-            f"Node {name} stays remembered, without its system: release it (expether_node, state: absent), which frees"
-            " what it has left behind."
-        )
-    return said

@@ -15,6 +15,7 @@ import uuid
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import Eeio, Eesv, iso_time
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric, has_own_group
 from ansible_collections.nec.expether.plugins.module_utils._model.names import device_uuid
+from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node
 
 View = dict[str, t.Any]
 
@@ -125,26 +126,26 @@ class Views:
             "ports_up": system.ports_up,
             "enabled": system.enabled,
             "max_devices": system.max_devices,
-            "free_slots": fabric.room(system),
+            "free_slots": fabric.free_slots(system),
             "device_ids": [device.id for device in fabric.devices_of(system)] if has_own_group(system) else [],
             "node": self._nodes.get(system.id),
             "podm": self.podm,
             "podm_id": self.podm_id,
         }
 
-    def node(self, fabric: Fabric, document: t.Mapping[str, t.Any]) -> View:
-        """Return a node as in C(nodes), from its document in the registry and its system.
+    def node(self, fabric: Fabric, node: Node) -> View:
+        """Return a node as in `nodes`, with its system.
 
-        A system that EEM does not list gives nulls: the node is shown, and C(listed) is false.
+        A system that EEM does not list gives nulls: the node is shown, and `listed` is false.
         """
-        system = fabric.systems.get(document["index"])
+        system = fabric.systems.get(node.system_id)
         view: View = (
             self.system(fabric, system)
             if system
             else {
                 **dict.fromkeys(SYSTEM_KEYS),
-                "id": document["index"],
-                "resource_uri": f"devices/{document['index']}",
+                "id": node.system_id,
+                "resource_uri": f"devices/{node.system_id}",
                 "device_ids": [],
                 "podm": self.podm,
                 "podm_id": self.podm_id,
@@ -152,11 +153,11 @@ class Views:
         )
         return {
             **view,
-            "node": document["name"],
-            "uuid": document["uuid"],
-            "name": document["name"],
-            "index": document["index"],
-            "state": document["state"],
+            "node": node.name,
+            "uuid": node.uuid,
+            "name": node.name,
+            "index": node.system_id,
+            "state": node.state,
             "listed": system is not None,
             "devices": [self.device(fabric, device) for device in fabric.devices_of(system)] if system else [],
         }

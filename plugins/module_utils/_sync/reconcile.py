@@ -59,7 +59,7 @@ def whole(moment: Moment) -> Body:
 def facts(fabric: Fabric, moment: Moment) -> Body:
     """Return the same with what such a list tells beside the devices."""
     systems = fabric.systems.values()
-    return {**whole(moment), "systems": len(systems), "free_slots": sum(map(fabric.room, systems))}
+    return {**whole(moment), "systems": len(systems), "free_slots": sum(map(fabric.free_slots, systems))}
 
 
 def judged(podm: Body, known: t.Sequence[Document], fabric: Fabric, moment: Moment) -> Body:

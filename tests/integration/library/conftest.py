@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Settings
+from ansible_collections.nec.expether.plugins.module_utils._registry.location import open_registry
 from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import open_registry
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "simulator"))
 

@@ -17,6 +17,12 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._registry import store as _registry
+from ansible_collections.nec.expether.plugins.module_utils._registry.location import (
+    default_url,
+    key_path,
+    open_registry,
+    sqlite_path,
+)
 from ansible_collections.nec.expether.plugins.module_utils._registry.secrets import Secrets
 from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
@@ -24,10 +30,6 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
     Change,
     RegistryConflict,
     RegistryError,
-    default_url,
-    key_path,
-    open_registry,
-    sqlite_path,
 )
 
 

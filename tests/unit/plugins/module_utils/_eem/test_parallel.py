@@ -9,7 +9,7 @@ import threading
 
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._eem.parallel import FORKS, side_by_side
-from ansible_collections.nec.expether.plugins.module_utils._model.errors import NotKnown
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import NotFound
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5, 40])
@@ -21,11 +21,11 @@ def test_answers_come_in_the_order_of_the_items(count: int) -> None:
 def test_one_that_fails_does_not_hide_the_others(count: int) -> None:
     def work(item: int) -> int:
         if item == 0:
-            raise NotKnown("no such thing")
+            raise NotFound("no such thing")
         return item
 
     found = side_by_side(range(count), work)
-    assert isinstance(found[0][1], NotKnown)
+    assert isinstance(found[0][1], NotFound)
     assert found[1:] == [(item, item) for item in range(1, count)]
 
 

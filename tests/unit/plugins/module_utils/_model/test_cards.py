@@ -559,7 +559,7 @@ def test_ports_are_told_by_their_ids_with_what_they_remember() -> None:
 
 
 def test_a_ports_connection_is_understood_in_any_case() -> None:
-    assert ports_of([a_port("0", eeio_connection_status="DOWN")])["0"].connection == "down"
+    assert ports_of([a_port("0", eeio_connection_status="DOWN")])["0"].link_state == "down"
 
 
 @pytest.mark.parametrize("ports", [None, "", {}, [], [None, "0", 3, {}, {"downstream_port_id": []}]])

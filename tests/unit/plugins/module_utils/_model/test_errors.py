@@ -10,14 +10,14 @@ from ansible_collections.nec.expether.plugins.module_utils._model.errors import 
     ExpetherError,
     InvalidInput,
     MissingLibrary,
-    NotKnown,
-    Refused,
+    NotFound,
+    PlanRefused,
 )
 
 
 @pytest.mark.parametrize(
     ("error", "kind"),
-    [(ExpetherError, "error"), (InvalidInput, "invalid"), (NotKnown, "not_found"), (Refused, "refused")],
+    [(ExpetherError, "error"), (InvalidInput, "invalid"), (NotFound, "not_found"), (PlanRefused, "refused")],
 )
 def test_a_failure_has_all_its_keys_and_those_that_the_error_adds(error: type[ExpetherError], kind: str) -> None:
     bare = error("It is so.")
@@ -34,12 +34,12 @@ def test_a_failure_has_all_its_keys_and_those_that_the_error_adds(error: type[Ex
     }
 
 
-def test_what_a_refusal_waits_for_is_its_own() -> None:
-    waits_for = {"0x0": "a run"}
-    error = Refused("No.", waits_for=waits_for)
-    waits_for.clear()
-    assert error.waits_for == {"0x0": "a run"}
-    assert Refused("No.").waits_for == {}
+def test_what_a_refusal_blocked_by_is_its_own() -> None:
+    blocked_by = {"0x0": "a run"}
+    error = PlanRefused("No.", blocked_by=blocked_by)
+    blocked_by.clear()
+    assert error.blocked_by == {"0x0": "a run"}
+    assert PlanRefused("No.").blocked_by == {}
 
 
 def test_a_missing_library_is_named_with_its_cause() -> None:

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import RecordError
-from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric, from_rotary_switch, has_own_group
+from ansible_collections.nec.expether.plugins.module_utils._model.fabric import (
+    Fabric,
+    from_rotary_switch,
+    has_own_group,
+)
 from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets import (
     FREE,
     NONE,
@@ -32,7 +36,7 @@ GROUPS = (FREE, NONE, "17", "18", "19", "20", "900", "3", "5", "4092")
 
 @given(fleets())
 def test_every_card_is_there_lowest_id_first(fleet: Fleet) -> None:
-    fabric = fleet.world.fabric
+    fabric = fleet.observed.fabric
     assert list(fabric.systems) == sorted(record["id"] for record in fleet.records if record["status"] == "eesv")
     assert list(fabric.devices) == sorted(record["id"] for record in fleet.records if record["status"] == "eeio")
     assert all(card.id == key for key, card in (*fabric.systems.items(), *fabric.devices.items()))
@@ -40,7 +44,7 @@ def test_every_card_is_there_lowest_id_first(fleet: Fleet) -> None:
 
 @given(fleets())
 def test_who_is_in_a_group_is_what_a_look_through_all_cards_finds(fleet: Fleet) -> None:
-    fabric = fleet.world.fabric
+    fabric = fleet.observed.fabric
     for group_id in GROUPS:
         found = [system.id for system in fabric.systems_in(group_id)]
         assert found == sorted(record["id"] for record in systems_in(fleet.records, group_id))
@@ -50,7 +54,7 @@ def test_who_is_in_a_group_is_what_a_look_through_all_cards_finds(fleet: Fleet) 
 
 @given(fleets())
 def test_whose_a_device_is_is_what_a_look_through_all_cards_finds(fleet: Fleet) -> None:
-    fabric = fleet.world.fabric
+    fabric = fleet.observed.fabric
     for device in fabric.devices.values():
         record = fleet.card(device.id)
         owner = fabric.owner(device)
@@ -64,12 +68,12 @@ def test_whose_a_device_is_is_what_a_look_through_all_cards_finds(fleet: Fleet) 
 
 @given(fleets())
 def test_what_a_system_has_and_could_take_is_what_a_look_through_all_cards_finds(fleet: Fleet) -> None:
-    fabric = fleet.world.fabric
+    fabric = fleet.observed.fabric
     for system in fabric.systems.values():
         found = [device.id for device in fabric.devices_of(system)]
         assert found == [record["id"] for record in devices_of(fleet.records, system.id)]
-        assert fabric.room(system) == room(fleet.records, fleet.card(system.id))
-        assert 0 <= fabric.room(system) <= system.max_devices
+        assert fabric.free_slots(system) == room(fleet.records, fleet.card(system.id))
+        assert 0 <= fabric.free_slots(system) <= system.max_devices
 
 
 @pytest.mark.parametrize("group_id", [FREE, NONE])
@@ -84,7 +88,7 @@ def test_a_system_without_a_group_of_its_own_has_no_devices(group_id: str) -> No
     system = fabric.systems[system_id(0)]
     assert not has_own_group(system)
     assert fabric.devices_of(system) == []
-    assert fabric.room(system) == 16
+    assert fabric.free_slots(system) == 16
     assert [fabric.state(device) for device in fabric.devices.values()] == ["free", "stranded", "stranded"]
     assert all(fabric.owner(device) is None for device in fabric.devices.values())
 
@@ -101,7 +105,7 @@ def test_of_two_systems_in_one_group_the_one_that_a_device_names_has_it() -> Non
     owners = [fabric.owner(device) for device in fabric.devices.values()]
     assert [owner.id if owner else None for owner in owners] == [system_id(1), None, None]
     assert {fabric.state(device) for device in fabric.devices.values()} == {"allocated"}
-    assert [fabric.room(system) for system in fabric.systems.values()] == [13, 13]
+    assert [fabric.free_slots(system) for system in fabric.systems.values()] == [13, 13]
 
 
 def test_a_lone_system_has_all_devices_of_its_group_whatever_they_name() -> None:
@@ -117,7 +121,7 @@ def test_what_a_system_has_does_not_depend_on_which_snapshot_it_was_taken_from()
 
 def test_a_group_with_more_devices_than_its_system_takes_has_no_room() -> None:
     fabric = Fabric.from_records([eesv(0, "17", max_eeio_count="1"), eeio(0, "17"), eeio(1, "17")])
-    assert fabric.room(fabric.systems[system_id(0)]) == 0
+    assert fabric.free_slots(fabric.systems[system_id(0)]) == 0
 
 
 def test_of_two_records_of_one_card_the_last_counts() -> None:
@@ -156,7 +160,7 @@ def test_no_group_is_unused_when_all_that_software_may_assign_are_taken() -> Non
 
 @given(fleets(), st.dictionaries(st.integers(0, 9), st.sampled_from(GROUPS), max_size=4), st.booleans())
 def test_a_changed_snapshot_is_the_one_of_changed_records(fleet: Fleet, moves: dict[int, str], timed: bool) -> None:
-    before = fleet.world.fabric
+    before = fleet.observed.fabric
     ids = [record["id"] for record in fleet.records]
     cards = {ids[place % len(ids)]: group_id for place, group_id in moves.items()}
     time = "1700000099999" if timed else None
@@ -173,7 +177,7 @@ def test_a_changed_snapshot_is_the_one_of_changed_records(fleet: Fleet, moves: d
     for group_id in GROUPS:
         assert [card.id for card in changed.systems_in(group_id)] == [card.id for card in expected.systems_in(group_id)]
         assert [card.id for card in changed.devices_in(group_id)] == [card.id for card in expected.devices_in(group_id)]
-    again = fleet.world.fabric
+    again = fleet.observed.fabric
     assert (before.systems, before.devices) == (again.systems, again.devices)
 
 

@@ -13,7 +13,8 @@ import pytest
 import yaml
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
-from ansible_collections.nec.expether.plugins.module_utils._model.properties import Wish, choose, parse_properties
+from ansible_collections.nec.expether.plugins.module_utils._model.properties import Properties, parse_properties
+from ansible_collections.nec.expether.plugins.module_utils._planning.selection import match_devices
 from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets import (
     KINDS,
     Entry,
@@ -28,7 +29,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 
-def wish_of(*entries: Entry) -> Wish:
+def wish_of(*entries: Entry) -> Properties:
     return parse_properties({"devices": list(entries)})
 
 
@@ -290,7 +291,7 @@ def test_the_choice_meets_most_of_the_wish_with_what_is_preferred(
     chance.shuffle(records)
     devices = Fabric.from_records(records).devices
     wish = wish_of(*entries)
-    chosen, counts = choose(wish, [devices[record["id"]] for record in records])
+    chosen, counts = match_devices(wish, [devices[record["id"]] for record in records])
     assert [device.id for device in chosen] == best(entries, records)
     assert sum(counts) == len(chosen)
     assert all(0 <= count <= want[0] for count, want in zip(counts, wish))
@@ -303,7 +304,8 @@ def test_the_choice_meets_most_of_the_wish_with_what_is_preferred(
 
 def _entry(want: t.Any) -> Entry:
     keys = ("type", "vendor_id", "device_id", "model")
-    return {key: getattr(want, key) for key in keys if getattr(want, key) is not None}
+    values = (want.type, want.vendor_id, want.pci_device_id, want.model)
+    return {key: value for key, value in zip(keys, values) if value is not None}
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
@@ -311,20 +313,20 @@ def test_a_choosy_want_gets_the_device_that_the_easy_one_could_take(order: tuple
     records = cards(["gpu", "other gpu"])
     devices = Fabric.from_records(records).devices
     wish = wish_of({"type": "GPU"}, {"type": "GPU", "device_id": "1db6"})
-    chosen, counts = choose(wish, [devices[records[place]["id"]] for place in order])
+    chosen, counts = match_devices(wish, [devices[records[place]["id"]] for place in order])
     assert len(chosen) == 2
     assert counts == [1, 1]
 
 
 def test_no_more_is_chosen_than_is_wished() -> None:
     devices = Fabric.from_records(cards(["gpu"] * 5)).devices
-    chosen, counts = choose(wish_of({"type": "GPU", "count": 2}), devices.values())
+    chosen, counts = match_devices(wish_of({"type": "GPU", "count": 2}), devices.values())
     assert [device.id for device in chosen] == [device_id(0), device_id(1)]
     assert counts == [2]
 
 
 def test_nothing_is_chosen_where_nothing_is_meant() -> None:
     devices = Fabric.from_records(cards(["gpu", "ssd"])).devices
-    assert choose(wish_of({"type": "NIC"}), devices.values()) == ([], [0])
-    assert choose(wish_of({"type": "NIC"}), []) == ([], [0])
+    assert match_devices(wish_of({"type": "NIC"}), devices.values()) == ([], [0])
+    assert match_devices(wish_of({"type": "NIC"}), []) == ([], [0])
     assert wanted([{"type": "NIC"}]) == 1

@@ -10,9 +10,13 @@ import json
 import random
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, Refused
-from ansible_collections.nec.expether.plugins.module_utils._planning.attachments import reboot_required, rescan_required, warnings
-from ansible_collections.nec.expether.plugins.module_utils._planning.plan import Step, after
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, PlanRefused
+from ansible_collections.nec.expether.plugins.module_utils._planning.notices import (
+    reboot_required,
+    rescan_required,
+    warnings,
+)
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import GroupChange, RegistryChange, Step, fabric_after
 from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets import (
     FREE,
     NONE,
@@ -39,10 +43,10 @@ Answer = tuple[str, t.Any]
 def answer(request: Request, fleet: Fleet | None = None) -> Answer:
     """Return the plan of a request, or how it was refused."""
     try:
-        return "plan", request.plan((fleet or request.fleet).world)
+        return "plan", request.plan((fleet or request.fleet).observed)
     except ExpetherError as error:
-        waits_for = error.waits_for if isinstance(error, Refused) else {}
-        return type(error).__name__, (error.message, error.details, waits_for)
+        blocked_by = error.blocked_by if isinstance(error, PlanRefused) else {}
+        return type(error).__name__, (error.message, error.details, blocked_by)
 
 
 def planned(request: Request) -> tuple[Step, ...]:
@@ -52,9 +56,9 @@ def planned(request: Request) -> tuple[Step, ...]:
     return t.cast("tuple[Step, ...]", plan) if kind == "plan" else ()
 
 
-def touched(request: Request) -> list[tuple[Step, dict[str, t.Any]]]:
+def touched(request: Request) -> list[tuple[GroupChange, dict[str, t.Any]]]:
     """Return each step of a plan that changes a card, with the card's record."""
-    return [(step, request.fleet.card(step.card)) for step in planned(request) if step.card]
+    return [(step, request.fleet.card(step.card)) for step in planned(request) if isinstance(step, GroupChange)]
 
 
 @given(requests())
@@ -74,7 +78,7 @@ def test_a_card_that_another_run_holds_is_never_changed(request: Request) -> Non
 
 @given(requests())
 def test_a_system_that_another_run_holds_gets_no_step(request: Request) -> None:
-    assert [step for step in planned(request) if step.node_id in request.fleet.held] == []
+    assert [step for step in planned(request) if step.system_id in request.fleet.held] == []
 
 
 @given(requests())
@@ -87,7 +91,7 @@ def test_a_card_that_does_not_answer_is_never_attached_nor_attached_to(request: 
     for step in planned(request):
         if step.action == "attach":
             assert answers(request.fleet.card(str(step.device))) is not False
-            assert answers(request.fleet.card(str(step.node_id))) is not False
+            assert answers(request.fleet.card(str(step.system_id))) is not False
 
 
 @given(requests())
@@ -110,14 +114,14 @@ def test_only_a_free_device_is_attached_and_a_detached_one_is_free(request: Requ
 def test_a_device_is_attached_to_the_group_of_its_system_and_of_no_other(request: Request) -> None:
     for step, records in walk(request.fleet.records, planned(request)):
         if step.action == "attach":
-            assert [record["id"] for record in systems_in(records, str(step.new))] == [step.node_id]
+            assert [record["id"] for record in systems_in(records, str(step.new))] == [step.system_id]
 
 
 @given(requests())
 def test_a_group_never_gets_more_devices_than_its_system_takes(request: Request) -> None:
     for step, records in walk(request.fleet.records, planned(request)):
         if step.action == "attach":
-            system = next(record for record in records if record["id"] == step.node_id)
+            system = next(record for record in records if record["id"] == step.system_id)
             assert len(devices_in(records, str(step.new))) < most_devices(system)
 
 
@@ -141,11 +145,11 @@ def test_only_a_system_without_a_group_of_its_own_gets_one_and_only_for_a_device
 @given(requests())
 def test_a_step_says_whose_device_it_is(request: Request) -> None:
     names = {index: node.name for index, node in request.fleet.nodes.items()}
-    names.update({step.node_id: step.node for step in planned(request) if step.action == "remember"})
+    names.update({step.system_id: step.node for step in planned(request) if step.action == "remember"})
     for step in planned(request):
         if step.action == "detach":
-            assert step.node_id == owner_of(request.fleet.records, request.fleet.card(str(step.device)))
-        assert step.node == (names.get(step.node_id, step.node_id) if step.node_id else None)
+            assert step.system_id == owner_of(request.fleet.records, request.fleet.card(str(step.device)))
+        assert step.node == (names.get(step.system_id, step.system_id) if step.system_id else None)
 
 
 @given(requests())
@@ -153,16 +157,16 @@ def test_without_a_word_no_device_of_another_system_is_taken(request: Request) -
     """Only attach with move, and detach, touch a device that the node in question does not have."""
     plan = planned(request)
     if request.kind == "compose":
-        mine = {step.node_id for step in plan if step.action == "remember"}
-        mine |= {request.arguments["node"].system} if request.arguments["node"] else set()
-        assert {step.node_id for step in plan} <= mine
+        mine = {step.system_id for step in plan if step.action == "remember"}
+        mine |= {request.arguments["node"].system_id} if request.arguments["node"] else set()
+        assert {step.system_id for step in plan} <= mine
         assert request.arguments["purge"] or not [step for step in plan if step.action == "detach"]
     if request.kind == "attach":
         assert {step.device for step in plan if step.device} <= set(request.arguments["device_ids"])
         assert request.arguments["move"] or not [step for step in plan if step.action == "detach"]
     if request.kind == "detach":
         assert {step.device for step in plan} <= set(request.arguments["device_ids"])
-        assert {step.node_id for step in plan} <= {request.arguments["system_id"]} or not request.arguments["system_id"]
+        assert {step.system_id for step in plan} <= {request.arguments["system_id"]} or not request.arguments["system_id"]
 
 
 @given(requests())
@@ -177,7 +181,7 @@ def test_a_plan_is_never_made_for_a_card_twice(request: Request) -> None:
 @given(requests())
 def test_the_snapshot_after_a_plan_is_what_its_steps_make_of_the_cards(request: Request) -> None:
     plan = planned(request)
-    fabric = after(request.fleet.world.fabric, plan)
+    fabric = fabric_after(request.fleet.observed.fabric, plan)
     groups = {record["id"]: record["group_id"] for record in carried_out(request.fleet.records, plan)}
     assert {card.id: card.group_id for card in (*fabric.systems.values(), *fabric.devices.values())} == groups
 
@@ -187,18 +191,18 @@ def test_whoever_is_refused_gets_a_sentence_and_plain_data(request: Request) -> 
     kind, found = answer(request)
     if kind == "plan":
         assert isinstance(found, tuple)
-        assert all(isinstance(step, Step) for step in found)
+        assert all(isinstance(step, (GroupChange, RegistryChange)) for step in found)
         return
-    assert kind in ("Refused", "NotKnown")
-    message, details, waits_for = found
+    assert kind in ("PlanRefused", "NotFound")
+    message, details, blocked_by = found
     assert message[0].isupper() or message[0].isdigit()
     assert message.endswith(".")
     assert json.loads(json.dumps(details)) == details
-    assert {key: request.fleet.held.get(key) for key in waits_for} == waits_for
+    assert {key: request.fleet.held.get(key) for key in blocked_by} == blocked_by
 
 
 @given(requests())
-def test_what_is_refused_only_because_another_run_holds_something_says_what_it_waits_for(request: Request) -> None:
+def test_what_is_refused_only_because_another_run_holds_something_says_what_it_blocked_by(request: Request) -> None:
     kind, found = answer(request)
     if kind == "plan" or not request.fleet.held:
         return
@@ -223,7 +227,7 @@ def test_the_answer_does_not_depend_on_the_order_of_what_is_known(request: Reque
 
 @given(requests())
 def test_planning_changes_nothing_that_it_was_given(request: Request) -> None:
-    known, before = request.fleet.world, copy.deepcopy(request)
+    known, before = request.fleet.observed, copy.deepcopy(request)
     fabric = known.fabric
     cards = [*fabric.systems.values(), *fabric.devices.values()]
     first = answer(request._replace(fleet=request.fleet))
@@ -242,13 +246,13 @@ def test_what_a_host_must_do_follows_from_the_steps(request: Request) -> None:
     actions = {step.action for step in plan}
     assert reboot_required(plan) == ("set_group" in actions)
     assert rescan_required(plan) == ("attach" in actions)
-    said = "\n".join(warnings(request.fleet.world, plan))
+    said = "\n".join(warnings(request.fleet.observed, plan))
     assert ("reboot" in said) == ("set_group" in actions)
-    assert ("rescanned" in said) == ("attach" in actions)
-    assert ("loses devices" in said) == any(step.action == "detach" and step.node_id for step in plan)
+    assert ("must rescan" in said) == ("attach" in actions)
+    assert ("loses devices" in said) == any(step.action == "detach" and step.system_id for step in plan)
 
 
 @given(fleets())
 def test_the_made_up_fleets_can_be_read(fleet: Fleet) -> None:
-    fabric = fleet.world.fabric
+    fabric = fleet.observed.fabric
     assert len(fabric.systems) + len(fabric.devices) == len(fleet.records)

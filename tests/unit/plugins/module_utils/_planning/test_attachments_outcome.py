@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, Refused
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, PlanRefused
 from ansible_collections.nec.expether.plugins.module_utils._model.properties import parse_properties
-from ansible_collections.nec.expether.plugins.module_utils._planning.plan import Node, Step, nodes_after
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import GroupChange, Plan, Step, nodes_after
 from ansible_collections.nec.expether.plugins.module_utils._planning.selection import choose_system
 from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets import (
     FREE,
@@ -39,25 +39,26 @@ from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets imp
 from hypothesis import assume, given
 
 
-def plan_or_skip(request: Request) -> tuple[Step, ...]:
+def made_or_skip(request: Request) -> Plan:
     try:
-        return request.plan()
+        return request.made()
     except ExpetherError:
         assume(False)
         raise
 
 
+def plan_or_skip(request: Request) -> tuple[Step, ...]:
+    return made_or_skip(request).steps
+
+
 def composed(request: Request) -> tuple[Request, tuple[Step, ...], str, Request]:
     """Return a compose request with its node, its plan, the node's system, and the same request afterwards."""
-    plan = plan_or_skip(request)
-    node = request.arguments["node"]
-    if node is None:
-        remembered = next(step for step in plan if step.action == "remember")
-        index = str(remembered.node_id)
-        node = Node("1" * 32, str(remembered.node), index, "composed")
+    plan = made_or_skip(request)
+    node = plan.node
+    assert node
     request = request._replace(arguments={**request.arguments, "node": node})
-    nodes = nodes_after(request.fleet.nodes, plan, node)
-    return request, plan, node.system, request.again(request.fleet.after(plan, nodes))
+    nodes = nodes_after(request.fleet.nodes, plan)
+    return request, plan.steps, node.system_id, request.again(request.fleet.after(plan.steps, nodes))
 
 
 @given(compose_requests())
@@ -99,7 +100,7 @@ def test_composing_remembers_the_node_before_anything_else(request: Request) -> 
     request, plan, index, next_request = composed(request)
     known = request.fleet.nodes.get(index)
     remembers = [place for place, step in enumerate(plan) if step.action == "remember"]
-    changes = any(step.card for step in plan)
+    changes = any(isinstance(step, GroupChange) for step in plan)
     if known is None or known.state == "composing" or (known.state == "managed" and changes):
         assert remembers == [0]
         assert (plan[0].old, plan[0].new) == (known.state if known else None, "composed")
@@ -119,18 +120,18 @@ def test_composing_takes_only_devices_that_are_known_to_answer(request: Request)
 def test_composing_of_healthy_cards_is_refused_only_for_want_of_devices_or_room(request: Request) -> None:
     node, entries = request.arguments["node"], request.arguments["entries"]
     records = request.fleet.records
-    have = devices_of(records, node.system)
+    have = devices_of(records, node.system_id)
     free = devices_in(records, FREE)
     lacking = wanted(entries) - most_met(entries, have)
     enough = most_met(entries, [*have, *free]) == wanted(entries)
     over = len(have) - (wanted(entries) - lacking) if request.arguments["purge"] else 0
-    system = request.fleet.card(node.system)
+    system = request.fleet.card(node.system_id)
     used = 0 if system["group_id"] == NONE else len(devices_in(records, system["group_id"]))
     fitting = not lacking or used - over + lacking <= most_devices(system)
     try:
         request.plan()
         granted = True
-    except Refused:
+    except PlanRefused:
         granted = False
     assert granted == (enough and fitting)
 
@@ -155,7 +156,7 @@ def test_the_chosen_system_is_the_best_that_serves(fleet: Fleet, entries: list[E
     serving = sorted(
         (
             fleet.card(record["id"])["group_id"] in (FREE, NONE),
-            bool(fleet.world.fabric.devices_of(fleet.world.fabric.systems[record["id"]])),
+            bool(fleet.observed.fabric.devices_of(fleet.observed.fabric.systems[record["id"]])),
             -room(fleet.records, record),
             record["id"],
         )
@@ -163,8 +164,8 @@ def test_the_chosen_system_is_the_best_that_serves(fleet: Fleet, entries: list[E
         if record["status"] == "eesv" and system_serves(fleet, record["id"], wanted(entries))
     )
     try:
-        chosen = choose_system(fleet.world, parse_properties({"devices": entries})).id
-    except Refused as error:
+        chosen = choose_system(fleet.observed, parse_properties({"devices": entries})).id
+    except PlanRefused as error:
         assert serving == []
         every = {record["id"] for record in fleet.records if record["status"] == "eesv"}
         assert set(error.details["candidates"]) == every
@@ -201,7 +202,7 @@ def test_attaching_of_healthy_cards_is_refused_only_for_room_or_for_want_of_move
     try:
         request.plan()
         granted = True
-    except Refused:
+    except PlanRefused:
         granted = False
     assert granted == (allowed or not missing)
 
@@ -226,7 +227,7 @@ def test_detaching_is_refused_when_a_device_is_elsewhere_than_the_task_says(requ
     assume(elsewhere)
     try:
         request.plan()
-    except Refused as error:
+    except PlanRefused as error:
         assert all(card_id in error.message for card_id in elsewhere)
     else:
         raise AssertionError("not refused")
@@ -239,8 +240,8 @@ def test_releasing_frees_the_devices_of_the_nodes_and_no_others(request: Request
     released = request.arguments["nodes"]
     listed = {record["id"] for record in records}
     for node in released:
-        if node.system in listed:
-            expected = {record["id"] for record in devices_of(records, node.system)}
+        if node.system_id in listed:
+            expected = {record["id"] for record in devices_of(records, node.system_id)}
         else:
             stranded = node.group_id not in (None, FREE) and not systems_in(records, node.group_id)
             expected = {record["id"] for record in devices_in(records, node.group_id)} if stranded else set()
@@ -249,33 +250,33 @@ def test_releasing_frees_the_devices_of_the_nodes_and_no_others(request: Request
     moved = {record["id"] for record in records} - {record["id"] for record in later if record in records}
     assert {owner_of(records, request.fleet.card(card_id)) for card_id in moved} <= {
         None,
-        *(node.system for node in released),
+        *(node.system_id for node in released),
     }
 
 
 @given(release_requests())
 def test_a_node_is_forgotten_after_its_devices_are_free(request: Request) -> None:
-    plan = plan_or_skip(request)
-    released = request.arguments["nodes"]
-    assert [step.node_id for step in plan if step.action == "forget"] == [node.system for node in released]
-    kept = nodes_after(request.fleet.nodes, plan, None)
+    made = made_or_skip(request)
+    plan, released = made.steps, request.arguments["nodes"]
+    assert [step.system_id for step in plan if step.action == "forget"] == [node.system_id for node in released]
+    kept = nodes_after(request.fleet.nodes, made)
     assert kept == {index: node for index, node in request.fleet.nodes.items() if node not in released}
     forgotten: set[str | None] = set()
     for step in plan:
         assert step.action in ("detach", "forget")
-        assert not (step.node_id and step.node_id in forgotten)
+        assert not (step.system_id and step.system_id in forgotten)
         if step.action == "forget":
-            forgotten.add(step.node_id)
+            forgotten.add(step.system_id)
 
 
 @given(manage_requests())
 def test_managing_changes_no_card_and_managing_again_does_nothing(request: Request) -> None:
-    plan = plan_or_skip(request)
-    node = request.arguments["node"]
-    assert not any(step.card for step in plan)
-    after = nodes_after(request.fleet.nodes, plan, node._replace(state="managed"))
-    assert after[node.system].name == node.name
-    assert after[node.system].state != "composing"
+    made = made_or_skip(request)
+    plan, node = made.steps, request.arguments["node"]
+    assert not any(isinstance(step, GroupChange) for step in plan)
+    after = nodes_after(request.fleet.nodes, made)
+    assert after[node.system_id].name == node.name
+    assert after[node.system_id].state != "composing"
     assert request.again(request.fleet.after(plan, after)).plan() == ()
 
 
@@ -285,7 +286,7 @@ def test_devices_are_chosen_lowest_id_first(request: Request) -> None:
     plan = plan_or_skip(request)
     fleet, entries = request.fleet, request.arguments["entries"]
     attached = [fleet.card(str(step.device)) for step in plan if step.action == "attach"]
-    index = next((str(step.node_id) for step in plan), "")
+    index = next((str(step.system_id) for step in plan), "")
     others = [
         record
         for record in devices_in(fleet.records, FREE)

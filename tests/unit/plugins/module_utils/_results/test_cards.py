@@ -103,11 +103,6 @@ def system_view(record: Record, *others: Record, nodes: t.Mapping[str, str] | No
     return views(nodes).system(fabric, fabric.systems[record["id"]])
 
 
-def document(number: int, name: str, state: str = "composed") -> dict[str, t.Any]:
-    node = node_on(number, name, state)
-    return {"uuid": node.uuid, "name": name, "index": node.system, "state": state}
-
-
 def test_a_device_is_shown_with_all_that_eem_says_of_it() -> None:
     shown = device_view(
         eeio(0, "17", **OTHER_PORT, eesv_mac_address=mac(system_id(0))), eesv(0, "17"), nodes={system_id(0): "node0"}
@@ -172,7 +167,7 @@ def test_a_system_is_shown_with_all_that_eem_says_of_it() -> None:
 def test_a_node_is_shown_as_its_system_with_its_name_and_its_devices() -> None:
     records = [eesv(0, "17"), eeio(0, "17"), eeio(1)]
     fabric = Fabric.from_records(records)
-    shown = views({system_id(0): "node0"}).node(fabric, document(0, "node0", "managed"))
+    shown = views({system_id(0): "node0"}).node(fabric, node_on(0, "node0", "managed"))
     system = system_view(*records, nodes={system_id(0): "node0"})
     assert {key: shown[key] for key in system} == system
     assert shown["uuid"] == node_on(0, "node0").uuid
@@ -193,7 +188,7 @@ def test_what_eem_did_not_give_is_null_and_not_absent() -> None:
 
 @given(fleets())
 def test_every_card_of_every_fleet_has_all_keys_as_plain_data(fleet: Fleet) -> None:
-    known = fleet.world
+    known = fleet.observed
     make = views({index: node.name for index, node in fleet.nodes.items()})
     for device in known.fabric.devices.values():
         shown = make.device(known.fabric, device)
@@ -208,7 +203,7 @@ def test_every_card_of_every_fleet_has_all_keys_as_plain_data(fleet: Fleet) -> N
         assert json.loads(json.dumps(shown)) == shown
         assert shown["device_ids"] == [record["id"] for record in devices_of(fleet.records, system.id)]
     for node in fleet.nodes.values():
-        shown = make.node(known.fabric, node.document())
+        shown = make.node(known.fabric, node)
         assert set(shown) >= NODE_KEYS
         assert json.loads(json.dumps(shown)) == shown
         assert [device["device_id"] for device in shown["devices"]] == shown["device_ids"]
@@ -222,7 +217,7 @@ def test_a_system_without_a_group_of_its_own_is_shown_without_devices(group_id: 
 
 def test_a_node_whose_system_eem_does_not_list_is_shown_with_nulls() -> None:
     fabric = Fabric.from_records([eesv(1, "17"), eeio(0, "17")])
-    shown = views({system_id(0): "lost"}).node(fabric, document(0, "lost"))
+    shown = views({system_id(0): "lost"}).node(fabric, node_on(0, "lost"))
     assert set(shown) >= NODE_KEYS
     assert (shown["name"], shown["node"], shown["id"], shown["index"]) == ("lost", "lost", system_id(0), system_id(0))
     assert (shown["podm"], shown["podm_id"], shown["resource_uri"]) == ("lab", PODM, f"devices/{system_id(0)}")
@@ -233,7 +228,7 @@ def test_a_node_whose_system_eem_does_not_list_is_shown_with_nulls() -> None:
 def test_a_listed_and_a_lost_node_have_the_same_keys() -> None:
     fabric = Fabric.from_records([eesv(0, "17")])
     make = views()
-    assert set(make.node(fabric, document(0, "here"))) == set(make.node(fabric, document(1, "lost")))
+    assert set(make.node(fabric, node_on(0, "here"))) == set(make.node(fabric, node_on(1, "lost")))
 
 
 @pytest.mark.parametrize(
@@ -284,7 +279,7 @@ def test_without_a_list_there_are_no_names() -> None:
 
 @given(fleets())
 def test_a_card_of_either_kind_has_the_keys_of_a_device(fleet: Fleet) -> None:
-    fabric, views = fleet.world.fabric, Views(PODM, "lab", {node.system: node.name for node in fleet.nodes.values()})
+    fabric, views = fleet.observed.fabric, Views(PODM, "lab", {node.system_id: node.name for node in fleet.nodes.values()})
     for device in fabric.devices.values():
         view = views.device(fabric, device)
         assert tuple(view) == KEYS_OF_A_DEVICE

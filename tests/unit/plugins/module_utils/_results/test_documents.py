@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, NotKnown
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, NotFound
 from ansible_collections.nec.expether.plugins.module_utils._model.names import flavor_uuid, node_uuid, podm_uuid
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Document
 from ansible_collections.nec.expether.plugins.module_utils._results.documents import (
@@ -89,7 +89,7 @@ def test_what_is_not_there_is_not_known_and_the_sentence_names_what_is(
     kind: str, make: t.Callable[[str], Document], find: t.Callable[[t.Any, str], Document], wanted: str
 ) -> None:
     for names, said in (([], "there is none"), (["b"], "there is b."), (["b", "A"], "there are A, b.")):
-        with pytest.raises(NotKnown) as caught:
+        with pytest.raises(NotFound) as caught:
             find(Shelf(**{kind: [make(name) for name in names]}), wanted)
         assert repr(wanted) in caught.value.message
         assert said in caught.value.message
