@@ -98,7 +98,7 @@ def test_a_process_of_another_user_is_there_also_where_it_is_hidden() -> None:
 
 
 def test_a_process_that_is_hidden_holds_its_claim_for_its_time(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ansible_collections.nec.expether.plugins.module_utils._execution.claims._is_hidden", lambda pid: pid == 1)
+    monkeypatch.setattr("ansible_collections.nec.expether.plugins.module_utils._execution.claims.is_hidden", lambda pid: pid == 1)
     _claim_of(registry, {"pid": 1, "start": "of which nothing can be seen"})
     assert _is_held(registry)
     uptime = time.clock_gettime(time.CLOCK_BOOTTIME)
