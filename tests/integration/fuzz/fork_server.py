@@ -29,7 +29,8 @@ COLLECTION = "ansible_collections.nec.expether.plugins"
 PAUSES = {
     "_eem.client": ("FIRST_PAUSE", "LONGEST_PAUSE"),
     "_execution.claims": ("POLL",),
-    "_execution.executor": ("EMPTY_PAUSE", "STALE_PAUSE"),
+    "_execution.executor": ("STALE_PAUSE",),
+    "_execution.observe": ("EMPTY_PAUSE",),
     "_execution.steps": ("EMPTY_PAUSE", "PAUSE"),
 }
 

@@ -65,6 +65,6 @@ def fixture_registry(tmp_path: Path) -> Iterator[SqliteRegistry]:
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not let tests sit through the pauses between tries; how many there are is not changed."""
     pauses = [("_eem.client", "FIRST_PAUSE"), ("_execution.steps", "PAUSE"), ("_execution.claims", "POLL")]
-    pauses += [("_execution.executor", "EMPTY_PAUSE"), ("_execution.steps", "EMPTY_PAUSE")]
+    pauses += [("_execution.observe", "EMPTY_PAUSE"), ("_execution.steps", "EMPTY_PAUSE")]
     for module, name in pauses:
         monkeypatch.setattr(f"ansible_collections.nec.expether.plugins.module_utils.{module}.{name}", 0.02)

@@ -13,7 +13,6 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.nec.expether.plugins.module_utils._execution import process
 from ansible_collections.nec.expether.plugins.module_utils._execution.claims import Claims
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, Registry
 from executor_runs import PODM
@@ -85,6 +84,7 @@ HIDDEN = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
 import conftest
+from ansible_collections.nec.expether.plugins.module_utils._execution import process
 os.setuid(65534)
 print(process.is_hidden(os.getpid()), process.is_hidden(1), process.is_hidden(2**31 - 1), process.is_hidden(2**70))
 """

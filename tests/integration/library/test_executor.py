@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
-from ansible_collections.nec.expether.plugins.module_utils._execution.executor import Executor
 from ansible_collections.nec.expether.plugins.module_utils._execution.outcome import Outcome
 from ansible_collections.nec.expether.plugins.module_utils._execution.report import ExecutionFailed
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, PlanRefused
@@ -23,7 +22,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.location im
 from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, RegistryError
 from eemsim.client import Simulator
-from executor_runs import PODM, MakeClient, attach, compose, detach, groups_of, held_in, nodes_in, release, run
+from executor_runs import MakeClient, attach, compose, detach, executor, groups_of, held_in, nodes_in, release, run
 
 
 @pytest.fixture(name="system")
@@ -158,7 +157,7 @@ def test_a_step_that_eem_refuses_for_good_undoes_those_before_it(
 ) -> None:
     """Composing on a bare system: the group id, then two devices."""
     eem.fault("fail", status=409, code="40900", message="no", method="PUT", nth=nth, times=1)
-    with pytest.raises(ExecutionFailed, match="So nothing is changed") as caught:
+    with pytest.raises(ExecutionFailed, match="Nothing was changed") as caught:
         run(client, registry, compose("n", bare))
     assert {card["group_id"] for card in eem.eeios()} == {"4093"}
     assert groups_of(eem, bare) == ["4094"]
@@ -195,7 +194,7 @@ def test_a_card_that_cannot_be_read_after_a_lost_answer_is_told_as_unknown(
 ) -> None:
     eem.fault("drop", after=True, method="PUT")
     eem.fault("drop", method="GET", path="^/?devices/0x", times=-1)
-    with pytest.raises(ExecutionFailed, match="is not known, for it cannot be read") as caught:
+    with pytest.raises(ExecutionFailed, match="is not known, because it cannot be read") as caught:
         run(client, registry, compose("n", system))
     assert caught.value.kind == "outcome_unknown"
     assert nodes_in(registry) == {"n": "composing"}
@@ -259,10 +258,10 @@ def test_a_card_that_changed_without_its_group_is_planned_again_and_attached(
     eem: Simulator, client: Client, system: str, devices: list[str]
 ) -> None:
     eem.fault("change", card=devices[0], set={"uid_switch_status": "on"}, method="PUT")
-    executor = Executor(client, PODM, None, "a test")
-    executor.run(attach(system, devices[0]))
+    running = executor(client, None)
+    running.run(attach(system, devices[0]))
     assert groups_of(eem, devices[0]) == ["17"]
-    assert any("Planned again" in said for said in executor.waited)
+    assert any("Planned again" in said for said in running.waited)
 
 
 def test_a_card_that_never_keeps_still_is_given_up_after_as_many_plans_as_retries_say(
@@ -356,7 +355,7 @@ def test_of_runs_at_once_that_want_too_much_some_are_refused_and_leave_nothing(
     )
     refused = [result for result in results if isinstance(result, PlanRefused)]
     assert len(refused) == 2, results
-    assert all("2 GPU wanted, 1 free" in error.message for error in refused)
+    assert all("2 GPU requested, 1 free" in error.message for error in refused)
     assert len(registry.all("nodes")) == 2
     assert len(eem.history(field="group_id")) == 4
     assert held_in(registry) == []
@@ -388,7 +387,7 @@ def test_what_a_killed_run_held_is_taken_over(
     assert len(held_in(registry)) >= 3
     outcome = run(client, registry, compose("n", system))
     assert nodes_in(registry) == {"n": "composed"}
-    assert outcome.plan
+    assert outcome.steps
     assert [card["group_id"] for card in eem.eeios()].count("17") == 2
     assert held_in(registry) == []
 
@@ -463,7 +462,7 @@ def test_a_failing_run_leaves_the_node_that_another_run_has_composed_meanwhile(
         return plan_compose(observed, t.cast(Node, made.node), extended)
 
     eem.fault("fail", status=409, code="40900", method="PUT", nth=3)
-    with pytest.raises(ExecutionFailed, match="So nothing is changed"):
+    with pytest.raises(ExecutionFailed, match="Nothing was changed"):
         run(client, registry, draft)
     assert nodes_in(registry) == {"n": "composed"}
     assert [card["group_id"] for card in eem.eeios()].count("17") == 2
@@ -543,7 +542,7 @@ def test_what_somebody_else_made_of_a_card_is_not_undone_when_it_cannot_be_read_
     eem.fault({"do": "change", "card": devices[0], "set": {"group_id": "17"}}, method="PUT")
     # The card cannot be read for as long as the run has patience, and can be when it undoes what it did.
     eem.fault("drop", method="GET", path=f"{devices[0]}$", times=6)
-    with pytest.raises(ExecutionFailed, match="So nothing is changed") as caught:
+    with pytest.raises(ExecutionFailed, match="Nothing was changed") as caught:
         run(client, None, attach(system, *devices[:2]))
     assert caught.value.code == "40004" and not caught.value.changed
     assert groups_of(eem, *devices[:2]) == ["17", "4093"]

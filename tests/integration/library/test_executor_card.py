@@ -13,7 +13,6 @@ from collections.abc import Callable
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
 from ansible_collections.nec.expether.plugins.module_utils._execution.claims import Claims
-from ansible_collections.nec.expether.plugins.module_utils._execution.executor import Executor
 from ansible_collections.nec.expether.plugins.module_utils._execution.report import ExecutionFailed
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, PlanRefused
 from ansible_collections.nec.expether.plugins.module_utils._planning.card_requests import (
@@ -27,7 +26,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.location im
 from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import RegistryError
 from eemsim.client import Simulator
-from executor_runs import PODM, MakeClient, attach, held_in, run
+from executor_runs import PODM, MakeClient, attach, executor, held_in, run
 
 Drafts = Callable[[ObservedState], Plan]
 
@@ -147,13 +146,13 @@ def test_a_card_that_was_forgotten_by_somebody_else_is_no_failure(
     assert [row["status"] for row in run(client, None, forget(device)).rows] == ["done"]
 
 
-def test_a_run_that_changes_a_card_blocked_by_one_that_holds_it(
+def test_a_run_that_changes_a_card_waits_for_one_that_holds_it(
     eem: Simulator, make_client: MakeClient, registry: SqliteRegistry, device: str
 ) -> None:
     other = Claims(open_registry(registry.path), PODM, "a run for node other", 60)
     epoch, _held = other.look()
     other.take(epoch, [device])
-    with pytest.raises(PlanRefused, match=f"{device} by a run for node other"):
+    with pytest.raises(PlanRefused, match=f"{device} \\(claimed by a run for node other\\)"):
         run(make_client(timeout=0.1, retries=0), registry, forget(device))
     assert device in eem.cards()
     freed: list[float] = []
@@ -165,11 +164,11 @@ def test_a_run_that_changes_a_card_blocked_by_one_that_holds_it(
 
     runner = threading.Thread(target=free)
     runner.start()
-    executor = Executor(make_client(), PODM, registry, "a test")
-    outcome = executor.run(forget(device))
+    running = executor(make_client(), registry)
+    outcome = running.run(forget(device))
     runner.join()
     assert [row["status"] for row in outcome.rows] == ["done"] and freed
-    assert any("a run for node other" in sentence for sentence in executor.waited)
+    assert any("a run for node other" in sentence for sentence in running.waited)
     assert held_in(registry) == []
 
 
@@ -194,16 +193,16 @@ def test_what_was_done_is_told_when_the_registry_fails_after_it(
         raise RegistryError("The registry is gone.")
 
     monkeypatch.setattr(Claims, "release", broken)
-    with pytest.raises(ExecutionFailed, match=f"Done all the same: uid_led of {device}") as caught:
+    with pytest.raises(ExecutionFailed, match=f"Done anyway: uid_led of {device}") as caught:
         run(client, registry, led(device))
     assert caught.value.changed
-    assert "So nothing is changed" not in caught.value.message
+    assert "Nothing was changed" not in caught.value.message
 
 
 def test_a_refusal_is_told_without_a_change(eem: Simulator, client: Client, device: str) -> None:
     eem.fault("fail", method="PUT", code="40999", times=-1)
     for draft in (led(device), ask("reset", device)):
-        with pytest.raises(ExpetherError, match="So nothing is changed") as caught:
+        with pytest.raises(ExpetherError, match="Nothing was changed") as caught:
             run(client, None, draft)
         assert caught.value.kind == "eem_refused"
     assert eem.stats()["by_method"]["PUT"] == 2

@@ -15,7 +15,6 @@ import uuid
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Settings
 from ansible_collections.nec.expether.plugins.module_utils._execution.claims import WHOLE, Claims
-from ansible_collections.nec.expether.plugins.module_utils._execution.executor import Executor
 from ansible_collections.nec.expether.plugins.module_utils._execution.forget import Forgetting, forget
 from ansible_collections.nec.expether.plugins.module_utils._execution.report import ExecutionFailed
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, PlanRefused
@@ -25,17 +24,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.schema impo
 from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER, Change, Registry
 from eemsim.client import Simulator
-from executor_runs import (
-    PODM,
-    MakeClient,
-    attach,
-    compose,
-    groups_of,
-    held_in,
-    nodes_in,
-    release,
-    run,
-)
+from executor_runs import PODM, MakeClient, attach, compose, executor, groups_of, held_in, nodes_in, release, run
 
 RESTART = {"down": 0.3, "starting": 0.3, "empty": 0.5, "mode": "reset"}
 
@@ -77,7 +66,7 @@ def test_a_restart_while_steps_are_undone_is_waited_for(
 ) -> None:
     eem.fault("fail", status=409, code="40900", method="PUT", nth=3)
     eem.fault({"do": "restart", **RESTART}, method="DELETE")
-    with pytest.raises(ExecutionFailed, match="So nothing is changed"):
+    with pytest.raises(ExecutionFailed, match="Nothing was changed"):
         run(client, None, attach(system, *devices[:3]))
     assert set(groups_of(eem, *devices)) == {"4093"}
 
@@ -88,7 +77,7 @@ def test_a_card_that_eem_knows_again_by_the_time_that_it_lists_its_cards_is_undo
     """EEM's start is over between the two requests by which it is found out whether the card is gone."""
     eem.fault("fail", status=409, code="40900", method="PUT", nth=3)
     eem.fault("fail", status=404, code="40400", method="GET", path=f"{devices[1]}$", times=1)
-    with pytest.raises(ExecutionFailed, match="So nothing is changed"):
+    with pytest.raises(ExecutionFailed, match="Nothing was changed"):
         run(client, None, attach(system, *devices[:3]))
     assert set(groups_of(eem, *devices)) == {"4093"}
 
@@ -99,10 +88,10 @@ def test_a_list_that_lost_most_cards_in_the_middle_of_a_run_is_not_planned_from(
     few = {"devices": [eem.card(system), eem.card(devices[11])], "timestamp": "1"}
     eem.fault("fail", code="50003", method="PUT")
     eem.fault({"do": "garbage", "body": json.dumps(few)}, path="devices/detail", nth=2, times=3)
-    executor = Executor(client, PODM, registry, "a test")
-    outcome = executor.run(compose("n", system))
+    running = executor(client, registry)
+    outcome = running.run(compose("n", system))
     assert {row["status"] for row in outcome.rows} == {"done"}
-    assert any("cards that it listed before" in sentence for sentence in executor.waited)
+    assert any("cards that it listed before" in sentence for sentence in running.waited)
 
 
 def test_an_eem_that_lists_no_card_at_all_is_waited_for_if_the_registry_knows_cards(
@@ -110,7 +99,7 @@ def test_an_eem_that_lists_no_card_at_all_is_waited_for_if_the_registry_knows_ca
 ) -> None:
     run(client, registry, compose("n", system))
     eem.fault("garbage", body='{"devices": []}', path="devices/detail", times=3)
-    assert [step.action for step in run(client, registry, release("n")).plan] == ["detach", "detach", "forget"]
+    assert [step.action for step in run(client, registry, release("n")).steps] == ["detach", "detach", "forget"]
 
 
 def test_an_eem_that_never_lists_its_cards_again_is_refused_in_a_sentence(
@@ -205,11 +194,11 @@ def test_a_run_and_its_check_wait_for_the_system_that_another_run_holds(
     client: Client, registry: SqliteRegistry, system: str, other_run: Claims, check: bool
 ) -> None:
     other_run.take(other_run.look()[0], [system])
-    executor = Executor(client, PODM, registry, "a test")
+    running = executor(client, registry)
     with _later(0.3, lambda: other_run.release(changed=False)):
-        outcome = executor.run(compose("n", system), check)
+        outcome = running.run(compose("n", system), check)
     assert {row["status"] for row in outcome.rows} == {"planned" if check else "done"}
-    assert executor.waited == [f"Waited for other runs: {system} held by the other run."]
+    assert running.waited == [f"Waited for other runs: {system} held by the other run."]
 
 
 def test_a_run_whose_new_plan_must_wait_gives_back_what_it_held(
@@ -225,7 +214,7 @@ def test_a_run_whose_new_plan_must_wait_gives_back_what_it_held(
         if len(seen) == 1:
             other_run.take(other_run.look()[0], [devices[1]])
             seen.append([])
-            return attach(system, devices[1])(observed._replace(held={devices[1]: "the other run"}))
+            return attach(system, devices[1])(observed._replace(claimed_by_others={devices[1]: "the other run"}))
         return attach(system, devices[0])(observed)
 
     def other_ends() -> None:
@@ -243,21 +232,21 @@ def test_nothing_is_claimed_beside_a_run_that_forgets_the_pod_manager(
     client: Client, registry: SqliteRegistry, system: str, other_run: Claims
 ) -> None:
     other_run.take(other_run.look()[0], [WHOLE])
-    executor = Executor(client, PODM, registry, "a test")
+    running = executor(client, registry)
     with _later(0.3, lambda: other_run.release(changed=True)):
-        executor.run(compose("n", system))
-    assert executor.waited == ["Waited for other runs: the pod manager held by the other run."]
+        running.run(compose("n", system))
+    assert running.waited == ["Waited for other runs: the pod manager held by the other run."]
 
 
-def test_a_run_that_forgets_the_pod_manager_blocked_by_all_others(
+def test_a_run_that_forgets_the_pod_manager_waits_for_all_others(
     client: Client, registry: SqliteRegistry, system: str, other_run: Claims
 ) -> None:
     run(client, registry, compose("n", system))
     other_run.take(other_run.look()[0], ["0x8cdf9d1200ff"])
-    executor = Executor(client, PODM, registry, "a test", whole=True)
+    running = executor(client, registry, exclusive=True)
     with _later(0.3, lambda: other_run.release(changed=False)):
-        executor.run(release("n"))
-    assert len(executor.waited) == 1
+        running.run(release("n"))
+    assert len(running.waited) == 1
     assert nodes_in(registry) == {}
 
 

@@ -24,15 +24,10 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, InvalidInput
+from ansible_collections.nec.expether.plugins.module_utils._registry.location import key_path, open_registry
 from ansible_collections.nec.expether.plugins.module_utils._registry.owner_rights import UnsafeFolder, owner_of, rights_of
 from ansible_collections.nec.expether.plugins.module_utils._registry.secrets import Secrets
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
-    NEVER,
-    Change,
-    RegistryError,
-    key_path,
-    open_registry,
-)
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER, Change, RegistryError
 from ansible_collections.nec.expether.plugins.module_utils._sync.textfile import Textfile
 from eemsim.client import Simulator
 
@@ -344,7 +339,8 @@ def test_a_system_that_does_not_let_root_act_for_others_is_told(place: Path) -> 
     folder = make(place / "state")
     script = (
         "import sys, conftest\n"
-        "from ansible_collections.nec.expether.plugins.module_utils._registry.store import open_registry, RegistryError\n"
+        "from ansible_collections.nec.expether.plugins.module_utils._registry.location import open_registry\n"
+        "from ansible_collections.nec.expether.plugins.module_utils._registry.store import RegistryError\n"
         "try:\n    open_registry(sys.argv[1]).all('urls')\n"
         "except RegistryError as error:\n    print(error)\n"
     )

@@ -25,12 +25,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.location im
 )
 from ansible_collections.nec.expether.plugins.module_utils._registry.secrets import Secrets
 from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
-    NEVER,
-    Change,
-    RegistryConflict,
-    RegistryError,
-)
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER, Change, RegistryConflict, RegistryError
 
 
 def _mode(path: str | Path) -> int:
