@@ -38,9 +38,8 @@ from eemsim.client import Simulator
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from link_swapper import Swapper
-
 from forked import end_with, redirect
+from link_swapper import Swapper
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root works in folders of other users")
 
@@ -198,9 +197,7 @@ def test_without_an_attack_root_makes_all_as_the_folders_owner_and_goes_on_as_ro
     folder = make(place / "state")
     groups = os.getgroups()
     use_all(folder)
-    assert {entry.name: entry.stat().st_uid for entry in folder.iterdir()} == {
-        name: USER for name in ("registry.sqlite3", "registry.sqlite3.key", "expether.prom")
-    }
+    assert {entry.name: entry.stat().st_uid for entry in folder.iterdir()} == dict.fromkeys(("registry.sqlite3", "registry.sqlite3.key", "expether.prom"), USER)
     assert os.getgroups() == groups and os.geteuid() == 0
     (folder / "root's").write_text("", encoding="utf-8")
     assert (folder / "root's").stat().st_uid == 0
