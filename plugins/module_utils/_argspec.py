@@ -12,6 +12,10 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.nec.expether.plugins.module_utils._glue_python import refuse_old_python
+
+refuse_old_python()
+
 
 class ArgSpec(t.NamedTuple):
     """The options of a module with the constraints among them."""

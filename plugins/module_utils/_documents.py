@@ -16,6 +16,7 @@ from ansible_collections.nec.expether.plugins.module_utils._names import listed,
 from ansible_collections.nec.expether.plugins.module_utils._records import parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._registry import Body, Document, Registry
 from ansible_collections.nec.expether.plugins.module_utils._registry_shapes import CONNECTION
+from ansible_collections.nec.expether.plugins.module_utils._texts import printable
 
 #: How to reach a pod manager, besides its URL and credentials; remembered with it.
 CONNECTION_KEYS = tuple(CONNECTION)
@@ -41,7 +42,10 @@ FLAVOR_KEYS = ("name", "description", "properties", "created_at", "updated_at")
 
 def podm_view(uuid: str, body: Body) -> Body:
     """Return a pod manager as in C(podms): all but its password."""
-    return {"uuid": uuid, "driver": "expether", **{key: body.get(key) for key in PODM_KEYS}}
+    view = {"uuid": uuid, "driver": "expether", **{key: body.get(key) for key in PODM_KEYS}}
+    version = view["api_version"]
+    # Earlier versions stored it as it came.
+    return {**view, "api_version": printable(version) if isinstance(version, str) else version}
 
 
 def flavor_view(uuid: str, body: Body) -> Body:

@@ -24,6 +24,7 @@ from ansible_collections.nec.expether.plugins.module_utils._private_files import
 from ansible_collections.nec.expether.plugins.module_utils._registry import (
     NEVER,
     SCHEMA,
+    Body,
     Change,
     Document,
     Kind,
@@ -31,6 +32,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry import (
     RegistryError,
 )
 from ansible_collections.nec.expether.plugins.module_utils._registry_shapes import SHAPES, fits
+from ansible_collections.nec.expether.plugins.module_utils._texts import read_json
 
 _APPLICATION_ID = 0x45784574  # "ExEt": tells our file from any other SQLite file
 _BUSY_SECONDS = 30.0
@@ -96,7 +98,9 @@ class SqliteRegistry:
             return []
         with self._told("read"), rights_of(self._owner):
             rows = connection.execute(sql, parameters).fetchall()
-            documents = [Document(uuid, revision, json.loads(body)) for uuid, revision, body in rows]
+            # What a device's document says comes from its card, perhaps by a version that stored any text.
+            loads = read_json if parameters[0] == "devices" else json.loads
+            documents = [Document(uuid, revision, loads(body)) for uuid, revision, body in rows]
         for document in documents:
             body: t.Any = document.body
             if not isinstance(body, dict) or not fits({**body, "uuid": document.uuid}, SHAPES[parameters[0]]):
@@ -221,10 +225,11 @@ class SqliteRegistry:
 
 def _apply(connection: sqlite3.Connection, change: Change, new: int) -> None:
     key = (change.kind, change.uuid)
-    row = connection.execute("SELECT revision FROM documents WHERE kind = ? AND uuid = ?", key).fetchone()
+    row = connection.execute("SELECT revision, body FROM documents WHERE kind = ? AND uuid = ?", key).fetchone()
     revision = row[0] if row else NEVER
     if change.expected is not None and revision != change.expected:
-        raise RegistryConflict(f"{change.kind}/{change.uuid} has been changed by another run meanwhile.")
+        body = json.loads(row[1]) if row else change.body
+        raise RegistryConflict(f"{_subject(connection, change, body or {})} has been changed by another run meanwhile.")
     if change.body is None:
         connection.execute("DELETE FROM documents WHERE kind = ? AND uuid = ?", key)
     else:
@@ -233,6 +238,18 @@ def _apply(connection: sqlite3.Connection, change: Change, new: int) -> None:
             " ON CONFLICT (kind, uuid) DO UPDATE SET revision = excluded.revision, body = excluded.body",
             (*key, new, json.dumps(change.body, sort_keys=True)),
         )
+
+
+_NOUNS = {"pod_managers": "Pod manager", "nodes": "Node", "flavors": "Flavor"}
+
+
+def _subject(connection: sqlite3.Connection, change: Change, body: Body) -> str:
+    """Return what a change is about, in the user's words: a pod manager, node or flavor by its name."""
+    if change.kind in _NOUNS:
+        return f"{_NOUNS[change.kind]} {body['name']}" if "name" in body else f"A {_NOUNS[change.kind].lower()}"
+    podm_id = body.get("podm_id", change.uuid)
+    row = connection.execute("SELECT body FROM documents WHERE kind = 'pod_managers' AND uuid = ?", (podm_id,)).fetchone()
+    return f"Pod manager {json.loads(row[0])['name']}" if row else "A pod manager"
 
 
 def _quoted(path: str) -> str:

@@ -34,7 +34,7 @@ from ansible_collections.nec.expether.plugins.module_utils._planner_card import 
 from ansible_collections.nec.expether.plugins.module_utils._records import parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._registry import Body, Change
 from ansible_collections.nec.expether.plugins.module_utils._sync import touched, touched_changes
-from ansible_collections.nec.expether.plugins.module_utils._transport import Denied
+from ansible_collections.nec.expether.plugins.module_utils._transport_errors import Denied
 from ansible_collections.nec.expether.plugins.module_utils._views import Views
 
 

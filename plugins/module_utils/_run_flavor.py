@@ -11,13 +11,20 @@ import typing as t
 from ansible_collections.nec.expether.plugins.module_utils._documents import flavor_view, named
 from ansible_collections.nec.expether.plugins.module_utils._errors import InvalidInput
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
+from ansible_collections.nec.expether.plugins.module_utils._interruption import stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._names import check_name, flavor_uuid
 from ansible_collections.nec.expether.plugins.module_utils._registry import NEVER, Change, Document, now_iso
+from ansible_collections.nec.expether.plugins.module_utils._registry_swap import until_written
 from ansible_collections.nec.expether.plugins.module_utils._wish import parse_properties
 
 
 def run(context: Context) -> Result:
     """Bring a flavor to what the task says."""
+    return until_written(lambda: _attempt(context))
+
+
+def _attempt(context: Context) -> Result:
+    stop_if_interrupted()
     params = context.params
     found = next(iter(named(context.registry.all("flavors"), params["name"])), None)
     if params["state"] == "absent":

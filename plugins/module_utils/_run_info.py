@@ -11,6 +11,7 @@ import typing as t
 from ansible_collections.nec.expether.plugins.module_utils._documents import find_nodes, find_podm, remembered_device
 from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
+from ansible_collections.nec.expether.plugins.module_utils._interruption import stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._names import node_uuid, parse_uuid, same_name
 from ansible_collections.nec.expether.plugins.module_utils._records import parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._registry import Body, Document
@@ -88,7 +89,9 @@ def _live(context: Context, show: Show) -> tuple[list[Body], list[Body]]:
 
     found: list[Body] = []
     errors: list[Body] = []
-    for where, answer in side_by_side(targets(context), ask):
+    answers = side_by_side(targets(context), ask)
+    stop_if_interrupted()
+    for where, answer in answers:
         nodes = (
             [node for node in where.registry.all("nodes") if node.body["podm_id"] == where.podm_id]
             if where.registry

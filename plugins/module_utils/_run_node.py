@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._client import Settings
 from ansible_collections.nec.expether.plugins.module_utils._documents import find_flavor, find_nodes, only_node
-from ansible_collections.nec.expether.plugins.module_utils._errors import InvalidInput, Refused
+from ansible_collections.nec.expether.plugins.module_utils._errors import InvalidInput, NotKnown, Refused
 from ansible_collections.nec.expether.plugins.module_utils._executor_forget import Forgetting, forget
 from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft, node_of
 from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
@@ -196,12 +196,17 @@ def _only_forget(context: Context, name: str) -> Result:
 
     def changes() -> list[Change]:
         now = registry.get("nodes", found.uuid)
-        if now and now.body["index"] != node.system:
+        if now is None:
+            raise NotKnown(f"Another run has forgotten node {node.name} meanwhile.")
+        if now.body["index"] != node.system:
             raise Refused(f"Node {node.name} is on system {now.body['index']} by now, not on {node.system} any more.")
-        return [Change("nodes", found.uuid, None, now.revision)] if now else []
+        return [Change("nodes", found.uuid, None, now.revision)]
 
     wish = Forgetting(podm_id, node.system, f"a run for node {node.name}")
-    context.warn(forget(registry, wish, settings, None if context.check_mode else changes))
+    try:
+        context.warn(forget(registry, wish, settings, None if context.check_mode else changes))
+    except NotKnown:
+        return _result((), [], None, None)
     views = Views(podm_id, podm.body["name"] if podm else None, {})
     view = views.node(Fabric([]), node.document())
     return _result(plan, [step.view("planned" if context.check_mode else "done") for step in plan], view, None)

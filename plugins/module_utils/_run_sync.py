@@ -21,6 +21,8 @@ from ansible_collections.nec.expether.plugins.module_utils._errors import (
 from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
 from ansible_collections.nec.expether.plugins.module_utils._glue_eem import check_connection, connection, remembered
+from ansible_collections.nec.expether.plugins.module_utils._interruption import Interrupted, stop_if_interrupted
+from ansible_collections.nec.expether.plugins.module_utils._names import listed
 from ansible_collections.nec.expether.plugins.module_utils._registry import (
     Body,
     Change,
@@ -28,6 +30,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry import (
     Registry,
     RegistryConflict,
 )
+from ansible_collections.nec.expether.plugins.module_utils._registry_swap import until_written
 from ansible_collections.nec.expether.plugins.module_utils._side_by_side import side_by_side
 from ansible_collections.nec.expether.plugins.module_utils._sync import (
     Moment,
@@ -104,12 +107,14 @@ def run(context: Context) -> Result:
     if not podms:
         context.warn([f"No pod manager is registered in {registry.path}."])
     sync = _Sync(context, _read(registry, podms))
-    answers = [answer for _podm, answer in side_by_side(podms, sync.one, params["forks"])]
+    answered = side_by_side(podms, sync.one, params["forks"])
+    answers = [answer for _podm, answer in answered]
     rows = [answer for answer in answers if not isinstance(answer, ExpetherError)]
     changed = [row for row in rows if row.changed]
     context.warn(sentence for row in rows for sentence in row.waited)
     results = [row.result for row in rows]
     try:
+        _stop_if_interrupted(answered)
         for answer in answers:
             if isinstance(answer, ExpetherError):  # the registry itself failed
                 raise answer
@@ -126,6 +131,21 @@ def run(context: Context) -> Result:
             "after": {row.result["name"]: row.after for row in changed},
         },
     }
+
+
+def _stop_if_interrupted(answered: t.Sequence[tuple[Document, Row | ExpetherError]]) -> None:
+    """Say which pod managers a run synchronised before a signal ended it.
+
+    :raises Interrupted: it did not synchronise all
+    """
+    interrupted = [answer for _podm, answer in answered if isinstance(answer, Interrupted)]
+    if interrupted:
+        done = [podm.body["name"] for podm, answer in answered if not isinstance(answer, Interrupted)]
+        left = [podm.body["name"] for podm, answer in answered if isinstance(answer, Interrupted)]
+        raise Interrupted(
+            f"{interrupted[0].message} Not synchronised: {listed(left)}."
+            + (f" Synchronised before: {listed(done)}." if done else "")
+        )
 
 
 def _textfile(folder: str | None) -> Textfile | None:
@@ -192,12 +212,14 @@ class _Sync:
 
         :raises RegistryError: the registry cannot be used
         """
-        started, known, left = time.monotonic(), self._known[podm.uuid], TRIES
+        started = time.monotonic()
         waited: list[str] = []
-        while True:
-            left -= 1
+
+        def attempt() -> Row:
+            known = self._known[podm.uuid]
             answer = self._ask(known, waited)
             with self._lock:
+                stop_if_interrupted()
                 row, changes = self._written(known, answer, waited, started)
                 if self._context.check_mode:
                     return row
@@ -205,15 +227,20 @@ class _Sync:
                 try:
                     registry.commit(changes)
                     return row
-                except RegistryConflict as conflict:
+                except RegistryConflict:
                     self._devices = None
                     now = registry.get("pod_managers", podm.uuid)
                     if now is None:
-                        return self._unwritten(row, known, "It was removed while it was synchronised.")
-                    known = _read(registry, [now])[podm.uuid]
-                    if not left:
-                        return self._unwritten(row, known, conflict.message)
+                        return self._unwritten(podm, waited, started, "It was removed while it was synchronised.")
+                    self._known[podm.uuid] = _read(registry, [now])[podm.uuid]
                     self._settings[podm.uuid] = self._reach(now)
+                    raise
+
+        try:
+            return until_written(attempt, TRIES)
+        except RegistryConflict as conflict:
+            with self._lock:
+                return self._unwritten(self._known[podm.uuid].podm, waited, started, conflict.message)
 
     def _ask(self, known: Known, waited: list[str]) -> Answer | ExpetherError:
         """Return what an EEM has, or why it cannot be told."""
@@ -261,15 +288,7 @@ class _Sync:
             changes.append(Change("pod_managers", uuid, body, known.podm.revision))
         shown = [(device, *_differences(before, after)) for device, before, after in done.steps]
         row = Row(
-            {
-                "uuid": uuid,
-                "name": old["name"],
-                "url": old["url"],
-                "status": body["status"],
-                **done.counts,
-                "seconds": round(time.monotonic() - started, 3),
-                "error": body["last_error"],
-            },
+            _result(known.podm, body["status"], done.counts, started, body["last_error"]),
             bool(done.steps) or body["status"] != old["status"],
             {"status": old["status"], "devices": {device: before for device, before, _after in shown}},
             {"status": body["status"], "devices": {device: after for device, _before, after in shown}},
@@ -277,11 +296,23 @@ class _Sync:
         )
         return row, changes
 
-    def _unwritten(self, row: Row, known: Known, error: str) -> Row:
+    def _unwritten(self, podm: Document, waited: list[str], started: float, error: str) -> Row:
         """Return what came of a pod manager when nothing could be written."""
-        counts = keep(self._devices_of(known.podm)).counts
-        result = {**row.result, **counts, "status": known.podm.body["status"], "error": error}
-        return Row(result, False, {}, {}, row.waited)
+        counts = keep(self._devices_of(podm)).counts
+        return Row(_result(podm, podm.body["status"], counts, started, error), False, {}, {}, waited)
+
+
+def _result(podm: Document, status: str, counts: t.Mapping[str, int], started: float, error: str | None) -> Body:
+    """Return a pod manager's part of the result."""
+    return {
+        "uuid": podm.uuid,
+        "name": podm.body["name"],
+        "url": podm.body["url"],
+        "status": status,
+        **counts,
+        "seconds": round(time.monotonic() - started, 3),
+        "error": error,
+    }
 
 
 def _differences(before: Body | None, after: Body | None) -> tuple[Body | None, Body | None]:

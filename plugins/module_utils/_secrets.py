@@ -11,7 +11,7 @@ import os
 import tempfile
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._errors import MissingLibrary
+from ansible_collections.nec.expether.plugins.module_utils._libraries import need
 from ansible_collections.nec.expether.plugins.module_utils._owner_rights import (
     Owner,
     UnsafeFolder,
@@ -22,10 +22,10 @@ from ansible_collections.nec.expether.plugins.module_utils._owner_rights import 
 from ansible_collections.nec.expether.plugins.module_utils._private_files import publish, why_not_private
 from ansible_collections.nec.expether.plugins.module_utils._registry import RegistryError
 
-MISSING: ImportError | None = None
+MISSING: Exception | None = None
 try:
     from cryptography.fernet import Fernet, InvalidToken
-except ImportError as missing:
+except Exception as missing:  # noqa: BLE001  # pylint: disable=broad-exception-caught
     MISSING = missing
 
 _LONGEST_KEY = 4096  # bytes; more is no key
@@ -35,12 +35,11 @@ class Secrets:
     """Encrypts and decrypts with the key in a file (mode 0600), which is made when it is first needed.
 
     :param make: whether the file may be made; not in check mode
-    :raises MissingLibrary: cryptography is not installed
+    :raises MissingLibrary: cryptography is not installed, or too old
     """
 
     def __init__(self, path: str, make: bool) -> None:
-        if MISSING is not None:
-            raise MissingLibrary("cryptography", MISSING)
+        need("cryptography", MISSING)
         self._path = path
         self._make = make
 

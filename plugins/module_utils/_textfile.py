@@ -13,14 +13,15 @@ import typing as t
 from collections import Counter
 from datetime import datetime, timezone
 
-from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, InvalidInput, MissingLibrary
+from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, InvalidInput
+from ansible_collections.nec.expether.plugins.module_utils._libraries import need
 from ansible_collections.nec.expether.plugins.module_utils._owner_rights import UnsafeFolder, owner_of, rights_of
 from ansible_collections.nec.expether.plugins.module_utils._registry import TIME_FORMAT, Body, Registry
 
-MISSING: ImportError | None = None
+MISSING: Exception | None = None
 try:
     from prometheus_client import CollectorRegistry, Gauge, generate_latest
-except ImportError as missing:
+except Exception as missing:  # noqa: BLE001  # pylint: disable=broad-exception-caught
     MISSING = missing
 
 NAME = "expether.prom"
@@ -37,13 +38,12 @@ class TextfileError(ExpetherError):
 class Textfile:
     """The file in a folder that node_exporter's textfile collector reads.
 
-    :raises MissingLibrary: prometheus_client is not installed
+    :raises MissingLibrary: prometheus_client is not installed, or too old
     :raises InvalidInput: nothing can be written in the folder
     """
 
     def __init__(self, folder: str) -> None:
-        if MISSING is not None:
-            raise MissingLibrary("prometheus_client", MISSING)
+        need("prometheus_client", MISSING)
         self._folder = os.path.abspath(folder)
         try:
             with rights_of(owner_of(self._folder, shared=True)):

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
+import json
 import shutil
 import threading
 import typing as t
@@ -239,3 +241,13 @@ def test_a_password_is_not_in_the_process_list(
         thread.join()
     assert any("AnsiballZ" in command for command in seen)
     assert [command for command in seen if any(needle in command for needle in NEEDLES)] == []
+
+
+def test_a_loop_over_names_shows_no_password_as_the_readme_advises(
+    ansible: Ansible, locked: Simulator, vault: Path
+) -> None:
+    eems = {"rack1": {"url": locked.url, "password": CANARY}, "rack2": {"url": locked.url, "password": OTHER}}
+    vault.write_text(json.dumps({"eems": eems}), encoding="utf-8")
+    task = call("device_info", url="{{ eems[item].url }}", username="admin", password="{{ eems[item].password }}", retries=0)
+    run = loud(ansible, vault, dataclasses.replace(task, keywords={"loop": "{{ eems | list }}"}).failing())
+    assert [bool(item.get("failed")) for item in run[0]["results"]] == [False, True]
