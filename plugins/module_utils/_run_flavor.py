@@ -34,7 +34,7 @@ def _attempt(context: Context) -> Result:
     if properties is None:
         raise InvalidInput(f"Flavor {params['name']!r} is not there yet: properties says what it stands for.")
     wish = parse_properties(properties)
-    description = params["description"] if params["description"] is not None else (before or {}).get("description")
+    description = (before or {}).get("description") if params["description"] is None else params["description"] or None
     if before and wish == parse_properties(before["properties"]) and description == before["description"]:
         return {"changed": False, "flavor": before, "diff": {"before": before, "after": before}}
     now = now_iso()

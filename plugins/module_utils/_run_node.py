@@ -9,14 +9,15 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._client import Settings
-from ansible_collections.nec.expether.plugins.module_utils._documents import find_flavor, find_nodes, only_node
+from ansible_collections.nec.expether.plugins.module_utils._documents import find_flavor, find_nodes, flavor_view, only_node
 from ansible_collections.nec.expether.plugins.module_utils._errors import InvalidInput, NotKnown, Refused
 from ansible_collections.nec.expether.plugins.module_utils._executor_forget import Forgetting, forget
 from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft, node_of
 from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
 from ansible_collections.nec.expether.plugins.module_utils._glue_changes import execute, plan_result, views_of
-from ansible_collections.nec.expether.plugins.module_utils._glue_eem import Target, connection, said_podm_id, target
+from ansible_collections.nec.expether.plugins.module_utils._glue_eem import Target, connection, target
+from ansible_collections.nec.expether.plugins.module_utils._glue_options import said_podm_id
 from ansible_collections.nec.expether.plugins.module_utils._names import (
     check_node_name,
     listed,
@@ -38,9 +39,7 @@ from ansible_collections.nec.expether.plugins.module_utils._wish import Wish, pa
 def run(context: Context) -> Result:
     """Bring a node to what the task says."""
     params = context.params
-    name = params["name"] or params["node_index"]
-    if name is None:
-        raise InvalidInput("Say which node is meant: name, or for state managed node_index.")
+    name = params["name"] if params["name"] is not None else params["node_index"]
     if params["state"] == "absent" and not params["detach_devices"]:
         return _only_forget(context, name)
     if params["state"] == "absent" and not _documents(context, name):
@@ -85,7 +84,8 @@ def _wish(context: Context) -> Wish | None:
     if params["properties"] is not None:
         return parse_properties(params["properties"])
     if params["flavor"] is not None:
-        return parse_properties(find_flavor(context.registry, params["flavor"]).body["properties"])
+        found = find_flavor(context.registry, params["flavor"])
+        return parse_properties(flavor_view(found.uuid, found.body)["properties"])
     return None
 
 

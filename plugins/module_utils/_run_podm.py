@@ -18,17 +18,17 @@ from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
 from ansible_collections.nec.expether.plugins.module_utils._glue_changes import execute
 from ansible_collections.nec.expether.plugins.module_utils._glue_eem import (
-    ENV_URL,
     connection,
-    given_url,
     registered,
     remembered,
     settings_of,
     unregistered,
 )
+from ansible_collections.nec.expether.plugins.module_utils._glue_options import ENV_URL
 from ansible_collections.nec.expether.plugins.module_utils._interruption import stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._names import (
     check_name,
+    eem_url,
     listed,
     node_uuid,
     podm_uuid,
@@ -71,23 +71,22 @@ def _present(context: Context, eem: _Eem) -> Result:
         if other.uuid != uuid and other.body["url"] == settings.url:
             raise Refused(f"{settings.url} is registered already, as pod manager {other.body['name']}.")
     old: Body = found.body if found else {}
-    told = {key: value for key in ("description", "location") if (value := context.params[key]) is not None}
+    before = podm_view(uuid, old) if found else {}
+    words = ("description", "location")
+    told = {key: value or None for key in words if (value := context.params[key]) is not None}
     wanted: Body = {
         "name": name,
         "url": settings.url,
         "username": settings.username,
-        "description": None,
-        "location": None,
-        **{key: old[key] for key in ("description", "location") if key in old},
+        **{key: old.get(key) or None for key in words},
         **told,
         "connection": connection(context, old.get("connection") or {}),
     }
     old_settings = _remembered_settings(context, found)
     password_changed = old_settings is None or old_settings.password != settings.password
-    differs = password_changed or any(old.get(key) != value for key, value in wanted.items())
+    differs = password_changed or any(before.get(key) != value for key, value in wanted.items())
     other_eem = old_settings is None or old_settings != settings
     sync = context.params["sync"] and (old.get("last_sync") is None or old["url"] != settings.url)
-    before = podm_view(uuid, old) if found else {}
     if not (differs or sync):
         return {"changed": False, "podm": before, "diff": {"before": before, "after": before}}
     now = now_iso()
@@ -157,12 +156,12 @@ def _wanted_settings(context: Context, found: Document | None) -> Settings:
     """Return how to reach the EEM: a new one by the environment too, a known one by what the task says alone."""
     params = context.params
     if found is None:
-        url = given_url(context.option("url", ENV_URL))
+        url = context.option("url", ENV_URL)
         if url is None:
             raise InvalidInput(f"Pod manager {params['name']!r} is not registered yet: url says where its EEM is.")
-        return unregistered(context, url)
+        return unregistered(context, eem_url(url))
     known = settings_of(context, found)
-    url = given_url(params["url"]) or known.url
+    url = known.url if params["url"] is None else eem_url(params["url"])
     if url != known.url and known.password is not None and params["password"] is None:
         raise InvalidInput(
             f"Pod manager {found.body['name']} gets another url: say its password too, for the remembered one is sent to"

@@ -20,7 +20,7 @@ from ansible_collections.nec.expether.plugins.module_utils._errors import (
 )
 from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
-from ansible_collections.nec.expether.plugins.module_utils._glue_eem import check_connection, connection, remembered
+from ansible_collections.nec.expether.plugins.module_utils._glue_eem import connection, remembered
 from ansible_collections.nec.expether.plugins.module_utils._interruption import Interrupted, stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._names import listed
 from ansible_collections.nec.expether.plugins.module_utils._registry import (
@@ -100,12 +100,12 @@ def run(context: Context) -> Result:
         raise InvalidInput(f"forks must be from 1 to {MAX_FORKS}, not {params['forks']}.")
     if not 0 <= params["retention"] <= MAX_RETENTION:
         raise InvalidInput(f"retention must be from 0 to {MAX_RETENTION:g} days, not {params['retention']:g}.")
-    check_connection(context)  # what cannot be meant is no failure of the EEMs
     textfile = _textfile(params["textfile_dir"])
     registry = context.registry
     podms = _wanted(registry, params["podms"])
     if not podms:
-        context.warn([f"No pod manager is registered in {registry.path}."])
+        nothing = f"No pod manager is registered in {registry.path}."
+        context.warn([nothing if params["podms"] is None else "`podms` is an empty list: no pod manager was synchronised."])
     sync = _Sync(context, _read(registry, podms))
     answered = side_by_side(podms, sync.one, params["forks"])
     answers = [answer for _podm, answer in answered]

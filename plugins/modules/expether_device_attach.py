@@ -27,11 +27,11 @@ options:
     description:
       - The name, UUID or EEM id of a node, or the EEM id of a system that is none.
       - Needed to attach. With O(state=detached) it says where the devices must be; without it they are detached from
-        wherever they are, also from a group that no system has.
+        wherever they are, also from a group that no system has. Null is as if it were not set.
     type: str
   devices:
     description:
-      - The devices, by EEM id or UUID.
+      - The devices, by EEM id or UUID. With an empty list there is nothing to do.
     type: list
     elements: str
     required: true

@@ -24,7 +24,7 @@ extends_documentation_fragment:
 options:
   devices:
     description:
-      - Only the devices with these EEM ids or UUIDs.
+      - Only the devices with these EEM ids or UUIDs. An empty list means no device.
     type: list
     elements: str
   type:
@@ -47,6 +47,7 @@ options:
   source:
     description:
       - V(live) asks the EEMs. V(registry) lists what the registry remembers from the last synchronisation and from tasks, and asks none.
+        With O(url), it lists the devices of the pod manager that is registered with it.
     type: str
     choices: [live, registry]
     default: live

@@ -22,7 +22,7 @@ extends_documentation_fragment:
 options:
   name:
     description:
-      - Only the flavors with these names or UUIDs.
+      - Only the flavors with these names or UUIDs. An empty list means none of them.
     type: list
     elements: str
 seealso:

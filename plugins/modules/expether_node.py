@@ -47,6 +47,7 @@ options:
         The longer form is C({"devices": [{"type": "GPU", "count": 2, "vendor_id": "10de", "device_id": "1db6",
         "model": "..."}]}); every key is optional, at least one must be given, and C(count) is 1 unless given.
       - The types are SSD, NIC, GPU, Multi, SWITCH, USB, ACS and Unknown. Write PCI ids as 4 hex digits in quotes.
+        A number is refused there, because YAML reads V(0x10de) as 4318 and V(0403) as 259; so is a value that is null.
     type: dict
   node_index:
     description:

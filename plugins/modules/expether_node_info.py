@@ -24,7 +24,7 @@ extends_documentation_fragment:
 options:
   name:
     description:
-      - Only the nodes with these names, UUIDs or EEM ids.
+      - Only the nodes with these names, UUIDs or EEM ids. An empty list means none of them.
     type: list
     elements: str
 seealso:

@@ -36,11 +36,11 @@ options:
         another URL, which the environment does not.
   description:
     description:
-      - Words for people. V("") takes them away.
+      - Words for people. V("") takes them away; null is as if it were not set.
     type: str
   location:
     description:
-      - Where it is, in words for people. V("") takes them away.
+      - Where it is, in words for people. V("") takes them away; null is as if it were not set.
     type: str
   state:
     description:
@@ -308,7 +308,7 @@ SPEC = UNUSED_EEM.merged(
 
 def main() -> None:
     """Run the module."""
-    run_module(SPEC, run)
+    run_module(SPEC, run, stored=True)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ extends_documentation_fragment:
 options:
   name:
     description:
-      - Only the pod managers with these names or UUIDs.
+      - Only the pod managers with these names or UUIDs. An empty list means none of them.
     type: list
     elements: str
   check:

@@ -33,7 +33,8 @@ attributes:
 options:
   podms:
     description:
-      - The names or UUIDs of the pod managers to synchronise. All registered ones if it is not set.
+      - The names or UUIDs of the pod managers to synchronise. All registered ones if it is not set, or null. With an empty list
+        none is synchronised, with a warning.
     type: list
     elements: str
   forks:

@@ -24,7 +24,7 @@ extends_documentation_fragment:
 options:
   system:
     description:
-      - Only the systems with these EEM ids, or with the node of this name or UUID on them.
+      - Only the systems with these EEM ids, or with the node of this name or UUID on them. An empty list means none.
     type: list
     elements: str
 seealso:
