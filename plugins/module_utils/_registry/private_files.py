@@ -41,7 +41,7 @@ def why_not_private(path: str, found: os.stat_result, uid: int | None = None) ->
     if found.st_mode & 0o077:
         return (
             f"{path} can be used by other users than its owner (mode {stat.S_IMODE(found.st_mode):04o}). Take that"
-            f" right away: chmod 600 {shlex.quote(path)}"
+            f" right away (chmod 600 {shlex.quote(path)})."
         )
     return None
 

@@ -142,7 +142,8 @@ def test_a_signal_ends_what_asks_several_eems_at_once(forks: Forks, eem: Simulat
     eem.reset()
     with Simulator(eesv=1, eeio=1) as other:
         for name, one in (("rack1", eem), ("rack2", other)):
-            way = {"url": one.url, "username": one.username, "password": one.password}
+            # Not synchronised so far: times in documents are seconds, and two in one second are alike.
+            way = {"url": one.url, "username": one.username, "password": one.password, "sync": False}
             check(forks.run("expether_podm", {"name": name, **way}, environment(tmp_path)), ())
         before = documents(tmp_path, "pod_managers")
         options = {"check": True} if module == "expether_podm_info" else {}
@@ -153,8 +154,9 @@ def test_a_signal_ends_what_asks_several_eems_at_once(forks: Forks, eem: Simulat
     uuid = next(uuid for uuid, body in before.items() if body["name"] == "rack2")
     assert after[uuid] == before[uuid], "an EEM that was not waited for is not Offline"
     if module == "expether_sync":
-        assert result["msg"] == "Interrupted by SIGTERM. Not synchronised: rack2. Synchronised before: rack1."
-        assert after != before
+        # Whether rack1 was written before the signal came is a race; what is said of it is true.
+        rest = "rack2. Synchronised before: rack1." if after != before else "rack1, rack2."
+        assert result["msg"].startswith(f"Interrupted by SIGTERM. Not synchronised: {rest}")
 
 
 def test_what_reads_stops_although_eem_never_answers(forks: Forks, known: Known) -> None:

@@ -154,7 +154,6 @@ def test_a_thousand_times_root_is_not_led_out_of_a_users_folder(attack: Attack) 
     with attack.running():
         ends = Counter((use.__name__, in_fork(partial(use, attack.folder))) for use in USES for dummy in range(ATTEMPTS))
     attack.check()
-    print(ends)
     # Each was done in some of the attempts, and refused in others.
     assert set(ends) == {(use.__name__, status) for use in USES for status in (0, 1)}, ends
 
@@ -184,7 +183,6 @@ def test_modules_that_root_runs_are_not_led_out_of_a_users_folder(attack: Attack
                 assert "exception" not in told, told
                 ends[kind] += 1
     attack.check()
-    print(ends)
     assert set(ends) <= {"ok", "registry", "registry_conflict", "textfile", "invalid", "not_found"}, ends
 
 

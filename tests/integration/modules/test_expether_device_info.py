@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -150,16 +151,23 @@ def test_names_of_vendors_come_from_the_list_of_the_machine_or_are_null(
     pci_ids.write_text("# PCI ids\n10de  Green Corporation\n\t1db6  Fast [16GB]\n8086  Blue\n", encoding="utf-8")
     empty = tmp_path / "empty.ids"
     empty.write_text("", encoding="utf-8")
+    pipe = tmp_path / "pipe.ids"
+    os.mkfifo(pipe)
     listed = call("device_info", devices=[eeios[0], eeios[2]])
     run = ansible.play(
         known,
         listed.with_environment(EXPETHER_PCI_IDS=str(pci_ids)),
         listed.with_environment(EXPETHER_PCI_IDS=str(empty)),
+        listed.with_environment(EXPETHER_PCI_IDS=str(pipe)),
+        call("sync").with_environment(EXPETHER_PCI_IDS=str(pipe)),
     )
     names = [
-        [(device["vendor_name"], device["device_name"]) for device in result["devices"]] for result in run.results[1:]
+        [(device["vendor_name"], device["device_name"]) for device in result["devices"]] for result in run.results[1:4]
     ]
-    assert names == [[("Green Corporation", "Fast [16GB]"), ("Blue", None)], [(None, None), (None, None)]]
+    for result in run.results[3:]:
+        assert [sentence for sentence in result.warnings if str(pipe) in sentence] == result.warnings, "once"
+        assert len(result.warnings) == 1
+    assert names == [[("Green Corporation", "Fast [16GB]"), ("Blue", None)], *[[(None, None), (None, None)]] * 2]
 
 
 def test_a_card_with_texts_that_no_result_can_carry_is_listed_attached_and_synchronised(
