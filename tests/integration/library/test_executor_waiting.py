@@ -251,7 +251,7 @@ def test_a_run_that_forgets_the_pod_manager_waits_for_all_others(
 
 
 @pytest.mark.parametrize(("key", "waits"), [("0x8cdf9d1200ff", True), (WHOLE, True), ("0x8cdf9d1200fe", False)])
-def test_what_is_only_forgotten_blocked_by_who_is_changing_it(
+def test_what_is_only_forgotten_waits_for_who_is_changing_it(
     registry: SqliteRegistry, other_run: Claims, key: str, waits: bool
 ) -> None:
     other_run.take(other_run.look()[0], ["0x8cdf9d1200ff"])

@@ -410,6 +410,37 @@ def devices(fleet: Fleet) -> list[str]:
     return sorted(record["id"] for record in fleet.records if record["status"] == "eeio")
 
 
+def serves(fleet: Fleet, index: str, count: int) -> bool:
+    """Whether a system can become a node with so many devices."""
+    card = fleet.card(index)
+    return (
+        answers(card) is True
+        and not is_disabled(card)
+        and card["group_id"] not in ROTARY
+        and index not in fleet.nodes
+        and index not in fleet.held
+        and len(systems_in(fleet.records, card["group_id"])) < 2
+        and room(fleet.records, card) >= count
+    )
+
+
+def best_system(fleet: Fleet, count: int) -> str | None:
+    """Return the system that a new node with so many devices gets: one with a group id of its own before one without,
+    then one without devices, then the one with most room, then the lowest id.
+    """
+    serving = sorted(
+        (
+            fleet.card(index)["group_id"] in (FREE, NONE),
+            bool(devices_of(fleet.records, index)),
+            -room(fleet.records, fleet.card(index)),
+            index,
+        )
+        for index in systems(fleet)
+        if serves(fleet, index, count)
+    )
+    return serving[0][-1] if serving else None
+
+
 def as_composed(fleet: Fleet, index: str) -> Node:
     """Return the node on a system, or a new one, as a task of state present plans it."""
     known = fleet.nodes.get(index)

@@ -34,7 +34,7 @@ def test_a_failure_has_all_its_keys_and_those_that_the_error_adds(error: type[Ex
     }
 
 
-def test_what_a_refusal_blocked_by_is_its_own() -> None:
+def test_what_a_refusal_waits_for_is_its_own() -> None:
     blocked_by = {"0x0": "a run"}
     error = PlanRefused("No.", blocked_by=blocked_by)
     blocked_by.clear()

@@ -202,7 +202,7 @@ def test_whoever_is_refused_gets_a_sentence_and_plain_data(request: Request) -> 
 
 
 @given(requests())
-def test_what_is_refused_only_because_another_run_holds_something_says_what_it_blocked_by(request: Request) -> None:
+def test_what_is_refused_only_because_another_run_holds_something_says_what_it_waits_for(request: Request) -> None:
     kind, found = answer(request)
     if kind == "plan" or not request.fleet.held:
         return

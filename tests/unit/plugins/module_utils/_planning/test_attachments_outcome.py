@@ -12,12 +12,12 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.selection i
 from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets import (
     FREE,
     NONE,
-    ROTARY,
     Entry,
     Fleet,
     Request,
     answers,
     attach_requests,
+    best_system,
     carried_out,
     compose_requests,
     detach_requests,
@@ -136,42 +136,18 @@ def test_composing_of_healthy_cards_is_refused_only_for_want_of_devices_or_room(
     assert granted == (enough and fitting)
 
 
-def system_serves(fleet: Fleet, index: str, count: int) -> bool:
-    """Whether a system can become a node with so many devices."""
-    card = fleet.card(index)
-    return (
-        answers(card) is True
-        and not is_disabled(card)
-        and card["group_id"] not in ROTARY
-        and index not in fleet.nodes
-        and index not in fleet.held
-        and len(systems_in(fleet.records, card["group_id"])) < 2
-        and room(fleet.records, card) >= count
-    )
-
-
 @given(fleets(most_systems=6), wishes())
 def test_the_chosen_system_is_the_best_that_serves(fleet: Fleet, entries: list[Entry]) -> None:
-    """With a group id of its own before without, then without devices before with, then most room, then the lowest id."""
-    serving = sorted(
-        (
-            fleet.card(record["id"])["group_id"] in (FREE, NONE),
-            bool(fleet.observed.fabric.devices_of(fleet.observed.fabric.systems[record["id"]])),
-            -room(fleet.records, record),
-            record["id"],
-        )
-        for record in fleet.records
-        if record["status"] == "eesv" and system_serves(fleet, record["id"], wanted(entries))
-    )
+    best = best_system(fleet, wanted(entries))
     try:
         chosen = choose_system(fleet.observed, parse_properties({"devices": entries})).id
     except PlanRefused as error:
-        assert serving == []
+        assert best is None
         every = {record["id"] for record in fleet.records if record["status"] == "eesv"}
         assert set(error.details["candidates"]) == every
         assert all(card_id in error.message for card_id in every)
     else:
-        assert chosen == serving[0][3]
+        assert chosen == best
 
 
 @given(attach_requests())

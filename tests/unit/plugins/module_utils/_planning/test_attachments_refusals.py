@@ -478,14 +478,14 @@ def test_every_card_that_a_plan_would_touch_is_waited_for() -> None:
     assert wrong == []
 
 
-def test_purge_blocked_by_a_held_system_too() -> None:
+def test_purge_waits_for_a_held_system_too() -> None:
     node = node_on(0, "node0")
     records = [eesv(0, "17"), eeio(0, "17"), eeio(1, "17")]
     place = observed(records, [node], held(system_id(0)))
     assert refused(plan_compose, place, node, gpus(1), purge=True).blocked_by == held(system_id(0))
 
 
-def test_what_is_there_already_blocked_by_nobody() -> None:
+def test_what_is_there_already_waits_for_nobody() -> None:
     node = node_on(0, "node0")
     records = [eesv(0, "17"), eeio(0, "17"), eeio(1)]
     place = observed(records, [node], held(system_id(0), device_id(0), device_id(1), "17"))
