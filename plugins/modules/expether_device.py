@@ -344,7 +344,7 @@ failure:
       description:
         - What went wrong.
       type: str
-      sample: '2 GPU wanted, 1 free: 0x8cdf9d512932 not answering.'
+      sample: '2 GPU requested, 1 free. Not available: 0x8cdf9d512932 not responding.'
       returned: always
     url:
       description:

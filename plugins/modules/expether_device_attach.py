@@ -345,7 +345,7 @@ failure:
       description:
         - What went wrong.
       type: str
-      sample: '2 GPU wanted, 1 free: 0x8cdf9d512932 not answering.'
+      sample: '2 GPU requested, 1 free. Not available: 0x8cdf9d512932 not responding.'
       returned: always
     url:
       description:
@@ -359,7 +359,7 @@ failure:
       type: dict
       returned: where there are any
       sample:
-        '0x8cdf9d512932': not answering
+        '0x8cdf9d512932': not responding
 """
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import EEM, ArgSpec

@@ -86,7 +86,7 @@ TAKEN = (move(1, D1, "4093", "17"), get(0, "r0.1"), move(2, D1, "17", "18", "r0.
 HANDED_ON = (move(1, D1, "4093", "17"), move(2, D1, "17", "4093", "r0.1"))
 AGAIN = dataclasses.replace(COMPOSE, key="r0.0 again")
 MORE = dataclasses.replace(COMPOSE, key="r0.0 once more")
-REFUSED = {"kind": "refused", "msg": "1 GPU wanted, 0 free. Nothing was changed."}
+REFUSED = {"kind": "refused", "msg": "1 GPU requested, 0 free. Nothing was changed."}
 OVER = Look("rounds over", 0)
 RELEASE = Run("release 0 a", "expether_node", {"name": "a", "state": "absent"})
 NO_ONE = Look("released", 20)

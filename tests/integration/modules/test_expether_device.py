@@ -221,8 +221,8 @@ def test_a_card_in_use_is_forgotten_only_with_force(
     assert f"Device {eeios[0]} was attached to n1." in run["attached, forced"].warnings
     assert run["node, checked"].warnings == run["node, forced"].warnings
     said = " ".join(run["node, forced"].warnings)
-    assert f"Left behind in group 17 without system {eesvs[0]}: {eeios[0]}." in said
-    assert "Node n1 stays remembered" in said
+    assert f"Stranded in group 17 without system {eesvs[0]}: {eeios[0]}." in said
+    assert "Node n1 stays stored" in said
     assert [device["device_id"] for device in run["remembered"]["devices"]] == [eeios[0]]
     assert not run["node, again"].changed
     assert [step["action"] for step in run["release"].steps] == ["detach", "forget"]
@@ -310,7 +310,7 @@ def test_an_eem_that_goes_away_after_the_change_makes_the_outcome_unknown(
     run = ansible.play(known, led.failing().after(gone), led.called("again").after(orders.no_faults()))
     failed = run[1]
     assert failed.kind == "outcome_unknown" and failed.changed and failed.statuses == {"failed"}
-    assert "is not known" in failed.msg and "Give the same task again" in failed.msg
+    assert "is not known" in failed.msg and "Run the task again" in failed.msg
     assert not run["again"].changed and run["again"]["device"]["uid_led"] == "on"
 
 

@@ -113,10 +113,10 @@ def test_what_eems_rules_do_not_allow_is_refused_with_the_reason(
     said = {
         "connected": "The connection of port 1",
         "no port": "has no downstream port 9; its ports are 0, 1, 2",
-        "no ports": "it tells of no ports",
+        "no ports": "it reports no ports",
         "disabled system": "is not enabled",
         "a device": "is a device (EEIO)",
-        "disabled": "Only an audit may be asked",
+        "disabled": "Only an audit can be requested",
         "not monitored": "is not enabled",
     }
     for name, words in said.items():
@@ -134,7 +134,7 @@ def test_options_that_do_not_fit_the_action_are_refused(ansible: Ansible, known:
         ask("explode", eesvs[0]).failing().called("action"),
     )
     assert "port" in run["no port"].msg and "must be one of" in run["action"].msg
-    assert run["port"].kind == "invalid" and "forget_port only" in run["port"].msg
+    assert run["port"].kind == "invalid" and "belongs to forget_port" in run["port"].msg
     assert all(result.wire == [] for result in run.results[1:])
 
 
