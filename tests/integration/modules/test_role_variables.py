@@ -99,7 +99,7 @@ def sentence(result: Json) -> str:
 @pytest.mark.smoke
 @pytest.mark.parametrize("name", [*WRONG])
 def test_a_value_that_cannot_be_meant_is_refused_with_a_sentence(tmp_path: Path, name: str) -> None:
-    given = [(name, value) for name, value in cases({name: WRONG[name]}, NEVER)]
+    given = cases({name: WRONG[name]}, NEVER)
     # A value that passes all checks would go on, without changing anything.
     for (_name, value), result in zip(given, play(tmp_path, given, tasks_from="check"), strict=True):
         assert result is not None, (name, value)
