@@ -17,15 +17,26 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.nec.expether.plugins.module_utils._argspec import ArgSpec
 from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, InvalidInput, MissingLibrary
+from ansible_collections.nec.expether.plugins.module_utils._glue_options import (
+    Options,
+    check_types,
+    connection_options,
+    in_one_form,
+    without_nulls,
+)
+from ansible_collections.nec.expether.plugins.module_utils._interruption import Interrupted, interrupted_by, listening
 from ansible_collections.nec.expether.plugins.module_utils._masking import MASK, forms_of, mask_all
 from ansible_collections.nec.expether.plugins.module_utils._names import has_half_characters
+from ansible_collections.nec.expether.plugins.module_utils._pci_names import PciNames
 from ansible_collections.nec.expether.plugins.module_utils._registry import (
     ENV_KEY_FILE,
     ENV_REGISTRY,
+    Body,
     Registry,
     key_path,
     open_registry,
 )
+from ansible_collections.nec.expether.plugins.module_utils._registry_masked import MaskedRegistry
 
 if t.TYPE_CHECKING:
     from ansible_collections.nec.expether.plugins.module_utils._secrets import Secrets
@@ -42,9 +53,17 @@ class _Module(AnsibleModule):  # type: ignore[misc]
     """Masks passwords by itself in all that leaves, also where Ansible itself refuses the options.
 
     It relies on nothing in Ansible that masks: what is registered there from 2.22 on is sent to the controller.
+
+    :ivar given: the parameters before Ansible has converted them
     """
 
     params: dict[str, t.Any]
+
+    def _load_params(self) -> None:
+        """Have Ansible read the parameters."""
+        super()._load_params()
+        self.given = dict(self.params)
+        self.params = without_nulls(self.argument_spec, self.params)
 
     def hide(self, password: t.Any, username: str | None = None) -> None:
         """Have a password masked wherever it may turn up, and what HTTP makes of it."""
@@ -73,12 +92,11 @@ class _Module(AnsibleModule):  # type: ignore[misc]
         return self.__dict__.setdefault("_expether_hidden", set())  # type: ignore[no-any-return]
 
     def _log_invocation(self) -> None:
-        """Have Ansible log the options, if they are what it can log."""
+        """Have Ansible log the options, if they are what it can log: others are refused in a moment."""
         try:
-            for name, value in self.params.items():
-                _check_text(value, f"Option {name}")
-        except InvalidInput as error:
-            self.fail_json(**_failure(error, changes=False))
+            _check_texts(self.params)
+        except InvalidInput:
+            return
         params, self.params = self.params, self._masked_params()
         super()._log_invocation()
         self.params = params
@@ -102,23 +120,46 @@ class Context:
     """What one run of a module has at hand.
 
     :ivar params: the module's parameters
+    :ivar connection: what they say of how to reach an EEM, checked
     :ivar check_mode: whether nothing may be changed
+    :ivar pci_names: names of PCI vendors and devices
     """
 
     def __init__(self, module: _Module) -> None:
         self._module = module
         self._registry: Registry | None = None
+        self._warned: set[str] = set()
+        self.pci_names = PciNames(lambda sentence: self.warn([sentence]))
         self.params: dict[str, t.Any] = module.params
+        self.connection: Body = {}
         self.check_mode: bool = module.check_mode
+
+    def check_options(self, options: Options, stored: bool) -> None:
+        """Check all that the task says, and have it in one form, before anything else happens.
+
+        :param options: the module's options
+        :param stored: whether the registry may hold what the task does not say of a connection
+        :raises ExpetherError: an option cannot be meant
+        """
+        _check_texts(self.params)
+        check_types(options, self._module.given)
+        self.params = in_one_form(options, self.params, self._module.given)
+        self.connection = connection_options(self, stored)
 
     def warn(self, sentences: t.Iterable[str]) -> None:
         """Warn the user, of each thing once."""
-        for sentence in dict.fromkeys(sentences):
-            self._module.warn(sentence)
+        for sentence in sentences:
+            if sentence not in self._warned:
+                self._warned.add(sentence)
+                self._module.warn(sentence)
 
     def hide(self, password: str | None, username: str | None = None) -> None:
         """Have a password masked wherever it may turn up, and what HTTP makes of it."""
         self._module.hide(password, username)
+
+    def masked(self, value: t.Any) -> t.Any:
+        """Return a value of any shape without the passwords that are known by now."""
+        return self._module.masked(value)
 
     def option(self, name: str, variable: str) -> t.Any:
         """Return a parameter, or else what the environment says.
@@ -138,7 +179,7 @@ class Context:
         :raises RegistryError: its URL is none of a registry
         """
         if self._registry is None:
-            self._registry = open_registry(self.option("registry", ENV_REGISTRY))
+            self._registry = MaskedRegistry(open_registry(self.option("registry", ENV_REGISTRY)), self.masked)
         return self._registry
 
     @property
@@ -160,10 +201,13 @@ class Context:
             self._registry.close()
 
 
-def run_module(spec: ArgSpec, run: t.Callable[[Context], Result], changes: bool = True) -> None:
+def run_module(
+    spec: ArgSpec, run: t.Callable[[Context], Result], changes: bool = True, stored: bool = False
+) -> None:
     """Run a module from its parameters to its result.
 
     :param changes: whether the module changes anything: it has diffs then, and its errors say what was changed
+    :param stored: whether the registry may hold what the task leaves out of a connection that its options describe
     """
     # A module is a short process: looking again and again for cycles in thousands of records costs more than it frees.
     gc.disable()
@@ -171,14 +215,21 @@ def run_module(spec: ArgSpec, run: t.Callable[[Context], Result], changes: bool 
         argument_spec=spec.options,
         mutually_exclusive=spec.mutually_exclusive,
         required_if=spec.required_if,
-        required_by=dict(spec.required_by),
         required_one_of=spec.required_one_of,
         supports_check_mode=True,
     )
+    with listening():
+        _run(module, spec, run, changes, stored)
+
+
+def _run(
+    module: _Module, spec: ArgSpec, run: t.Callable[[Context], Result], changes: bool, stored: bool
+) -> None:
     context = Context(module)
     result: Result = {}
     failure: Result | None = None
     try:
+        context.check_options(spec.options, stored)
         result = run(context)
         if not module._diff:  # pylint: disable=protected-access
             result.pop("diff", None)
@@ -204,6 +255,15 @@ def _traceback(error: BaseException) -> str:
     return "".join(traceback.format_exception(type(error), error, error.__traceback__))
 
 
+def _check_texts(params: t.Mapping[str, t.Any]) -> None:
+    """Refuse parameters that neither files nor HTTP can hold.
+
+    :raises InvalidInput: as C(_check_text)
+    """
+    for name, value in params.items():
+        _check_text(value, f"Option {name}")
+
+
 def _check_text(value: t.Any, what: str) -> None:
     """Refuse what neither files nor HTTP can hold, wherever it is in a value.
 
@@ -223,6 +283,10 @@ def _check_text(value: t.Any, what: str) -> None:
 
 def _failure(error: ExpetherError, changes: bool) -> Result:
     result: Result = {"msg": error.message, "failure": error.as_failure(), "changed": bool(error.changed)}
+    signal = interrupted_by()
+    if signal and error.kind != Interrupted.kind:  # the run has given up what it was waiting for
+        result["msg"] = f"Interrupted by {signal}. {error.message}"
+        result["failure"] |= {"kind": Interrupted.kind, "message": result["msg"]}
     if error.changed is None and changes:
         result["msg"] += " Nothing was changed."
     if hasattr(error, "rows"):

@@ -30,12 +30,14 @@ def forms_of(password: str, username: str | None = None) -> set[str]:
     if not password:
         return set()
     forms = {password, html.escape(password), html.escape(password, quote=False)}
-    for escaped in (quote(password, safe=""), quote(password), quote_plus(password)):
+    # One that is not text is refused, and must not show on the way there.
+    raw, pair = (text.encode("utf-8", "surrogatepass") for text in (password, f"{username or ''}:{password}"))
+    for escaped in (quote(raw, safe=""), quote(raw), quote_plus(raw)):
         forms |= {escaped, re.sub("%..", lambda found: found[0].lower(), escaped)}
     for escaped in (json.dumps(password), json.dumps(password, ensure_ascii=False)):
         forms |= {escaped[1:-1], escaped[1:-1].replace("/", "\\/")}
-    for words in (password, f"{username or ''}:{password}"):
-        for packed in (base64.b64encode(words.encode()), base64.urlsafe_b64encode(words.encode())):
+    for words in (raw, pair):
+        for packed in (base64.b64encode(words), base64.urlsafe_b64encode(words)):
             forms |= {packed.decode(), packed.decode().rstrip("=")}
     return forms
 

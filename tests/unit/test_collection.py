@@ -25,11 +25,11 @@ HEADER = [
 # The library's layers, from the ground up: a file imports only from its own layer and those above it in this
 # table. A file belongs to the layer that has its name or, with a star, the longest beginning of its name.
 LAYERS = {
-    "records": ("_errors", "_masking", "_records", "_names"),
+    "records": ("_errors", "_records", "_masking", "_names", "_texts"),
     "fabric": ("_fabric", "_views"),
     "planner": ("_wish", "_plan", "_planner*"),
-    "client": ("_client*", "_libraries", "_transport"),
-    "registry": ("_registry*", "_secrets", "_documents"),
+    "client": ("_client*", "_libraries", "_transport*", "_interruption"),
+    "registry": ("_registry*", "_secrets", "_documents", "_owner_rights", "_private_files"),
     "executor": ("_executor*", "_claims", "_sync*"),
     "glue": ("_glue*", "_argspec", "_pci_names", "_side_by_side", "_textfile", "_run_*"),
 }

@@ -33,7 +33,7 @@ def main(folder: Path, wheels: str) -> None:
     content = sorted((entry["name"], entry["chksum_sha256"] or "") for entry in files)
     manifest = json.loads((collection / "MANIFEST.json").read_text(encoding="utf-8"))
     lines = (collection / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    found = sorted(Path(wheels).expanduser().glob("*.whl")) if wheels else []
+    found = sorted(Path(wheels).glob("*.whl")) if wheels else []
     if wheels and not found:
         sys.exit(f"There are no wheels in {wheels}.")
     with tarfile.open(folder / "bundle.tar", "w") as bundle:

@@ -188,15 +188,16 @@ def test_a_password_in_a_url_is_shown_nowhere(
     assert {result.kind for result in run} == {"invalid"}
 
 
-def test_a_password_in_a_url_that_a_module_does_not_use_is_shown_nowhere(ansible: Ansible, vault: Path) -> None:
+def test_a_password_in_a_url_that_a_module_does_not_use_is_refused_and_shown_nowhere(ansible: Ansible, vault: Path) -> None:
     url = "http://admin:{{ canary }}@127.0.0.1:1/eem"
     run = ansible.play(
-        call("flavor", url=url, name="small", properties=GPU),
-        call("flavor_info", url=url),
-        call("podm_info", url=url),
-        call("podm", name="none", url=url, state="absent"),
+        call("flavor", url=url, name="small", properties=GPU).failing(),
+        call("flavor_info", url=url).failing(),
+        call("podm_info", url=url).failing(),
+        call("podm", name="none", url=url, state="absent").failing(),
         arguments=(*LOUD, f"--extra-vars=@{vault}"),
     )
+    assert all(result.msg.startswith("url must not hold a user name or password") for result in run)
     assert found_in(run, ansible.folder, (vault,)) == []
 
 
