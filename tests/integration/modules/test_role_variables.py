@@ -1,0 +1,137 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each variable of the role sync with values that cannot be meant: a sentence, before anything is changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+
+Json = t.Any
+
+#: What no variable of the role may be.
+NEVER: tuple[Json, ...] = (None, {}, {"a": 1}, [[]], -1, 1.5, True, "~", "~/x", "$HOME/x", "a\nb", "{{ 1 }}")
+NUMBERS: tuple[Json, ...] = ("", "x", "-1", "1.5", "5 min", [], [1], "0x10", "inf", "nan", 10**12)
+PATHS: tuple[Json, ...] = (0, 5, [], ["/srv/x"], "srv/x", "/", "/srv/../etc/x", "/srv/./x", "/srv/x/", "/srv/a b/x", "/home/x/y", "/tmp/x/y", "/srv/x\n")
+WRONG: dict[str, tuple[Json, ...]] = {
+    "state": ("", "Present", "gone", 0, []),
+    "enabled": ("", "maybe", 2, []),
+    "interval": (*NUMBERS, 0, "0"),
+    "randomized_delay": NUMBERS,
+    "timeout": NUMBERS,
+    "podms": ("", " ", 0, 5, [1], [None], [""], ["rack1", True]),
+    "forks": (*NUMBERS, 0, "0"),
+    "retention": ("", "x", "-1", "7 days", [], [1], "inf", "nan", float("inf")),
+    "user": ("", 0, 1000, "0", "1000", [], ["expether"], "a b", "-x", "a:b", "x" * 40),
+    "registry": (*PATHS, "", "sqlite://", "sqlite:///~/x", "sqlite:////etc/registry.sqlite3", "postgresql://x/y"),
+    "registry_key_file": PATHS,
+    "venv": (*PATHS, "", "/opt", "/var/lib/expether", "/var/lib/expether/venv", "/var/lib"),
+    "collection_source": ("", " ", 0, 5, []),
+    "wheel_dir": (0, 5, [], ["wheels"], "/nowhere/wheels"),
+    "textfile_dir": (*PATHS, "/etc", "/var/lib", "/var/lib/expether", "/opt/expether/metrics"),
+}
+#: Of those that no variable may be, what is meant after all.
+MEANT: dict[str, tuple[Json, ...]] = {"enabled": (True,), "retention": (1.5,), "podms": ("~", "~/x", "$HOME/x", "a\nb", "{{ 1 }}"),
+                                      "collection_source": ("~", "~/x", "$HOME/x", "a\nb", "{{ 1 }}"), "wheel_dir": ()}
+RIGHT: dict[str, tuple[Json, ...]] = {
+    "state": ("present",),
+    "enabled": (True, False, "yes", "false"),
+    "interval": (1, "300"),
+    "randomized_delay": (0, "0"),
+    "timeout": (0, "1800"),
+    "podms": ([], ["rack1", "rack 2"], "rack1,rack2"),
+    "forks": (1, "8"),
+    "retention": (0, 0.5, "7", "0.5"),
+    "user": ("expether", "root", "svc_ee-1.x", "machine$"),
+    "registry": ("sqlite:////srv/ee/registry.sqlite3", "sqlite:///srv/ee/registry.sqlite3"),
+    "registry_key_file": ("", "/etc/expether/key", "/var/lib/expether/key/registry.key"),
+    "venv": ("/srv/venv", "/opt/expether-2.0"),
+    "collection_source": ("nec.expether", "nec.expether:1.2.3", "~/collection", "./x.tar.gz"),
+    "wheel_dir": ("",),
+    "textfile_dir": ("", "/var/lib/prometheus/node-exporter"),
+}
+
+
+def cases(table: dict[str, tuple[Json, ...]], also: tuple[Json, ...] = ()) -> list[tuple[str, Json]]:
+    found = []
+    for name, values in table.items():
+        more = [value for value in also if not any(value is meant or (value == meant and type(value) is type(meant)) for meant in MEANT.get(name, ()))]
+        found += [(name, value) for value in (*values, *more)]
+    return found
+
+
+def play(folder: Path, given: list[tuple[str, Json]], *arguments: str, tasks_from: str = "main", **environment: str) -> list[Json]:
+    """Run the role, in one play, with each of the values for its variable; return the result of the task that failed, or None."""
+    # A value is data: what looks like a template in a file of variables is none.
+    (folder / "values.json").write_text(json.dumps([{"name": name, "value": value} for name, value in given]), encoding="utf-8")
+    tasks = []
+    for number, (name, _value) in enumerate(given):
+        # As extra variables would: unlike those, they differ from task to task.
+        variables = {f"expether_sync_{name}": f"{{{{ (lookup('ansible.builtin.file', 'values.json') | from_json)[{number}].value }}}}"}
+        role = {"ansible.builtin.include_role": {"name": "nec.expether.sync", "tasks_from": tasks_from}, "vars": variables}
+        keep = {"ansible.builtin.set_fact": {f"case_{number}": "{{ ansible_failed_result }}"}}
+        tasks.append({"block": [role], "rescue": [keep]})
+    everything = {"ansible.builtin.copy": {
+        "content": "{{ [%s] | to_json }}" % ", ".join(f"case_{number} | default(none)" for number in range(len(given))),
+        "dest": str(folder / "results.json"), "mode": "0600"}, "check_mode": False}
+    (folder / "play.json").write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [*tasks, everything]}]), encoding="utf-8")
+    command = [sys.executable, "-m", "ansible", "playbook", "--inventory=localhost,", "--connection=local",
+               f"--extra-vars=ansible_python_interpreter={sys.executable}", *arguments, "play.json"]
+    done = subprocess.run(command, cwd=folder, env={**os.environ, **environment}, check=False, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
+    return t.cast("list[Json]", json.loads((folder / "results.json").read_text(encoding="utf-8")))
+
+
+def sentence(result: Json) -> str:
+    """What Ansible shows of a task that failed: of a loop, what it shows of the item."""
+    messages = [item["msg"] for item in result.get("results", ()) if item.get("failed")]
+    return str(messages[0] if messages else result["msg"])
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.smoke
+@pytest.mark.parametrize("name", [*WRONG])
+def test_a_value_that_cannot_be_meant_is_refused_with_a_sentence(tmp_path: Path, name: str) -> None:
+    given = [(name, value) for name, value in cases({name: WRONG[name]}, NEVER)]
+    # A value that passes all checks would go on, without changing anything.
+    for (_name, value), result in zip(given, play(tmp_path, given, tasks_from="check"), strict=True):
+        assert result is not None, (name, value)
+        message = sentence(result)
+        assert "expether_sync_" in message or "cannot be in" in message, (value, message)
+        for word in ("Traceback", "undefined", "Jinja", "template", "Unexpected", "object of type", "Error while", "conditional"):
+            assert word not in message, (value, message)
+        assert not (tmp_path / "~").exists()
+        assert not (tmp_path / "$HOME").exists()
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.smoke
+def test_a_value_that_can_be_meant_is_not_refused(tmp_path: Path) -> None:
+    given = cases(RIGHT)
+    assert [(case, sentence(result)) for case, result in zip(given, play(tmp_path, given, tasks_from="check"), strict=True) if result] == []
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("text", ['{"expether_sync_user": 0}', "expether_sync_user=0", '{"expether_sync_user": null}', "expether_sync_interval=often"])
+def test_an_extra_variable_that_cannot_be_meant_is_refused_with_a_sentence(tmp_path: Path, text: str) -> None:
+    """The whole role, in check mode. What its specification finds is said by Ansible."""
+    (result,) = play(tmp_path, [("state", "present")], "--check", "--extra-vars", text)
+    message = sentence(result)
+    assert message.startswith(("expether_sync_user is ", "Validation of arguments failed:\nargument 'expether_sync_interval' is of type")), message
+
+
+@pytest.mark.smoke
+def test_the_home_of_the_user_on_the_controller_is_where_the_wheels_are(tmp_path: Path) -> None:
+    (tmp_path / "home" / "wheels").mkdir(parents=True)
+    given = [("wheel_dir", "~/wheels"), ("wheel_dir", "~/none"), ("wheel_dir", "~nobody-has-this-name/x"), ("wheel_dir", "$HOME/wheels")]
+    results = play(tmp_path, given, tasks_from="check", HOME=str(tmp_path / "home"), ANSIBLE_LOCAL_TEMP=str(tmp_path / "tmp"))
+    assert results[0] is None
+    assert all("is not a folder on the controller" in sentence(result) for result in results[1:])
+    assert f"{tmp_path}/home/none, " in sentence(results[1])
