@@ -15,6 +15,9 @@ author:
   - nec.expether contributors (@nec-expether)
 description:
   - Prints the texts of the tasks of M(ansible.builtin.debug), a line each, and the message of a task that fails.
+    A text is printed on one line, whatever is in it; a list of texts has a line for each.
+    Line breaks and tabs become a space, and characters that cannot be seen become U+FFFD, so that no text can add lines
+    of its own or steer a terminal.
     There are no banners, no names of tasks and no recap, so that a play that runs as a service fills its log with its own words.
   - A failure that the play ignores is not printed. Neither is what C(no_log) hides.
   - Warnings go to standard error, as with every other callback.
@@ -25,6 +28,7 @@ requirements:
 import typing as t
 
 from ansible.plugins.callback import CallbackBase
+from ansible_collections.nec.expether.plugins.module_utils._texts import printable
 
 _DEBUG = ("debug", "ansible.builtin.debug", "ansible.legacy.debug")
 
@@ -69,5 +73,5 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         if "results" in content:
             return  # of a loop: each item has been printed
         said = content.get("censored") or content.get("msg") or "A task failed without a message."
-        for line in said if isinstance(said, list) else str(said).splitlines():
-            self._display.display(str(line))
+        for item in said if isinstance(said, list) else [said]:
+            self._display.display(printable(str(item).rstrip(), limit=None))

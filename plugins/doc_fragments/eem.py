@@ -21,7 +21,8 @@ options:
     type: str
   username:
     description:
-      - The user name for HTTP Basic authentication. Without one, no authentication is tried.
+      - The user name for HTTP Basic authentication. Without one, or with V(""), no authentication is tried.
+      - It needs O(password), and O(password) needs it, unless the other one was registered with the pod manager.
       - If it is not set, the environment variable E(EEM_USERNAME) is used together with a URL.
     type: str
   password:
@@ -37,20 +38,20 @@ options:
   ca_path:
     description:
       - A file or folder with the certificate authorities to trust, on the host where the module runs.
-      - Without it those of the Python library certifi are trusted.
+      - Without it those of the Python library certifi are trusted, and also with V("") where one was registered.
     type: path
   client_cert:
     description:
       - A PEM file with the client certificate and its chain, on the host where the module runs.
-      - It holds the private key too, unless O(client_key) is given.
+      - It holds the private key too, unless O(client_key) is given. V("") means none, also where one was registered.
     type: path
   client_key:
     description:
-      - A PEM file with the private key of O(client_cert).
+      - A PEM file with the private key of O(client_cert). V("") means none, also where one was registered.
     type: path
   timeout:
     description:
-      - How many seconds a connection, and a whole answer, may take.
+      - How many seconds a connection, and a whole answer, may take. More than 0 and at most 3600.
       - All that a task waits for (an EEM that does not answer or restarts, other runs, planning again) takes
         O(timeout) times one more than O(retries) at most, then one more answer. Warnings say what it waited for.
       - If it is not set, what was registered with the pod manager holds, or else V(30).
@@ -58,7 +59,7 @@ options:
   retries:
     description:
       - How often a read is tried again when EEM does not answer, and how often a plan is made again when the cards
-        have changed meanwhile. A change is never sent again before the card was read.
+        have changed meanwhile, from 0 to 100 times. A change is never sent again before the card was read.
       - Once something was changed, EEM is asked for as long as the wait that O(timeout) describes, so that it is
         learnt what is true.
       - If it is not set, what was registered with the pod manager holds, or else V(3).
@@ -69,6 +70,10 @@ options:
         has changed the card meanwhile. An EEM that does not take this is served without.
       - If it is not set, what was registered with the pod manager holds, or else V(true).
     type: bool
+notes:
+  - Options are checked before anything else happens, also those that the task does not need. An option without a default
+    that is null is as if it were not set. An empty text, a boolean, or an empty entry of a list is refused where a name,
+    an id or a place is wanted, and an empty list means nothing, never all.
 requirements:
   - python >= 3.9
   - requests
@@ -81,6 +86,7 @@ options:
     description:
       - The name or UUID of a registered pod manager, see M(nec.expether.expether_podm).
       - Either this or O(url) says which EEM is meant; this beats the environment variable E(EEM_URL).
+      - Only where it is not set, or null, a task may be about all registered pod managers.
     type: str
 notes:
   - Runs that share a registry claim there what they change, so that nothing is given twice. With O(url) of an EEM
@@ -106,6 +112,6 @@ options:
   podm:
     description:
       - Not used by this module. It is taken, like the options of how to reach an EEM where they do nothing, so that
-        C(module_defaults) of the action group may set it.
+        C(module_defaults) of the action group may set it. A value that cannot be meant is refused all the same.
     type: str
 """

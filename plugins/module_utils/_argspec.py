@@ -12,6 +12,10 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.nec.expether.plugins.module_utils._glue_python import refuse_old_python
+
+refuse_old_python()
+
 
 class ArgSpec(t.NamedTuple):
     """The options of a module with the constraints among them."""
@@ -19,7 +23,6 @@ class ArgSpec(t.NamedTuple):
     options: dict[str, dict[str, t.Any]]
     mutually_exclusive: tuple[tuple[str, ...], ...] = ()
     required_if: tuple[tuple[t.Any, ...], ...] = ()
-    required_by: t.Mapping[str, tuple[str, ...]] = {}
     required_one_of: tuple[tuple[str, ...], ...] = ()
 
     def merged(self, *others: ArgSpec) -> ArgSpec:
@@ -29,7 +32,6 @@ class ArgSpec(t.NamedTuple):
             {name: option for spec in every for name, option in spec.options.items()},
             tuple(item for spec in every for item in spec.mutually_exclusive),
             tuple(item for spec in every for item in spec.required_if),
-            {name: item for spec in every for name, item in spec.required_by.items()},
             tuple(item for spec in every for item in spec.required_one_of),
         )
 
@@ -54,8 +56,7 @@ CONNECTION = ArgSpec(
         "timeout": {"type": "float"},
         "retries": {"type": "int"},
         "conditional_updates": {"type": "bool"},
-    },
-    required_by={"client_key": ("client_cert",)},
+    }
 )
 
 _PODM = ArgSpec({"podm": {"type": "str"}})
@@ -67,4 +68,4 @@ EEM = CONNECTION.merged(_PODM, REGISTRY, ArgSpec({}, mutually_exclusive=(("podm"
 CARD = ArgSpec({"device": {"type": "str", "required": True}})
 
 #: For modules that need none of it: module_defaults of the action group may set any shared option.
-UNUSED_EEM = ArgSpec({**CONNECTION.options, **_PODM.options}).merged(REGISTRY)
+UNUSED_EEM = CONNECTION.merged(_PODM, REGISTRY)

@@ -30,6 +30,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry import (
     Registry,
     RegistryConflict,
 )
+from ansible_collections.nec.expether.plugins.module_utils._registry_swap import until_written
 
 WHOLE = "the pod manager"  # claimed by whoever is about to forget the pod manager
 POLL = 0.2  # seconds between two looks at another run's claims
@@ -117,19 +118,18 @@ class Claims:
 
         :param clean: whether what dead runs held is taken away first; not in check mode
         """
-        while True:
+
+        def attempt() -> tuple[int, dict[str, str]]:
             document = self._document()
-            held = document.body["held"]
+            epoch, held = document.body["epoch"], document.body["held"]
             alive = {key: claim for key, claim in held.items() if self._is_alive(claim)}
-            if len(alive) == len(held) or not clean:
-                others = {key: claim for key, claim in alive.items() if claim["run"] != self._run}
-                return document.body["epoch"], {key: claim["what"] for key, claim in others.items()}
-            # Whoever died may have changed what it held: all that was seen before is stale.
-            body = {"epoch": document.body["epoch"] + 1, "held": alive}
-            try:
-                self._registry.commit([self._change(document, body)])
-            except RegistryConflict:
-                continue
+            if clean and len(alive) < len(held):
+                # Whoever died may have changed what it held: all that was seen before is stale.
+                epoch += 1
+                self._registry.commit([self._change(document, {"epoch": epoch, "held": alive})])
+            return epoch, {key: claim["what"] for key, claim in alive.items() if claim["run"] != self._run}
+
+        return until_written(attempt)
 
     def wait_for(self, held_by: t.Mapping[str, str], patience: Patience) -> bool:
         """Wait until another run gives back one of these; return whether one did in time.
@@ -171,18 +171,18 @@ class Claims:
         """Renew the claims if that was not done just now; return whether this run still holds them all."""
         if time.monotonic() - self._renewed < RENEW_AFTER:
             return True
-        while True:
+
+        def attempt() -> bool:
             document = self._document()
             held = dict(document.body["held"])
             if any(held.get(key, {}).get("run") != self._run for key in self._mine):
                 return False
             held.update(dict.fromkeys(self._mine, self._claim()))
-            try:
-                self._registry.commit([self._change(document, {**document.body, "held": held})])
-            except RegistryConflict:
-                continue
+            self._registry.commit([self._change(document, {**document.body, "held": held})])
             self._renewed = time.monotonic()
             return True
+
+        return until_written(attempt)
 
     def release(self, changed: bool, with_changes: t.Sequence[Change] = ()) -> None:
         """Give all claims back, and make further changes in the same transaction.
@@ -190,7 +190,8 @@ class Claims:
         :param changed: whether hardware was changed, or may have been
         :raises RegistryConflict: one of the further changes is not possible any more
         """
-        while True:
+
+        def attempt() -> RegistryConflict | None:
             document = self._document()
             held = {key: claim for key, claim in document.body["held"].items() if claim["run"] != self._run}
             body = {"epoch": document.body["epoch"] + bool(changed), "held": held}
@@ -199,12 +200,16 @@ class Claims:
                 changes.append(self._change(document, body))
             try:
                 self._registry.commit(changes)
-            except RegistryConflict:
+            except RegistryConflict as conflict:
                 if self._document().revision != document.revision:
-                    continue  # another run's claims came between
-                raise
+                    raise  # another run's claims came between
+                return conflict
             self._mine = []
-            return
+            return None
+
+        conflict = until_written(attempt)
+        if conflict:
+            raise conflict
 
     def _claim(self) -> Body:
         pid = os.getpid()

@@ -14,15 +14,17 @@ import time
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._client_patience import Patience
-from ansible_collections.nec.expether.plugins.module_utils._transport import (
+from ansible_collections.nec.expether.plugins.module_utils._interruption import stop_if_interrupted
+from ansible_collections.nec.expether.plugins.module_utils._transport import Transport
+from ansible_collections.nec.expether.plugins.module_utils._transport_errors import (
     AnswerLost,
     Bare,
     Denied,
     EemError,
     NotEem,
+    Rejected,
     ServerFailed,
     TimedOut,
-    Transport,
     Unauthorized,
     Unreachable,
 )
@@ -204,7 +206,8 @@ class Client:
     @staticmethod
     def may_refuse_condition(error: EemError) -> bool:
         """Whether a refused change of a card that has not changed may be refused for its C(update_time)."""
-        return isinstance(error, Denied) and error.http_status not in (404, 409)
+        is_client_error = isinstance(error, (Denied, Rejected)) and (error.http_status or 0) >= 400
+        return is_client_error and error.http_status not in (404, 409)
 
     def _change(
         self, method: str, path: str, query: t.Mapping[str, str] | None = None, body: t.Any = None
@@ -213,11 +216,16 @@ class Client:
         return self._exchange(method, path, query, body)
 
     def _exchange(
-        self, method: str, path: str, query: t.Mapping[str, str] | None = None, body: t.Any = None
+        self,
+        method: str,
+        path: str,
+        query: t.Mapping[str, str] | None = None,
+        body: t.Any = None,
+        interruptible: bool = False,
     ) -> dict[str, t.Any]:
         started = time.monotonic()
         try:
-            return self._transport.exchange(method, path, query, body).body
+            return self._transport.exchange(method, path, query, body, interruptible).body
         except EemError:
             self.patience.lose(time.monotonic() - started)
             raise
@@ -244,9 +252,14 @@ class Client:
         left = self.settings.retries
         is_bare = False
         while True:
+            interruptible = not self._has_changed  # afterwards what is true must be learnt
+            if interruptible:
+                stop_if_interrupted()
             try:
-                return self._exchange("GET", path, query)
+                return self._exchange("GET", path, query, interruptible=interruptible)
             except EemError as error:
+                if interruptible:
+                    stop_if_interrupted()
                 if isinstance(error, Bare):
                     if is_bare:
                         return {}  # no accident: this EEM answers so

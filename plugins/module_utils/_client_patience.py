@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-import time
+from ansible_collections.nec.expether.plugins.module_utils._interruption import sleep
 
 
 class Patience:
@@ -25,9 +25,8 @@ class Patience:
         self.left -= seconds
 
     def pause(self, seconds: float) -> bool:
-        """Sleep, and return whether it did: not when so much patience is not left."""
-        if seconds > self.left:
+        """Sleep, and return whether it did: not when so much patience is not left, nor when a signal ends the run."""
+        if seconds > self.left or not sleep(seconds):
             return False
-        time.sleep(seconds)
         self.left -= seconds
         return True

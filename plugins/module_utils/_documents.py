@@ -16,6 +16,7 @@ from ansible_collections.nec.expether.plugins.module_utils._names import listed,
 from ansible_collections.nec.expether.plugins.module_utils._records import parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._registry import Body, Document, Registry
 from ansible_collections.nec.expether.plugins.module_utils._registry_shapes import CONNECTION
+from ansible_collections.nec.expether.plugins.module_utils._texts import printable
 
 #: How to reach a pod manager, besides its URL and credentials; remembered with it.
 CONNECTION_KEYS = tuple(CONNECTION)
@@ -41,12 +42,41 @@ FLAVOR_KEYS = ("name", "description", "properties", "created_at", "updated_at")
 
 def podm_view(uuid: str, body: Body) -> Body:
     """Return a pod manager as in C(podms): all but its password."""
-    return {"uuid": uuid, "driver": "expether", **{key: body.get(key) for key in PODM_KEYS}}
+    shown = {key: body.get(key) for key in PODM_KEYS}
+    # Earlier versions stored an empty text where today none is.
+    words = {key: shown[key] or None for key in ("description", "location")}
+    version = shown["api_version"]
+    # Earlier versions stored it as it came.
+    words["api_version"] = printable(version) if isinstance(version, str) else version
+    return {"uuid": uuid, "driver": "expether", **shown, **words}
 
 
 def flavor_view(uuid: str, body: Body) -> Body:
     """Return a flavor as in C(flavors)."""
-    return {"uuid": uuid, **{key: body.get(key) for key in FLAVOR_KEYS}}
+    shown = {key: body.get(key) for key in FLAVOR_KEYS}
+    return {
+        "uuid": uuid,
+        **shown,
+        "description": shown["description"] or None,
+        "properties": _stored_properties(shown["properties"]),
+    }
+
+
+def _stored_properties(properties: t.Any) -> t.Any:
+    """Return a flavor's properties as a task may say them today: PCI ids were once taken as numbers, and nulls as not set."""
+    if not isinstance(properties, dict) or not isinstance(properties.get("devices"), list):
+        return properties
+    return {**properties, "devices": [_stored_entry(entry) for entry in properties["devices"]]}
+
+
+def _stored_entry(entry: t.Any) -> t.Any:
+    if not isinstance(entry, dict):
+        return entry
+    return {
+        key: str(value) if key in ("vendor_id", "device_id") and type(value) is int else value
+        for key, value in entry.items()
+        if value is not None
+    }
 
 
 #: What is looked up when a remembered device is shown.

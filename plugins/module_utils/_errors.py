@@ -64,15 +64,15 @@ class NotKnown(ExpetherError):
 
 
 class MissingLibrary(ExpetherError):
-    """A Python library is not installed where the module runs.
+    """A Python library is not installed where the module runs, or is too old.
 
-    :ivar error: why it could not be imported
+    :ivar error: why it could not be imported; C(None) if it is too old
     """
 
     kind = "missing_library"
 
-    def __init__(self, library: str, error: ImportError) -> None:
-        super().__init__(f"The Python library {library} is missing.")
+    def __init__(self, library: str, error: Exception | None, message: str | None = None) -> None:
+        super().__init__(message or f"The Python library {library} is missing.")
         self.library = library
         self.error = error
 

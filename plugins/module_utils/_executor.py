@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._claims import POLL, WHOLE, Claims, lease_of, waited_for
+from ansible_collections.nec.expether.plugins.module_utils._claims import WHOLE, Claims, lease_of, waited_for
 from ansible_collections.nec.expether.plugins.module_utils._client import Client
 from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, Refused
 from ansible_collections.nec.expether.plugins.module_utils._executor_card import perform_at_card
@@ -24,10 +24,12 @@ from ansible_collections.nec.expether.plugins.module_utils._executor_steps impor
     undo_all,
 )
 from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
+from ansible_collections.nec.expether.plugins.module_utils._interruption import settle, stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._names import listed
 from ansible_collections.nec.expether.plugins.module_utils._plan import Node, Plan, World, nodes_after
 from ansible_collections.nec.expether.plugins.module_utils._records import FREE_GROUP, Card, parse
 from ansible_collections.nec.expether.plugins.module_utils._registry import Change, Registry, RegistryConflict, RegistryError
+from ansible_collections.nec.expether.plugins.module_utils._registry_swap import until_written
 
 STALE_PAUSE = 0.2  # seconds before a plan is made again; doubled each time
 EMPTY_PAUSE = 1.0  # seconds between two looks at an EEM that does not list all of its cards yet
@@ -112,18 +114,7 @@ class Executor:
         again = self._client.settings.retries
         while True:
             try:
-                epoch, world = self._look(clean=not check_mode)
-                self._first = self._first or world
-                made = draft(world)
-                if check_mode or not (made.plan or self._claimed):
-                    return self._outcome(world, made)
-                self._check_not_taken(made.plan)
-                self._claim(epoch, world, made)
-                self._carry_out(world, made.plan)
-                return self._finish(world, made)
-            except RegistryConflict as error:
-                if not self._patience.pause(random.uniform(0.0, POLL)):  # noqa: S311
-                    self._fail(error)
+                return until_written(lambda: self._attempt(draft, check_mode))
             except Refused as error:
                 if not error.waits_for or not self._wait(error):
                     self._fail(error)
@@ -138,6 +129,18 @@ class Executor:
                 again -= 1
             except ExpetherError as error:
                 self._fail(error)
+
+    def _attempt(self, draft: t.Callable[[World], Draft], check_mode: bool) -> Outcome:
+        stop_if_interrupted()
+        epoch, world = self._look(clean=not check_mode)
+        self._first = self._first or world
+        made = draft(world)
+        if check_mode or not (made.plan or self._claimed):
+            return self._outcome(world, made)
+        self._check_not_taken(made.plan)
+        self._claim(epoch, world, made)
+        self._carry_out(world, made.plan)
+        return self._finish(world, made)
 
     def _look(self, clean: bool) -> tuple[int, World]:
         """Return the epoch of the claims and all that a plan is made from.
@@ -243,6 +246,7 @@ class Executor:
         for place, row in enumerate(rows):
             if row.step.asked is None:
                 continue
+            stop_if_interrupted()
             if self._claims and not self._claims.renew():
                 raise ClaimsLost(
                     "The claims of this run had expired, and another run has taken them over: what this run has done"
@@ -265,6 +269,7 @@ class Executor:
             for later in rows[place + 1 :]:  # a move: the card is detached, then attached
                 if later.step.card == row.step.card:
                     later.update_time = row.update_time
+        stop_if_interrupted()
 
     def _finish(self, world: World, made: Draft) -> Outcome:
         """Remember the nodes and devices as they are now, and give the claims back."""
@@ -297,6 +302,7 @@ class Executor:
         :raises ExpetherError: the error, if no change was begun
         :raises Failed: the error with what was done and undone
         """
+        settle()
         begun = any(row.status != "planned" for row in self._rows if row.step.asked)
         asked = [row.step for row in self._rows if row.status == "done" and row.step.asked and not row.step.card]
         kept = [f"{step.action} of {step.asked}" for step in asked]

@@ -22,7 +22,7 @@ from ansible_collections.nec.expether.plugins.module_utils._executor_steps impor
 )
 from ansible_collections.nec.expether.plugins.module_utils._plan import Step
 from ansible_collections.nec.expether.plugins.module_utils._records import Eesv, parse, parse_ports
-from ansible_collections.nec.expether.plugins.module_utils._transport import Denied, EemError, Unauthorized
+from ansible_collections.nec.expether.plugins.module_utils._transport_errors import EemError
 
 #: What leaves no trace that could be read, and what to do when nobody knows whether it was done.
 _NO_TRACE = {
@@ -52,7 +52,7 @@ def perform_at_card(client: Client, row: Row) -> None:
             _send(client, card, step)
             return
         except EemError as error:
-            refused = isinstance(error, (Denied, Unauthorized)) or client.is_stale(error)
+            refused = error.refused or client.is_stale(error)
             if step.action in _NO_TRACE and error.sent and not refused:
                 raise OutcomeUnknown(
                     f"{error.message} Whether it was done is not known, for nothing of card {card} tells."

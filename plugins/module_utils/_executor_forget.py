@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._claims import POLL, WHOLE, Claims, lease_of, waited_for
+from ansible_collections.nec.expether.plugins.module_utils._claims import WHOLE, Claims, lease_of, waited_for
 from ansible_collections.nec.expether.plugins.module_utils._client import Settings
 from ansible_collections.nec.expether.plugins.module_utils._client_patience import Patience
 from ansible_collections.nec.expether.plugins.module_utils._errors import Refused
+from ansible_collections.nec.expether.plugins.module_utils._interruption import stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._names import listed
-from ansible_collections.nec.expether.plugins.module_utils._registry import Change, Registry, RegistryConflict
+from ansible_collections.nec.expether.plugins.module_utils._registry import Change, Registry
+from ansible_collections.nec.expether.plugins.module_utils._registry_swap import until_written
 
 
 class Forgetting(t.NamedTuple):
@@ -42,21 +44,21 @@ def forget(
     """
     claims = Claims(registry, wish.podm_id, wish.what, lease_of(settings))
     patience, waited = Patience(settings.patience), []
-    while True:
-        epoch, held = claims.look(clean=changes is not None)
-        in_the_way = {key: who for key, who in held.items() if wish.key in (key, WHOLE)}
-        if in_the_way:
+
+    def attempt() -> None:
+        while True:
+            epoch, held = claims.look(clean=changes is not None)
+            in_the_way = {key: who for key, who in held.items() if wish.key in (key, WHOLE)}
+            if not in_the_way:
+                break
             waited.append(waited_for(in_the_way))
             if not claims.wait_for(in_the_way, patience):
                 raise Refused(f"Being changed by another run: {listed(sorted(set(in_the_way.values())))}.")
-            continue
-        if changes is None:
-            return waited
-        try:
+        stop_if_interrupted()
+        if changes is not None:
             claims.take(epoch, [wish.key], changes())
-        except RegistryConflict:
-            if not patience.pause(POLL):
-                raise
-            continue
+
+    until_written(attempt)
+    if changes is not None:
         claims.release(changed=True)
-        return waited
+    return waited

@@ -23,12 +23,11 @@ from ansible_collections.nec.expether.plugins.module_utils._records import (
     parse,
     parse_card_id,
 )
-from ansible_collections.nec.expether.plugins.module_utils._transport import (
+from ansible_collections.nec.expether.plugins.module_utils._transport_errors import (
     Denied,
     EemError,
     NotEem,
     TimedOut,
-    Unauthorized,
 )
 
 T = t.TypeVar("T")
@@ -122,7 +121,7 @@ def pause_before_again(client: Client, step: Step, error: EemError, left: int) -
     """
     if client.is_stale(error, deleting=_deletes(step)):
         raise _stale(error) from None
-    if not left or isinstance(error, (Denied, Unauthorized)) or not client.patience.pause(PAUSE):
+    if not left or error.final or not client.patience.pause(PAUSE):
         if isinstance(error, TimedOut):
             raise _late(t.cast(str, step.asked), error) from None
         raise error
@@ -294,7 +293,7 @@ def undo_all(client: Client, rows: t.Sequence[Row], still_ours: t.Callable[[], b
             undo(client, row)
         except (EemError, OutcomeUnknown) as error:
             # An EEM that does not answer one undo would make each further one wait as long.
-            stopped = "" if isinstance(error, Denied) else "not tried: EEM does not answer"
+            stopped = "" if isinstance(error, EemError) and error.final else "not tried: EEM does not answer"
             done.left.append(f"{what} ({error.message})")
         except ExpetherError as error:
             done.left.append(f"{what} ({error.message})")

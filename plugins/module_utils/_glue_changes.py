@@ -49,11 +49,9 @@ def execute(
     :param whole: whether no other run may change anything of this pod manager meanwhile
     :raises ExpetherError: as C(Executor.run)
     """
-    pci_names = PciNames()
-
     def changes(outcome: Outcome) -> list[Change]:
         cards = [step.device for step in outcome.plan if step.device]
-        views = views_of(where, outcome.nodes, pci_names)
+        views = views_of(where, outcome.nodes, context.pci_names)
         touched = touched_changes(where.registry, outcome.fabric, views, cards) if where.registry else []
         more = more_changes(outcome)
         # What is forgotten need not be brought up to date.

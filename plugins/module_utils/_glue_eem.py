@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._client import Settings
@@ -23,18 +22,19 @@ from ansible_collections.nec.expether.plugins.module_utils._errors import (
     NotKnown,
 )
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context
+from ansible_collections.nec.expether.plugins.module_utils._glue_options import (
+    check_connection,
+    check_pair,
+    credentials,
+    said_url,
+)
 from ansible_collections.nec.expether.plugins.module_utils._names import (
-    eem_url,
     listed,
     parse_uuid,
     unregistered_podm_uuid,
 )
 from ansible_collections.nec.expether.plugins.module_utils._records import parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._registry import Body, Document, Registry, RegistryError
-
-ENV_URL = "EEM_URL"
-ENV_USERNAME = "EEM_USERNAME"
-ENV_PASSWORD = "EEM_PASSWORD"  # noqa: S105
 
 
 class Target(t.NamedTuple):
@@ -53,49 +53,17 @@ class Target(t.NamedTuple):
     error: ExpetherError | None = None
 
 
-def given_url(text: str | None) -> str | None:
-    """Return the URL that a task or the environment says, in one form.
-
-    :raises InvalidInput: it is no URL of an EEM
-    """
-    return eem_url(text) if text else None
-
-
 def connection(context: Context, known: Body) -> Body:
     """Return how to reach an EEM: what the task says, else what is remembered, else the defaults.
 
     :raises InvalidInput: a value cannot be meant, or a file is not there
     """
     defaults = Settings("")._asdict()
-    found = {**{key: known.get(key, defaults[key]) for key in CONNECTION_KEYS}, **_given(context)}
-    _check(found)
+    found = {**{key: known.get(key, defaults[key]) for key in CONNECTION_KEYS}, **context.connection}
+    check_connection(found)
     if found["client_key"] and not found["client_cert"]:
-        raise InvalidInput("client_key is given without client_cert.")
+        raise InvalidInput("`client_key` is set without `client_cert`.")
     return found
-
-
-def check_connection(context: Context) -> None:
-    """Check what the task alone says of how to reach an EEM.
-
-    :raises InvalidInput: a value cannot be meant, or a file is not there
-    """
-    _check(_given(context))
-
-
-def _given(context: Context) -> Body:
-    return {key: value for key in CONNECTION_KEYS if (value := context.params.get(key)) is not None}
-
-
-def _check(said: Body) -> None:
-    timeout, retries = said.get("timeout", 1), said.get("retries", 0)
-    if not 0 < timeout <= 3600:
-        raise InvalidInput(f"timeout must be more than 0 and at most 3600 seconds, not {timeout:g}.")
-    if not 0 <= retries <= 100:
-        raise InvalidInput(f"retries must be from 0 to 100, not {retries}.")
-    for key in ("ca_path", "client_cert", "client_key"):
-        path = said.get(key)
-        if path and not os.access(path, os.R_OK):
-            raise InvalidInput(f"{key}: {path} is not there or cannot be read on the host where the module runs.")
 
 
 def remembered(context: Context, document: Document) -> Settings:
@@ -116,13 +84,25 @@ def settings_of(context: Context, document: Document) -> Settings:
     :raises ExpetherError: its password is needed and cannot be decrypted, or as C(connection)
     """
     body = document.body
-    username, password = context.params.get("username"), context.params.get("password")
-    if username in (None, body["username"]):  # another user's password is not the one that is remembered
-        username = body["username"]
-        if password is None:
-            password = remembered(context, document).password
+    username, password = _credentials(context, body)
+    if username == body["username"] and password is None:  # another user's password is not the one that is stored
+        password = remembered(context, document).password
     context.hide(password, username)
     return Settings(body["url"], username, password, **connection(context, body["connection"]))
+
+
+def _credentials(context: Context, known: Body) -> tuple[str | None, str | None]:
+    """Return the user name and the password for a registered EEM; no password if the stored one is meant.
+
+    :raises InvalidInput: the task says one of them, and the registry has not the other
+    """
+    username, password = context.params.get("username"), context.params.get("password")
+    username = known["username"] if username is None else username or None
+    if username is None:
+        password = password or None
+    if username != known["username"] or password is not None:
+        check_pair(username, password)
+    return username, password
 
 
 def unregistered(context: Context, url: str) -> Settings:
@@ -130,34 +110,9 @@ def unregistered(context: Context, url: str) -> Settings:
 
     :raises InvalidInput: as C(connection)
     """
-    username = context.option("username", ENV_USERNAME)
-    password = context.option("password", ENV_PASSWORD)
+    username, password = credentials(context)
     context.hide(password, username)
-    if password is not None and username is None:
-        raise InvalidInput("password is given without username.")
     return Settings(url=url, username=username, password=password, **connection(context, {}))
-
-
-def said_url(context: Context) -> str | None:
-    """Return the URL that the task says, or the environment if the task says no C(podm).
-
-    :raises InvalidInput: it is no URL of an EEM
-    """
-    if context.params.get("podm"):
-        return None
-    return given_url(context.option("url", ENV_URL))
-
-
-def said_podm_id(context: Context) -> str | None:
-    """Return the UUID of the pod manager that the task says by name or URL; C(None) if it says none.
-
-    :raises ExpetherError: the pod manager is not registered, or the URL is none of an EEM
-    """
-    url = said_url(context)
-    if url:
-        registered_there = (found.uuid for found in context.registry.all("pod_managers") if found.body["url"] == url)
-        return next(registered_there, unregistered_podm_uuid(url))
-    return find_podm(context.registry, context.params["podm"]).uuid if context.params.get("podm") else None
 
 
 def targets(context: Context) -> list[Target]:
@@ -166,11 +121,13 @@ def targets(context: Context) -> list[Target]:
     :raises ExpetherError: the pod manager is not registered, or as C(target)
     """
     url = said_url(context)
-    if url:
+    if url is not None:
         return [by_url(context, url, names_needed=False)]
-    if context.params.get("podm"):
+    if context.params.get("podm") is not None:
         return [registered(context, find_podm(context.registry, context.params["podm"]))]
     documents = context.registry.all("pod_managers")
+    for document in documents:
+        _credentials(context, document.body)  # what the task says is no failure of an EEM
     return [
         _registered_or_error(context, document)
         for document in sorted(documents, key=lambda document: document.body["name"].casefold())
@@ -190,9 +147,9 @@ def target(
     :raises ExpetherError: it is not registered, or it is not clear which is meant
     """
     url = said_url(context)
-    if url:
+    if url is not None:
         return by_url(context, url, names_needed)
-    if context.params.get("podm"):
+    if context.params.get("podm") is not None:
         return registered(context, find_podm(context.registry, context.params["podm"]))
     documents = context.registry.all("pod_managers")
     if node is not None:

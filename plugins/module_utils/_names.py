@@ -5,13 +5,14 @@
 """Names and derived UUIDs. Pure. Private to the collection.
 
 UUIDs are UUIDv5 of what a thing is, so that every controller, check mode and a rebuilt registry
-give the same thing the same id. Names count without their case.
+give the same thing the same id. Names count without their case, and composed or decomposed: an é is one character or two.
 """
 
 from __future__ import annotations
 
 import hashlib
 import typing as t
+import unicodedata
 import uuid
 from urllib.parse import urlsplit, urlunsplit
 
@@ -22,9 +23,20 @@ _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:nec.expether")
 MAX_NAME = 255
 
 
+def composed(text: str) -> str:
+    """Return a text in Unicode's form NFC, in which names are stored."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def name_key(name: str) -> str:
+    """Return what is the same of two names that are one."""
+    # Folding the case may decompose what was composed.
+    return composed(composed(name).casefold())
+
+
 def podm_uuid(name: str) -> str:
     """Return the UUID of a pod manager of that name."""
-    return str(uuid.uuid5(_NAMESPACE, f"podm:{name.casefold()}"))
+    return str(uuid.uuid5(_NAMESPACE, f"podm:{name_key(name)}"))
 
 
 def unregistered_podm_uuid(url: str) -> str:
@@ -34,12 +46,12 @@ def unregistered_podm_uuid(url: str) -> str:
 
 def flavor_uuid(name: str) -> str:
     """Return the UUID of a flavor of that name."""
-    return str(uuid.uuid5(_NAMESPACE, f"flavor:{name.casefold()}"))
+    return str(uuid.uuid5(_NAMESPACE, f"flavor:{name_key(name)}"))
 
 
 def node_uuid(podm: str, name: str) -> str:
     """Return the UUID of a node of that name of the pod manager with that UUID."""
-    return str(uuid.uuid5(uuid.UUID(podm), f"node:{name.casefold()}"))
+    return str(uuid.uuid5(uuid.UUID(podm), f"node:{name_key(name)}"))
 
 
 def device_uuid(podm: uuid.UUID, device_id: str) -> str:
@@ -64,10 +76,11 @@ def has_half_characters(text: str) -> bool:
 
 
 def check_name(name: str, what: str) -> str:
-    """Return a new thing's name, or refuse it.
+    """Return a new thing's name as it is stored, or refuse it.
 
     :raises InvalidInput: it is empty, too long, has characters that cannot be seen, or reads as an id
     """
+    name = composed(name)
     if not name.strip() or name != name.strip() or len(name) > MAX_NAME or not name.isprintable():
         raise InvalidInput(
             f"{name[:MAX_NAME]!r} cannot be the name of a {what}: a name has 1 to {MAX_NAME} characters that can be"
@@ -93,7 +106,7 @@ def check_node_name(name: str, index: str) -> str:
 
 def same_name(one: str, other: str) -> bool:
     """Whether two names are one."""
-    return one.casefold() == other.casefold()
+    return name_key(one) == name_key(other)
 
 
 def listed(things: t.Iterable[str], most: int = 12) -> str:

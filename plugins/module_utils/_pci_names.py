@@ -10,20 +10,26 @@ takes longer than asking the EEM for 4,000 devices (tests/benchmarks shows what 
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
+import typing as t
 
 ENV_PCI_IDS = "EXPETHER_PCI_IDS"
 _PATHS = ("/usr/share/hwdata/pci.ids", "/usr/share/misc/pci.ids")
 
 
 class PciNames:
-    """Looks names up in the first list that is there; without one there are none.
+    """Looks names up in the list that the environment names, or else in the first one of the system; without one there are none.
 
     The list is read when the first name is needed. A vendor's line is C(10de  NVIDIA Corporation), those of its
     devices follow it, each with one tab before its id.
+
+    :param warn: is told why the list that the environment names cannot be read, in sentences; the same ones each time
     """
 
-    def __init__(self) -> None:
+    def __init__(self, warn: t.Callable[[str], None]) -> None:
+        self._warn = warn
         self._names: dict[tuple[str, str | None], tuple[str | None, str | None]] = {}
         self._list: str | None = None
 
@@ -32,19 +38,38 @@ class PciNames:
         key = (vendor, device)
         if key not in self._names:
             if self._list is None:
-                self._list = _read_list()
+                self._list = self._open(lambda path, file: f"\n{file.read()}")
             self._names[key] = self._look_up(vendor, device)
         return self._names[key]
 
     @property
     def version(self) -> str:
         """What tells this list from another one; C("") if there is none."""
-        for path in filter(None, (os.environ.get(ENV_PCI_IDS), *_PATHS)):
-            try:
-                found = os.stat(path)
-            except OSError:
-                continue
+
+        def told(path: str, file: t.TextIO) -> str:
+            found = os.fstat(file.fileno())
             return f"{path} {found.st_size} {found.st_mtime_ns}"
+
+        return self._open(told)
+
+    def _open(self, use: t.Callable[[str, t.TextIO], str]) -> str:
+        """Return what a use of the list gives; C("") if there is none that can be read."""
+        named = os.environ.get(ENV_PCI_IDS)
+        for path in (named,) if named else _PATHS:
+            try:
+                # Waits for no writer, if it is a named pipe.
+                handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+                with open(handle, encoding="utf-8", errors="replace") as file:
+                    if not stat.S_ISREG(os.fstat(handle).st_mode):
+                        raise OSError(errno.EINVAL, "It is not a regular file")
+                    return use(path, file)
+            except OSError as error:
+                if named:
+                    shown = os.fsencode(named).decode(errors="replace")
+                    self._warn(
+                        f"The PCI id list {shown} that {ENV_PCI_IDS} names cannot be read ({error.strerror or error}), so"
+                        " that vendors and devices have no names."
+                    )
         return ""
 
     def _look_up(self, vendor: str, device: str | None) -> tuple[str | None, str | None]:
@@ -66,15 +91,3 @@ def _rest(text: str, begin: str) -> str | None:
     if start < 0:
         return None
     return text[start + len(begin) :].partition("\n")[0].strip() or None
-
-
-def _read_list() -> str:
-    """Return the list, beginning with a line's end; C("") if there is none that can be read."""
-    for path in (os.environ.get(ENV_PCI_IDS), *_PATHS):
-        if path:
-            try:
-                with open(path, encoding="utf-8", errors="replace") as file:
-                    return f"\n{file.read()}"
-            except OSError:
-                continue
-    return ""

@@ -11,6 +11,7 @@ EEM is the truth about hardware; nothing here overrides it.
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 from datetime import datetime, timezone
 from urllib.parse import urlsplit
@@ -27,6 +28,8 @@ ENV_REGISTRY = "EXPETHER_REGISTRY"
 ENV_KEY_FILE = "EXPETHER_REGISTRY_KEY_FILE"
 
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"  # of times in documents, in UTC
+_VARIABLE = re.compile(r"\$(\w+|\{[^}]*\})", re.ASCII)  # what os.path.expandvars replaces
+
 NEVER = 0  # the revision of a document that is not there
 
 
@@ -102,29 +105,60 @@ def now_iso() -> str:
 
 
 def default_url() -> str:
-    """Return where the registry is if nobody says: for root below /var/lib, else in the user's state folder."""
+    """Return where the registry is if nobody says: for root below /var/lib, else in the user's state folder.
+
+    :raises RegistryError: the user has no home
+    """
     if os.geteuid() == 0:
         return "sqlite:////var/lib/expether/registry.sqlite3"
-    state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    state = os.environ.get("XDG_STATE_HOME", "")
+    if not os.path.isabs(state):  # the XDG specification has relative ones ignored
+        state = os.path.join(os.path.expanduser("~"), ".local", "state")
+    if not os.path.isabs(state):
+        raise RegistryError(
+            f"This user (id {os.geteuid()}) has no home folder on the host where the module runs, so that there is no place"
+            f" for the registry. Set `registry` or {ENV_REGISTRY} to sqlite:///PATH with an absolute path."
+        )
     return f"sqlite:///{os.path.join(state, 'expether', 'registry.sqlite3')}"
 
 
 def sqlite_path(url: str) -> str:
     """Return the path of an SQLite registry's URL; C(sqlite:///PATH), and a PATH alone.
 
-    :raises RegistryError: it is the URL of something else
+    :raises RegistryError: it is the URL of something else, or its path is relative or cannot be expanded
     """
     if "://" not in url:
-        return os.path.abspath(os.path.expanduser(url))
+        return _absolute(url, "registry")
     parts = urlsplit(url)
     if parts.scheme != "sqlite" or parts.netloc or not parts.path.strip("/"):
         raise RegistryError(
             f"The registry {_without_secret(url)} cannot be used: say sqlite:///PATH with an absolute path, for example"
             " sqlite:////var/lib/expether/registry.sqlite3."
         )
-    # sqlite:////var/lib/x and sqlite:///var/lib/x are both taken for /var/lib/x; ~ is the user's home.
-    path = parts.path[1:] if parts.path.startswith(("//", "/~")) else parts.path
-    return os.path.abspath(os.path.expanduser(path))
+    # sqlite:////var/lib/x and sqlite:///var/lib/x are both taken for /var/lib/x.
+    path = parts.path.lstrip("/")
+    is_relative = path.startswith("~") or path.partition("/")[0] in (".", "..")
+    return _absolute(path if is_relative else f"/{path}", "registry")
+
+
+def _absolute(text: str, option: str) -> str:
+    """Return a path, expanded as Ansible does it with options that are paths.
+
+    :raises RegistryError: it is relative, or has a part that could not be expanded
+    """
+    path = os.path.expanduser(os.path.expandvars(text))
+    shown = "…" if "@" in text else text
+    if _VARIABLE.search(path) or "~" in path.split("/") or (text.startswith("~") and path == text):
+        raise RegistryError(
+            f"The path {shown} in `{option}` cannot be expanded: a variable or home folder in it does not exist on the host"
+            " where the module runs. Use an absolute path."
+        )
+    if not os.path.isabs(path):
+        raise RegistryError(
+            f"The path {shown} in `{option}` is relative, and the folder in which a module runs is not always the same. Use"
+            " an absolute path, or one that begins with ~/."
+        )
+    return os.path.normpath(f"/{path.lstrip('/')}")
 
 
 def open_registry(url: str | None) -> Registry:
@@ -144,14 +178,7 @@ def key_path(url: str | None, key_file: str | None) -> str:
 
     :raises RegistryError: as C(sqlite_path)
     """
-    return os.path.abspath(os.path.expanduser(key_file)) if key_file else f"{sqlite_path(url or default_url())}.key"
-
-
-def give_to_owner(handle: int, folder: str) -> None:
-    """Give a file that root has just made to whom its folder belongs, so that this user can work with it too."""
-    if os.geteuid() == 0:
-        owner = os.stat(folder)
-        os.fchown(handle, owner.st_uid, owner.st_gid)
+    return _absolute(key_file, "registry_key_file") if key_file else f"{sqlite_path(url or default_url())}.key"
 
 
 def _without_secret(url: str) -> str:

@@ -13,20 +13,30 @@ import sqlite3
 import tempfile
 import typing as t
 
+from ansible_collections.nec.expether.plugins.module_utils._owner_rights import (
+    Owner,
+    UnsafeFolder,
+    make_folder,
+    owner_of,
+    rights_of,
+)
+from ansible_collections.nec.expether.plugins.module_utils._private_files import publish, why_not_private
 from ansible_collections.nec.expether.plugins.module_utils._registry import (
     NEVER,
     SCHEMA,
+    Body,
     Change,
     Document,
     Kind,
     RegistryConflict,
     RegistryError,
-    give_to_owner,
 )
 from ansible_collections.nec.expether.plugins.module_utils._registry_shapes import SHAPES, fits
+from ansible_collections.nec.expether.plugins.module_utils._texts import read_json
 
 _APPLICATION_ID = 0x45784574  # "ExEt": tells our file from any other SQLite file
 _BUSY_SECONDS = 30.0
+_SIBLINGS = ("-wal", "-shm", "-journal")  # files that SQLite makes beside its own
 
 _TABLE = """
 CREATE TABLE documents (
@@ -45,6 +55,7 @@ class SqliteRegistry:
     def __init__(self, path: str) -> None:
         self.path = path
         self._connection: sqlite3.Connection | None = None
+        self._owner: Owner | None = None
 
     def get(self, kind: Kind, uuid: str) -> Document | None:
         """Return a document, or C(None)."""
@@ -60,7 +71,7 @@ class SqliteRegistry:
         if not changes:
             return NEVER
         connection = t.cast(sqlite3.Connection, self._open(make=True))
-        with self._told("written"):
+        with self._told("written"), rights_of(self._owner):
             connection.execute("BEGIN IMMEDIATE")
             try:
                 connection.execute("UPDATE counter SET revision = revision + 1")
@@ -77,16 +88,19 @@ class SqliteRegistry:
     def close(self) -> None:
         """Close the file."""
         if self._connection is not None:
-            self._connection.close()
+            with rights_of(self._owner):  # SQLite removes by their names what it has made
+                self._connection.close()
             self._connection = None
 
     def _read(self, sql: str, parameters: tuple[str, ...]) -> list[Document]:
         connection = self._open(make=False)
         if connection is None:
             return []
-        with self._told("read"):
+        with self._told("read"), rights_of(self._owner):
             rows = connection.execute(sql, parameters).fetchall()
-            documents = [Document(uuid, revision, json.loads(body)) for uuid, revision, body in rows]
+            # What a device's document says comes from its card, perhaps by a version that stored any text.
+            loads = read_json if parameters[0] == "devices" else json.loads
+            documents = [Document(uuid, revision, loads(body)) for uuid, revision, body in rows]
         for document in documents:
             body: t.Any = document.body
             if not isinstance(body, dict) or not fits({**body, "uuid": document.uuid}, SHAPES[parameters[0]]):
@@ -98,56 +112,79 @@ class SqliteRegistry:
         if self._connection is not None:
             return self._connection
         with self._told("opened"):
-            try:
-                os.stat(self.path)  # a folder that may not be looked into is an error, not "no registry"
-            except FileNotFoundError:
+            # Again at each try: the folder may have been made, or given to somebody, since the last one.
+            self._owner = owner_of(self.path)
+            with rights_of(self._owner):
+                is_there = self._is_there()
+            if not is_there:
                 if not make:
                     return None
                 self._make()
-            if os.path.getsize(self.path) == 0:
-                raise self._damaged("it is empty")
-            mode = "rw" if make or os.access(self.path, os.W_OK) else "ro"
-            connection = sqlite3.connect(
-                f"file:{_quoted(self.path)}?mode={mode}",
-                uri=True,
-                timeout=_BUSY_SECONDS,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-            try:
-                self._check(connection)
-                connection.execute("PRAGMA synchronous = FULL")
-            except BaseException:
-                connection.close()
-                raise
-        self._connection = connection
+            with rights_of(self._owner):
+                self._connection = self._connect(make)
+        return self._connection
+
+    def _is_there(self) -> bool:
+        try:
+            os.stat(self.path)  # a folder that may not be looked into is an error, not "no registry"
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _connect(self, make: bool) -> sqlite3.Connection:
+        self._check_files()
+        mode = "rw" if make or os.access(self.path, os.W_OK) else "ro"
+        connection = sqlite3.connect(
+            f"file:{_quoted(self.path)}?mode={mode}",
+            uri=True,
+            timeout=_BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            self._check(connection)
+            connection.execute("PRAGMA synchronous = FULL")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
+    def _check_files(self) -> None:
+        """Check the file and those beside it before SQLite opens them, which would wait for a named pipe."""
+        found, uid = os.stat(self.path), self._owner.uid if self._owner else None
+        problem = why_not_private(self.path, found, uid)
+        if not problem and found.st_size == 0:
+            raise self._damaged("it is empty")
+        real = os.path.realpath(self.path)  # SQLite's own files are there
+        for end in _SIBLINGS if not problem else ():
+            with contextlib.suppress(FileNotFoundError):
+                problem = problem or why_not_private(real + end, os.lstat(real + end), uid)
+        if problem:
+            raise RegistryError(f"The registry cannot be used: {problem}")
+
     def _make(self) -> None:
-        """Make the file beside its place and link it there: of two runs at once one wins, and no half file is seen."""
+        """Make the file beside its place and put it there when it is complete."""
         folder = os.path.dirname(self.path)
-        if not os.path.isdir(folder):
-            os.makedirs(os.path.dirname(folder), exist_ok=True)
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(folder, 0o700)
-        handle, draft = tempfile.mkstemp(prefix=".registry-", dir=folder)  # 0600
-        try:
-            with os.fdopen(handle, "wb"):
-                give_to_owner(handle, folder)
-            connection = sqlite3.connect(draft, isolation_level=None)
+        make_folder(folder, 0o700)
+        self._owner = owner_of(self.path)
+        with rights_of(self._owner):
+            handle, draft = tempfile.mkstemp(prefix=".registry-", dir=folder)  # 0600
             try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-                connection.execute(f"PRAGMA user_version = {SCHEMA}")
-                connection.execute(_TABLE)
-                connection.execute("CREATE TABLE counter (revision INTEGER NOT NULL)")
-                connection.execute("INSERT INTO counter VALUES (0)")
+                os.close(handle)
+                connection = sqlite3.connect(draft, isolation_level=None)
+                try:
+                    connection.execute("PRAGMA journal_mode = WAL")
+                    connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+                    connection.execute(f"PRAGMA user_version = {SCHEMA}")
+                    connection.execute(_TABLE)
+                    connection.execute("CREATE TABLE counter (revision INTEGER NOT NULL)")
+                    connection.execute("INSERT INTO counter VALUES (0)")
+                finally:
+                    connection.close()
+                publish(draft, self.path)
             finally:
-                connection.close()
-            with contextlib.suppress(FileExistsError):
-                os.link(draft, self.path)
-        finally:
-            os.unlink(draft)
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(draft)
 
     def _check(self, connection: sqlite3.Connection) -> None:
         if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
@@ -177,6 +214,8 @@ class SqliteRegistry:
             ) from None
         except (sqlite3.DatabaseError, ValueError) as error:
             raise self._damaged(str(error)) from None
+        except UnsafeFolder as error:
+            raise RegistryError(f"The registry {self.path} cannot be {what}: {error}") from None
         except OSError as error:
             raise RegistryError(
                 f"The registry {self.path} cannot be {what} ({error.strerror or error}). Check that its folder exists"
@@ -186,10 +225,11 @@ class SqliteRegistry:
 
 def _apply(connection: sqlite3.Connection, change: Change, new: int) -> None:
     key = (change.kind, change.uuid)
-    row = connection.execute("SELECT revision FROM documents WHERE kind = ? AND uuid = ?", key).fetchone()
+    row = connection.execute("SELECT revision, body FROM documents WHERE kind = ? AND uuid = ?", key).fetchone()
     revision = row[0] if row else NEVER
     if change.expected is not None and revision != change.expected:
-        raise RegistryConflict(f"{change.kind}/{change.uuid} has been changed by another run meanwhile.")
+        body = json.loads(row[1]) if row else change.body
+        raise RegistryConflict(f"{_subject(connection, change, body or {})} has been changed by another run meanwhile.")
     if change.body is None:
         connection.execute("DELETE FROM documents WHERE kind = ? AND uuid = ?", key)
     else:
@@ -198,6 +238,18 @@ def _apply(connection: sqlite3.Connection, change: Change, new: int) -> None:
             " ON CONFLICT (kind, uuid) DO UPDATE SET revision = excluded.revision, body = excluded.body",
             (*key, new, json.dumps(change.body, sort_keys=True)),
         )
+
+
+_NOUNS = {"pod_managers": "Pod manager", "nodes": "Node", "flavors": "Flavor"}
+
+
+def _subject(connection: sqlite3.Connection, change: Change, body: Body) -> str:
+    """Return what a change is about, in the user's words: a pod manager, node or flavor by its name."""
+    if change.kind in _NOUNS:
+        return f"{_NOUNS[change.kind]} {body['name']}" if "name" in body else f"A {_NOUNS[change.kind].lower()}"
+    podm_id = body.get("podm_id", change.uuid)
+    row = connection.execute("SELECT body FROM documents WHERE kind = 'pod_managers' AND uuid = ?", (podm_id,)).fetchone()
+    return f"Pod manager {json.loads(row[0])['name']}" if row else "A pod manager"
 
 
 def _quoted(path: str) -> str:

@@ -20,7 +20,6 @@ from ansible_collections.nec.expether.plugins.module_utils._glue_changes import 
 )
 from ansible_collections.nec.expether.plugins.module_utils._glue_eem import Target, target
 from ansible_collections.nec.expether.plugins.module_utils._names import parse_uuid
-from ansible_collections.nec.expether.plugins.module_utils._pci_names import PciNames
 from ansible_collections.nec.expether.plugins.module_utils._plan import World, find_node
 from ansible_collections.nec.expether.plugins.module_utils._planner import (
     plan_attach,
@@ -39,7 +38,7 @@ def run(context: Context) -> Result:
     by_name = node is not None and parse_card_id(node) is None
     where = target(context, node, params["devices"], names_needed=by_name)
     asked: list[str] = []
-    pci_names = PciNames()
+    pci_names = context.pci_names
 
     def draft(world: World) -> Draft:
         asked[:] = _devices(views_of(where, world.nodes, pci_names), world.fabric, params["devices"])

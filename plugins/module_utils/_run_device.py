@@ -23,7 +23,6 @@ from ansible_collections.nec.expether.plugins.module_utils._glue_changes import 
 )
 from ansible_collections.nec.expether.plugins.module_utils._glue_eem import Target, target
 from ansible_collections.nec.expether.plugins.module_utils._names import parse_uuid
-from ansible_collections.nec.expether.plugins.module_utils._pci_names import PciNames
 from ansible_collections.nec.expether.plugins.module_utils._plan import Action, Node, World, find_node
 from ansible_collections.nec.expether.plugins.module_utils._planner_card import (
     listed_card,
@@ -35,7 +34,7 @@ from ansible_collections.nec.expether.plugins.module_utils._planner_card import 
 from ansible_collections.nec.expether.plugins.module_utils._records import parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._registry import Body, Change
 from ansible_collections.nec.expether.plugins.module_utils._sync import touched, touched_changes
-from ansible_collections.nec.expether.plugins.module_utils._transport import Denied
+from ansible_collections.nec.expether.plugins.module_utils._transport_errors import Denied
 from ansible_collections.nec.expether.plugins.module_utils._views import Views
 
 
@@ -130,7 +129,7 @@ class _Named:
 
     def __init__(self, context: Context) -> None:
         self._wanted: str = context.params["device"]
-        self._pci_names = PciNames()
+        self._pci_names = context.pci_names
         by_name = parse_card_id(self._wanted) is None and parse_uuid(self._wanted) is None
         self.where: Target = target(context, self._wanted, [self._wanted], names_needed=by_name)
 

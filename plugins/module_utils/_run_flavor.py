@@ -11,13 +11,20 @@ import typing as t
 from ansible_collections.nec.expether.plugins.module_utils._documents import flavor_view, named
 from ansible_collections.nec.expether.plugins.module_utils._errors import InvalidInput
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
+from ansible_collections.nec.expether.plugins.module_utils._interruption import stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._names import check_name, flavor_uuid
 from ansible_collections.nec.expether.plugins.module_utils._registry import NEVER, Change, Document, now_iso
+from ansible_collections.nec.expether.plugins.module_utils._registry_swap import until_written
 from ansible_collections.nec.expether.plugins.module_utils._wish import parse_properties
 
 
 def run(context: Context) -> Result:
     """Bring a flavor to what the task says."""
+    return until_written(lambda: _attempt(context))
+
+
+def _attempt(context: Context) -> Result:
+    stop_if_interrupted()
     params = context.params
     found = next(iter(named(context.registry.all("flavors"), params["name"])), None)
     if params["state"] == "absent":
@@ -27,7 +34,7 @@ def run(context: Context) -> Result:
     if properties is None:
         raise InvalidInput(f"Flavor {params['name']!r} is not there yet: properties says what it stands for.")
     wish = parse_properties(properties)
-    description = params["description"] if params["description"] is not None else (before or {}).get("description")
+    description = (before or {}).get("description") if params["description"] is None else params["description"] or None
     if before and wish == parse_properties(before["properties"]) and description == before["description"]:
         return {"changed": False, "flavor": before, "diff": {"before": before, "after": before}}
     now = now_iso()

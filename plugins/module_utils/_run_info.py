@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._documents import find_nodes, find_podm, remembered_device
+from ansible_collections.nec.expether.plugins.module_utils._documents import find_nodes, remembered_device
 from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
+from ansible_collections.nec.expether.plugins.module_utils._glue_options import said_podm_id, said_url
+from ansible_collections.nec.expether.plugins.module_utils._interruption import stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._names import node_uuid, parse_uuid, same_name
 from ansible_collections.nec.expether.plugins.module_utils._records import parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._registry import Body, Document
@@ -74,12 +76,11 @@ def _live(context: Context, show: Show) -> tuple[list[Body], list[Body]]:
     # Imported here: what only reads the registry does not pay for HTTP.
     from ansible_collections.nec.expether.plugins.module_utils._client import Client
     from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
-    from ansible_collections.nec.expether.plugins.module_utils._glue_eem import said_url, targets
-    from ansible_collections.nec.expether.plugins.module_utils._pci_names import PciNames
+    from ansible_collections.nec.expether.plugins.module_utils._glue_eem import targets
     from ansible_collections.nec.expether.plugins.module_utils._side_by_side import side_by_side
     from ansible_collections.nec.expether.plugins.module_utils._views import Views
 
-    pci_names = PciNames()
+    pci_names = context.pci_names
 
     def ask(where: Target) -> tuple[Fabric, list[str]]:
         if where.error is not None:
@@ -89,14 +90,16 @@ def _live(context: Context, show: Show) -> tuple[list[Body], list[Body]]:
 
     found: list[Body] = []
     errors: list[Body] = []
-    for where, answer in side_by_side(targets(context), ask):
+    answers = side_by_side(targets(context), ask)
+    stop_if_interrupted()
+    for where, answer in answers:
         nodes = (
             [node for node in where.registry.all("nodes") if node.body["podm_id"] == where.podm_id]
             if where.registry
             else []
         )
         if isinstance(answer, ExpetherError):
-            if context.params.get("podm") or said_url(context):
+            if context.params.get("podm") is not None or said_url(context) is not None:
                 raise answer
             errors.append(
                 {"podm": where.podm, "podm_id": where.podm_id, "msg": answer.message, "failure": answer.as_failure()}
@@ -114,9 +117,9 @@ def _remembered_devices(context: Context) -> list[Body]:
     """Return the devices as the last synchronisation left them; no EEM is asked."""
     registry = context.registry
     podms = {found.uuid: found.body for found in registry.all("pod_managers")}
-    if context.params.get("podm"):
-        only = find_podm(registry, context.params["podm"]).uuid
-        podms = {only: podms[only]}
+    only = said_podm_id(context)
+    if only is not None:
+        podms = {uuid: body for uuid, body in podms.items() if uuid == only}
     nodes = {(node.body["podm_id"], node.body["index"]): node.body["name"] for node in registry.all("nodes")}
     shown = [
         remembered_device(

@@ -9,20 +9,20 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._client import Settings
-from ansible_collections.nec.expether.plugins.module_utils._documents import find_flavor, find_nodes, only_node
-from ansible_collections.nec.expether.plugins.module_utils._errors import InvalidInput, Refused
+from ansible_collections.nec.expether.plugins.module_utils._documents import find_flavor, find_nodes, flavor_view, only_node
+from ansible_collections.nec.expether.plugins.module_utils._errors import InvalidInput, NotKnown, Refused
 from ansible_collections.nec.expether.plugins.module_utils._executor_forget import Forgetting, forget
 from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft, node_of
 from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
 from ansible_collections.nec.expether.plugins.module_utils._glue_changes import execute, plan_result, views_of
-from ansible_collections.nec.expether.plugins.module_utils._glue_eem import Target, connection, said_podm_id, target
+from ansible_collections.nec.expether.plugins.module_utils._glue_eem import Target, connection, target
+from ansible_collections.nec.expether.plugins.module_utils._glue_options import said_podm_id
 from ansible_collections.nec.expether.plugins.module_utils._names import (
     check_node_name,
     listed,
     node_uuid,
 )
-from ansible_collections.nec.expether.plugins.module_utils._pci_names import PciNames
 from ansible_collections.nec.expether.plugins.module_utils._plan import Node, NodeState, Plan, Step, World, find_node
 from ansible_collections.nec.expether.plugins.module_utils._planner import (
     plan_compose,
@@ -39,9 +39,7 @@ from ansible_collections.nec.expether.plugins.module_utils._wish import Wish, pa
 def run(context: Context) -> Result:
     """Bring a node to what the task says."""
     params = context.params
-    name = params["name"] or params["node_index"]
-    if name is None:
-        raise InvalidInput("Say which node is meant: name, or for state managed node_index.")
+    name = params["name"] if params["name"] is not None else params["node_index"]
     if params["state"] == "absent" and not params["detach_devices"]:
         return _only_forget(context, name)
     if params["state"] == "absent" and not _documents(context, name):
@@ -86,7 +84,8 @@ def _wish(context: Context) -> Wish | None:
     if params["properties"] is not None:
         return parse_properties(params["properties"])
     if params["flavor"] is not None:
-        return parse_properties(find_flavor(context.registry, params["flavor"]).body["properties"])
+        found = find_flavor(context.registry, params["flavor"])
+        return parse_properties(flavor_view(found.uuid, found.body)["properties"])
     return None
 
 
@@ -153,7 +152,7 @@ def _carry_out(context: Context, where: Target, name: str, draft: t.Callable[[Wo
         return made[-1]
 
     outcome = execute(context, where, f"a run for node {name}", drafted)
-    node, pci_names = made[-1].node, PciNames()
+    node, pci_names = made[-1].node, context.pci_names
     before = _shown(views_of(where, outcome.world.nodes, pci_names), outcome.world.fabric, node, outcome.world.nodes)
     after = _shown(views_of(where, outcome.nodes, pci_names), outcome.fabric, node, outcome.nodes)
     return _result(outcome.plan, outcome.rows, before, after)
@@ -197,12 +196,17 @@ def _only_forget(context: Context, name: str) -> Result:
 
     def changes() -> list[Change]:
         now = registry.get("nodes", found.uuid)
-        if now and now.body["index"] != node.system:
+        if now is None:
+            raise NotKnown(f"Another run has forgotten node {node.name} meanwhile.")
+        if now.body["index"] != node.system:
             raise Refused(f"Node {node.name} is on system {now.body['index']} by now, not on {node.system} any more.")
-        return [Change("nodes", found.uuid, None, now.revision)] if now else []
+        return [Change("nodes", found.uuid, None, now.revision)]
 
     wish = Forgetting(podm_id, node.system, f"a run for node {node.name}")
-    context.warn(forget(registry, wish, settings, None if context.check_mode else changes))
+    try:
+        context.warn(forget(registry, wish, settings, None if context.check_mode else changes))
+    except NotKnown:
+        return _result((), [], None, None)
     views = Views(podm_id, podm.body["name"] if podm else None, {})
     view = views.node(Fabric([]), node.document())
     return _result(plan, [step.view("planned" if context.check_mode else "done") for step in plan], view, None)

@@ -6,35 +6,34 @@
 
 from __future__ import annotations
 
-import typing as t
 from datetime import datetime, timezone
 
 from ansible_collections.nec.expether.plugins.module_utils._claims import WHOLE
 from ansible_collections.nec.expether.plugins.module_utils._client import Client, Settings
 from ansible_collections.nec.expether.plugins.module_utils._documents import named, podm_view
-from ansible_collections.nec.expether.plugins.module_utils._errors import InvalidInput, Refused
+from ansible_collections.nec.expether.plugins.module_utils._errors import InvalidInput, NotKnown, Refused
 from ansible_collections.nec.expether.plugins.module_utils._executor_forget import Forgetting, forget
 from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft
 from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
 from ansible_collections.nec.expether.plugins.module_utils._glue_changes import execute
 from ansible_collections.nec.expether.plugins.module_utils._glue_eem import (
-    ENV_URL,
     connection,
-    given_url,
     registered,
     remembered,
     settings_of,
     unregistered,
 )
+from ansible_collections.nec.expether.plugins.module_utils._glue_options import ENV_URL
+from ansible_collections.nec.expether.plugins.module_utils._interruption import stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._names import (
     check_name,
+    eem_url,
     listed,
     node_uuid,
     podm_uuid,
     unregistered_podm_uuid,
 )
-from ansible_collections.nec.expether.plugins.module_utils._pci_names import PciNames
 from ansible_collections.nec.expether.plugins.module_utils._plan import World
 from ansible_collections.nec.expether.plugins.module_utils._planner import plan_release
 from ansible_collections.nec.expether.plugins.module_utils._registry import (
@@ -45,20 +44,23 @@ from ansible_collections.nec.expether.plugins.module_utils._registry import (
     RegistryError,
     now_iso,
 )
-from ansible_collections.nec.expether.plugins.module_utils._sync import Moment, facts, reconcile, touched
+from ansible_collections.nec.expether.plugins.module_utils._registry_swap import until_written
+from ansible_collections.nec.expether.plugins.module_utils._sync import Moment, facts, listing_change, reconcile
 from ansible_collections.nec.expether.plugins.module_utils._views import Views
 
 
 def run(context: Context) -> Result:
     """Bring a pod manager's registration to what the task says."""
+    if context.params["state"] == "absent":
+        return _absent(context)
+    eem = _Eem(context)
+    return until_written(lambda: _present(context, eem))
+
+
+def _present(context: Context, eem: _Eem) -> Result:
+    stop_if_interrupted()
     documents = context.registry.all("pod_managers")
     found = next(iter(named(documents, context.params["name"])), None)
-    if context.params["state"] == "absent":
-        return _absent(context, found)
-    return _present(context, documents, found)
-
-
-def _present(context: Context, documents: t.Sequence[Document], found: Document | None) -> Result:
     uuid, name = (
         (found.uuid, found.body["name"])
         if found
@@ -69,23 +71,22 @@ def _present(context: Context, documents: t.Sequence[Document], found: Document 
         if other.uuid != uuid and other.body["url"] == settings.url:
             raise Refused(f"{settings.url} is registered already, as pod manager {other.body['name']}.")
     old: Body = found.body if found else {}
-    told = {key: value for key in ("description", "location") if (value := context.params[key]) is not None}
+    before = podm_view(uuid, old) if found else {}
+    words = ("description", "location")
+    told = {key: value or None for key in words if (value := context.params[key]) is not None}
     wanted: Body = {
         "name": name,
         "url": settings.url,
         "username": settings.username,
-        "description": None,
-        "location": None,
-        **{key: old[key] for key in ("description", "location") if key in old},
+        **{key: old.get(key) or None for key in words},
         **told,
         "connection": connection(context, old.get("connection") or {}),
     }
     old_settings = _remembered_settings(context, found)
     password_changed = old_settings is None or old_settings.password != settings.password
-    differs = password_changed or any(old.get(key) != value for key, value in wanted.items())
+    differs = password_changed or any(before.get(key) != value for key, value in wanted.items())
     other_eem = old_settings is None or old_settings != settings
     sync = context.params["sync"] and (old.get("last_sync") is None or old["url"] != settings.url)
-    before = podm_view(uuid, old) if found else {}
     if not (differs or sync):
         return {"changed": False, "podm": before, "diff": {"before": before, "after": before}}
     now = now_iso()
@@ -104,7 +105,7 @@ def _present(context: Context, documents: t.Sequence[Document], found: Document 
     }
     changes: list[Change] = []
     if other_eem or sync:
-        changes = _ask(context, settings, uuid, body, sync)
+        changes = eem.ask(settings, uuid, body, sync)
     if password_changed or "password" not in body:
         body["password"] = context.secrets().encrypt(settings.password) if settings.password is not None else None
     changes += _adopt_nodes(context, uuid, name, settings.url)
@@ -113,6 +114,7 @@ def _present(context: Context, documents: t.Sequence[Document], found: Document 
         changes.append(Change("urls", unregistered_podm_uuid(settings.url), {"podm_id": uuid}, NEVER))
         if found:
             changes.append(Change("urls", unregistered_podm_uuid(old["url"]), None, None))
+    stop_if_interrupted()
     if not context.check_mode:
         context.registry.commit(
             [Change("pod_managers", uuid, body, found.revision if found else NEVER), *changes],
@@ -154,12 +156,12 @@ def _wanted_settings(context: Context, found: Document | None) -> Settings:
     """Return how to reach the EEM: a new one by the environment too, a known one by what the task says alone."""
     params = context.params
     if found is None:
-        url = given_url(context.option("url", ENV_URL))
+        url = context.option("url", ENV_URL)
         if url is None:
             raise InvalidInput(f"Pod manager {params['name']!r} is not registered yet: url says where its EEM is.")
-        return unregistered(context, url)
+        return unregistered(context, eem_url(url))
     known = settings_of(context, found)
-    url = given_url(params["url"]) or known.url
+    url = known.url if params["url"] is None else eem_url(params["url"])
     if url != known.url and known.password is not None and params["password"] is None:
         raise InvalidInput(
             f"Pod manager {found.body['name']} gets another url: say its password too, for the remembered one is sent to"
@@ -179,33 +181,67 @@ def _remembered_settings(context: Context, found: Document | None) -> Settings |
         return None
 
 
-def _ask(context: Context, settings: Settings, uuid: str, body: Body, sync: bool) -> list[Change]:
-    """Ask the EEM who it is, and with C(sync) what it has; return the changes for its devices.
+class _Eem:
+    """What one EEM says to a run; it is asked again only if its devices have been written meanwhile."""
 
-    :raises Refused: another EEM is there than the one that has the pod manager's nodes
-    """
-    nodes = [node.body for node in context.registry.all("nodes") if node.body["podm_id"] == uuid]
-    # Read before EEM is asked: what is written after its answer is noticed as a conflict.
-    known = [found for found in context.registry.all("devices") if found.body["podm_id"] == uuid] if sync else []
-    with Client(settings) as client:
-        body["api_version"] = client.api_version()
-        fabric = Fabric.from_records(client.devices_detail().devices) if sync or nodes else Fabric([])
-        context.warn(client.waited)
-    elsewhere = sorted(node["name"] for node in nodes if node["index"] not in fabric.systems)
-    if elsewhere:
-        raise Refused(f"{settings.url} does not list the systems of the nodes {listed(elsewhere)}; release them first.")
-    if not sync:
-        body.update(status="Online", last_error=None)
-        return []
-    moment = Moment(datetime.now(timezone.utc), body["last_sync"])
-    body.update(facts(fabric, moment))
-    views = Views(uuid, body["name"], {node["index"]: node["name"] for node in nodes}, PciNames())
-    return [*reconcile(known, fabric, views, moment).changes, touched(uuid)]
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._asked: tuple[Settings, int, bool] | None = None
+        self._version = ""
+        self._fabric = Fabric([])
+
+    def ask(self, settings: Settings, uuid: str, body: Body, sync: bool) -> list[Change]:
+        """Ask the EEM who it is, and with `sync` what it has; return the changes for its devices.
+
+        :raises Refused: another EEM is there than the one that has the pod manager's nodes
+        """
+        registry = self._context.registry
+        nodes = [node.body for node in registry.all("nodes") if node.body["podm_id"] == uuid]
+        # The order is what makes later writes a conflict: the devices, then the document that changes with each of them,
+        # then EEM.
+        known = [found for found in registry.all("devices") if found.body["podm_id"] == uuid] if sync else []
+        listing = registry.get("listings", uuid)
+        self._read(settings, listing.revision if listing else NEVER, bool(sync or nodes))
+        body["api_version"] = self._version
+        elsewhere = sorted(node["name"] for node in nodes if node["index"] not in self._fabric.systems)
+        if elsewhere:
+            raise Refused(
+                f"{settings.url} does not list the systems of the nodes {listed(elsewhere)}; release them first."
+            )
+        if not sync:
+            body.update(status="Online", last_error=None)
+            return []
+        moment = Moment(datetime.now(timezone.utc), body["last_sync"])
+        body.update(facts(self._fabric, moment))
+        views = Views(uuid, body["name"], {node["index"]: node["name"] for node in nodes}, self._context.pci_names)
+        return [*reconcile(known, self._fabric, views, moment).changes, listing_change(uuid, listing, None)]
+
+    def _read(self, settings: Settings, listing: int, cards: bool) -> None:
+        if self._asked == (settings, listing, cards):
+            return
+        with Client(settings) as client:
+            self._version = client.api_version()
+            self._fabric = Fabric.from_records(client.devices_detail().devices) if cards else Fabric([])
+            self._context.warn(client.waited)
+        self._asked = (settings, listing, cards)
 
 
-def _absent(context: Context, found: Document | None) -> Result:
-    if found is None:
-        return {"changed": False, "podm": None, "plan": [], "diff": {"before": {}, "after": {}}}
+def _absent(context: Context) -> Result:
+    found = _find(context)
+    try:
+        if found is not None:
+            return _remove(context, found)
+    except NotKnown:  # another run was quicker
+        if _find(context) is not None:
+            raise
+    return {"changed": False, "podm": None, "plan": [], "diff": {"before": {}, "after": {}}}
+
+
+def _find(context: Context) -> Document | None:
+    return next(iter(named(context.registry.all("pod_managers"), context.params["name"])), None)
+
+
+def _remove(context: Context, found: Document) -> Result:
     view = podm_view(found.uuid, found.body)
     nodes = [node for node in context.registry.all("nodes") if node.body["podm_id"] == found.uuid]
     if nodes and not context.params["cascade"]:
@@ -228,17 +264,23 @@ def _forget_alone(context: Context, found: Document) -> None:
     def changes() -> list[Change]:
         if any(node.body["podm_id"] == found.uuid for node in context.registry.all("nodes")):
             raise Refused(f"Pod manager {found.body['name']} has got a node just now; give the task again.")
-        return _forget(context, found)
+        return _forget(context, found.uuid)
 
     wish = Forgetting(found.uuid, WHOLE, f"the removal of {found.body['name']}")
     settings = Settings(found.body["url"], **connection(context, found.body["connection"]))
     context.warn(forget(context.registry, wish, settings, None if context.check_mode else changes))
 
 
-def _forget(context: Context, found: Document) -> list[Change]:
-    """Return the changes that forget a pod manager and its devices."""
+def _forget(context: Context, uuid: str) -> list[Change]:
+    """Return the changes that forget a pod manager and its devices.
+
+    :raises NotKnown: another run has removed it
+    """
+    found = context.registry.get("pod_managers", uuid)
+    if found is None:
+        raise NotKnown("The pod manager was removed by another run meanwhile.")
     return [
-        Change("pod_managers", found.uuid, None, None),
+        Change("pod_managers", found.uuid, None, found.revision),
         Change("urls", unregistered_podm_uuid(found.body["url"]), None, None),
         Change("listings", found.uuid, None, None),
         *(
@@ -257,5 +299,5 @@ def _release_all(context: Context, found: Document) -> list[Body]:
     where = registered(context, found)
     what = f"the removal of {where.podm}"
     return execute(
-        context, where, what, draft, more_changes=lambda outcome: _forget(context, found), whole=True
+        context, where, what, draft, more_changes=lambda outcome: _forget(context, found.uuid), whole=True
     ).rows

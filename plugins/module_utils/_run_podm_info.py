@@ -9,6 +9,7 @@ from __future__ import annotations
 from ansible_collections.nec.expether.plugins.module_utils._documents import named, podm_view
 from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, MissingLibrary
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
+from ansible_collections.nec.expether.plugins.module_utils._interruption import stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._registry import Body, Document
 
 
@@ -44,7 +45,9 @@ def run(context: Context) -> Result:
             return {"status": "Online", "api_version": client.api_version(), "last_error": None}
 
     podms = []
-    for document, answer in side_by_side(documents, ask):
+    answers = side_by_side(documents, ask)
+    stop_if_interrupted()
+    for document, answer in answers:
         now = {"status": "Offline", "last_error": answer.message} if isinstance(answer, ExpetherError) else answer
         podms.append({**podm_view(document.uuid, document.body), **now})
     return {"changed": False, "podms": podms}

@@ -20,8 +20,9 @@ from ansible_collections.nec.expether.plugins.module_utils._errors import (
 )
 from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._glue import Context, Result
-from ansible_collections.nec.expether.plugins.module_utils._glue_eem import check_connection, connection, remembered
-from ansible_collections.nec.expether.plugins.module_utils._pci_names import PciNames
+from ansible_collections.nec.expether.plugins.module_utils._glue_eem import connection, remembered
+from ansible_collections.nec.expether.plugins.module_utils._interruption import Interrupted, stop_if_interrupted
+from ansible_collections.nec.expether.plugins.module_utils._names import listed
 from ansible_collections.nec.expether.plugins.module_utils._registry import (
     Body,
     Change,
@@ -29,6 +30,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry import (
     Registry,
     RegistryConflict,
 )
+from ansible_collections.nec.expether.plugins.module_utils._registry_swap import until_written
 from ansible_collections.nec.expether.plugins.module_utils._side_by_side import side_by_side
 from ansible_collections.nec.expether.plugins.module_utils._sync import (
     Moment,
@@ -98,19 +100,21 @@ def run(context: Context) -> Result:
         raise InvalidInput(f"forks must be from 1 to {MAX_FORKS}, not {params['forks']}.")
     if not 0 <= params["retention"] <= MAX_RETENTION:
         raise InvalidInput(f"retention must be from 0 to {MAX_RETENTION:g} days, not {params['retention']:g}.")
-    check_connection(context)  # what cannot be meant is no failure of the EEMs
     textfile = _textfile(params["textfile_dir"])
     registry = context.registry
     podms = _wanted(registry, params["podms"])
     if not podms:
-        context.warn([f"No pod manager is registered in {registry.path}."])
+        nothing = f"No pod manager is registered in {registry.path}."
+        context.warn([nothing if params["podms"] is None else "`podms` is an empty list: no pod manager was synchronised."])
     sync = _Sync(context, _read(registry, podms))
-    answers = [answer for _podm, answer in side_by_side(podms, sync.one, params["forks"])]
+    answered = side_by_side(podms, sync.one, params["forks"])
+    answers = [answer for _podm, answer in answered]
     rows = [answer for answer in answers if not isinstance(answer, ExpetherError)]
     changed = [row for row in rows if row.changed]
     context.warn(sentence for row in rows for sentence in row.waited)
     results = [row.result for row in rows]
     try:
+        _stop_if_interrupted(answered)
         for answer in answers:
             if isinstance(answer, ExpetherError):  # the registry itself failed
                 raise answer
@@ -127,6 +131,21 @@ def run(context: Context) -> Result:
             "after": {row.result["name"]: row.after for row in changed},
         },
     }
+
+
+def _stop_if_interrupted(answered: t.Sequence[tuple[Document, Row | ExpetherError]]) -> None:
+    """Say which pod managers a run synchronised before a signal ended it.
+
+    :raises Interrupted: it did not synchronise all
+    """
+    interrupted = [answer for _podm, answer in answered if isinstance(answer, Interrupted)]
+    if interrupted:
+        done = [podm.body["name"] for podm, answer in answered if not isinstance(answer, Interrupted)]
+        left = [podm.body["name"] for podm, answer in answered if isinstance(answer, Interrupted)]
+        raise Interrupted(
+            f"{interrupted[0].message} Not synchronised: {listed(left)}."
+            + (f" Synchronised before: {listed(done)}." if done else "")
+        )
 
 
 def _textfile(folder: str | None) -> Textfile | None:
@@ -163,7 +182,7 @@ class _Sync:
         self._context = context
         self._known = known
         self._lock = threading.Lock()
-        self._names = PciNames()
+        self._names = context.pci_names
         self._names_version = self._names.version
         self._devices: dict[str, list[Document]] | None = None
         self._retention = timedelta(days=context.params["retention"])
@@ -193,12 +212,14 @@ class _Sync:
 
         :raises RegistryError: the registry cannot be used
         """
-        started, known, left = time.monotonic(), self._known[podm.uuid], TRIES
+        started = time.monotonic()
         waited: list[str] = []
-        while True:
-            left -= 1
+
+        def attempt() -> Row:
+            known = self._known[podm.uuid]
             answer = self._ask(known, waited)
             with self._lock:
+                stop_if_interrupted()
                 row, changes = self._written(known, answer, waited, started)
                 if self._context.check_mode:
                     return row
@@ -206,15 +227,20 @@ class _Sync:
                 try:
                     registry.commit(changes)
                     return row
-                except RegistryConflict as conflict:
+                except RegistryConflict:
                     self._devices = None
                     now = registry.get("pod_managers", podm.uuid)
                     if now is None:
-                        return self._unwritten(row, known, "It was removed while it was synchronised.")
-                    known = _read(registry, [now])[podm.uuid]
-                    if not left:
-                        return self._unwritten(row, known, conflict.message)
+                        return self._unwritten(podm, waited, started, "It was removed while it was synchronised.")
+                    self._known[podm.uuid] = _read(registry, [now])[podm.uuid]
                     self._settings[podm.uuid] = self._reach(now)
+                    raise
+
+        try:
+            return until_written(attempt, TRIES)
+        except RegistryConflict as conflict:
+            with self._lock:
+                return self._unwritten(self._known[podm.uuid].podm, waited, started, conflict.message)
 
     def _ask(self, known: Known, waited: list[str]) -> Answer | ExpetherError:
         """Return what an EEM has, or why it cannot be told."""
@@ -262,15 +288,7 @@ class _Sync:
             changes.append(Change("pod_managers", uuid, body, known.podm.revision))
         shown = [(device, *_differences(before, after)) for device, before, after in done.steps]
         row = Row(
-            {
-                "uuid": uuid,
-                "name": old["name"],
-                "url": old["url"],
-                "status": body["status"],
-                **done.counts,
-                "seconds": round(time.monotonic() - started, 3),
-                "error": body["last_error"],
-            },
+            _result(known.podm, body["status"], done.counts, started, body["last_error"]),
             bool(done.steps) or body["status"] != old["status"],
             {"status": old["status"], "devices": {device: before for device, before, _after in shown}},
             {"status": body["status"], "devices": {device: after for device, _before, after in shown}},
@@ -278,11 +296,23 @@ class _Sync:
         )
         return row, changes
 
-    def _unwritten(self, row: Row, known: Known, error: str) -> Row:
+    def _unwritten(self, podm: Document, waited: list[str], started: float, error: str) -> Row:
         """Return what came of a pod manager when nothing could be written."""
-        counts = keep(self._devices_of(known.podm)).counts
-        result = {**row.result, **counts, "status": known.podm.body["status"], "error": error}
-        return Row(result, False, {}, {}, row.waited)
+        counts = keep(self._devices_of(podm)).counts
+        return Row(_result(podm, podm.body["status"], counts, started, error), False, {}, {}, waited)
+
+
+def _result(podm: Document, status: str, counts: t.Mapping[str, int], started: float, error: str | None) -> Body:
+    """Return a pod manager's part of the result."""
+    return {
+        "uuid": podm.uuid,
+        "name": podm.body["name"],
+        "url": podm.body["url"],
+        "status": status,
+        **counts,
+        "seconds": round(time.monotonic() - started, 3),
+        "error": error,
+    }
 
 
 def _differences(before: Body | None, after: Body | None) -> tuple[Body | None, Body | None]:

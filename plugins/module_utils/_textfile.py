@@ -6,22 +6,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import typing as t
 from collections import Counter
 from datetime import datetime, timezone
 
-from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, InvalidInput, MissingLibrary
+from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, InvalidInput
+from ansible_collections.nec.expether.plugins.module_utils._libraries import need
+from ansible_collections.nec.expether.plugins.module_utils._owner_rights import UnsafeFolder, owner_of, rights_of
 from ansible_collections.nec.expether.plugins.module_utils._registry import TIME_FORMAT, Body, Registry
 
-MISSING: ImportError | None = None
+MISSING: Exception | None = None
 try:
     from prometheus_client import CollectorRegistry, Gauge, generate_latest
-except ImportError as missing:
+except Exception as missing:  # noqa: BLE001  # pylint: disable=broad-exception-caught
     MISSING = missing
 
 NAME = "expether.prom"
+# What root may do is not what it may do with the rights of a folder's owner.
+_BY_RIGHTS = os.access in os.supports_effective_ids
 
 
 class TextfileError(ExpetherError):
@@ -33,16 +38,23 @@ class TextfileError(ExpetherError):
 class Textfile:
     """The file in a folder that node_exporter's textfile collector reads.
 
-    :raises MissingLibrary: prometheus_client is not installed
+    :raises MissingLibrary: prometheus_client is not installed, or too old
     :raises InvalidInput: nothing can be written in the folder
     """
 
     def __init__(self, folder: str) -> None:
-        if MISSING is not None:
-            raise MissingLibrary("prometheus_client", MISSING)
-        if not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):
+        need("prometheus_client", MISSING)
+        self._folder = os.path.abspath(folder)
+        try:
+            with rights_of(owner_of(self._folder, shared=True)):
+                is_usable = os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK, effective_ids=_BY_RIGHTS)
+        except UnsafeFolder as error:
+            raise InvalidInput(f"textfile_dir: {folder} cannot be used: {error}") from None
+        except OSError:
+            is_usable = False
+        if not is_usable:
             raise InvalidInput(f"textfile_dir: {folder} is no folder on the host where the module runs, or cannot be written.")
-        self.path = os.path.join(folder, NAME)
+        self.path = os.path.join(self._folder, NAME)
 
     def write(self, registry: Registry, results: t.Sequence[Body], seconds: float) -> None:
         """Write what the registry knows now; whoever reads the file meanwhile sees the old one whole or the new one.
@@ -52,21 +64,26 @@ class Textfile:
         :raises TextfileError: it cannot be written
         """
         text = generate_latest(_metrics(registry, results, seconds))
-        draft = None
         try:
-            # node_exporter reads *.prom only, and is another user.
-            handle, draft = tempfile.mkstemp(prefix=f".{NAME}.", dir=os.path.dirname(self.path))
-            with os.fdopen(handle, "wb") as file:
-                os.fchmod(handle, 0o644)
-                file.write(text)
-            os.replace(draft, self.path)
-            draft = None
+            with rights_of(owner_of(self._folder, shared=True)):
+                self._replace(text)
+        except UnsafeFolder as error:
+            raise TextfileError(f"The registry is synchronised, but {self.path} cannot be written: {error}") from None
         except OSError as error:
             raise TextfileError(
                 f"The registry is synchronised, but {self.path} cannot be written ({error.strerror or error})."
             ) from None
+
+    def _replace(self, text: bytes) -> None:
+        # node_exporter reads *.prom only, and is another user.
+        handle, draft = tempfile.mkstemp(prefix=f".{NAME}.", dir=self._folder)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                os.fchmod(handle, 0o644)
+                file.write(text)
+            os.replace(draft, self.path)
         finally:
-            if draft is not None and os.path.exists(draft):
+            with contextlib.suppress(FileNotFoundError):
                 os.unlink(draft)
 
 

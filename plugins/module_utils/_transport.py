@@ -7,14 +7,31 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import socket
 import threading
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, MissingLibrary
+from ansible_collections.nec.expether.plugins.module_utils._interruption import end_on_signal, forget_ending
+from ansible_collections.nec.expether.plugins.module_utils._libraries import need
+from ansible_collections.nec.expether.plugins.module_utils._masking import forms_of, mask
+from ansible_collections.nec.expether.plugins.module_utils._texts import printable
+from ansible_collections.nec.expether.plugins.module_utils._transport_errors import (
+    MAX_SAID,
+    SUCCESS,
+    AnswerLost,
+    Asked,
+    Bare,
+    EemError,
+    NotEem,
+    TimedOut,
+    TlsFailed,
+    Unreachable,
+    described,
+    error_of_status,
+    parse,
+)
 
-MISSING: ImportError | None = None
+MISSING: Exception | None = None
 try:
     import requests
     import urllib3
@@ -24,78 +41,13 @@ try:
     from urllib3.connection import HTTPConnection, HTTPSConnection
     from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
     from urllib3.exceptions import InsecureRequestWarning
-except ImportError as missing:
+except Exception as missing:  # noqa: BLE001  # pylint: disable=broad-exception-caught
     MISSING = missing
     HTTPAdapter = Session = object  # type: ignore[assignment, misc]
 
-MAX_TEXT = 300  # how much of a server's own words a message repeats
 MAX_ANSWER = 64 * 2**20  # bytes; 4,000 cards with all that is known of them are a tenth of it
+MAX_ERROR = 2**20  # bytes of the body of an error; EEM's are a line
 CHUNK = 2**16  # bytes; what is unpacked of as many is bounded too
-
-
-class EemError(ExpetherError):
-    """EEM, or what answers in its place, did not do what was asked.
-
-    :ivar sent: whether EEM may have got the request; if so, a change may have been made
-    """
-
-    kind = "eem"
-    sent = True
-
-
-class Unreachable(EemError):
-    """No connection could be made, so that nothing was sent."""
-
-    kind = "unreachable"
-    sent = False
-
-
-class TlsFailed(EemError):
-    """The server's certificate, or ours, was not accepted."""
-
-    kind = "tls"
-    sent = False
-
-
-class AnswerLost(EemError):
-    """The connection ended before the answer was complete."""
-
-    kind = "connection_lost"
-
-
-class Bare(AnswerLost):
-    """An answer without content that does not say that it has none: it may have been cut off in its headers."""
-
-
-class TimedOut(EemError):
-    """The answer was not complete in time."""
-
-    kind = "timeout"
-
-
-class Unauthorized(EemError):
-    """EEM did not accept the credentials, or does not let them do this."""
-
-    kind = "unauthorized"
-    sent = False
-
-
-class NotEem(EemError):
-    """The answer is not one that EEM gives: HTML, broken JSON, another service."""
-
-    kind = "not_eem"
-
-
-class ServerFailed(EemError):
-    """HTTP 5xx."""
-
-    kind = "server_error"
-
-
-class Denied(EemError):
-    """EEM refused the request with an HTTP status 4xx and its own JSON."""
-
-    kind = "eem_refused"
 
 
 class _Deadline:
@@ -112,9 +64,10 @@ class _Deadline:
         """Have this connection ended when the time is over; it may be over already."""
         self._sock = sock
         if self.passed:
-            self._end()
+            self.end()
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """End the connection in use, or the one that is made next."""
         self.passed = True
         if self._sock is not None:
             # A TLS socket's own shutdown would first talk to the other side. It may be closed already.
@@ -124,7 +77,7 @@ class _Deadline:
     def start(self, seconds: float) -> threading.Timer:
         """Return the running timer of one exchange."""
         self.passed = False
-        timer = threading.Timer(seconds, self._end)
+        timer = threading.Timer(seconds, self.end)
         timer.daemon = True
         timer.start()
         return timer
@@ -195,7 +148,7 @@ class Transport:
     :param verify: whether certificates are verified, or the CA file or folder to do it with
     :param cert: the client certificate's file, or it and its key's
     :param timeout: seconds for a connection, and for a whole answer
-    :raises MissingLibrary: requests is not installed
+    :raises MissingLibrary: requests is not installed, or too old
     """
 
     def __init__(
@@ -207,10 +160,10 @@ class Transport:
         cert: str | tuple[str, str] | None,
         timeout: float,
     ) -> None:
-        if MISSING is not None:
-            raise MissingLibrary("requests", MISSING)
+        need("requests", MISSING)
         self.url = url
         self._username = username
+        self._secrets = forms_of(password, username) if password else set()
         self._verify = verify
         self._cert = cert
         self._timeout = timeout
@@ -230,18 +183,23 @@ class Transport:
         """Close the connections."""
         self._session.close()
 
-    def exchange(self, method: str, path: str, query: t.Mapping[str, str] | None = None, body: t.Any = None) -> Answer:
+    def exchange(
+        self, method: str, path: str, query: t.Mapping[str, str] | None = None, body: t.Any = None, interruptible: bool = False
+    ) -> Answer:
         """Send one request and return its success.
 
         :param body: what to send as JSON; C(None) sends no body
+        :param interruptible: whether a signal ends the exchange
         :raises EemError: one of its kinds
         """
-        url = f"{self.url}/{path}"
+        asked = Asked(method, self.url, path, self._username, self._secrets)
         timer = self._deadline.start(self._timeout)
+        if interruptible:
+            end_on_signal(self._deadline.end)
         try:
             response = self._session.request(
                 method,
-                url,
+                asked.url,
                 params=dict(query or {}),
                 json=body,
                 timeout=self._timeout,
@@ -250,88 +208,102 @@ class Transport:
                 allow_redirects=False,
                 stream=True,
             )
+            status = response.status_code
             with response:
-                content = _content(response, f"{method} {url}", url)
+                if _has_stray_body(response):
+                    content = b""
+                    self._session.close()
+                elif status in SUCCESS:
+                    content = _content(response, asked)
+                else:
+                    content = _beginning(response)
+            if status not in SUCCESS:
+                # The status decides, whether or not a body follows, is complete, or comes in time.
+                raise error_of_status(asked, status, content, response.headers.get("Location"))
             if self._deadline.passed:
-                # Where the time was over in the midst of the headers, they and the body look like empty ones.
+                # If the deadline struck while headers were read, requests returns an empty response.
                 raise requests.ConnectionError("the answer was cut off")
         except requests.RequestException as error:
-            raise self._failed(error, method, url) from None
+            raise self._failed(error, asked) from None
         except (OSError, ValueError) as error:
             # requests lets a missing certificate file and a few urllib3 errors through as they are.
-            raise self._failed(error, method, url) from None
+            raise self._failed(error, asked) from None
         finally:
             timer.cancel()
+            forget_ending(self._deadline.end)
         if not _is_whole(response, content):
-            raise Bare(f"{method} {url}: the connection ended before any content came, or there is none.", url=url)
-        return self._read(response.status_code, content, method, url)
+            raise Bare(f"{asked}: the connection ended before any content came, or there is none.", url=asked.url)
+        return _success(asked, status, content)
 
-    def _failed(self, error: Exception, method: str, url: str) -> EemError:
-        what = f"{method} {url}"
+    def _failed(self, error: Exception, asked: Asked) -> EemError:
+        what, url = str(asked), asked.url
         chain = repr(error)  # requests wraps urllib3's errors and keeps their names only here
         if self._deadline.passed or isinstance(error, requests.ReadTimeout) or "ReadTimeoutError" in chain:
             return TimedOut(f"{what}: no complete answer within {self._timeout:g} s.", url=url)
         if isinstance(error, requests.exceptions.InvalidURL):
-            return NotEem(f"{what}: the URL cannot be used ({_reason(error)}).", url=url)
+            return NotEem(f"{what}: the URL cannot be used ({_reason(error, self._secrets)}).", url=url)
         if isinstance(error, requests.exceptions.SSLError):
             return TlsFailed(
-                f"{what}: the TLS connection failed ({_reason(error)}). Check the certificate, ca_path, client_cert"
+                f"{what}: the TLS connection failed ({_reason(error, self._secrets)}). Check the certificate, ca_path, client_cert"
                 " and client_key, or say validate_certs: false; or is it http that EEM speaks there?",
                 url=url,
             )
         if isinstance(error, requests.ConnectTimeout):
             return Unreachable(f"{what}: no connection within {self._timeout:g} s. Is EEM running there?", url=url)
         if "NewConnectionError" in chain or "NameResolutionError" in chain:
-            return Unreachable(f"{what}: no connection ({_reason(error)}). Is EEM running there?", url=url)
+            return Unreachable(f"{what}: no connection ({_reason(error, self._secrets)}). Is EEM running there?", url=url)
         if isinstance(error, (requests.RequestException, ConnectionError)):
             return AnswerLost(
-                f"{what}: the connection ended before a complete answer came ({_reason(error)}).", url=url
+                f"{what}: the connection ended before a complete answer came ({_reason(error, self._secrets)}).", url=url
             )
         if isinstance(error, OSError):
             return TlsFailed(f"{what}: a certificate's file cannot be used ({error}).", url=url)
-        return NotEem(f"{what}: the request or its answer is not valid HTTP ({_reason(error)}).", url=url)
-
-    def _read(self, status: int, content: bytes, method: str, url: str) -> Answer:
-        what = f"{method} {url}"
-        parsed = _parse(content)
-        if status in (200, 201, 202, 204):
-            if not content.strip():
-                return Answer(status, {})
-            if isinstance(parsed, dict):
-                return Answer(status, parsed)
-            raise NotEem(
-                f"{what}: HTTP {status}, but the answer is {_described(content)}, not EEM's JSON."
-                " Is this the URL of EEM (http://HOST:30500/eem)?",
-                http_status=status,
-                url=url,
-            )
-        code = message = None
-        if isinstance(parsed, dict):
-            code, message = _said(parsed.get("code")) or None, _said(parsed.get("message"))
-        said = f"HTTP {status}" + (f", code {code}" if code else "") + (f": {message}" if message else "")
-        more: dict[str, t.Any] = {"code": code, "http_status": status, "url": url}
-        if status in (401, 403):
-            who = f"user {self._username!r}" if self._username is not None else "access without a user name"
-            raise Unauthorized(f"{what}: EEM does not accept {who} ({said}). Check username and password.", **more)
-        if status >= 500:
-            raise ServerFailed(f"{what}: EEM failed ({said}).", **more)
-        if status >= 400 and isinstance(parsed, dict):
-            raise Denied(f"{what}: EEM refused it ({said}).", **more)
-        raise NotEem(
-            f"{what}: HTTP {status} with {_described(content)} instead of EEM's JSON."
-            " Is this the URL of EEM (http://HOST:30500/eem), and has it started?",
-            **more,
-        )
+        return NotEem(f"{what}: the request or its answer is not valid HTTP ({_reason(error, self._secrets)}).", url=url)
 
 
-def _content(response: requests.Response, what: str, url: str) -> bytes:
+def _success(asked: Asked, status: int, content: bytes) -> Answer:
+    if not content.strip():
+        return Answer(status, {})
+    parsed = parse(content)
+    if isinstance(parsed, dict):
+        return Answer(status, parsed)
+    raise NotEem(
+        f"{asked}: HTTP {status}, but the answer is {described(content)}, not EEM's JSON."
+        " Is this the URL of EEM (http://HOST:30500/eem)?",
+        http_status=status,
+        url=asked.url,
+    )
+
+
+def _content(response: requests.Response, asked: Asked) -> bytes:
     """Return the whole body of an answer; not of one that would fill the memory, as a packed one may that is short."""
     content = bytearray()
     for chunk in response.iter_content(CHUNK):
         content += chunk
         if len(content) > MAX_ANSWER:
-            raise NotEem(f"{what}: the answer is longer than {MAX_ANSWER // 2**20} MiB, and none of EEM's.", url=url)
+            raise NotEem(f"{asked}: the answer is longer than {MAX_ANSWER // 2**20} MiB, and none of EEM's.", url=asked.url)
     return bytes(content)
+
+
+def _beginning(response: requests.Response) -> bytes:
+    """Return the body of an error as far as it comes, up to MAX_ERROR bytes."""
+    content = bytearray()
+    with contextlib.suppress(requests.RequestException, OSError, ValueError):
+        for chunk in response.iter_content(CHUNK):
+            content += chunk
+            if len(content) >= MAX_ERROR:
+                break
+    return bytes(content[:MAX_ERROR])
+
+
+def _has_stray_body(response: requests.Response) -> bool:
+    """Whether HTTP knows no body with this status, but one may follow.
+
+    If it was read on the same connection, it would be taken for the answer to the next request.
+    """
+    headers = response.headers
+    announced = headers.get("Content-Length", "0").strip() != "0" or "Transfer-Encoding" in headers
+    return response.status_code < 200 or (response.status_code in (204, 304) and announced)
 
 
 def _is_whole(response: requests.Response, content: bytes) -> bool:
@@ -344,34 +316,7 @@ def _is_whole(response: requests.Response, content: bytes) -> bool:
     return bool(content.strip()) or response.status_code == 204 or said
 
 
-def _parse(content: bytes) -> t.Any:
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _described(content: bytes) -> str:
-    text = content.lstrip()[:100].lower()
-    if not text:
-        return "no body"
-    if text.startswith(b"<"):
-        return "HTML" if b"html" in text else "XML or HTML"
-    if text[:1] in (b"{", b"["):
-        return "JSON of another form" if _parse(content) is not None else "broken JSON"
-    return "something else"
-
-
-def _said(value: t.Any) -> str:
-    """Return a text or number of an error's JSON; what has parts is none of EEM's, and might go as deep as JSON can."""
-    return _printable(str(value)) if isinstance(value, (str, int, float)) else ""
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else " " for char in text)[:MAX_TEXT].strip()
-
-
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException, secrets: t.Collection[str]) -> str:
     """Return the innermost reason of a wrapped error, which names no pool and no object."""
     seen: set[int] = set()
     while id(error) not in seen:
@@ -384,4 +329,4 @@ def _reason(error: BaseException) -> str:
             break
         error = inner
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return _printable(text) or type(error).__name__
+    return printable(mask(text.strip(), secrets), MAX_SAID) or type(error).__name__

@@ -97,17 +97,19 @@ def _entry(entry: t.Any, where: str) -> Want:
     if not isinstance(entry, t.Mapping):
         raise InvalidInput(f"{where} must be a dictionary.")
     _only_keys(entry, _DEVICE_KEYS, where)
-    given = {key: value for key, value in entry.items() if value is not None}
-    if not given:
+    for key, value in entry.items():
+        if value is None:
+            raise InvalidInput(f"{where}.{key} is null: set a value, or leave it out.")
+    if not entry:
         raise InvalidInput(f"{where} says nothing: give at least one of {listed(_DEVICE_KEYS)}.")
-    model = given.get("model")
+    model = entry.get("model")
     if model is not None and (not isinstance(model, str) or not model.strip()):
-        raise InvalidInput(f"{where}.model must be a text.")
+        raise InvalidInput(f"{where}.model must be a text; put it in quotes.")
     return Want(
-        _count(given.get("count", 1), f"{where}.count"),
-        _type(given["type"], f"{where}.type") if "type" in given else None,
-        _pci_id(given["vendor_id"], f"{where}.vendor_id") if "vendor_id" in given else None,
-        _pci_id(given["device_id"], f"{where}.device_id") if "device_id" in given else None,
+        _count(entry.get("count", 1), f"{where}.count"),
+        _type(entry["type"], f"{where}.type") if "type" in entry else None,
+        _pci_id(entry["vendor_id"], f"{where}.vendor_id") if "vendor_id" in entry else None,
+        _pci_id(entry["device_id"], f"{where}.device_id") if "device_id" in entry else None,
         model.strip() if model else None,
     )
 
@@ -136,10 +138,14 @@ def _count(value: t.Any, where: str) -> int:
 def _pci_id(value: t.Any, where: str) -> str:
     """Return a PCI id as 4 hex digits.
 
-    YAML reads an unquoted 1533 as a number: its decimal digits are the ones that were written. What it
-    reads otherwise (0x1533, 010e) it has changed already, so only digits in the right number are taken.
+    A number is refused, because it may not be what was written: YAML reads an unquoted 0x10de as 4318, and 0403 as 259.
     """
-    text = str(value).strip().lower() if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        raise InvalidInput(
+            f"{where} is the number {value}, which YAML makes of a PCI id without quotes: put its hex digits in quotes,"
+            " such as '10de'."
+        )
+    text = value.strip().lower() if isinstance(value, str) else ""
     digits = text[2:] if text.startswith("0x") else text
     if 1 <= len(digits) <= 4 and all(digit in "0123456789abcdef" for digit in digits):
         return digits.zfill(4)

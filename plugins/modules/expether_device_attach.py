@@ -27,11 +27,11 @@ options:
     description:
       - The name, UUID or EEM id of a node, or the EEM id of a system that is none.
       - Needed to attach. With O(state=detached) it says where the devices must be; without it they are detached from
-        wherever they are, also from a group that no system has.
+        wherever they are, also from a group that no system has. Null is as if it were not set.
     type: str
   devices:
     description:
-      - The devices, by EEM id or UUID.
+      - The devices, by EEM id or UUID. With an empty list there is nothing to do.
     type: list
     elements: str
     required: true
@@ -324,7 +324,8 @@ failure:
       description:
         - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
           C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
-          C(outcome_unknown), C(claims_lost), C(registry), C(registry_conflict), C(textfile) or C(missing_library).'
+          C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict), C(textfile) or
+          C(missing_library).'
       type: str
       sample: refused
       returned: always

@@ -24,7 +24,7 @@ extends_documentation_fragment:
 options:
   devices:
     description:
-      - Only the devices with these EEM ids or UUIDs.
+      - Only the devices with these EEM ids or UUIDs. An empty list means no device.
     type: list
     elements: str
   type:
@@ -47,6 +47,7 @@ options:
   source:
     description:
       - V(live) asks the EEMs. V(registry) lists what the registry remembers from the last synchronisation and from tasks, and asks none.
+        With O(url), it lists the devices of the pod manager that is registered with it.
     type: str
     choices: [live, registry]
     default: live
@@ -280,7 +281,8 @@ errors:
           description:
             - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
               C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
-              C(outcome_unknown), C(claims_lost), C(registry), C(registry_conflict), C(textfile) or C(missing_library).'
+              C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict), C(textfile)
+              or C(missing_library).'
           type: str
           sample: refused
           returned: always
@@ -318,7 +320,8 @@ failure:
       description:
         - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
           C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
-          C(outcome_unknown), C(claims_lost), C(registry), C(registry_conflict), C(textfile) or C(missing_library).'
+          C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict), C(textfile) or
+          C(missing_library).'
       type: str
       sample: refused
       returned: always

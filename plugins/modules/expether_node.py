@@ -47,6 +47,7 @@ options:
         The longer form is C({"devices": [{"type": "GPU", "count": 2, "vendor_id": "10de", "device_id": "1db6",
         "model": "..."}]}); every key is optional, at least one must be given, and C(count) is 1 unless given.
       - The types are SSD, NIC, GPU, Multi, SWITCH, USB, ACS and Unknown. Write PCI ids as 4 hex digits in quotes.
+        A number is refused there, because YAML reads V(0x10de) as 4318 and V(0403) as 259; so is a value that is null.
     type: dict
   node_index:
     description:
@@ -522,7 +523,8 @@ failure:
       description:
         - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
           C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
-          C(outcome_unknown), C(claims_lost), C(registry), C(registry_conflict), C(textfile) or C(missing_library).'
+          C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict), C(textfile) or
+          C(missing_library).'
       type: str
       sample: refused
       returned: always

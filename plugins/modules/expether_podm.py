@@ -36,11 +36,11 @@ options:
         another URL, which the environment does not.
   description:
     description:
-      - Words for people. V("") takes them away.
+      - Words for people. V("") takes them away; null is as if it were not set.
     type: str
   location:
     description:
-      - Where it is, in words for people. V("") takes them away.
+      - Where it is, in words for people. V("") takes them away; null is as if it were not set.
     type: str
   state:
     description:
@@ -250,7 +250,8 @@ failure:
       description:
         - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
           C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
-          C(outcome_unknown), C(claims_lost), C(registry), C(registry_conflict), C(textfile) or C(missing_library).'
+          C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict), C(textfile) or
+          C(missing_library).'
       type: str
       sample: refused
       returned: always
@@ -307,7 +308,7 @@ SPEC = UNUSED_EEM.merged(
 
 def main() -> None:
     """Run the module."""
-    run_module(SPEC, run)
+    run_module(SPEC, run, stored=True)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ extends_documentation_fragment:
 options:
   name:
     description:
-      - Only the pod managers with these names or UUIDs.
+      - Only the pod managers with these names or UUIDs. An empty list means none of them.
     type: list
     elements: str
   check:
@@ -169,7 +169,8 @@ failure:
       description:
         - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
           C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
-          C(outcome_unknown), C(claims_lost), C(registry), C(registry_conflict), C(textfile) or C(missing_library).'
+          C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict), C(textfile) or
+          C(missing_library).'
       type: str
       sample: refused
       returned: always

@@ -33,7 +33,8 @@ attributes:
 options:
   podms:
     description:
-      - The names or UUIDs of the pod managers to synchronise. All registered ones if it is not set.
+      - The names or UUIDs of the pod managers to synchronise. All registered ones if it is not set, or null. With an empty list
+        none is synchronised, with a warning.
     type: list
     elements: str
   forks:
@@ -51,6 +52,7 @@ options:
     description:
       - A folder, on the host where the module runs, in which the file C(expether.prom) is written for the textfile
         collector of Prometheus' node_exporter. It tells what is remembered of all pod managers. The folder must exist.
+      - In a folder that belongs to another user, root writes it with the rights of that user.
       - It is not written in check mode.
     type: path
 requirements:
@@ -166,7 +168,8 @@ failure:
       description:
         - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
           C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
-          C(outcome_unknown), C(claims_lost), C(registry), C(registry_conflict), C(textfile) or C(missing_library).'
+          C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict), C(textfile) or
+          C(missing_library).'
       type: str
       sample: refused
       returned: always

@@ -25,11 +25,11 @@ HEADER = [
 # The library's layers, from the ground up: a file imports only from its own layer and those above it in this
 # table. A file belongs to the layer that has its name or, with a star, the longest beginning of its name.
 LAYERS = {
-    "records": ("_errors", "_records", "_names"),
+    "records": ("_errors", "_records", "_masking", "_names", "_texts"),
     "fabric": ("_fabric", "_views"),
     "planner": ("_wish", "_plan", "_planner*"),
-    "client": ("_client*", "_transport"),
-    "registry": ("_registry*", "_secrets", "_documents"),
+    "client": ("_client*", "_libraries", "_transport*", "_interruption"),
+    "registry": ("_registry*", "_secrets", "_documents", "_owner_rights", "_private_files"),
     "executor": ("_executor*", "_claims", "_sync*"),
     "glue": ("_glue*", "_argspec", "_pci_names", "_side_by_side", "_textfile", "_run_*"),
 }
@@ -218,6 +218,34 @@ def test_a_file_of_no_layer_is_refused() -> None:
 def test_module_imports_only_the_library(module: str) -> None:
     tree = ast.parse((ROOT / "plugins" / "modules" / f"{module}.py").read_text(encoding="utf-8"))
     assert [name for dummy, name in imports(tree) if not (layer_of(name) or name in ("__future__", "typing"))] == []
+
+
+@pytest.mark.parametrize("module", modules())
+def test_module_first_imports_what_refuses_an_old_python(module: str) -> None:
+    """Nothing that an older Python cannot compile or import comes before the refusal."""
+    source = (ROOT / "plugins" / "modules" / f"{module}.py").read_text(encoding="utf-8")
+    checking = (ROOT / "plugins" / "module_utils" / "_argspec.py").read_text(encoding="utf-8")
+    refusing = (ROOT / "plugins" / "module_utils" / "_glue_python.py").read_text(encoding="utf-8")
+    plain = ("__future__", "sys", "typing")
+    trees = [ast.parse(text, feature_version=(3, 7)) for text in (source, checking, refusing)]
+    first, second, third = ([name for dummy, name in imports(tree) if name not in plain] for tree in trees)
+    assert first[0] == "_argspec"
+    assert second == ["_glue_python"]
+    assert third == ["ansible.module_utils.basic"]
+    called = next(line for line in trees[1].body if isinstance(line, ast.Expr) and isinstance(line.value, ast.Call))
+    assert ast.unparse(called) == "refuse_old_python()"
+    assert not any(isinstance(line, (ast.ClassDef, ast.Assign)) for line in trees[1].body[: trees[1].body.index(called)])
+
+
+def test_the_libraries_that_modules_refuse_as_too_old_are_those_below_the_requirements() -> None:
+    from ansible_collections.nec.expether.plugins.module_utils._libraries import OLDEST
+    from packaging.requirements import Requirement
+
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    wanted = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    assert {requirement.name: str(requirement.specifier) for requirement in wanted} == {
+        name: f">={version}" for name, version in OLDEST.items()
+    }
 
 
 def test_sanity_has_no_ignore_files() -> None:

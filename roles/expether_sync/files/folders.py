@@ -213,10 +213,11 @@ def clear(path: str, uid: int, gid: int, name: str, check: bool) -> bool:
 
 def verify(path: str) -> bool:
     way = Way(path, set(), make=False)
-    if way.exists:
-        if os.fstat(way.fd).st_uid != 0 or others_can_write(way.fd):
-            raise Refused(f"{path} can be changed by others than root, and root would run what is in it. "
-                          "Choose a folder of root's, or one that does not exist yet.")
+    if way.exists and (os.fstat(way.fd).st_uid != 0 or others_can_write(way.fd)):
+        raise Refused(
+            f"{path} can be changed by others than root, and root would run what is in it. Choose a folder of root's, or one"
+            " that does not exist yet."
+        )
     return False
 
 

@@ -4,7 +4,8 @@
 """Runs modules in processes forked from this one, which has everything imported and no threads: real, and quick.
 
 One line of JSON on standard input is one run (``module``, ``arguments``, ``environment``), one line on standard output
-what came of it. The fork runs the module's own ``main()``; nothing of the library is replaced but the pauses between tries.
+what came of it. A line with ``runs`` starts several at once: their process ids are one line of output, and when another
+line of input comes, what came of all is the next. The fork runs the module's own ``main()``; nothing of the library is replaced but the pauses between tries.
 """
 
 from __future__ import annotations
@@ -28,8 +29,7 @@ COLLECTION = "ansible_collections.nec.expether.plugins"
 PAUSES = {
     "_client": ("FIRST_PAUSE", "LONGEST_PAUSE"),
     "_claims": ("POLL",),
-    "_executor": ("EMPTY_PAUSE", "POLL", "STALE_PAUSE"),
-    "_executor_forget": ("POLL",),
+    "_executor": ("EMPTY_PAUSE", "STALE_PAUSE"),
     "_executor_steps": ("EMPTY_PAUSE", "PAUSE"),
 }
 
@@ -59,13 +59,43 @@ def wait(pid: int, seconds: float) -> int | None:
 def serve(mains: t.Mapping[str, t.Callable[[], None]], folder: Path) -> None:
     for line in sys.stdin:
         order = json.loads(line)
+        if "runs" in order:
+            serve_together(mains, order["runs"], folder)
+            continue
         pid = os.fork()
         if pid == 0:
             run(mains[order["module"]], order, folder)
-        told: dict[str, t.Any] = {"status": wait(pid, order["seconds"])}
+        print(json.dumps(told(pid, order, folder)), flush=True)
+
+
+def told(pid: int, order: dict[str, t.Any], folder: Path) -> dict[str, t.Any]:
+    """Wait for a fork, and return what came of it."""
+    found: dict[str, t.Any] = {"status": wait(pid, order["seconds"])}
+    for name in ("out", "err"):
+        found[name] = (folder / name).read_text(encoding="utf-8", errors="replace")
+    return found
+
+
+def serve_together(mains: t.Mapping[str, t.Callable[[], None]], orders: t.Sequence[dict[str, t.Any]], folder: Path) -> None:
+    """Start several runs, none of which begins before all are there."""
+    starting, start = os.pipe()
+    folders = [folder / str(number) for number in range(len(orders))]
+    pids = []
+    for order, own in zip(orders, folders):
+        own.mkdir(exist_ok=True)
         for name in ("out", "err"):
-            told[name] = (folder / name).read_text(encoding="utf-8", errors="replace")
-        print(json.dumps(told), flush=True)
+            (own / name).write_text("", encoding="utf-8")
+        pid = os.fork()
+        if pid == 0:
+            os.close(start)
+            os.read(starting, 1)
+            run(mains[order["module"]], order, own)
+        pids.append(pid)
+    os.close(start)
+    os.close(starting)
+    print(json.dumps(pids), flush=True)
+    sys.stdin.readline()
+    print(json.dumps([told(*each) for each in zip(pids, orders, folders)]), flush=True)
 
 
 if __name__ == "__main__":

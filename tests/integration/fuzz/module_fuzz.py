@@ -75,6 +75,29 @@ class Forks:
         self._process.stdin.flush()
         return Told(**json.loads(self._process.stdout.readline()))
 
+    def start(self, runs: t.Iterable[tuple[str, Options]], environment: t.Mapping[str, str], seconds: float = 60.0) -> list[int]:
+        """Start several modules at once, and return their process ids; ``ended`` must follow."""
+        orders = [
+            {"module": module, "arguments": arguments, "environment": dict(environment), "seconds": seconds}
+            for module, arguments in runs
+        ]
+        return t.cast("list[int]", self._exchange({"runs": orders}))
+
+    def ended(self) -> list[Told]:
+        """Wait for those that were started, and return what they told, in their order."""
+        return [Told(**each) for each in self._exchange({})]
+
+    def together(self, runs: t.Iterable[tuple[str, Options]], environment: t.Mapping[str, str]) -> list[Told]:
+        """Run several modules at once."""
+        self.start(runs, environment)
+        return self.ended()
+
+    def _exchange(self, order: Json) -> Json:
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
     def close(self) -> None:
         self._process.communicate(timeout=30)
 

@@ -64,7 +64,7 @@ def fixture_registry(tmp_path: Path) -> Iterator[SqliteRegistry]:
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not let tests sit through the pauses between tries; how many there are is not changed."""
-    pauses = [("_client", "FIRST_PAUSE"), ("_executor_steps", "PAUSE"), ("_executor", "POLL"), ("_claims", "POLL")]
+    pauses = [("_client", "FIRST_PAUSE"), ("_executor_steps", "PAUSE"), ("_claims", "POLL")]
     pauses += [("_executor", "EMPTY_PAUSE"), ("_executor_steps", "EMPTY_PAUSE")]
     for module, name in pauses:
         monkeypatch.setattr(f"ansible_collections.nec.expether.plugins.module_utils.{module}.{name}", 0.02)

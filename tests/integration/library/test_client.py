@@ -10,7 +10,7 @@ import time
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._client import Client, Settings
 from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError
-from ansible_collections.nec.expether.plugins.module_utils._transport import (
+from ansible_collections.nec.expether.plugins.module_utils._transport_errors import (
     AnswerLost,
     Denied,
     EemError,

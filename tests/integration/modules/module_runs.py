@@ -43,6 +43,8 @@ PROMISED = (
     r"Not detached, for EEM does not list them at the moment: .+\.",
     r"Pod manager .+ could not be asked: .+",
     r"No pod manager is registered in .+\.",
+    r"The PCI id list .+ that EXPETHER_PCI_IDS names cannot be read \(.+\), so that vendors and devices have no names\.",
+    r"`podms` is an empty list: no pod manager was synchronised\.",
     r"(Resetting|A reset frame to) (device|system) 0x\w{12}.* may disturb the running operating system of .+\.",
     r"0x\w{12} still answers: EEM may find it again, and then list it\.",
     r"Device 0x\w{12} was attached to .+\.",
@@ -424,11 +426,13 @@ def twelve_cases(ansible: Ansible, *steps: tuple[str, Task], prepared: t.Sequenc
 
 def is_sentence(failed: Result) -> bool:
     """Whether a failed task has a reason for people and one for machines, or was refused for its options by Ansible."""
+    if "results" in failed.data:  # a loop: the reasons are those of its items
+        return failed.msg == "One or more items failed"
     if "failure" not in failed.data:
         return bool(re.search(OPTION_REFUSED, failed.msg))
     kind, message = failed["failure"]["kind"], failed["failure"]["message"]
-    if kind == "missing_library":
-        return failed.msg.startswith("Failed to import the required Python library")
+    if failed.msg.startswith("Failed to import the required Python library"):
+        return kind == "missing_library"
     return bool(message in failed.msg and re.fullmatch(r"\S[^\n]*[.?]", failed.msg)) and "Traceback" not in failed.msg
 
 

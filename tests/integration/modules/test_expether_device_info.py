@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -150,13 +151,43 @@ def test_names_of_vendors_come_from_the_list_of_the_machine_or_are_null(
     pci_ids.write_text("# PCI ids\n10de  Green Corporation\n\t1db6  Fast [16GB]\n8086  Blue\n", encoding="utf-8")
     empty = tmp_path / "empty.ids"
     empty.write_text("", encoding="utf-8")
+    pipe = tmp_path / "pipe.ids"
+    os.mkfifo(pipe)
     listed = call("device_info", devices=[eeios[0], eeios[2]])
     run = ansible.play(
         known,
         listed.with_environment(EXPETHER_PCI_IDS=str(pci_ids)),
         listed.with_environment(EXPETHER_PCI_IDS=str(empty)),
+        listed.with_environment(EXPETHER_PCI_IDS=str(pipe)),
+        call("sync").with_environment(EXPETHER_PCI_IDS=str(pipe)),
     )
     names = [
-        [(device["vendor_name"], device["device_name"]) for device in result["devices"]] for result in run.results[1:]
+        [(device["vendor_name"], device["device_name"]) for device in result["devices"]] for result in run.results[1:4]
     ]
-    assert names == [[("Green Corporation", "Fast [16GB]"), ("Blue", None)], [(None, None), (None, None)]]
+    for result in run.results[3:]:
+        assert [sentence for sentence in result.warnings if str(pipe) in sentence] == result.warnings, "once"
+        assert len(result.warnings) == 1
+    assert names == [[("Green Corporation", "Fast [16GB]"), ("Blue", None)], *[[(None, None), (None, None)]] * 2]
+
+
+def test_a_card_with_texts_that_no_result_can_carry_is_listed_attached_and_synchronised(
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
+) -> None:
+    eem.patch(eeios[0], model="GPU\ud83d\x1b[2K\n\u202e", serial_number="s" * 100_000, of_next_year="\udc00")
+    eem.patch(eesvs[0], host_model="日本語\ud83d", model="EESV\x9b")
+    run = ansible.play(
+        known,
+        call("device_info").called("live"),
+        call("device_attach", podm="rack1", node=eesvs[0], devices=eeios[0]).called("attach"),
+        call("sync").called("sync"),
+        call("device_info", source="registry").called("registry"),
+        call("system_info").called("systems"),
+    )
+    for about in ("live", "registry"):
+        device = run[about]["devices"][0]
+        assert (device["device_id"], device["model"]) == (eeios[0], "GPU\ufffd\ufffd[2K \ufffd"), about
+        assert device["serial_number"] == "s" * 1023 + "…"
+    assert [step["status"] for step in run["attach"]["plan"]] == ["done"]
+    assert run["sync"]["podms"][0]["status"] == "Online"
+    system = run["systems"]["systems"][0]
+    assert (system["host_model"], system["description"]) == ("日本語\ufffd", "EESV\ufffd")

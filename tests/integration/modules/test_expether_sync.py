@@ -265,9 +265,9 @@ def test_options_of_how_to_reach_an_eem_hold_for_all(
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        ({"timeout": 0}, "timeout must be more than 0"),
-        ({"retries": -1}, "retries must be from 0 to 100"),
-        ({"ca_path": "/nonexistent"}, "ca_path: /nonexistent is not there"),
+        ({"timeout": 0}, "`timeout` must be more than 0"),
+        ({"retries": -1}, "`retries` must be from 0 to 100"),
+        ({"ca_path": "/nonexistent"}, "`ca_path`: /nonexistent does not exist"),
     ],
 )
 def test_an_option_that_cannot_be_meant_is_refused_and_makes_no_eem_offline(

@@ -174,3 +174,47 @@ def test_the_callback_prints_what_a_play_says_and_nothing_else(ansible: Ansible,
     ]
     assert len(hidden) == 1 and done.stderr == ""
     assert done.returncode != 0
+
+
+LINES = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - ansible.builtin.debug:
+        msg: "{{ 'one\\nrack1 Online: nothing\\n' }}"
+    - ansible.builtin.debug:
+        msg: ["two\\r\\nand more", "  three\\tx", "\\e[31m", 4]
+    - ansible.builtin.debug:
+        msg: "{{ item }}"
+      loop: ["日本語 \\U0001F600", "\\u2028five"]
+    - ansible.builtin.command: "false"
+      ignore_errors: true
+    - ansible.builtin.fail:
+        msg: "bad\\n\\e]0;title\\a\\nrack1 Online: nothing"
+"""
+
+
+def test_whatever_a_message_has_is_one_visible_line_for_each_text(ansible: Ansible, tmp_path: Path) -> None:
+    playbook = tmp_path / "lines.yml"
+    playbook.write_text(LINES, encoding="utf-8")
+    done = play(ansible, str(playbook))
+    assert done.returncode != 0
+    assert done.stdout.split("\n") == [
+        "one rack1 Online: nothing",
+        "two  and more",
+        "  three x",
+        "\ufffd[31m",
+        "4",
+        "日本語 \U0001f600",
+        " five",
+        "bad \ufffd]0;title\ufffd rack1 Online: nothing",
+        "",
+    ]
+
+
+def test_the_words_of_an_eem_are_one_line_of_the_journal(registered: Ansible, other: Simulator) -> None:
+    other.fault("fail", code="50099", message="bad\x1b[2K\nrack1 Online: \ud83d", times=-1)
+    _status, lines = sync(registered)
+    other.clear_faults()
+    rack2 = r"rack2 Offline: .*\(HTTP 500, code 50099: bad\ufffd\[2K rack1 Online: \ufffd\)\."
+    assert matches(lines, ONLINE.format(0, 12), rack2, r"1 of 2 pod managers synchronised, changed, FAILED: rack2\.")

@@ -1,17 +1,20 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Python libraries that are missing where a module runs: Ansible's own sentence, and only where they are needed."""
+"""What a module needs and its host does not have: a sentence that says so, and only where it is needed."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from ansible.release import __version__ as core_version
 from eemsim.client import Simulator
-from module_runs import Ansible, Task, call
+from module_runs import MODULES, Ansible, Task, call
 
 GPU = {"pci_device": {"type": ["GPU"]}}
 
@@ -22,6 +25,25 @@ def fixture_bare_python(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("bare") / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     return str(folder / "bin" / "python")
+
+
+def python(version: str) -> str:
+    """A Python of a version, on PATH or of pyenv; the test is skipped without."""
+    roots = [Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")]
+    found = [str(path) for root in roots for path in sorted(root.glob(f"versions/{version}.*/bin/python{version}"))]
+    for candidate in (*found, shutil.which(f"python{version}")):
+        if candidate and subprocess.run([candidate, "-c", ""], check=False, capture_output=True).returncode == 0:
+            return candidate
+    pytest.skip(f"Python {version} is not here")
+
+
+def python_path_with_old(library: str, version: str, tmp_path: Path) -> str:
+    """A PYTHONPATH on which a library says to be of a version."""
+    folder = tmp_path / f"old-{library}"
+    metadata = folder / f"{library}-{version}.dist-info" / "METADATA"
+    metadata.parent.mkdir(parents=True)
+    metadata.write_text(f"Metadata-Version: 2.1\nName: {library}\nVersion: {version}\n", encoding="utf-8")
+    return str(folder)
 
 
 def python_path_without(library: str, tmp_path: Path) -> str:
@@ -99,3 +121,58 @@ def test_without_cryptography_only_passwords_cannot_be_remembered(
             assert run[about].left_all_alone
         assert len(run["its devices"]["devices"]) == 2
         assert len(run["by its URL"]["devices"]) == 12
+
+
+# The last ansible-core that runs modules with that Python; newer ones say themselves that they do not.
+@pytest.mark.smoke
+@pytest.mark.parametrize(("version", "last_core"), [("3.7", (2, 17)), ("3.8", (2, 19))])
+def test_an_older_python_is_refused_in_a_sentence_by_every_module(
+    ansible: Ansible, version: str, last_core: tuple[int, int]
+) -> None:
+    if tuple(map(int, core_version.split(".")[:2])) > last_core:
+        pytest.skip(f"ansible-core {core_version} itself refuses Python {version}")
+    old = python(version)
+    word = "Kanari-3n/Vogel+17"
+    tasks = [call(module.removeprefix("expether_"), username="admin", password=word).by_python(old).failing() for module in MODULES]
+    run = ansible.play(*tasks, call("flavor_info").by_python(old).failing().called("without options"))
+    for result in run:
+        assert f"nec.expether needs Python 3.9 or later on the host where it runs; {old} is Python {version}." in result.msg
+        assert "ansible_python_interpreter" in result.msg
+        assert result.kind == "missing_library" and result.left_all_alone
+        assert word not in str(result.data)
+
+
+def test_libraries_that_are_too_old_are_named_with_the_version_that_is_needed(
+    ansible: Ansible, known: Task, eem: Simulator, tmp_path: Path
+) -> None:
+    asking = call("device_info", podm="rack1").failing()
+    requests = python_path_with_old("requests", "2.25.0", tmp_path)
+    cryptography = python_path_with_old("cryptography", "36.0.1", tmp_path)
+    prometheus = python_path_with_old("prometheus_client", "0.13.1", tmp_path)
+    run = ansible.play(
+        known,
+        asking.with_environment(PYTHONPATH=requests).called("requests"),
+        asking.with_environment(PYTHONPATH=cryptography).called("cryptography"),
+        call("sync", textfile_dir=str(tmp_path)).failing().with_environment(PYTHONPATH=prometheus).called("prometheus"),
+        call("flavor_info").with_environment(PYTHONPATH=os.pathsep.join((requests, cryptography, prometheus))),
+    )
+    for about, needed, found in (
+        ("requests", "requests 2.25.1", "requests 2.25.0"),
+        ("cryptography", "cryptography 36.0.2", "cryptography 36.0.1"),
+        ("prometheus", "prometheus_client 0.14.0", "prometheus_client 0.13.1"),
+    ):
+        assert run[about].kind == "missing_library"
+        assert f"nec.expether needs {needed} or later on the host where it runs; " in run[about].msg
+        assert f" has {found}." in run[about].msg
+        assert run[about].left_all_alone
+
+
+@pytest.mark.parametrize("library", ["requests", "cryptography"])
+def test_a_library_that_cannot_be_imported_for_any_reason_is_named(
+    ansible: Ansible, known: Task, tmp_path: Path, library: str
+) -> None:
+    broken = Path(python_path_without(library, tmp_path))
+    (broken / f"{library}.py").write_text("raise AttributeError('module lib has no attribute X')", encoding="utf-8")
+    run = ansible.play(known, call("device_info", podm="rack1").failing().with_environment(PYTHONPATH=str(broken)))
+    assert run[1].kind == "missing_library"
+    assert f"Failed to import the required Python library ({library})" in run[1].msg

@@ -19,7 +19,7 @@ Json = t.Any
 #: What no variable of the role may be.
 NEVER: tuple[Json, ...] = (None, {}, {"a": 1}, [[]], -1, 1.5, True, "~", "~/x", "$HOME/x", "a\nb", "{{ 1 }}")
 NUMBERS: tuple[Json, ...] = ("", "x", "-1", "1.5", "5 min", [], [1], "0x10", "inf", "nan", 10**12)
-PATHS: tuple[Json, ...] = (0, 5, [], ["/srv/x"], "srv/x", "/", "/srv/../etc/x", "/srv/./x", "/srv/x/", "/srv/a b/x", "/home/x/y", "/tmp/x/y", "/srv/x\n")
+PATHS: tuple[Json, ...] = (0, 5, [], ["/srv/x"], "srv/x", "/", "/srv/../etc/x", "/srv/./x", "/srv/x/", "/srv/a b/x", "/home/x/y", "/tmp/x/y", "/srv/x\n")  # noqa: S108
 WRONG: dict[str, tuple[Json, ...]] = {
     "state": ("", "Present", "gone", 0, []),
     "enabled": ("", "maybe", 2, []),
@@ -39,7 +39,7 @@ WRONG: dict[str, tuple[Json, ...]] = {
 }
 #: Of those that no variable may be, what is meant after all.
 MEANT: dict[str, tuple[Json, ...]] = {"enabled": (True,), "retention": (1.5,), "podms": ("~", "~/x", "$HOME/x", "a\nb", "{{ 1 }}"),
-                                      "collection_source": ("~", "~/x", "$HOME/x", "a\nb", "{{ 1 }}"), "wheel_dir": ()}
+                                      "collection_source": ("~", "~/x", "$HOME/x", "a\nb", "{{ 1 }}"), "wheel_dir": ("~",)}
 RIGHT: dict[str, tuple[Json, ...]] = {
     "state": ("present",),
     "enabled": (True, False, "yes", "false"),
@@ -79,7 +79,7 @@ def play(folder: Path, given: list[tuple[str, Json]], *arguments: str, tasks_fro
         keep = {"ansible.builtin.set_fact": {f"case_{number}": "{{ ansible_failed_result }}"}}
         tasks.append({"block": [role], "rescue": [keep]})
     everything = {"ansible.builtin.copy": {
-        "content": "{{ [%s] | to_json }}" % ", ".join(f"case_{number} | default(none)" for number in range(len(given))),
+        "content": "{{ [" + ", ".join(f"case_{number} | default(none)" for number in range(len(given))) + "] | to_json }}",
         "dest": str(folder / "results.json"), "mode": "0600"}, "check_mode": False}
     (folder / "play.json").write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [*tasks, everything]}]), encoding="utf-8")
     command = [sys.executable, "-m", "ansible", "playbook", "--inventory=localhost,", "--connection=local",

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
+import json
 import shutil
 import threading
 import typing as t
@@ -186,15 +188,16 @@ def test_a_password_in_a_url_is_shown_nowhere(
     assert {result.kind for result in run} == {"invalid"}
 
 
-def test_a_password_in_a_url_that_a_module_does_not_use_is_shown_nowhere(ansible: Ansible, vault: Path) -> None:
+def test_a_password_in_a_url_that_a_module_does_not_use_is_refused_and_shown_nowhere(ansible: Ansible, vault: Path) -> None:
     url = "http://admin:{{ canary }}@127.0.0.1:1/eem"
     run = ansible.play(
-        call("flavor", url=url, name="small", properties=GPU),
-        call("flavor_info", url=url),
-        call("podm_info", url=url),
-        call("podm", name="none", url=url, state="absent"),
+        call("flavor", url=url, name="small", properties=GPU).failing(),
+        call("flavor_info", url=url).failing(),
+        call("podm_info", url=url).failing(),
+        call("podm", name="none", url=url, state="absent").failing(),
         arguments=(*LOUD, f"--extra-vars=@{vault}"),
     )
+    assert all(result.msg.startswith("url must not hold a user name or password") for result in run)
     assert found_in(run, ansible.folder, (vault,)) == []
 
 
@@ -239,3 +242,13 @@ def test_a_password_is_not_in_the_process_list(
         thread.join()
     assert any("AnsiballZ" in command for command in seen)
     assert [command for command in seen if any(needle in command for needle in NEEDLES)] == []
+
+
+def test_a_loop_over_names_shows_no_password_as_the_readme_advises(
+    ansible: Ansible, locked: Simulator, vault: Path
+) -> None:
+    eems = {"rack1": {"url": locked.url, "password": CANARY}, "rack2": {"url": locked.url, "password": OTHER}}
+    vault.write_text(json.dumps({"eems": eems}), encoding="utf-8")
+    task = call("device_info", url="{{ eems[item].url }}", username="admin", password="{{ eems[item].password }}", retries=0)
+    run = loud(ansible, vault, dataclasses.replace(task, keywords={"loop": "{{ eems | list }}"}).failing())
+    assert [bool(item.get("failed")) for item in run[0]["results"]] == [False, True]

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from eemsim.client import Simulator
 from module_runs import MODULES, Ansible, Task, call
@@ -218,3 +220,56 @@ def test_a_node_name_of_two_pod_managers_needs_podm(
     assert run["which"].left_all_alone
     assert [found["podm"] for found in run["both"]["nodes"]] == ["rack1", "rack2"]
     assert not run["said"].changed
+
+
+@pytest.mark.smoke
+def test_false_and_nothing_are_no_names_and_null_is_as_if_not_given(ansible: Ansible, known: Task, eeios: list[str]) -> None:
+    detach = call("device_attach", devices=eeios[0], state="detached")
+    run = ansible.play(
+        known,
+        call("device_info", podm=False).failing(),
+        call("node_info", podm="{{ 1 == 2 }}").failing(),
+        call("podm_info", podm="").failing(),
+        detach.having(node=False).failing(),
+        call("sync", podms=[False]).failing(),
+        call("flavor", name=True, properties=GPU).failing(),
+        call("flavor", name="f", properties={"devices": [{"vendor_id": 0x10DE}]}).failing(),
+        call("flavor", name="f", properties="{{ {'devices': [{'vendor_id': '4318'}]} }}"),
+        call("device_info", podm=None, type=None, devices=None),
+    )
+    assert [result.msg.partition(";")[0] for result in run.results[1:7]] == [
+        "`podm` is a boolean (true or false)",
+        "`podm` is a boolean (true or false)",
+        "`podm` is empty",
+        "`node` is a boolean (true or false)",
+        "`podms[0]` is a boolean (true or false)",
+        "`name` is a boolean (true or false)",
+    ]
+    assert "properties.devices[0].vendor_id is the number 4318" in run[7].msg
+    assert all(result.kind == "invalid" and result.left_all_alone and not result.wire for result in run.results[1:8])
+    assert run[8]["flavor"]["properties"] == {"devices": [{"vendor_id": "4318"}]}
+    assert len(run[9]["devices"]) == 12
+
+
+@pytest.mark.smoke
+def test_what_an_info_module_returns_can_be_given_back_as_it_is(ansible: Ansible, rack1: Task) -> None:
+    def registering(task: Task) -> Task:
+        return dataclasses.replace(task, keywords={"register": "found"})
+
+    def again(thing: str, *keys: str) -> dict[str, str]:
+        return {key.rpartition(".")[2]: f"{{{{ found.{thing}[0].{key} }}}}" for key in keys}
+
+    podm = again("podms", "name", "url", "username", "description", "location")
+    keys = ("validate_certs", "ca_path", "client_cert", "client_key", "timeout", "retries", "conditional_updates")
+    podm |= again("podms", *(f"connection.{key}" for key in keys))
+    run = ansible.play(
+        rack1,
+        call("flavor", name="f", properties={"devices": [{"vendor_id": "4318", "device_id": "0403"}]}),
+        registering(call("podm_info")),
+        call("podm", **podm).called("registered again"),
+        registering(call("flavor_info")),
+        call("flavor", **again("flavors", "name", "description", "properties")).called("the same flavor"),
+    )
+    assert (run[2]["podms"][0]["description"], run[4]["flavors"][0]["description"]) == (None, None)
+    assert not run["registered again"].changed and run["registered again"]["podm"] == run[2]["podms"][0]
+    assert not run["the same flavor"].changed and run["the same flavor"]["flavor"] == run[4]["flavors"][0]

@@ -34,12 +34,12 @@ NAMES = ("registry.sqlite3", "registry.sqlite3-wal", "registry.sqlite3-shm", "re
 ATTEMPTS = 1000
 
 #: Its Python need not be one that others may run.
-BECOME = """
+BECOME = f"""
 import os
 os.setgroups([])
-os.setgid(%d)
-os.setuid(%d)
-""" % (USER, USER)
+os.setgid({USER})
+os.setuid({USER})
+"""
 #: Replaces NAME in FOLDER by links to SECRET and to its folder, by a FIFO, and by a file, as fast as it can.
 SWAP_FILES = """
 import os, sys
@@ -159,12 +159,20 @@ def tries(folders: t.Any, action: t.Callable[..., bool], *arguments: object) -> 
             action(*arguments, check=False)
         except (folders.Refused, OSError):
             os._exit(1)
-        except BaseException:
+        except BaseException:  # noqa: BLE001  # the fork must not go on with the tests
             os._exit(2)
         os._exit(0)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     assert status in (0, 1)
     return status == 0
+
+
+def attempts(done: dict[bool, int]) -> Iterator[int]:
+    """Give ATTEMPTS numbers, and more on a machine on which the two rarely met so far."""
+    for number in range(20 * ATTEMPTS):
+        if number >= ATTEMPTS and all(done.values()):
+            return
+        yield number
 
 
 def owners(folder: Path) -> set[tuple[int, int]]:
@@ -189,7 +197,7 @@ def test_a_user_who_swaps_files_for_links_leads_root_nowhere(folders: t.Any, pla
     folder, before = folder_of(place, USER), state(secret.parent)
     done = dict.fromkeys((True, False), 0)
     with somebody(SWAP_FILES, folder, NAMES[2], secret):
-        for _number in range(ATTEMPTS):
+        for _number in attempts(done):
             taken = tries(folders, folders.take, str(folder), USER, [*NAMES])
             done[taken] += 1
             assert folder.stat().st_uid == (0 if taken else USER)
@@ -198,21 +206,21 @@ def test_a_user_who_swaps_files_for_links_leads_root_nowhere(folders: t.Any, pla
                 assert tries(folders, folders.give, str(folder), USER, USER, [*NAMES])
     assert state(secret.parent) == before
     # It was a race: root went ahead, and root met what was not to be changed.
-    assert min(done.values()) > ATTEMPTS / 50, done
+    assert all(done.values()), done
 
 
 def test_a_user_who_swaps_files_while_another_gets_the_folder_leads_root_nowhere(folders: t.Any, place: Path, secret: Path) -> None:
     folder, before = folder_of(place, USER), state(secret.parent)
     done = dict.fromkeys((True, False), 0)
     with somebody(SWAP_FILES, folder, NAMES[0], secret):
-        for _number in range(ATTEMPTS):
+        for _number in attempts(done):
             given = tries(folders, folders.give, str(folder), OTHER, OTHER, [*NAMES])
             done[given] += 1
             assert folder.stat().st_uid == (OTHER if given else USER)
             if given:
                 assert tries(folders, folders.give, str(folder), USER, USER, [*NAMES])
     assert state(secret.parent) == before
-    assert min(done.values()) > ATTEMPTS / 50, done
+    assert all(done.values()), done
 
 
 def test_a_user_who_swaps_the_folder_of_the_metrics_leads_root_nowhere(folders: t.Any, place: Path, secret: Path) -> None:
@@ -223,11 +231,11 @@ def test_a_user_who_swaps_the_folder_of_the_metrics_leads_root_nowhere(folders: 
     path, before = str(parent / "metrics"), state(secret.parent)
     done = dict.fromkeys((True, False), 0)
     with somebody(SWAP_FOLDERS, parent, "metrics", secret):
-        for _number in range(ATTEMPTS):
+        for _number in attempts(done):
             done[tries(folders, folders.let_write, path, OTHER, OTHER)] += 1
             done[tries(folders, folders.clear, path, OTHER, OTHER, "expether.prom")] += 1
     assert state(secret.parent) == before
-    assert min(done.values()) > ATTEMPTS / 50, done
+    assert all(done.values()), done
 
 
 def test_the_same_user_does_lead_root_elsewhere_who_changes_owners_by_path(place: Path, secret: Path) -> None:
@@ -402,6 +410,8 @@ def test_a_folder_of_metrics_with_something_else_in_it_stays(place: Path) -> Non
 
 
 def test_who_is_not_root_is_told_so() -> None:
-    command = [sys.executable, "-I", "-c", f"import argparse, gettext, json, locale, shutil\n{BECOME}\n{HELPER.read_text(encoding='utf-8').replace('from __future__', '#')}", "verify", "/opt"]
+    program = HELPER.read_text(encoding="utf-8").replace("from __future__", "#")  # must be first in a program
+    early = "import argparse, gettext, json, locale, shutil"  # while this Python's files can still be read
+    command = [sys.executable, "-I", "-c", f"{early}\n{BECOME}\n{program}", "verify", "/opt"]
     done = subprocess.run(command, check=False, capture_output=True, timeout=60)
     assert (done.returncode, json.loads(done.stdout)) == (1, {"message": "The role changes the host as root. Set become: true."})

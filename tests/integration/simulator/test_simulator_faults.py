@@ -46,6 +46,15 @@ def test_fail_as_html_and_without_a_body(eem: Simulator) -> None:
     assert "<html>" in page.text and nothing.content == b""
 
 
+def test_fail_with_headers_alone(eem: Simulator) -> None:
+    eem.fault("fail", status=301, no_body=True, no_length=True, location="https://elsewhere/eem")
+    nothing = eem.call("GET", "/devices", allow_redirects=False)
+    assert (nothing.status_code, nothing.content) == (301, b"")
+    assert nothing.headers["Location"] == "https://elsewhere/eem"
+    assert not {"Content-Length", "Transfer-Encoding"} & set(nothing.headers)
+    assert eem.call("GET", "/devices").status_code == 200
+
+
 @pytest.mark.parametrize("status", [502, 503, 504])
 def test_status(eem: Simulator, status: int) -> None:
     eem.fault("status", status=status)

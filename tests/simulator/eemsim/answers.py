@@ -24,6 +24,7 @@ class Answer:
     cut_at: float | None = None
     chunked: bool = False
     trickle: float | None = None
+    no_length: bool = False
 
 
 def json_answer(value: Any, status: int = 200) -> Answer:

@@ -11,7 +11,7 @@ import struct
 
 from aiohttp import web
 
-from .answers import Answer
+from .answers import Answer, reason_of
 
 # Tomcat of those years calls itself so; clients must not care.
 SERVER = "Apache-Coyote/1.1"
@@ -24,6 +24,8 @@ async def send(request: web.Request, answer: Answer) -> web.StreamResponse:
     headers = {"Server": SERVER, **answer.headers}
     if answer.content_type:
         headers["Content-Type"] = answer.content_type
+    if answer.no_length:
+        return _headers_alone(request, answer, headers)
     if answer.cut_at is not None:
         return await _truncated(request, answer, headers)
     if answer.trickle is not None:
@@ -39,6 +41,16 @@ def hang_up(request: web.Request, reset: bool = False) -> web.Response:
         if reset and raw is not None:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
+    return web.Response()
+
+
+def _headers_alone(request: web.Request, answer: Answer, headers: dict[str, str]) -> web.Response:
+    """A status and headers without a Content-Length, and the end of the connection: written here, as aiohttp adds a length."""
+    lines = [f"HTTP/1.1 {answer.status} {reason_of(answer.status)}", *(f"{name}: {value}" for name, value in headers.items())]
+    transport = request.transport
+    if transport is not None:
+        transport.write("\r\n".join([*lines, "", ""]).encode())
+        transport.close()
     return web.Response()
 
 

@@ -25,6 +25,8 @@ class Action:
     message: str = "a fault that a test ordered"
     html: bool = False
     no_body: bool = False
+    no_length: bool = False
+    location: str = ""
     seconds: float = 0.0
     reset: bool = False
     at: float = 0.5
@@ -57,8 +59,8 @@ class Action:
 
 
 TYPES: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("do", "code", "message", "body", "content_type", "mode", "card"), (str,)),
-    **dict.fromkeys(("after", "html", "no_body", "reset", "chunked", "base64"), (bool,)),
+    **dict.fromkeys(("do", "code", "message", "body", "content_type", "mode", "card", "location"), (str,)),
+    **dict.fromkeys(("after", "html", "no_body", "no_length", "reset", "chunked", "base64"), (bool,)),
     **dict.fromkeys(("seconds", "at", "down", "starting", "empty"), (int, float)),
     "status": (int,), "set": (dict,),
 }

@@ -166,8 +166,9 @@ def _replacement(action: Action) -> Answer:
     if action.do == "html":
         return answers.html(action.status or 200, action.message)
     status = action.status or int((action.code or "500")[:3])
+    headers = {"Location": action.location} if action.location else {}
     if action.no_body:
-        return Answer(status, content_type=None)
+        return Answer(status, content_type=None, headers=headers, no_length=action.no_length)
     if action.html or action.do == "status" and not action.body:
         return answers.html(status, action.message)
     if action.body:

@@ -67,6 +67,7 @@ class CallbackModule(CallbackBase):
         task = getattr(result, "task", None) or result._task
         record = {
             "task": task.name,
+            "host": (getattr(result, "host", None) or result._host).name,
             "check": bool(task.check_mode),
             "failed": failed,
             "result": getattr(result, "result", None) or result._result,

@@ -33,14 +33,13 @@ SHARED = {
 
 
 def test_merged_options_keep_all_options_and_all_constraints() -> None:
-    one = ArgSpec({"a": {"type": "str"}}, (("a", "b"),), (("a", "x", ("b",)),), {"a": ("b",)}, (("a", "b"),))
-    other = ArgSpec({"b": {"type": "int"}}, (("b", "c"),), (("b", 1, ("c",)),), {"b": ("c",)}, (("b", "c"),))
+    one = ArgSpec({"a": {"type": "str"}}, (("a", "b"),), (("a", "x", ("b",)),), (("a", "b"),))
+    other = ArgSpec({"b": {"type": "int"}}, (("b", "c"),), (("b", 1, ("c",)),), (("b", "c"),))
     both = one.merged(other, ArgSpec({"c": {}}))
     assert both == ArgSpec(
         {"a": {"type": "str"}, "b": {"type": "int"}, "c": {}},
         (("a", "b"), ("b", "c")),
         (("a", "x", ("b",)), ("b", 1, ("c",))),
-        {"a": ("b",), "b": ("c",)},
         (("a", "b"), ("b", "c")),
     )
     assert list(one.options) == ["a"]
@@ -60,7 +59,7 @@ def test_podm_and_url_exclude_each_other() -> None:
 def test_a_module_that_needs_no_eem_takes_the_options_and_asks_for_nothing() -> None:
     """module_defaults of the action group set them for every module."""
     assert set(UNUSED_EEM.options) == SHARED
-    assert (UNUSED_EEM.mutually_exclusive, UNUSED_EEM.required_by, UNUSED_EEM.required_one_of) == ((), {}, ())
+    assert (UNUSED_EEM.mutually_exclusive, UNUSED_EEM.required_one_of) == ((), ())
 
 
 @pytest.mark.parametrize("name", sorted(SHARED))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 import uuid
 
 import pytest
@@ -106,12 +107,26 @@ def test_a_name_that_would_be_taken_for_a_uuid_is_refused(name: str) -> None:
 @given(st.text())
 def test_a_name_is_taken_as_it_is_or_refused(name: str) -> None:
     try:
-        assert check_name(name, "node") == name
+        assert check_name(name, "node") == unicodedata.normalize("NFC", name)
     except InvalidInput:
         return
     assert name
     assert name.isprintable()
     assert parse_uuid(name) is None
+
+
+@given(st.text(st.characters(categories=["L", "M", "N"]), min_size=1, max_size=8))
+@example("caf\u00e9")
+@example("\u0390\u1e9e")
+@example("\uac00\u0344")
+def test_a_name_composed_and_decomposed_is_one_name(name: str) -> None:
+    forms = [unicodedata.normalize(form, name) for form in ("NFC", "NFD")]
+    for form in (*forms, *(form.upper() for form in forms if same_name(form, form.upper()))):
+        assert same_name(form, name)
+        assert podm_uuid(form) == podm_uuid(name)
+        assert flavor_uuid(form) == flavor_uuid(name)
+        assert node_uuid(LAB, form) == node_uuid(LAB, name)
+    assert check_name(f"x{forms[1]}x", "node") == unicodedata.normalize("NFC", f"x{forms[0]}x")
 
 
 def test_a_node_may_have_the_id_of_its_system_as_name_and_no_other_id() -> None:

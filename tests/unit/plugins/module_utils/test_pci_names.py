@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -38,12 +39,16 @@ C 03  Display controller
 """
 
 
+def no_warning(sentence: str) -> None:
+    raise AssertionError(sentence)
+
+
 @pytest.fixture(name="names")
 def fixture_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PciNames:
     file = tmp_path / "pci.ids"
     file.write_text(LIST, encoding="utf-8")
     monkeypatch.setenv(ENV_PCI_IDS, str(file))
-    return PciNames()
+    return PciNames(no_warning)
 
 
 @pytest.mark.parametrize(
@@ -76,14 +81,14 @@ def test_lines_may_end_as_on_windows(tmp_path: Path, monkeypatch: pytest.MonkeyP
     file = tmp_path / "pci.ids"
     file.write_bytes(LIST.replace("\n", "\r\n").encode())
     monkeypatch.setenv(ENV_PCI_IDS, str(file))
-    assert PciNames()("10de", "1db6") == ("NVIDIA Corporation", "GV100GL [Tesla V100 PCIe 32GB]")
+    assert PciNames(no_warning)("10de", "1db6") == ("NVIDIA Corporation", "GV100GL [Tesla V100 PCIe 32GB]")
 
 
 def test_the_first_and_the_last_line_count_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "pci.ids"
     file.write_text("10de  NVIDIA Corporation\n\t1db6  GV100GL", encoding="utf-8")
     monkeypatch.setenv(ENV_PCI_IDS, str(file))
-    assert PciNames()("10de", "1db6") == ("NVIDIA Corporation", "GV100GL")
+    assert PciNames(no_warning)("10de", "1db6") == ("NVIDIA Corporation", "GV100GL")
 
 
 def test_a_list_with_bytes_that_are_no_text_is_read_all_the_same(
@@ -92,7 +97,7 @@ def test_a_list_with_bytes_that_are_no_text_is_read_all_the_same(
     file = tmp_path / "pci.ids"
     file.write_bytes(b"0001  Caf\xe9\n" + LIST.encode())
     monkeypatch.setenv(ENV_PCI_IDS, str(file))
-    assert PciNames()("10de", None) == ("NVIDIA Corporation", None)
+    assert PciNames(no_warning)("10de", None) == ("NVIDIA Corporation", None)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", bytes(range(256)) * 9, b"10de", b"10de NVIDIA\n", b"\t1db6  lost\n"])
@@ -100,16 +105,48 @@ def test_a_file_that_is_no_list_gives_no_names(content: bytes, tmp_path: Path, m
     file = tmp_path / "pci.ids"
     file.write_bytes(content)
     monkeypatch.setenv(ENV_PCI_IDS, str(file))
-    assert PciNames()("10de", "1db6") == (None, None)
+    assert PciNames(no_warning)("10de", "1db6") == (None, None)
 
 
 def test_without_a_list_there_are_no_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_pci_names, "_PATHS", (str(tmp_path / "none"),))
-    for path in (tmp_path / "missing", tmp_path):  # a folder is no list
-        monkeypatch.setenv(ENV_PCI_IDS, str(path))
-        assert PciNames()("10de", "1db6") == (None, None)
-    monkeypatch.delenv(ENV_PCI_IDS)
-    assert PciNames()("10de", "1db6") == (None, None)
+    monkeypatch.setattr(_pci_names, "_PATHS", (str(tmp_path / "none"), str(tmp_path)))  # a folder is no list
+    monkeypatch.delenv(ENV_PCI_IDS, raising=False)
+    names = PciNames(no_warning)
+    assert names("10de", "1db6") == (None, None)
+    assert names.version == ""
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder", "pipe", "device", "link to nothing", "no permission", "no text"])
+def test_a_named_list_that_cannot_be_read_is_told_and_no_other_is_used(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system, named = tmp_path / "system.ids", tmp_path / "named.ids"
+    system.write_text(LIST, encoding="utf-8")
+    if kind == "folder":
+        named.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(named)
+    elif kind == "device":
+        named = Path("/dev/zero")
+    elif kind == "link to nothing":
+        named.symlink_to("nothing")
+    elif kind == "no permission":
+        if os.geteuid() == 0:
+            pytest.skip("root reads everything")
+        named.write_text(LIST, encoding="utf-8")
+        named.chmod(0)
+    elif kind == "no text":
+        named = Path(os.fsdecode(b"/\xff.ids"))
+    monkeypatch.setattr(_pci_names, "_PATHS", (str(system),))
+    monkeypatch.setenv(ENV_PCI_IDS, str(named))
+    told: list[str] = []
+    names = PciNames(told.append)
+    assert names("10de", "1db6") == (None, None)
+    assert names("8086", "1533") == (None, None)
+    assert names.version == ""
+    assert len(set(told)) == 1
+    assert ENV_PCI_IDS in told[0] and os.fsencode(named).decode(errors="replace") in told[0]
+    told[0].encode()
 
 
 def test_the_list_of_the_system_is_used_where_the_environment_says_none(
@@ -119,13 +156,13 @@ def test_the_list_of_the_system_is_used_where_the_environment_says_none(
     file.write_text(LIST, encoding="utf-8")
     monkeypatch.setattr(_pci_names, "_PATHS", (str(tmp_path / "none"), str(file)))
     monkeypatch.delenv(ENV_PCI_IDS, raising=False)
-    assert PciNames()("10de", None) == ("NVIDIA Corporation", None)
+    assert PciNames(no_warning)("10de", None) == ("NVIDIA Corporation", None)
 
 
 def test_the_list_is_read_once_and_only_when_a_name_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "pci.ids"
     monkeypatch.setenv(ENV_PCI_IDS, str(file))
-    names = PciNames()
+    names = PciNames(no_warning)
     file.write_text(LIST, encoding="utf-8")
     assert names("10de", None) == ("NVIDIA Corporation", None)
     file.unlink()

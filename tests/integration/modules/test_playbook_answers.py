@@ -1,0 +1,354 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the playbooks make of the answers that people and surveys give.
+
+AWX writes each answer of a survey as ``!unsafe 'text'``. Since ansible-core 2.19 the YAML loader finds the type of
+that text again: '' is null, '12' a number, 'on' true. ``-e name=value`` does not show this, so variables are given in
+YAML files here. A table is run by one ansible-playbook: each of its rows is a host with the answers as its variables.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import re
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+from eemsim.client import Simulator
+from module_runs import Ansible, Json, Task, call
+
+
+class Answer(str):
+    """Text as AWX writes it."""
+
+
+class Dumper(yaml.SafeDumper):
+    """Writes what AWX writes."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+Dumper.add_representer(Answer, lambda dumper, text: dumper.represent_scalar("!unsafe", str(text), style="'"))
+
+#: What a survey can ask for, and what need not be answered.
+QUESTIONS = {
+    "register": "eem_url eem_username eem_password validate_certs ca_path description location",
+    "compose": "podm flavor device_types node_index purge",
+    "release": "podm detach_devices",
+    "attach": "podm move",
+    "detach": "node_name podm",
+    "devices": "podm device_types device_states node_name",
+    "sync": "podms forks retention textfile_dir",
+}
+GPU, SSD = range(2)  # of the simulator's devices
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A playbook, the answers that it gets, and what must come of it.
+
+    :ivar refused: a pattern of the sentence with which they are refused before a module is called
+    :ivar options: what the module is given, where they are not; the device ids of a list as numbers
+    """
+
+    playbook: str
+    answers: t.Mapping[str, Json]
+    refused: str = ""
+    options: t.Mapping[str, Json] = dataclasses.field(default_factory=dict)
+    smoke: bool = False
+
+
+def refused(playbook: str, pattern: str, smoke: bool = False, **answers: Json) -> Row:
+    return Row(playbook, answers, pattern, smoke=smoke)
+
+
+def given(playbook: str, options: t.Mapping[str, Json], smoke: bool = False, **answers: Json) -> Row:
+    return Row(playbook, answers, options=options, smoke=smoke)
+
+
+def skipped(playbook: str, options: t.Mapping[str, Json], **answers: Json) -> list[Row]:
+    """Each question that is not answered here is skipped: as AWX skips it, or in turn as null and as plain text."""
+    names = QUESTIONS[playbook].split()
+    mixed = {name: (None, "")[place % 2] for place, name in enumerate(names)}
+    return [
+        Row(playbook, {**dict.fromkeys(names, Answer("")), **answers}, options=options, smoke=True),
+        Row(playbook, {**mixed, **answers}, options=options),
+    ]
+
+
+BOOLEAN, DATE, FRACTION = "is a boolean, but must be text", "is a date, but must be text", "is a number, but must be text"
+WRONG_TEXTS: tuple[tuple[Json, str], ...] = (
+    (False, BOOLEAN),
+    (True, BOOLEAN),
+    ([], "is a list, but must be text"),
+    (["n1"], "is a list, but must be text"),
+    ({}, "is a dictionary, but must be text"),
+    ({"name": "n1"}, "is a dictionary, but must be text"),
+    (0.0, FRACTION),
+    (1.5, FRACTION),
+    (datetime.date(2026, 1, 1), DATE),
+    ("  ", "consists of spaces"),
+)
+WRONG_LISTS: tuple[tuple[Json, str], ...] = (
+    (False, "is a boolean, but must be text or a list of texts"),
+    ([], "is an empty list"),
+    ({}, "is a dictionary, but must be"),
+    (1.5, "is a number, but must be"),
+    (" , ;\n", "consists of separators"),
+    ([None], r"\[0\] is null, but must be"),
+    (["rack1", False], r"\[1\] is a boolean, but must be"),
+    (["rack1", ""], r"\[1\] is empty, but must be"),
+    ([["rack1"]], r"\[0\] is a list, but must be"),
+)
+#: What each playbook needs, so that the other variables matter.
+NEEDED: dict[str, dict[str, Json]] = {
+    "register": {"podm": "rack1"},
+    "compose": {"node_name": "n2", "device_types": "SSD"},
+    "release": {"node_name": "n1"},
+    "attach": {"node_name": "n1", "devices": "{ssd}"},
+    "detach": {"devices": "{ssd}"},
+    "devices": {},
+    "sync": {},
+}
+
+
+def wrong(playbook: str, kinds: t.Iterable[tuple[Json, str]], *names: str) -> list[Row]:
+    return [
+        refused(playbook, f"{name} ?{pattern}", **{**NEEDED[playbook], name: value})
+        for name in names
+        for value, pattern in kinds
+    ]
+
+
+ROWS: list[Row] = [
+    # A question that was skipped is not given.
+    *skipped("compose", {"name": "n2", "flavor": None, "node_index": None, "purge": False}, node_name=Answer("n2"), device_types=Answer("SSD")),
+    *skipped("release", {"name": "n1", "detach_devices": True, "podm": None}, node_name=Answer("n1")),
+    *skipped("attach", {"node": "n1", "devices": [GPU], "move": False}, node_name=Answer("n1"), devices=Answer("{gpu}")),
+    *skipped("detach", {"node": None, "podm": None, "devices": [GPU]}, devices=Answer("{gpu}")),
+    *skipped("devices", {"podm": None, "type": None, "state": None, "node": None}),
+    *skipped("sync", {"podms": None, "forks": 8, "retention": 7.0, "textfile_dir": None}),
+    *skipped("register", {"name": "rack1", "validate_certs": None, "ca_path": None, "description": None, "location": None}, podm=Answer("rack1")),
+    # What is needed, and was skipped.
+    *(refused("attach", "Set devices to the devices", node_name="n1", devices=empty) for empty in (Answer(""), None, " ")),
+    *(refused("attach", "Set node_name to the node", node_name=empty, devices="{gpu}") for empty in (Answer(""), None, " ")),
+    refused("attach", "Set node_name to .+ Set devices to "),
+    refused("detach", "Set devices to the devices", devices=Answer("")),
+    refused("release", "Set node_name to the node", node_name=Answer("")),
+    refused("compose", "Set node_name to the name", node_name=Answer(""), device_types="SSD"),
+    refused("register", "Set podm to the name", podm=Answer("")),
+    *(refused("compose", "either flavor=NAME or device_types", node_name="n2", flavor=empty) for empty in (Answer(""), None)),
+    refused("compose", "either flavor=NAME or device_types", node_name="n2", flavor="f", device_types="SSD"),
+    # One device, several, and none, in all the ways to write them.
+    given("attach", {"devices": [GPU]}, True, node_name="n1", devices=0xDEADBEEF),
+    given("attach", {"devices": [GPU, SSD]}, True, node_name="n1", devices=[0xDEADBEEF, Answer("{ssd}")]),
+    given("attach", {"devices": [GPU, SSD]}, node_name=Answer("n1"), devices=Answer("{gpu}, {ssd}")),
+    given("attach", {"devices": [GPU, SSD]}, node_name=Answer("n1"), devices=Answer("{gpu}\r\n{ssd};")),
+    given("attach", {"devices": [GPU, SSD]}, node_name=Answer("n1"), devices=[Answer("{gpu}"), Answer("{ssd}")]),
+    given("detach", {"devices": [GPU]}, True, devices=0xDEADBEEF),
+    given("detach", {"devices": [GPU, SSD]}, devices=[0xDEADBEEF, "{ssd}"]),
+    given("detach", {"devices": [GPU, SSD], "node": "n1"}, True, devices=Answer("{gpu} {ssd}"), node_name=Answer("n1")),
+    *wrong("attach", WRONG_LISTS, "devices"),
+    *wrong("sync", WRONG_LISTS, "podms"),
+    # A guard that is false, 0 or [] must not drop out.
+    *wrong("detach", WRONG_TEXTS, "node_name"),
+    # All other variables are checked as well.
+    *wrong("attach", WRONG_TEXTS[:1], "node_name", "podm"),
+    *wrong("detach", WRONG_TEXTS[:1], "podm"),
+    *wrong("release", WRONG_TEXTS[:1], "node_name", "podm"),
+    *wrong("compose", WRONG_TEXTS[:1], "node_name", "podm", "flavor", "node_index"),
+    *wrong("devices", WRONG_TEXTS[:1], "podm", "node_name"),
+    *wrong("register", WRONG_TEXTS[:1], "podm", "eem_url", "eem_username", "ca_path", "description", "location"),
+    *wrong("sync", WRONG_TEXTS[:1], "textfile_dir"),
+    *wrong("detach", WRONG_LISTS[:1], "devices"),
+    *wrong("compose", WRONG_LISTS[:2], "device_types"),
+    *wrong("devices", WRONG_LISTS[:2], "device_types", "device_states"),
+    refused("detach", "node_name is a boolean", True, devices="{gpu}", node_name=False),
+    refused("detach", "node_name is a list", True, devices="{gpu}", node_name=[]),
+    refused("sync", "podms is a boolean", True, podms=False),
+    # Choices and numbers.
+    *(given("attach", {"move": True}, node_name="n1", devices="{gpu}", move=yes) for yes in (Answer("yes"), Answer("true"), True)),
+    given("release", {"detach_devices": False}, True, node_name="n1", detach_devices=Answer("false")),
+    given("compose", {"purge": True}, node_name="n2", device_types="SSD", purge=Answer("on")),
+    given("register", {"username": "operator"}, podm="rack1", eem_username=Answer("operator")),
+    given("register", {"validate_certs": False}, podm="rack1", validate_certs=Answer("no")),
+    *(
+        refused(playbook, f"{name} is a .+, but must be true or false", **{**NEEDED[playbook], name: value})
+        for playbook, name in (("attach", "move"), ("compose", "purge"), ("release", "detach_devices"), ("register", "validate_certs"))
+        for value in ({}, 0.5, ["yes"])
+    ),
+    given("sync", {"forks": 2, "retention": 0.5}, True, forks=Answer("2"), retention=Answer("0.5")),
+    given("sync", {"retention": 0.0}, retention=0),
+    *(
+        refused("sync", f"{name} is a .+, but must be a number", **{name: value})
+        for name in ("forks", "retention")
+        for value in (False, [])
+    ),
+    # Names of pod managers may have spaces in them, types and states may not.
+    given("sync", {"podms": ["Rack 2 left"]}, True, podms=Answer("Rack 2 left")),
+    given("sync", {"podms": ["rack1", "Rack 2 left"]}, True, podms=Answer("rack1 , Rack 2 left\r\n")),
+    given("sync", {"podms": ["rack1", "Rack 2 left"]}, podms=[Answer("rack1"), Answer("Rack 2 left")]),
+    given("devices", {"podm": "Rack 2 left"}, podm=Answer("Rack 2 left")),
+    given("devices", {"type": ["GPU", "SSD"], "state": ["free"]}, True, device_types=Answer("GPU SSD"), device_states=[Answer("free")]),
+    # What YAML takes for something else. Before 2.19 these arrive as the text that they are.
+    refused("compose", f"node_name {BOOLEAN}|^$", True, node_name=Answer("on"), device_types="SSD"),
+    refused("compose", f"node_name {DATE}|^$", True, node_name=Answer("2026-01-01"), device_types="SSD"),
+    given("compose", {"name": ("007", "7")}, True, node_name=Answer("007"), device_types="SSD"),
+    given("compose", {"name": "7"}, node_name=7, device_types="SSD"),
+    given("detach", {"devices": [GPU], "node": "0"}, devices="{gpu}", node_name=0),
+    *(
+        refused("register", "eem_password is .+, but must be text, .+ environment variable EEM_PASSWORD", podm="rack1", eem_password=value)
+        for value in (123456, 0, False, [])
+    ),
+    refused("register", "eem_password is a number.+EEM_PASSWORD|^$", True, podm="rack1", eem_password=Answer("0123")),
+    # Text is not evaluated as a template.
+    given("sync", {"podms": ["{{ 6 * 7 }}", "rack1"]}, True, podms=Answer("{{ 6 * 7 }},rack1")),
+    given("release", {"name": "{{ 6 * 7 }}"}, node_name=Answer("{{ 6 * 7 }}")),
+]
+
+
+def filled(value: Json, ids: list[str]) -> Json:
+    """Put the ids of the simulator's devices into an answer."""
+    if isinstance(value, list):
+        return [filled(item, ids) for item in value]
+    if isinstance(value, str):
+        return type(value)(value.replace("{gpu}", ids[GPU]).replace("{ssd}", ids[SSD]))
+    return int(ids[GPU], 16) if value == 0xDEADBEEF else value
+
+
+def written(path: Path, data: Json) -> Path:
+    path.write_text(yaml.dump(data, Dumper=Dumper, allow_unicode=True), encoding="utf-8")
+    return path
+
+
+def play(ansible: Ansible, *arguments: str) -> tuple[subprocess.CompletedProcess[str], list[Json]]:
+    """Run ansible-playbook; return with it what each task gave."""
+    records, orders = ansible.folder / "records.jsonl", ansible.folder / "orders.json"
+    records.unlink(missing_ok=True)
+    orders.write_text(json.dumps({"before": {}, "controls": [], "folder": str(ansible.files), "records": str(records)}), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "ansible", "playbook", *arguments],
+        cwd=ansible.folder,
+        env={**ansible.environment, "TASK_RECORDS": str(orders), "ANSIBLE_LOCALHOST_WARNING": "false"},
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    lines = records.read_text(encoding="utf-8").splitlines() if records.exists() else []
+    return done, [json.loads(line) for line in lines]
+
+
+def judged(row: Row, records: list[Json], ids: list[str]) -> str:
+    """Return what is wrong with what came of a row, or nothing."""
+    refusal = "".join(record["result"]["msg"] for record in records if record["failed"] and record["task"].startswith("Check"))
+    options = [record["result"]["invocation"]["module_args"] for record in records if "invocation" in record["result"]]
+    called = [each for each in options if "registry" in each]
+    if row.refused:
+        if not re.search(row.refused, refusal):
+            return f"not refused with {row.refused!r}, but {refusal!r}"
+        return "refused, but the module was called" if refusal and called else ""
+    if refusal or len(called) != 1:
+        return f"refused: {refusal}; {records}"
+    for name, wanted in row.options.items():
+        found = called[0][name]
+        if name == "devices":
+            found, wanted = [int(text, 0) for text in found], [int(ids[each], 16) for each in wanted]
+        if found not in (wanted if isinstance(wanted, tuple) else (wanted,)):
+            return f"{name} is {found!r}, not {wanted!r}"
+    return ""
+
+
+@pytest.mark.parametrize("smoke", [pytest.param(True, marks=pytest.mark.smoke), False], ids=["selection", "others"])
+def test_an_answer_is_understood_or_refused_before_a_module_is_called(
+    ansible: Ansible, known: Task, eem: Simulator, eeios: list[str], smoke: bool
+) -> None:
+    ansible.play(known, call("node", podm="rack1", name="n1", properties={"pci_device": {"type": ["GPU"]}}))
+    rows = {f"row{number}": row for number, row in enumerate(ROWS) if row.smoke == smoke}
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    children = {
+        playbook: {"hosts": {name: {key: filled(value, eeios) for key, value in row.answers.items()}
+                             for name, row in rows.items() if row.playbook == playbook}}
+        for playbook in NEEDED
+    }
+    inventory = written(ansible.folder / "hosts.yml", {"all": {"vars": local, "children": children}})
+    plays = [{"import_playbook": f"nec.expether.{name}", "vars": {"expether_hosts": name}} for name in children]
+    wrapper = written(ansible.folder / "wrapper.yml", plays)
+    ansible.environment.update(EEM_URL=eem.url, EEM_USERNAME=eem.username, EEM_PASSWORD=eem.password)
+    eem.reset_log()
+    done, records = play(ansible, f"--inventory={inventory}", "--check", str(wrapper))
+    wrong_rows = {
+        f"{row.playbook} {dict(row.answers)}": problem
+        for name, row in rows.items()
+        if (problem := judged(row, [record for record in records if record["host"] == name], eeios))
+    }
+    assert wrong_rows == {}, done.stdout[-3000:] + done.stderr
+    assert [each for each in eem.log() if each["method"] != "GET"] == []
+    assert not re.search(r"Traceback|DEPRECATION", done.stdout + done.stderr)
+
+
+@pytest.mark.smoke
+def test_a_job_with_skipped_questions_does_what_was_asked(ansible: Ansible, eem: Simulator, eeios: list[str]) -> None:
+    names = [name for questions in QUESTIONS.values() for name in questions.split()]
+    asked = {"podm": "rack1", "node_name": "n1", "device_types": "SSD", "devices": eeios[GPU]}
+    answers = written(
+        ansible.folder / "answers.yml",
+        {name: Answer(text) for name, text in {**dict.fromkeys([*names, "expether_hosts"], ""), **asked}.items()},
+    )
+    playbooks = ("register", "compose", "attach", "detach", "sync", "devices", "release")
+    wrapper = written(ansible.folder / "wrapper.yml", [{"import_playbook": f"nec.expether.{name}"} for name in playbooks])
+    ansible.environment.update(EEM_URL=eem.url, EEM_USERNAME=eem.username, EEM_PASSWORD=eem.password)
+    done, records = play(ansible, "--inventory=/dev/null", f"--extra-vars=@{answers}", str(wrapper))
+    assert done.returncode == 0, done.stdout + done.stderr
+    called = [record for record in records if "registry" in record["result"].get("invocation", {}).get("module_args", {})]
+    assert [record["result"]["changed"] for record in called] == [True, True, True, True, False, False, True]
+    composed, attached, detached = ([device["device_id"] for device in each["result"].get("devices") or each["result"]["node"]["devices"]]
+                                    for each in called[1:4])
+    assert (composed, attached, detached) == ([eeios[SSD]], [eeios[GPU]], [eeios[GPU]])
+
+
+def test_what_a_play_says_has_no_gap_without_a_pod_manager(ansible: Ansible, eem: Simulator) -> None:
+    playbooks = [{"import_playbook": f"nec.expether.{name}"} for name in ("compose", "release")]
+    wrapper = written(ansible.folder / "wrapper.yml", playbooks)
+    ansible.environment.update(EEM_URL=eem.url, EEM_USERNAME=eem.username, EEM_PASSWORD=eem.password)
+    arguments = ("--inventory=/dev/null", "-e", "node_name=n1", "-e", "device_types=SSD")
+    done, records = play(ansible, *arguments, str(wrapper))
+    assert done.returncode == 0, done.stdout + done.stderr
+    composed, released = (record["result"]["msg"][0] for record in records if isinstance(record["result"].get("msg"), list))
+    assert re.fullmatch(r"Node n1 on system 0x\w{12}, group id \d+: changed", composed)
+    assert re.fullmatch(r"Node n1 on system 0x\w{12}: released", released)
+
+
+def test_a_host_that_the_inventory_chooses_in_vain_is_said(ansible: Ansible, known: Task) -> None:
+    ansible.play(known)
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    inventory = written(
+        ansible.folder / "hosts.yml",
+        {"all": {"vars": {**local, "expether_hosts": "registry-host"}, "hosts": {"registry-host": {"podms": "rack1"}}}},
+    )
+    done, records = play(ansible, f"--inventory={inventory}", "nec.expether.sync")
+    assert done.returncode != 0 and len(records) == 1
+    assert re.fullmatch(r"expether_hosts in the inventory has no effect, .+ -e expether_hosts=registry-host\.", records[0]["result"]["msg"])
+    done, records = play(ansible, f"--inventory={inventory}", "-e", "expether_hosts=registry-host", "nec.expether.sync")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [podm["name"] for podm in records[1]["result"]["podms"]] == ["rack1"], "as the host's variable says"
+    for nothing in ("false", "[]"):
+        done, records = play(ansible, f"--inventory={inventory}", "-e", f'{{"expether_hosts": {nothing}}}', "nec.expether.sync")
+        assert done.returncode != 0 and len(records) == 1
+        assert records[0]["result"]["msg"].startswith("expether_hosts is a")
+
+
+def test_the_demo_refuses_what_it_cannot_mean(ansible: Ansible) -> None:
+    done, records = play(ansible, "--inventory=/dev/null", "-e", '{"demo_url_1": "", "demo_url_2": false, "demo_registry": 0.5}', "nec.expether.demo")
+    assert done.returncode != 0 and len(records) == 1
+    message = records[0]["result"]["msg"]
+    assert [name for name in ("Set demo_url_1 to", "demo_url_2 is a boolean", "demo_registry is a number") if name not in message] == []

@@ -1,0 +1,54 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each variable of a playbook is documented, checked, and not hidden from the inventory."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+PLAYBOOKS = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
+
+
+def text_of(playbook: str) -> str:
+    return (ROOT / "playbooks" / f"{playbook}.yml").read_text(encoding="utf-8")
+
+
+def documented(playbook: str) -> dict[str, str]:
+    """The variables that a playbook's header names, with what it says of each."""
+    return dict(re.findall(r"^#   (\w+)  +(\w.*)$", text_of(playbook), re.MULTILINE))
+
+
+def play_of(playbook: str) -> dict[str, t.Any]:
+    return t.cast("dict[str, t.Any]", yaml.safe_load(text_of(playbook))[0])
+
+
+def checked(playbook: str) -> dict[str, t.Any]:
+    first = play_of(playbook)["tasks"][0]
+    assert first["ansible.builtin.import_tasks"] == "tasks/check.yml"
+    return t.cast("dict[str, t.Any]", first["vars"])
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+def test_a_playbook_checks_first_all_variables_that_it_documents(playbook: str) -> None:
+    variables = documented(playbook)
+    assert {*checked(playbook)["expether_kinds"]} == {*variables} - {"expether_hosts"}
+    assert {*checked(playbook)["expether_required"]} == {name for name, text in variables.items() if "required" in text}
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+def test_the_readme_names_the_variables_of_a_playbook(playbook: str) -> None:
+    rows = [line.split("|") for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+    row = next(row for row in rows if f"`nec.expether.{playbook}`" in row[1])
+    assert {*re.findall(r"`(\w+)`", row[3])} == {*documented(playbook)} - {"expether_hosts"}
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+def test_no_variable_of_a_play_hides_one_of_the_inventory(playbook: str) -> None:
+    assert {*play_of(playbook).get("vars", {})} & {*documented(playbook)} == set()
