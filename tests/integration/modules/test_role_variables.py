@@ -99,7 +99,7 @@ def sentence(result: Json) -> str:
 @pytest.mark.smoke
 @pytest.mark.parametrize("name", [*WRONG])
 def test_a_value_that_cannot_be_meant_is_refused_with_a_sentence(tmp_path: Path, name: str) -> None:
-    given = [(name, value) for name, value in cases({name: WRONG[name]}, NEVER)]
+    given = cases({name: WRONG[name]}, NEVER)
     # A value that passes all checks would go on, without changing anything.
     for (_name, value), result in zip(given, play(tmp_path, given, tasks_from="check"), strict=True):
         assert result is not None, (name, value)
@@ -135,3 +135,29 @@ def test_the_home_of_the_user_on_the_controller_is_where_the_wheels_are(tmp_path
     assert results[0] is None
     assert all("is not a folder on the controller" in sentence(result) for result in results[1:])
     assert f"{tmp_path}/home/none, " in sentence(results[1])
+
+
+@pytest.mark.parametrize(("podms", "says"), [("[]", "No pod manager is registered"), ("[rack1]", "rack1")])
+def test_the_variables_that_the_role_writes_are_those_that_the_playbook_takes(tmp_path: Path, podms: str, says: str) -> None:
+    """No pod manager named means all to the role, and an empty list is refused by the playbook."""
+    role = Path(__file__).resolve().parents[3] / "roles" / "sync"
+    (tmp_path / "write.yml").write_text(
+        f"""- hosts: localhost
+  gather_facts: false
+  vars_files: [{role}/defaults/main.yml]
+  tasks:
+    - ansible.builtin.template: {{src: {role}/templates/variables.json.j2, dest: {tmp_path}/variables.json, mode: "0600"}}
+""",
+        encoding="utf-8",
+    )
+    base = [sys.executable, "-m", "ansible", "playbook", "--inventory=localhost,", "--connection=local"]
+    base += ["-e", f"ansible_python_interpreter={sys.executable}"]
+    written = subprocess.run([*base, "-e", f'{{"expether_sync_podms": {json.dumps(podms.strip("[]").split() )}}}', str(tmp_path / "write.yml")],
+                             check=False, capture_output=True, text=True, timeout=250)
+    assert written.returncode == 0, written.stdout
+    environment = {**os.environ, "EXPETHER_REGISTRY": f"sqlite:///{tmp_path}/registry.sqlite3"}
+    done = subprocess.run([*base, "-e", f"@{tmp_path}/variables.json", "nec.expether.sync"],
+                          env=environment, check=False, capture_output=True, text=True, timeout=250)
+    assert says in done.stdout + done.stderr, done.stdout + done.stderr
+    assert "is an empty list" not in done.stdout + done.stderr
+    assert (done.returncode == 0) == (podms == "[]"), done.stdout
