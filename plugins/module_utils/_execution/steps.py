@@ -12,6 +12,7 @@ from ansible_collections.nec.expether.plugins.module_utils._eem.client import Cl
 from ansible_collections.nec.expether.plugins.module_utils._eem.errors import Denied, EemError, NotEem, TimedOut
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import FREE_GROUP, NO_GROUP, Card, parse, parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
+from ansible_collections.nec.expether.plugins.module_utils._model.texts import printable
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import GroupChange, HardwareStep, Status, Step, step_view
 
 T = t.TypeVar("T")
@@ -144,7 +145,7 @@ def _send(client: Client, step: GroupChange, update_time: str | None) -> str | N
         answer = client.set_group(step.card, step.new, update_time)
         given = answer.get("group_id")
         if given is not None and str(given) != step.new:
-            raise NotEem(f"EEM was asked to give {step.card} group id {step.new} and answered {str(given)[:20]!r}.")
+            raise NotEem(f"EEM was asked to give {step.card} group id {step.new} and answered {printable(str(given), 20)!r}.")
     found = answer.get("update_time")
     return str(found) if isinstance(found, (str, int)) else None
 

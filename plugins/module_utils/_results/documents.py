@@ -73,7 +73,7 @@ def _stored_entry(entry: t.Any) -> t.Any:
     if not isinstance(entry, dict):
         return entry
     return {
-        key: str(value) if key in ("vendor_id", "device_id") and type(value) is int else value
+        key: str(value) if key in ("vendor_id", "device_id") and isinstance(value, int) and not isinstance(value, bool) else value
         for key, value in entry.items()
         if value is not None
     }

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import subprocess
 import sys
 import typing as t
@@ -67,23 +69,34 @@ def cases(table: dict[str, tuple[Json, ...]], also: tuple[Json, ...] = ()) -> li
     return found
 
 
+def literal(value: Json) -> str:
+    """The value in YAML: of its own type on every core, and what looks like a template in it is none, as in a file of variables."""
+    if isinstance(value, str):
+        # A text with this tag that could be a number would be one.
+        return f"!unsafe {json.dumps(value)}" if "{" in value else json.dumps(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(literal, value))}]"
+    if isinstance(value, float):
+        return str(value) if math.isfinite(value) else ".inf"
+    return json.dumps(value)
+
+
 def play(folder: Path, given: list[tuple[str, Json]], *arguments: str, tasks_from: str = "main", **environment: str) -> list[Json]:
     """Run the role, in one play, with each of the values for its variable; return the result of the task that failed, or None."""
-    # A value is data: what looks like a template in a file of variables is none.
-    (folder / "values.json").write_text(json.dumps([{"name": name, "value": value} for name, value in given]), encoding="utf-8")
     tasks = []
     for number, (name, _value) in enumerate(given):
-        # As extra variables would: unlike those, they differ from task to task.
-        variables = {f"expether_sync_{name}": f"{{{{ (lookup('ansible.builtin.file', 'values.json') | from_json)[{number}].value }}}}"}
+        variables = {f"expether_sync_{name}": f"@{number}@"}
         role = {"ansible.builtin.include_role": {"name": "nec.expether.sync", "tasks_from": tasks_from}, "vars": variables}
         keep = {"ansible.builtin.set_fact": {f"case_{number}": "{{ ansible_failed_result }}"}}
         tasks.append({"block": [role], "rescue": [keep]})
     everything = {"ansible.builtin.copy": {
         "content": "{{ [" + ", ".join(f"case_{number} | default(none)" for number in range(len(given))) + "] | to_json }}",
         "dest": str(folder / "results.json"), "mode": "0600"}, "check_mode": False}
-    (folder / "play.json").write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [*tasks, everything]}]), encoding="utf-8")
+    text = json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [*tasks, everything]}])
+    text = re.sub(r'"@(\d+)@"', lambda found: literal(given[int(found[1])][1]), text)
+    (folder / "play.yml").write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "ansible", "playbook", "--inventory=localhost,", "--connection=local",
-               f"--extra-vars=ansible_python_interpreter={sys.executable}", *arguments, "play.json"]
+               f"--extra-vars=ansible_python_interpreter={sys.executable}", *arguments, "play.yml"]
     done = subprocess.run(command, cwd=folder, env={**os.environ, **environment}, check=False, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr
     return t.cast("list[Json]", json.loads((folder / "results.json").read_text(encoding="utf-8")))
@@ -99,7 +112,7 @@ def sentence(result: Json) -> str:
 @pytest.mark.smoke
 @pytest.mark.parametrize("name", [*WRONG])
 def test_a_value_that_cannot_be_meant_is_refused_with_a_sentence(tmp_path: Path, name: str) -> None:
-    given = [(name, value) for name, value in cases({name: WRONG[name]}, NEVER)]
+    given = cases({name: WRONG[name]}, NEVER)
     # A value that passes all checks would go on, without changing anything.
     for (_name, value), result in zip(given, play(tmp_path, given, tasks_from="check"), strict=True):
         assert result is not None, (name, value)
@@ -124,7 +137,7 @@ def test_an_extra_variable_that_cannot_be_meant_is_refused_with_a_sentence(tmp_p
     """The whole role, in check mode. What its specification finds is said by Ansible."""
     (result,) = play(tmp_path, [("state", "present")], "--check", "--extra-vars", text)
     message = sentence(result)
-    assert message.startswith(("expether_sync_user is ", "Validation of arguments failed:\nargument 'expether_sync_interval' is of type")), message
+    assert message.startswith(("expether_sync_user is ", "Validation of arguments failed:\nargument 'expether_sync_")), message
 
 
 @pytest.mark.smoke
@@ -135,3 +148,29 @@ def test_the_home_of_the_user_on_the_controller_is_where_the_wheels_are(tmp_path
     assert results[0] is None
     assert all("is not a folder on the controller" in sentence(result) for result in results[1:])
     assert f"{tmp_path}/home/none, " in sentence(results[1])
+
+
+@pytest.mark.parametrize(("podms", "says"), [("[]", "No pod manager is registered"), ("[rack1]", "rack1")])
+def test_the_variables_that_the_role_writes_are_those_that_the_playbook_takes(tmp_path: Path, podms: str, says: str) -> None:
+    """No pod manager named means all to the role, and an empty list is refused by the playbook."""
+    role = Path(__file__).resolve().parents[3] / "roles" / "sync"
+    (tmp_path / "write.yml").write_text(
+        f"""- hosts: localhost
+  gather_facts: false
+  vars_files: [{role}/defaults/main.yml]
+  tasks:
+    - ansible.builtin.template: {{src: {role}/templates/variables.json.j2, dest: {tmp_path}/variables.json, mode: "0600"}}
+""",
+        encoding="utf-8",
+    )
+    base = [sys.executable, "-m", "ansible", "playbook", "--inventory=localhost,", "--connection=local"]
+    base += ["-e", f"ansible_python_interpreter={sys.executable}"]
+    written = subprocess.run([*base, "-e", f'{{"expether_sync_podms": {json.dumps(podms.strip("[]").split() )}}}', str(tmp_path / "write.yml")],
+                             check=False, capture_output=True, text=True, timeout=250)
+    assert written.returncode == 0, written.stdout
+    environment = {**os.environ, "EXPETHER_REGISTRY": f"sqlite:///{tmp_path}/registry.sqlite3"}
+    done = subprocess.run([*base, "-e", f"@{tmp_path}/variables.json", "nec.expether.sync"],
+                          env=environment, check=False, capture_output=True, text=True, timeout=250)
+    assert says in done.stdout + done.stderr, done.stdout + done.stderr
+    assert "is an empty list" not in done.stdout + done.stderr
+    assert (done.returncode == 0) == (podms == "[]"), done.stdout

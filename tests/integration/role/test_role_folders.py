@@ -275,6 +275,28 @@ def test_the_tasks_of_the_role_are_led_nowhere(place: Path, secret: Path) -> Non
     assert state(secret.parent) == before
 
 
+def test_a_task_in_check_mode_changes_nothing_and_says_what_it_would(place: Path) -> None:
+    """The play is not in check mode, and `ansible_check_mode` is false."""
+    folder = folder_of(place, USER)
+    before = state(folder)
+    variables = {"expether_sync_actions": [f"take {folder} {USER} {NAMES[0]}", f"give {place}/new {USER} {USER} {NAMES[0]}"]}
+    role = {"name": "nec.expether.sync", "tasks_from": "folders", "apply": {"check_mode": True}}
+    play = {"hosts": "localhost", "gather_facts": False, "tasks": [
+        {"ansible.builtin.script": str(HELPER.parent / "find_python.sh"), "register": "expether_sync_python_found"},
+        {"ansible.builtin.command": "true", "check_mode": True, "register": "expether_sync_probe"},
+        {"ansible.builtin.include_role": role, "vars": variables},
+    ]}
+    playbook = place / "play.json"
+    playbook.write_text(json.dumps([play]), encoding="utf-8")
+    command = [sys.executable, "-m", "ansible", "playbook", "--inventory=localhost,", "--connection=local",
+               f"--extra-vars=ansible_python_interpreter={sys.executable}", str(playbook)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stdout
+    assert f"changed: [localhost] => (item=take {folder} " in done.stdout
+    assert state(folder) == before
+    assert not (place / "new").exists()
+
+
 @pytest.mark.parametrize("what", ["symbolic link", "link to a folder", "hard link", "FIFO", "folder", "file of root's"])
 def test_what_is_not_the_users_own_file_is_refused_and_nothing_was_changed(place: Path, secret: Path, what: str) -> None:
     folder = folder_of(place, USER)

@@ -134,4 +134,6 @@ def test_of_whatever_a_task_says_only_names_are_left(option: str, value: t.Any) 
         assert f"`{option}" in error.message
         return
     things = value if isinstance(value, list) and option == "devices" else [value] if value is not None else []
-    assert all(type(thing) is int or (isinstance(thing, str) and thing.strip()) for thing in things)
+    assert all(
+        (isinstance(thing, int) and not isinstance(thing, bool)) or (isinstance(thing, str) and thing.strip()) for thing in things
+    )
