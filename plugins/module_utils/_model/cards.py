@@ -15,12 +15,8 @@ import re
 import typing as t
 from datetime import datetime, timedelta, timezone
 
-<<<<<<< HEAD:plugins/module_utils/_model/cards.py
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
-=======
-from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError
-from ansible_collections.nec.expether.plugins.module_utils._texts import printable
->>>>>>> main:plugins/module_utils/_records.py
+from ansible_collections.nec.expether.plugins.module_utils._model.texts import printable
 
 Raw = t.Mapping[str, t.Any]
 
