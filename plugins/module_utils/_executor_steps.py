@@ -23,6 +23,7 @@ from ansible_collections.nec.expether.plugins.module_utils._records import (
     parse,
     parse_card_id,
 )
+from ansible_collections.nec.expether.plugins.module_utils._texts import printable
 from ansible_collections.nec.expether.plugins.module_utils._transport_errors import (
     Denied,
     EemError,
@@ -154,7 +155,7 @@ def _send(client: Client, step: Step, update_time: str | None) -> str | None:
         answer = client.set_group(card, step.new, update_time)
         given = answer.get("group_id")
         if given is not None and str(given) != step.new:
-            raise NotEem(f"EEM was asked to give {card} group id {step.new} and answered {str(given)[:20]!r}.")
+            raise NotEem(f"EEM was asked to give {card} group id {step.new} and answered {printable(str(given), 20)!r}.")
     found = answer.get("update_time")
     return str(found) if isinstance(found, (str, int)) else None
 

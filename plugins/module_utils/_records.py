@@ -16,6 +16,7 @@ import typing as t
 from datetime import datetime, timedelta, timezone
 
 from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError
+from ansible_collections.nec.expether.plugins.module_utils._texts import printable
 
 Raw = t.Mapping[str, t.Any]
 
@@ -269,7 +270,8 @@ def _shown(value: t.Any) -> str:
     """Return a received value for a message: never long, never with control characters."""
     if value is None:
         return "it is missing"
-    return repr(value)[:80] if isinstance(value, (str, int, float)) else f"it is a {type(value).__name__}"
+    # Where a text is cut shows, so that the first half of a password in it is masked.
+    return printable(repr(value), 80) if isinstance(value, (str, int, float)) else f"it is a {type(value).__name__}"
 
 
 def _given(value: t.Any) -> str | None:
