@@ -72,7 +72,8 @@ def cases(table: dict[str, tuple[Json, ...]], also: tuple[Json, ...] = ()) -> li
 def literal(value: Json) -> str:
     """The value in YAML: of its own type on every core, and what looks like a template in it is none, as in a file of variables."""
     if isinstance(value, str):
-        return f"!unsafe {json.dumps(value)}"
+        # A text with this tag that could be a number would be one.
+        return f"!unsafe {json.dumps(value)}" if "{" in value else json.dumps(value)
     if isinstance(value, list):
         return f"[{', '.join(map(literal, value))}]"
     if isinstance(value, float):
