@@ -108,9 +108,12 @@ def sentence(result: Json) -> str:
     return str(messages[0] if messages else result["msg"])
 
 
+#: A text, a number, a list and a path: what differs between versions of ansible-core differs in these.
+SMOKE = ("user", "interval", "podms", "textfile_dir")
+
+
 @pytest.mark.timeout(900)
-@pytest.mark.smoke
-@pytest.mark.parametrize("name", [*WRONG])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.smoke] if name in SMOKE else []) for name in WRONG])
 def test_a_value_that_cannot_be_meant_is_refused_with_a_sentence(tmp_path: Path, name: str) -> None:
     given = cases({name: WRONG[name]}, NEVER)
     # A value that passes all checks would go on, without changing anything.

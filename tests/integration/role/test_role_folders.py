@@ -47,7 +47,8 @@ folder, name, secret = sys.argv[1:]
 os.chdir(folder)
 here = os.open(".", os.O_RDONLY)
 print("ready", flush=True)
-def regular(draft): os.close(os.open(draft, os.O_CREAT | os.O_WRONLY, 0o600, dir_fd=here))
+# What is there already may be a FIFO, for whose reader it would wait.
+def regular(draft): os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600, dir_fd=here))
 def symbolic(draft): os.symlink(secret, draft, dir_fd=here)
 def folder_link(draft): os.symlink(os.path.dirname(secret), draft, dir_fd=here)
 def hard(draft): os.link(secret, draft, dst_dir_fd=here)
