@@ -23,6 +23,7 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.notices imp
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan, Step
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Change
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
+from ansible_collections.nec.expether.plugins.module_utils._results.documents import pci_names_changes
 from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile import touched_changes
 
 
@@ -65,7 +66,8 @@ class ChangeRun:
             touched = touched_changes(where.registry, outcome.fabric, views, cards) if where.registry else []
             more = more_changes(outcome)
             # What is forgotten need not be updated.
-            return [*(change for change in touched if change.uuid not in {other.uuid for other in more}), *more]
+            touched = [change for change in touched if change.uuid not in {other.uuid for other in more}]
+            return [*touched, *more, *pci_names_changes(self._context.pci_names)]
 
         with Client(where.settings) as client:
 

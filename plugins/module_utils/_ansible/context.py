@@ -29,8 +29,9 @@ from ansible_collections.nec.expether.plugins.module_utils._model.masking import
 from ansible_collections.nec.expether.plugins.module_utils._model.names import has_half_characters
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import ENV_KEY_FILE, ENV_REGISTRY, key_path, open_registry
 from ansible_collections.nec.expether.plugins.module_utils._registry.masked import MaskedRegistry
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Registry
-from ansible_collections.nec.expether.plugins.module_utils._results.pci_ids import PciNames
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Registry, RegistryError
+from ansible_collections.nec.expether.plugins.module_utils._results.documents import stored_pci_names
+from ansible_collections.nec.expether.plugins.module_utils._results.pci_ids import PciNames, StoredNames
 
 if t.TYPE_CHECKING:
     from ansible_collections.nec.expether.plugins.module_utils._registry.secrets import Secrets
@@ -123,7 +124,7 @@ class Context:
         self._module = module
         self._registry: Registry | None = None
         self._warned: set[str] = set()
-        self.pci_names = PciNames(lambda sentence: self.warn([sentence]))
+        self.pci_names = PciNames(lambda sentence: self.warn([sentence]), self._stored_names)
         self.params: dict[str, t.Any] = module.params
         self.connection: Body = {}
         self.check_mode: bool = module.check_mode
@@ -139,6 +140,12 @@ class Context:
         check_types(options, self._module.given)
         self.params = in_one_form(options, self.params, self._module.given)
         self.connection = connection_options(self, stored)
+
+    def _stored_names(self) -> StoredNames | None:
+        try:
+            return stored_pci_names(self.registry)
+        except RegistryError:
+            return None  # whoever needs the registry will report it
 
     def warn(self, sentences: t.Iterable[str]) -> None:
         """Warn the user, of each thing once."""

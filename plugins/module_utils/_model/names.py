@@ -21,6 +21,8 @@ from ansible_collections.nec.expether.plugins.module_utils._model.errors import 
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:nec.expether")
 MAX_NAME = 255
+#: The document with the names of PCI vendors and devices, one in a registry.
+PCI_NAMES = str(uuid.uuid5(_NAMESPACE, "pci_names"))
 
 
 def composed(text: str) -> str:

@@ -43,7 +43,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
 )
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
-from ansible_collections.nec.expether.plugins.module_utils._results.documents import named, podm_view
+from ansible_collections.nec.expether.plugins.module_utils._results.documents import named, pci_names_changes, podm_view
 from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile import Moment, facts, listing_change, reconcile
 
 
@@ -212,7 +212,8 @@ class _Eem:
         moment = Moment(datetime.now(timezone.utc), body["last_sync"])
         body.update(facts(self._fabric, moment))
         views = Views(uuid, body["name"], {node["index"]: node["name"] for node in nodes}, self._context.pci_names)
-        return [*reconcile(known, self._fabric, views, moment).changes, listing_change(uuid, listing, None)]
+        changes = reconcile(known, self._fabric, views, moment).changes
+        return [*changes, listing_change(uuid, listing, None), *pci_names_changes(self._context.pci_names)]
 
     def _read(self, settings: Settings, listing: int, cards: bool) -> None:
         if self._asked == (settings, listing, cards):

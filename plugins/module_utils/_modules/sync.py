@@ -32,7 +32,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
 )
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
-from ansible_collections.nec.expether.plugins.module_utils._results.documents import find_podm
+from ansible_collections.nec.expether.plugins.module_utils._results.documents import find_podm, pci_names_changes
 from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile import (
     Moment,
     digest,
@@ -284,6 +284,7 @@ class _Sync:
             value = answer.digest if all_there else None
             if changes or known.listing is None or known.listing.body["digest"] != value:
                 changes.append(listing_change(uuid, known.listing, value, len(answer.fabric.devices)))
+            changes += pci_names_changes(self._names)
         if body != old:
             changes.append(Change("pod_managers", uuid, body, known.podm.revision))
         shown = [(device, *_differences(before, after)) for device, before, after in done.steps]

@@ -73,6 +73,13 @@ def _or_none(test: t.Callable[[t.Any], bool]) -> t.Callable[[t.Any], bool]:
     return lambda value: value is None or test(value)
 
 
+def _names(value: t.Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(names, list) and len(names) == 2 and all(name is None or _text(name) for name in names)
+        for names in value.values()
+    )
+
+
 def _claims(value: t.Any) -> bool:
     return isinstance(value, dict) and all(fits(claim, _CLAIM) for claim in value.values())
 
@@ -130,4 +137,5 @@ SHAPES: t.Mapping[str, t.Mapping[str, Shape]] = {
     "listings": {"digest": _or_none(_text), "devices": _whole},
     "flavors": {"name": _text, "description": _or_none(_text), "properties": _anything, "created_at": _anything},
     "claims": {"epoch": _whole, "held": _claims},
+    "pci_names": {"version": _text, "names": _names},
 }

@@ -18,7 +18,7 @@ from ansible_collections.nec.expether.plugins.module_utils._model.errors import 
 #: The schema of the documents. A registry with a higher one was written by a newer version of the collection.
 SCHEMA = 1
 
-Kind = t.Literal["pod_managers", "urls", "nodes", "devices", "listings", "flavors", "claims"]
+Kind = t.Literal["pod_managers", "urls", "nodes", "devices", "listings", "flavors", "claims", "pci_names"]
 Body = dict[str, t.Any]
 
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"  # of times in documents, in UTC

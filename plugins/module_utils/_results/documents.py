@@ -13,10 +13,11 @@ import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, NotKnown
-from ansible_collections.nec.expether.plugins.module_utils._model.names import listed, parse_uuid, same_name
+from ansible_collections.nec.expether.plugins.module_utils._model.names import PCI_NAMES, listed, parse_uuid, same_name
 from ansible_collections.nec.expether.plugins.module_utils._model.texts import printable
 from ansible_collections.nec.expether.plugins.module_utils._registry.schema import CONNECTION
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Document, Registry
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Change, Document, Registry
+from ansible_collections.nec.expether.plugins.module_utils._results.pci_ids import PciNames, StoredNames
 
 #: How to reach a pod manager, besides its URL and credentials; remembered with it.
 CONNECTION_KEYS = tuple(CONNECTION)
@@ -166,3 +167,23 @@ def only_node(found: t.Sequence[Document], wanted: str) -> Document | None:
 def _there(documents: t.Sequence[Document]) -> str:
     names = listed(sorted(document.body["name"] for document in documents))
     return f"there {'are' if len(documents) > 1 else 'is'} {names}." if names else "there is none."
+
+
+def stored_pci_names(registry: Registry) -> StoredNames | None:
+    """Return the names of PCI vendors and devices that the registry stores.
+
+    :raises RegistryError: the registry cannot be read
+    """
+    found = registry.get("pci_names", PCI_NAMES)
+    if found is None:
+        return None
+    return StoredNames(found.body["version"], {key: (names[0], names[1]) for key, names in found.body["names"].items()})
+
+
+def pci_names_changes(pci_names: PciNames) -> list[Change]:
+    """Return the change that stores the names that a run has read in the list, if it has."""
+    learned = pci_names.learned
+    if learned is None:
+        return []
+    body = {"version": learned.version, "names": {key: list(names) for key, names in learned.names.items()}}
+    return [Change("pci_names", PCI_NAMES, body, None)]

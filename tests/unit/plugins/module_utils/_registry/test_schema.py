@@ -25,6 +25,7 @@ DOCUMENTS: dict[str, dict[str, t.Any]] = {
     "listings": {"digest": None, "devices": 0},
     "flavors": {"uuid": UUID, "name": "gpu", "description": None, "properties": {}, "created_at": "2026"},
     "claims": {"epoch": 0, "held": {CARD: CLAIM}},
+    "pci_names": {"version": "1 /usr/share/misc/pci.ids 1 2", "names": {"10de:1db6": ["NVIDIA", None]}},
 }
 
 
@@ -40,6 +41,8 @@ def test_a_document_fits_with_further_keys_and_not_without_one(kind: str) -> Non
     ("kind", "key", "value"),
     [
         ("pod_managers", "uuid", "rack1"),
+        ("pci_names", "names", {"10de:1db6": ["NVIDIA"]}),
+        ("pci_names", "names", {"10de:1db6": [1, None]}),
         ("pod_managers", "name", None),
         ("pod_managers", "name", "\ud800"),
         ("pod_managers", "password", 5),

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._results import pci_ids as _pci_names
-from ansible_collections.nec.expether.plugins.module_utils._results.pci_ids import ENV_PCI_IDS, PciNames
+from ansible_collections.nec.expether.plugins.module_utils._results.pci_ids import ENV_PCI_IDS, PciNames, StoredNames
 
 LIST = """\
 #
@@ -100,20 +101,82 @@ def test_a_list_with_bytes_that_are_no_text_is_read_all_the_same(
     assert PciNames(no_warning)("10de", None) == ("NVIDIA Corporation", None)
 
 
-@pytest.mark.parametrize("content", [b"", b"\n", bytes(range(256)) * 9, b"10de", b"10de NVIDIA\n", b"\t1db6  lost\n"])
+@pytest.mark.parametrize("content", [b"", b"\n", bytes(range(256)) * 9, b"\t1db6  lost\n", b"\t\t1\n"])
 def test_a_file_that_is_no_list_gives_no_names(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "pci.ids"
     file.write_bytes(content)
     monkeypatch.setenv(ENV_PCI_IDS, str(file))
-    assert PciNames(no_warning)("10de", "1db6") == (None, None)
+    told: list[str] = []
+    names = PciNames(told.append)
+    assert names("10de", "1db6") == (None, None)
+    assert names.learned is None or names.learned.names == {"10de:1db6": (None, None)}
+    assert told in ([], [f"{file} is not a PCI id list, so vendors and devices have no names."])
 
 
 def test_without_a_list_there_are_no_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_pci_names, "_PATHS", (str(tmp_path / "none"), str(tmp_path)))  # a folder is no list
     monkeypatch.delenv(ENV_PCI_IDS, raising=False)
-    names = PciNames(no_warning)
-    assert names("10de", "1db6") == (None, None)
+    told: list[str] = []
+    names = PciNames(told.append)
     assert names.version == ""
+    assert told == []
+    assert names("10de", "1db6") == names("10de", "1db5") == (None, None)
+    assert len(told) == 1 and "install the package pci.ids" in told[0]
+    assert names.learned is None
+
+
+def test_without_the_package_there_are_no_names_and_one_warning_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: PciNames
+) -> None:
+    del names
+    monkeypatch.setitem(sys.modules, "hwdata", None)  # importing it fails
+    told: list[str] = []
+    without = PciNames(told.append)
+    assert without("10de", "1db6") == without("8086", "1533") == (None, None)
+    assert len(told) == 1 and "hwdata" in told[0] and "pip" in told[0]
+    assert without.learned is None
+    stored = StoredNames(without.version, {"10de:1db6": ("Green", "Fast")})
+    known = PciNames(no_warning, lambda: stored)
+    assert known("10de", "1db6") == ("Green", "Fast")
+
+
+def test_names_that_are_stored_for_the_same_list_are_used_without_reading_it(names: PciNames) -> None:
+    opened: list[str] = []
+    sys.addaudithook(lambda event, arguments: opened.append(str(arguments[0])) if event == "open" and watching else None)
+    watching = True
+    try:
+        first = PciNames(no_warning)
+        assert first("10de", "1db6") == ("NVIDIA Corporation", "GV100GL [Tesla V100 PCIe 32GB]")
+        assert first("8086", None) == ("Intel Corporation", None)
+        path = os.environ[ENV_PCI_IDS]
+        # Once to see that it is a regular file, and once to read it.
+        assert opened.count(path) == 2
+        learned = first.learned
+        assert learned is not None
+        again = PciNames(no_warning, lambda: learned)
+        opened.clear()
+        assert again("10de", "1db6") == ("NVIDIA Corporation", "GV100GL [Tesla V100 PCIe 32GB]")
+        assert again("8086", None) == ("Intel Corporation", None)
+        assert opened.count(path) == 1  # its version
+        assert again.learned is None
+        assert again("10de", "1db5")[1] == "GV100GL [Tesla V100 SXM2 32GB]"
+        assert again.learned is not None
+        assert {"10de:1db6", "10de:1db5", "8086:"} == {*again.learned.names}
+    finally:
+        watching = False
+
+
+def test_names_that_are_stored_for_another_list_are_not_used(names: PciNames) -> None:
+    del names
+    stored = StoredNames("another", {"10de:1db6": ("Old", "Old")})
+    assert PciNames(no_warning, lambda: stored)("10de", "1db6")[0] == "NVIDIA Corporation"
+
+
+def test_names_are_read_as_utf_8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "pci.ids"
+    file.write_text("1e8b  Caf\u00e9 \u65e5\u672c\u96fb\u6c17\n\t0001  Ger\u00e4t\n", encoding="utf-8")
+    monkeypatch.setenv(ENV_PCI_IDS, str(file))
+    assert PciNames(no_warning)("1e8b", "0001") == ("Caf\u00e9 \u65e5\u672c\u96fb\u6c17", "Ger\u00e4t")
 
 
 @pytest.mark.parametrize("kind", ["missing", "folder", "pipe", "device", "link to nothing", "no permission", "no text"])
@@ -162,6 +225,7 @@ def test_the_list_of_the_system_is_used_where_the_environment_says_none(
 def test_the_list_is_read_once_and_only_when_a_name_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "pci.ids"
     monkeypatch.setenv(ENV_PCI_IDS, str(file))
+    file.write_text("", encoding="utf-8")
     names = PciNames(no_warning)
     file.write_text(LIST, encoding="utf-8")
     assert names("10de", None) == ("NVIDIA Corporation", None)
