@@ -168,7 +168,7 @@ def test_the_variables_that_the_role_writes_are_those_that_the_playbook_takes(tm
     )
     base = [sys.executable, "-m", "ansible", "playbook", "--inventory=localhost,", "--connection=local"]
     base += ["-e", f"ansible_python_interpreter={sys.executable}"]
-    written = subprocess.run([*base, "-e", f'{{"expether_sync_podms": {json.dumps(podms.strip("[]").split() )}}}', str(tmp_path / "write.yml")],
+    written = subprocess.run([*base, "-e", f'{{"expether_sync_podms": {json.dumps(podms.strip("[]").split())}}}', str(tmp_path / "write.yml")],
                              check=False, capture_output=True, text=True, timeout=250)
     assert written.returncode == 0, written.stdout
     environment = {**os.environ, "EXPETHER_REGISTRY": f"sqlite:///{tmp_path}/registry.sqlite3"}
