@@ -28,7 +28,7 @@ requirements:
 import typing as t
 
 from ansible.plugins.callback import CallbackBase
-from ansible_collections.nec.expether.plugins.module_utils._texts import printable
+from ansible_collections.nec.expether.plugins.module_utils._model.texts import printable
 
 _DEBUG = ("debug", "ansible.builtin.debug", "ansible.legacy.debug")
 

@@ -302,7 +302,7 @@ errors:
           description:
             - What went wrong.
           type: str
-          sample: '2 GPU wanted, 1 free: 0x8cdf9d512932 not answering.'
+          sample: '2 GPU requested, 1 free. Not available: 0x8cdf9d512932 not responding.'
           returned: always
         url:
           description:
@@ -341,7 +341,7 @@ failure:
       description:
         - What went wrong.
       type: str
-      sample: '2 GPU wanted, 1 free: 0x8cdf9d512932 not answering.'
+      sample: '2 GPU requested, 1 free. Not available: 0x8cdf9d512932 not responding.'
       returned: always
     url:
       description:
@@ -351,10 +351,10 @@ failure:
       returned: always
 """
 
-from ansible_collections.nec.expether.plugins.module_utils._argspec import EEM, ArgSpec
-from ansible_collections.nec.expether.plugins.module_utils._glue import run_module
-from ansible_collections.nec.expether.plugins.module_utils._records import TYPE_NAMES
-from ansible_collections.nec.expether.plugins.module_utils._run_info import run_devices
+from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import EEM, ArgSpec
+from ansible_collections.nec.expether.plugins.module_utils._ansible.context import run_module
+from ansible_collections.nec.expether.plugins.module_utils._model.cards import TYPE_NAMES
+from ansible_collections.nec.expether.plugins.module_utils._modules.info import run_devices
 
 SPEC = EEM.merged(
     ArgSpec(

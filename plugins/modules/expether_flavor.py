@@ -155,7 +155,7 @@ failure:
       description:
         - What went wrong.
       type: str
-      sample: '2 GPU wanted, 1 free: 0x8cdf9d512932 not answering.'
+      sample: '2 GPU requested, 1 free. Not available: 0x8cdf9d512932 not responding.'
       returned: always
     url:
       description:
@@ -165,9 +165,9 @@ failure:
       returned: always
 """
 
-from ansible_collections.nec.expether.plugins.module_utils._argspec import UNUSED_EEM, ArgSpec
-from ansible_collections.nec.expether.plugins.module_utils._glue import run_module
-from ansible_collections.nec.expether.plugins.module_utils._run_flavor import run
+from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import UNUSED_EEM, ArgSpec
+from ansible_collections.nec.expether.plugins.module_utils._ansible.context import run_module
+from ansible_collections.nec.expether.plugins.module_utils._modules.flavor import run
 
 SPEC = UNUSED_EEM.merged(
     ArgSpec(

@@ -443,7 +443,7 @@ errors:
           description:
             - What went wrong.
           type: str
-          sample: '2 GPU wanted, 1 free: 0x8cdf9d512932 not answering.'
+          sample: '2 GPU requested, 1 free. Not available: 0x8cdf9d512932 not responding.'
           returned: always
         url:
           description:
@@ -482,7 +482,7 @@ failure:
       description:
         - What went wrong.
       type: str
-      sample: '2 GPU wanted, 1 free: 0x8cdf9d512932 not answering.'
+      sample: '2 GPU requested, 1 free. Not available: 0x8cdf9d512932 not responding.'
       returned: always
     url:
       description:
@@ -492,9 +492,9 @@ failure:
       returned: always
 """
 
-from ansible_collections.nec.expether.plugins.module_utils._argspec import EEM, ArgSpec
-from ansible_collections.nec.expether.plugins.module_utils._glue import run_module
-from ansible_collections.nec.expether.plugins.module_utils._run_info import run_nodes
+from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import EEM, ArgSpec
+from ansible_collections.nec.expether.plugins.module_utils._ansible.context import run_module
+from ansible_collections.nec.expether.plugins.module_utils._modules.info import run_nodes
 
 SPEC = EEM.merged(ArgSpec({"name": {"type": "list", "elements": "str"}}))
 

@@ -271,7 +271,7 @@ failure:
       description:
         - What went wrong.
       type: str
-      sample: '2 GPU wanted, 1 free: 0x8cdf9d512932 not answering.'
+      sample: '2 GPU requested, 1 free. Not available: 0x8cdf9d512932 not responding.'
       returned: always
     url:
       description:
@@ -285,12 +285,12 @@ failure:
       type: dict
       returned: where there are any
       sample:
-        '0x8cdf9d512932': not answering
+        '0x8cdf9d512932': not responding
 """
 
-from ansible_collections.nec.expether.plugins.module_utils._argspec import UNUSED_EEM, ArgSpec
-from ansible_collections.nec.expether.plugins.module_utils._glue import run_module
-from ansible_collections.nec.expether.plugins.module_utils._run_podm import run
+from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import UNUSED_EEM, ArgSpec
+from ansible_collections.nec.expether.plugins.module_utils._ansible.context import run_module
+from ansible_collections.nec.expether.plugins.module_utils._modules.podm import run
 
 SPEC = UNUSED_EEM.merged(
     ArgSpec(

@@ -190,7 +190,7 @@ failure:
       description:
         - What went wrong.
       type: str
-      sample: '2 GPU wanted, 1 free: 0x8cdf9d512932 not answering.'
+      sample: '2 GPU requested, 1 free. Not available: 0x8cdf9d512932 not responding.'
       returned: always
     url:
       description:
@@ -200,9 +200,9 @@ failure:
       returned: always
 """
 
-from ansible_collections.nec.expether.plugins.module_utils._argspec import UNUSED_EEM, ArgSpec
-from ansible_collections.nec.expether.plugins.module_utils._glue import run_module
-from ansible_collections.nec.expether.plugins.module_utils._run_podm_info import run
+from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import UNUSED_EEM, ArgSpec
+from ansible_collections.nec.expether.plugins.module_utils._ansible.context import run_module
+from ansible_collections.nec.expether.plugins.module_utils._modules.podm_info import run
 
 SPEC = UNUSED_EEM.merged(
     ArgSpec(

@@ -236,7 +236,7 @@ errors:
           description:
             - What went wrong.
           type: str
-          sample: '2 GPU wanted, 1 free: 0x8cdf9d512932 not answering.'
+          sample: '2 GPU requested, 1 free. Not available: 0x8cdf9d512932 not responding.'
           returned: always
         url:
           description:
@@ -275,7 +275,7 @@ failure:
       description:
         - What went wrong.
       type: str
-      sample: '2 GPU wanted, 1 free: 0x8cdf9d512932 not answering.'
+      sample: '2 GPU requested, 1 free. Not available: 0x8cdf9d512932 not responding.'
       returned: always
     url:
       description:
@@ -285,9 +285,9 @@ failure:
       returned: always
 """
 
-from ansible_collections.nec.expether.plugins.module_utils._argspec import EEM, ArgSpec
-from ansible_collections.nec.expether.plugins.module_utils._glue import run_module
-from ansible_collections.nec.expether.plugins.module_utils._run_info import run_systems
+from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import EEM, ArgSpec
+from ansible_collections.nec.expether.plugins.module_utils._ansible.context import run_module
+from ansible_collections.nec.expether.plugins.module_utils._modules.info import run_systems
 
 SPEC = EEM.merged(ArgSpec({"system": {"type": "list", "elements": "str"}}))
 

@@ -136,6 +136,9 @@ def _bench(folder: Path, devices: int, runs: int) -> int:
         modules = {
             "empty module": pack("empty", {}),
             "device_info": pack("nec.expether.expether_device_info", {**direct, **remembered}),
+            "device_info (new names)": pack(
+                "nec.expether.expether_device_info", {**direct, "registry": "/nonexistent/registry.sqlite3"}
+            ),
             "system_info": pack("nec.expether.expether_system_info", {**direct, **remembered}),
             "flavor_info": pack("nec.expether.expether_flavor_info", remembered),
             "podm_info": pack("nec.expether.expether_podm_info", remembered),

@@ -16,7 +16,7 @@ from story import FREE, Change, Story, Told
 Move = tuple[str, str, str]
 #: How a failure of an info module, or of a run without faults, may be called when it is nobody's fault but the EEM's.
 OF_THE_EEM = ("unreachable", "connection_lost", "timeout", "unauthorized", "not_eem", "server_error", "eem_refused", "bad_record")
-NOT_CHANGED = re.compile(r"(Nothing was changed|So nothing is changed)\.$")
+NOT_CHANGED = re.compile(r"Nothing was changed\.$")
 
 
 def tells_a_reason(story: Story) -> Found:

@@ -32,9 +32,9 @@ MODULES = sorted(path.stem for path in (Path(__file__).resolve().parents[2] / "p
 COLLECTION = "ansible_collections.nec.expether.plugins"
 
 mains = {name: importlib.import_module(f"{COLLECTION}.modules.{name}") for name in MODULES}
-transport = importlib.import_module(f"{COLLECTION}.module_utils._transport").Transport
-registry = importlib.import_module(f"{COLLECTION}.module_utils._registry_sqlite").SqliteRegistry
-for needed in ("_secrets", "_registry_sqlite"):  # imported late by the library
+transport = importlib.import_module(f"{COLLECTION}.module_utils._eem.transport").Transport
+registry = importlib.import_module(f"{COLLECTION}.module_utils._registry.sqlite").SqliteRegistry
+for needed in ("_registry.secrets", "_registry.sqlite"):  # imported late by the library
     importlib.import_module(f"{COLLECTION}.module_utils.{needed}")
 
 

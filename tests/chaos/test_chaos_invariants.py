@@ -86,7 +86,7 @@ TAKEN = (move(1, D1, "4093", "17"), get(0, "r0.1"), move(2, D1, "17", "18", "r0.
 HANDED_ON = (move(1, D1, "4093", "17"), move(2, D1, "17", "4093", "r0.1"))
 AGAIN = dataclasses.replace(COMPOSE, key="r0.0 again")
 MORE = dataclasses.replace(COMPOSE, key="r0.0 once more")
-REFUSED = {"kind": "refused", "msg": "1 GPU wanted, 0 free. Nothing was changed."}
+REFUSED = {"kind": "refused", "msg": "1 GPU requested, 0 free. Nothing was changed."}
 OVER = Look("rounds over", 0)
 RELEASE = Run("release 0 a", "expether_node", {"name": "a", "state": "absent"})
 NO_ONE = Look("released", 20)
@@ -230,15 +230,15 @@ CASES: dict[str, tuple[str, Story, Story]] = {
         "told_as_done", story(move(1, D1, "4093", "17", "ansible 0"), told(COMPOSE, by="ansible 0"), told(OTHER, by="ansible 0")),
         story(move(1, D1, "4093", "17", "ansible 0"), told(COMPOSE, by="ansible 0"), told(OTHER, row(D1, "4093", "17"), by="ansible 0"))),
     "nothing is changed, it says": (
-        "changed_is_true", story(GIVEN, failed(COMPOSE, row(D1, "4093", "17", "undone"), msg="No. So nothing is changed.")),
-        story(GIVEN, move(2, D1, "17", "4093"), failed(COMPOSE, row(D1, "4093", "17", "undone"), msg="No. So nothing is changed."))),
+        "changed_is_true", story(GIVEN, failed(COMPOSE, row(D1, "4093", "17", "undone"), msg="No. Nothing was changed.")),
+        story(GIVEN, move(2, D1, "17", "4093"), failed(COMPOSE, row(D1, "4093", "17", "undone"), msg="No. Nothing was changed."))),
     "a request that was given up is carried out in the end": (
         "changed_is_true", story(move(20, D1, "4093", "17", sent=1), failed(COMPOSE, msg="No. Nothing was changed.")),
         story(move(20, D1, "4093", "17", sent=1), failed(COMPOSE, row(D1, "4093", "17", "failed"), changed=True))),
     "changed, with nothing in the plan": ("changed_is_true", story(told(COMPOSE, changed=True)), story(GIVEN, COMPOSED)),
     "changed, and so nothing is": (
-        "changed_is_true", story(failed(COMPOSE, row(D1, "4093", "17", "failed"), changed=True, msg="So nothing is changed.")),
-        story(failed(COMPOSE, row(D1, "4093", "17", "undone"), msg="So nothing is changed."))),
+        "changed_is_true", story(failed(COMPOSE, row(D1, "4093", "17", "failed"), changed=True, msg="Nothing was changed.")),
+        story(failed(COMPOSE, row(D1, "4093", "17", "undone"), msg="Nothing was changed."))),
     "a success with a step that is not done": (
         "changed_is_true", story(told(COMPOSE, row(D1, "4093", "17", "planned"))),
         story(told(dataclasses.replace(COMPOSE, check=True), row(D1, "4093", "17", "planned")))),

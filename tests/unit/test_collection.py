@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
+LIBRARY = ROOT / "plugins" / "module_utils"
 PACKAGE = "ansible_collections.nec.expether.plugins.module_utils."
 HEADER = [
     "# Copyright: (c) 2026, nec.expether contributors",
@@ -22,19 +23,24 @@ HEADER = [
     "# SPDX-License-Identifier: GPL-3.0-or-later",
 ]
 
-# The library's layers, from the ground up: a file imports only from its own layer and those above it in this
-# table. A file belongs to the layer that has its name or, with a star, the longest beginning of its name.
-LAYERS = {
-    "records": ("_errors", "_records", "_masking", "_names", "_texts"),
-    "fabric": ("_fabric", "_views"),
-    "planner": ("_wish", "_plan", "_planner*"),
-    "client": ("_client*", "_libraries", "_transport*", "_interruption"),
-    "registry": ("_registry*", "_secrets", "_documents", "_owner_rights", "_private_files"),
-    "executor": ("_executor*", "_claims", "_sync*"),
-    "glue": ("_glue*", "_argspec", "_pci_names", "_side_by_side", "_textfile", "_run_*"),
+# What each package of the library may import besides itself and the standard library.
+MAY_IMPORT = {
+    "_model": set(),
+    "_planning": {"_model"},
+    "_eem": {"_model"},
+    "_registry": {"_model"},
+    "_results": {"_model", "_planning", "_registry"},
+    "_execution": {"_model", "_planning", "_eem", "_registry"},
+    "_sync": {"_model", "_planning", "_eem", "_registry", "_results"},
+    "_ansible": {"_model", "_planning", "_eem", "_registry", "_results", "_execution", "_sync"},
+    "_modules": {"_model", "_planning", "_eem", "_registry", "_results", "_execution", "_sync", "_ansible"},
 }
-PURE = ("records", "fabric", "planner")
-# What a pure layer must not import: anything that could make two calls with the same arguments differ.
+# What only one package may import.
+ONLY = {"requests": "_eem", "urllib3": "_eem", "ansible": "_ansible", "sqlite3": "_registry", "cryptography": "_registry"}
+PURE = ("_model", "_planning")
+#: What asks the installation, for packages that may import nothing else of each other.
+NOT_PURE = ("_model/libraries.py",)
+# What a pure package must not import: anything that could make two calls with the same arguments differ.
 IMPURE = {
     *("ansible", "asyncio", "concurrent", "cryptography", "glob", "http", "io", "multiprocessing", "os"),
     *("pathlib", "platform", "random", "requests", "secrets", "select", "shutil", "signal", "socket", "sqlite3"),
@@ -44,7 +50,7 @@ IMPURE_CALLS = {"now", "utcnow", "today", "uuid1", "uuid4", "getnode", "open", "
 
 
 def library() -> list[Path]:
-    return sorted(path for path in (ROOT / "plugins" / "module_utils").glob("*.py") if path.stem != "__init__")
+    return sorted(path for path in LIBRARY.rglob("*.py") if path.stem != "__init__")
 
 
 def modules() -> list[str]:
@@ -58,60 +64,58 @@ def python_files() -> list[Path]:
     return [ROOT / name for name in sorted(set(names)) if (ROOT / name).is_file()]
 
 
-def layer_of(stem: str) -> str | None:
-    """Return the layer that claims a file, by its name without `.py`."""
-    best: tuple[int, str] | None = None
-    for layer, names in LAYERS.items():
-        for name in names:
-            beginning = name.removesuffix("*")
-            fits = stem == name or (name.endswith("*") and stem.startswith(beginning))
-            if fits and (best is None or len(beginning) > best[0]):
-                best = len(beginning), layer
-    return best[1] if best else None
-
-
 def imports(tree: ast.Module) -> t.Iterator[tuple[int, str]]:
-    """Give every imported module, wherever in the file, with its line; our own by the bare name, `_records`."""
+    """Give every imported module, wherever in the file, with its line; ours as `_package` or `_package.file`."""
     for statement in ast.walk(tree):
         if isinstance(statement, ast.Import):
             names = [alias.name for alias in statement.names]
         elif isinstance(statement, ast.ImportFrom):
             module = "." * statement.level + (statement.module or "")
-            ours = module + "." == PACKAGE or module == "."
-            names = [f"{PACKAGE}{alias.name}" for alias in statement.names] if ours else [module]
+            ours = f"{module}." == PACKAGE or module.startswith(PACKAGE) and module.count(".") == PACKAGE.count(".")
+            names = [f"{module}.{alias.name}" for alias in statement.names] if ours else [module]
         else:
             continue
         for name in names:
-            if name.startswith("."):
-                name = PACKAGE + name.lstrip(".")
-            yield statement.lineno, name.removeprefix(PACKAGE).partition(".")[0] if name.startswith(PACKAGE) else name
+            yield statement.lineno, name.removeprefix(PACKAGE)
 
 
-def wrong_imports(stem: str, source: str) -> list[str]:
-    """Return what a library file imports, or calls, that its layer must not."""
+def wrong_imports(package: str, source: str) -> list[str]:
+    """Return what a file of a package imports, or calls, that it must not."""
     tree = ast.parse(source)
-    layer = layer_of(stem)
-    assert layer, f"{stem}.py belongs to no layer: name it after one, or add it to LAYERS in {__file__}"
-    order = list(LAYERS)
     wrong = []
     for line, name in imports(tree):
         top = name.partition(".")[0]
-        if top.startswith("_") and top != "__future__":
-            other = layer_of(top)
-            if other is None or order.index(other) > order.index(layer):
-                wrong.append(f"{stem}.py:{line}: {layer} imports {top} of {other}")
-        elif layer in PURE and (top in IMPURE or name == "urllib.request"):
-            wrong.append(f"{stem}.py:{line}: {layer} is pure and imports {name}")
-        elif top in ("requests", "urllib3") and layer != "client":
-            wrong.append(f"{stem}.py:{line}: only client imports {top}")
-        elif name.startswith("ansible.") and layer != "glue":
-            wrong.append(f"{stem}.py:{line}: only glue imports {name}")
-    for call in ast.walk(tree) if layer in PURE else ():
+        if name.startswith("."):
+            wrong.append(f"{line}: {name} is a relative import, which the payload of a module does not follow")
+        elif top.startswith("_") and top != "__future__":
+            if top != package and top not in MAY_IMPORT[package]:
+                wrong.append(f"{line}: {package} imports {name}")
+        elif package in PURE and (top in IMPURE or name == "urllib.request"):
+            wrong.append(f"{line}: {package} is pure and imports {name}")
+        elif ONLY.get(top, package) != package:
+            wrong.append(f"{line}: only {ONLY[top]} imports {name}")
+    for call in ast.walk(tree) if package in PURE else ():
         if isinstance(call, ast.Call):
             name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
             if name in IMPURE_CALLS:
-                wrong.append(f"{stem}.py:{call.lineno}: {layer} is pure and calls {name}()")
+                wrong.append(f"{call.lineno}: {package} is pure and calls {name}()")
     return wrong
+
+
+def circles(graph: t.Mapping[str, set[str]]) -> list[str]:
+    """Return the files from which imports lead back to themselves."""
+
+    def reached(start: str) -> set[str]:
+        seen: set[str] = set()
+        ahead = [*graph[start]]
+        while ahead:
+            name = ahead.pop()
+            if name not in seen:
+                seen.add(name)
+                ahead += graph.get(name, ())
+        return seen
+
+    return [name for name in graph if name in reached(name)]
 
 
 def test_there_are_modules_and_a_library() -> None:
@@ -185,52 +189,70 @@ def test_python_file_says_whose_it_is(path: Path) -> None:
     assert lines[:3] == HEADER
 
 
-@pytest.mark.parametrize("path", library(), ids=lambda path: path.stem)
-def test_library_file_imports_only_what_its_layer_may(path: Path) -> None:
-    assert wrong_imports(path.stem, path.read_text(encoding="utf-8")) == []
+def test_the_library_has_exactly_its_packages() -> None:
+    assert {path.parent.name for path in library()} == {*MAY_IMPORT}
+    assert [path.name for path in LIBRARY.glob("*.py")] in ([], ["__init__.py"])
+    for package in MAY_IMPORT:
+        assert (LIBRARY / package / "__init__.py").read_bytes() == b"", "a package's __init__.py is empty: it would load everything"
+
+
+@pytest.mark.parametrize("path", library(), ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_library_file_imports_only_what_its_package_may(path: Path) -> None:
+    wrong = wrong_imports(path.parent.name, path.read_text(encoding="utf-8"))
+    assert [each for each in wrong if "is pure" not in each or f"{path.parent.name}/{path.name}" not in NOT_PURE] == []
+
+
+def test_no_imports_lead_in_a_circle() -> None:
+    graph = {
+        f"{path.parent.name}.{path.stem}": {name for dummy, name in imports(ast.parse(path.read_text(encoding="utf-8"))) if name.startswith("_")}
+        for path in library()
+    }
+    assert circles(graph) == []
+
+
+def test_the_walk_finds_a_circle() -> None:
+    assert circles({"_a.x": {"_a.y"}, "_a.y": {"_b.z"}, "_b.z": {"_a.x"}, "_c.w": {"_a.x"}}) == ["_a.x", "_a.y", "_b.z"]
 
 
 @pytest.mark.parametrize(
-    ("stem", "source"),
+    ("package", "source"),
     [
-        ("_fabric", "from ansible_collections.nec.expether.plugins.module_utils._client import Client"),
-        ("_fabric", "from ansible_collections.nec.expether.plugins.module_utils import _registry"),
-        ("_fabric", "from ._registry_sqlite import SqliteRegistry"),
-        ("_records", "def late():\n    import time"),
-        ("_planner_choice", "from random import choice"),
-        ("_planner", "from datetime import datetime\nSTART = datetime.now()"),
-        ("_records", "import uuid\nNEW = uuid.uuid4()"),
+        ("_model", "from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client"),
+        ("_model", "from ansible_collections.nec.expether.plugins.module_utils._registry import store"),
+        ("_model", "from ansible_collections.nec.expether.plugins.module_utils import _registry"),
+        ("_model", "from ._cards import parse"),
+        ("_model", "def late():\n    import time"),
+        ("_planning", "from random import choice"),
+        ("_planning", "from datetime import datetime\nSTART = datetime.now()"),
+        ("_model", "import uuid\nNEW = uuid.uuid4()"),
         ("_registry", "import requests"),
-        ("_executor", "from ansible.module_utils.basic import AnsibleModule"),
-        ("_client", "from ansible.module_utils.basic import missing_required_lib"),
+        ("_execution", "import sqlite3"),
+        ("_execution", "from ansible.module_utils.basic import AnsibleModule"),
+        ("_eem", "from ansible.module_utils.basic import missing_required_lib"),
     ],
 )
-def test_the_walk_finds_a_wrong_import(stem: str, source: str) -> None:
-    assert len(wrong_imports(stem, source)) == 1
-
-
-def test_a_file_of_no_layer_is_refused() -> None:
-    with pytest.raises(AssertionError, match="belongs to no layer"):
-        wrong_imports("_misc", "")
+def test_the_walk_finds_a_wrong_import(package: str, source: str) -> None:
+    assert len(wrong_imports(package, source)) == 1
 
 
 @pytest.mark.parametrize("module", modules())
 def test_module_imports_only_the_library(module: str) -> None:
     tree = ast.parse((ROOT / "plugins" / "modules" / f"{module}.py").read_text(encoding="utf-8"))
-    assert [name for dummy, name in imports(tree) if not (layer_of(name) or name in ("__future__", "typing"))] == []
+    allowed = (*MAY_IMPORT, "__future__", "typing")
+    assert [name for dummy, name in imports(tree) if name.partition(".")[0] not in allowed] == []
 
 
 @pytest.mark.parametrize("module", modules())
 def test_module_first_imports_what_refuses_an_old_python(module: str) -> None:
     """Nothing that an older Python cannot compile or import comes before the refusal."""
     source = (ROOT / "plugins" / "modules" / f"{module}.py").read_text(encoding="utf-8")
-    checking = (ROOT / "plugins" / "module_utils" / "_argspec.py").read_text(encoding="utf-8")
-    refusing = (ROOT / "plugins" / "module_utils" / "_glue_python.py").read_text(encoding="utf-8")
+    checking = (ROOT / "plugins" / "module_utils" / "_ansible" / "argspec.py").read_text(encoding="utf-8")
+    refusing = (ROOT / "plugins" / "module_utils" / "_ansible" / "python_version.py").read_text(encoding="utf-8")
     plain = ("__future__", "sys", "typing")
     trees = [ast.parse(text, feature_version=(3, 7)) for text in (source, checking, refusing)]
     first, second, third = ([name for dummy, name in imports(tree) if name not in plain] for tree in trees)
-    assert first[0] == "_argspec"
-    assert second == ["_glue_python"]
+    assert first[0] == "_ansible.argspec"
+    assert second == ["_ansible.python_version"]
     assert third == ["ansible.module_utils.basic"]
     called = next(line for line in trees[1].body if isinstance(line, ast.Expr) and isinstance(line.value, ast.Call))
     assert ast.unparse(called) == "refuse_old_python()"
@@ -238,7 +260,7 @@ def test_module_first_imports_what_refuses_an_old_python(module: str) -> None:
 
 
 def test_the_libraries_that_modules_refuse_as_too_old_are_those_below_the_requirements() -> None:
-    from ansible_collections.nec.expether.plugins.module_utils._libraries import OLDEST
+    from ansible_collections.nec.expether.plugins.module_utils._model.libraries import OLDEST
     from packaging.requirements import Requirement
 
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()

@@ -27,10 +27,11 @@ from forked import end_with, redirect
 
 COLLECTION = "ansible_collections.nec.expether.plugins"
 PAUSES = {
-    "_client": ("FIRST_PAUSE", "LONGEST_PAUSE"),
-    "_claims": ("POLL",),
-    "_executor": ("EMPTY_PAUSE", "STALE_PAUSE"),
-    "_executor_steps": ("EMPTY_PAUSE", "PAUSE"),
+    "_eem.client": ("FIRST_PAUSE", "LONGEST_PAUSE"),
+    "_execution.claims": ("POLL",),
+    "_execution.executor": ("STALE_PAUSE",),
+    "_execution.observe": ("EMPTY_PAUSE",),
+    "_execution.steps": ("EMPTY_PAUSE", "PAUSE"),
 }
 
 
@@ -99,7 +100,7 @@ def serve_together(mains: t.Mapping[str, t.Callable[[], None]], orders: t.Sequen
 
 
 if __name__ == "__main__":
-    for late in ("_secrets", "_registry_sqlite", "_side_by_side"):  # imported late by the library
+    for late in ("_registry.secrets", "_registry.sqlite", "_eem.parallel"):  # imported late by the library
         importlib.import_module(f"{COLLECTION}.module_utils.{late}")
     for file, names in PAUSES.items():
         library = importlib.import_module(f"{COLLECTION}.module_utils.{file}")

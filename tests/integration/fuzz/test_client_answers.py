@@ -11,10 +11,10 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.nec.expether.plugins.module_utils._client import Client, Listing, Settings
-from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError
-from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
-from ansible_collections.nec.expether.plugins.module_utils._texts import printable
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Listing, Settings
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
+from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
+from ansible_collections.nec.expether.plugins.module_utils._model.texts import printable
 from hypothesis import example, given
 from hypothesis import strategies as st
 from module_fuzz import CANARY, anything, fuzzed

@@ -10,8 +10,8 @@ import time
 import tracemalloc
 
 import pytest
-from ansible_collections.nec.expether.plugins.module_utils._client import Client, Settings
-from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Settings
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
 from raw_server import Part, RawServer, http
 
 BOMB = gzip.compress(bytes(2**28), compresslevel=1)

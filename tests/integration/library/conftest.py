@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.nec.expether.plugins.module_utils._client import Client, Settings
-from ansible_collections.nec.expether.plugins.module_utils._registry import open_registry
-from ansible_collections.nec.expether.plugins.module_utils._registry_sqlite import SqliteRegistry
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Settings
+from ansible_collections.nec.expether.plugins.module_utils._registry.location import open_registry
+from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "simulator"))
 
@@ -64,7 +64,7 @@ def fixture_registry(tmp_path: Path) -> Iterator[SqliteRegistry]:
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not let tests sit through the pauses between tries; how many there are is not changed."""
-    pauses = [("_client", "FIRST_PAUSE"), ("_executor_steps", "PAUSE"), ("_claims", "POLL")]
-    pauses += [("_executor", "EMPTY_PAUSE"), ("_executor_steps", "EMPTY_PAUSE")]
+    pauses = [("_eem.client", "FIRST_PAUSE"), ("_execution.steps", "PAUSE"), ("_execution.claims", "POLL")]
+    pauses += [("_execution.observe", "EMPTY_PAUSE"), ("_execution.steps", "EMPTY_PAUSE")]
     for module, name in pauses:
         monkeypatch.setattr(f"ansible_collections.nec.expether.plugins.module_utils.{module}.{name}", 0.02)

@@ -7,55 +7,46 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ansible_collections.nec.expether.plugins.module_utils._client import Client
-from ansible_collections.nec.expether.plugins.module_utils._executor import Executor, Outcome
-from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft
-from ansible_collections.nec.expether.plugins.module_utils._names import node_uuid, unregistered_podm_uuid
-from ansible_collections.nec.expether.plugins.module_utils._plan import Node, World
-from ansible_collections.nec.expether.plugins.module_utils._planner import (
-    plan_attach,
-    plan_compose,
-    plan_detach,
-    plan_release,
-)
-from ansible_collections.nec.expether.plugins.module_utils._planner_choice import choose_system
-from ansible_collections.nec.expether.plugins.module_utils._registry import Registry
-from ansible_collections.nec.expether.plugins.module_utils._wish import parse_properties
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
+from ansible_collections.nec.expether.plugins.module_utils._execution.executor import Executor
+from ansible_collections.nec.expether.plugins.module_utils._execution.outcome import Outcome
+from ansible_collections.nec.expether.plugins.module_utils._execution.reservation import reservation_for
+from ansible_collections.nec.expether.plugins.module_utils._model.names import unregistered_podm_uuid
+from ansible_collections.nec.expether.plugins.module_utils._model.properties import parse_properties
+from ansible_collections.nec.expether.plugins.module_utils._planning.attachments import plan_attach, plan_detach
+from ansible_collections.nec.expether.plugins.module_utils._planning.nodes import NodeRequest, plan_absent, plan_present
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Registry
 from eemsim.client import Simulator
 
 PODM = unregistered_podm_uuid("http://test/eem")
-WISH = parse_properties({"devices": [{"type": "GPU", "count": 2}]})
+PROPERTIES = parse_properties({"devices": [{"type": "GPU", "count": 2}]})
 MakeClient = Callable[..., Client]
+Decide = Callable[[ObservedState], Plan]
 
 
-def run(client: Client, registry: Registry | None, draft: Callable[[World], Draft], check: bool = False) -> Outcome:
-    return Executor(client, PODM, registry, "a test").run(draft, check)
+def run(client: Client, registry: Registry | None, decide: Decide, check: bool = False) -> Outcome:
+    return executor(client, registry).run(decide, check)
 
 
-def attach(system: str, *devices: str, move: bool = False) -> Callable[[World], Draft]:
-    return lambda world: Draft(plan_attach(world, system, devices, move))
+def executor(client: Client, registry: Registry | None, what: str = "a test", exclusive: bool = False) -> Executor:
+    return Executor(client, PODM, "test", reservation_for(registry, PODM, what, client.settings, exclusive))
 
 
-def detach(*devices: str) -> Callable[[World], Draft]:
-    return lambda world: Draft(plan_detach(world, devices))
+def attach(system: str, *devices: str, move: bool = False) -> Decide:
+    return lambda observed: plan_attach(observed, system, devices, move)
 
 
-def compose(name: str, system: str | None = None) -> Callable[[World], Draft]:
-    def draft(world: World) -> Draft:
-        known = next((node for node in world.nodes.values() if node.name == name), None)
-        place = known.system if known else system or choose_system(world, WISH).id
-        node = Node(node_uuid(PODM, name), name, place, "composed")
-        return Draft(plan_compose(world, node, WISH), node)
-
-    return draft
+def detach(*devices: str) -> Decide:
+    return lambda observed: plan_detach(observed, devices)
 
 
-def release(name: str) -> Callable[[World], Draft]:
-    def draft(world: World) -> Draft:
-        known = next((node for node in world.nodes.values() if node.name == name), None)
-        return Draft(plan_release(world, [known]), known) if known else Draft(())
+def compose(name: str, system: str | None = None) -> Decide:
+    return lambda observed: plan_present(observed, NodeRequest(name, system, PROPERTIES))
 
-    return draft
+
+def release(name: str) -> Decide:
+    return lambda observed: plan_absent(observed, NodeRequest(name))
 
 
 def groups_of(eem: Simulator, *cards: str) -> list[str]:

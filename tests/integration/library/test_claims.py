@@ -13,8 +13,8 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.nec.expether.plugins.module_utils._claims import Claims
-from ansible_collections.nec.expether.plugins.module_utils._registry import Change, Registry
+from ansible_collections.nec.expether.plugins.module_utils._execution.claims import Claims
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, Registry
 from executor_runs import PODM
 
 CARD = "0x8cdf9d120001"
@@ -84,9 +84,9 @@ HIDDEN = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
 import conftest
-from ansible_collections.nec.expether.plugins.module_utils import _claims
+from ansible_collections.nec.expether.plugins.module_utils._execution import process
 os.setuid(65534)
-print(_claims._is_hidden(os.getpid()), _claims._is_hidden(1), _claims._is_hidden(2**31 - 1), _claims._is_hidden(2**70))
+print(process.is_hidden(os.getpid()), process.is_hidden(1), process.is_hidden(2**31 - 1), process.is_hidden(2**70))
 """
 
 
@@ -98,7 +98,7 @@ def test_a_process_of_another_user_is_there_also_where_it_is_hidden() -> None:
 
 
 def test_a_process_that_is_hidden_holds_its_claim_for_its_time(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ansible_collections.nec.expether.plugins.module_utils._claims._is_hidden", lambda pid: pid == 1)
+    monkeypatch.setattr("ansible_collections.nec.expether.plugins.module_utils._execution.claims.is_hidden", lambda pid: pid == 1)
     _claim_of(registry, {"pid": 1, "start": "of which nothing can be seen"})
     assert _is_held(registry)
     uptime = time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -8,9 +8,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from ansible_collections.nec.expether.plugins.module_utils._client import Client, Settings
-from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError
-from ansible_collections.nec.expether.plugins.module_utils._transport_errors import (
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Settings
+from ansible_collections.nec.expether.plugins.module_utils._eem.errors import (
     AnswerLost,
     Denied,
     EemError,
@@ -21,6 +20,7 @@ from ansible_collections.nec.expether.plugins.module_utils._transport_errors imp
     Unauthorized,
     Unreachable,
 )
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
 from eemsim.client import Simulator
 
 

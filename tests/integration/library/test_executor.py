@@ -10,23 +10,19 @@ import typing as t
 from collections.abc import Callable
 
 import pytest
-from ansible_collections.nec.expether.plugins.module_utils._client import Client
-from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, Refused
-from ansible_collections.nec.expether.plugins.module_utils._executor import Executor, Failed, Outcome
-from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft
-from ansible_collections.nec.expether.plugins.module_utils._plan import Node, World
-from ansible_collections.nec.expether.plugins.module_utils._planner import (
-    plan_compose,
-)
-from ansible_collections.nec.expether.plugins.module_utils._registry import (
-    Change,
-    RegistryError,
-    open_registry,
-)
-from ansible_collections.nec.expether.plugins.module_utils._registry_sqlite import SqliteRegistry
-from ansible_collections.nec.expether.plugins.module_utils._wish import parse_properties
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
+from ansible_collections.nec.expether.plugins.module_utils._execution.outcome import Outcome
+from ansible_collections.nec.expether.plugins.module_utils._execution.report import ExecutionFailed
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, PlanRefused
+from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node
+from ansible_collections.nec.expether.plugins.module_utils._model.properties import parse_properties
+from ansible_collections.nec.expether.plugins.module_utils._planning.nodes import plan_compose
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan
+from ansible_collections.nec.expether.plugins.module_utils._registry.location import open_registry
+from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, RegistryError
 from eemsim.client import Simulator
-from executor_runs import PODM, MakeClient, attach, compose, detach, groups_of, held_in, nodes_in, release, run
+from executor_runs import MakeClient, attach, compose, detach, executor, groups_of, held_in, nodes_in, release, run
 
 
 @pytest.fixture(name="system")
@@ -81,7 +77,7 @@ def test_a_second_run_reads_once_and_changes_nothing(
 ) -> None:
     run(client, registry, compose("n", system))
     eem.reset_stats()
-    assert run(client, registry, compose("n", system)).plan == ()
+    assert run(client, registry, compose("n", system)).steps == ()
     assert eem.stats()["by_method"] == {"GET": 1}
 
 
@@ -93,7 +89,7 @@ def test_check_mode_reads_once_and_makes_no_registry(
     assert eem.stats()["by_method"] == {"GET": 1}
     assert registry.all("nodes") == registry.all("claims") == []
     done = run(client, registry, compose("n", bare))
-    assert planned.plan == done.plan
+    assert planned.steps == done.steps
     assert planned.fabric.systems[bare].group_id == eem.card(bare)["group_id"]
 
 
@@ -161,7 +157,7 @@ def test_a_step_that_eem_refuses_for_good_undoes_those_before_it(
 ) -> None:
     """Composing on a bare system: the group id, then two devices."""
     eem.fault("fail", status=409, code="40900", message="no", method="PUT", nth=nth, times=1)
-    with pytest.raises(Failed, match="So nothing is changed") as caught:
+    with pytest.raises(ExecutionFailed, match="Nothing was changed") as caught:
         run(client, registry, compose("n", bare))
     assert {card["group_id"] for card in eem.eeios()} == {"4093"}
     assert groups_of(eem, bare) == ["4094"]
@@ -177,7 +173,7 @@ def test_a_failed_move_gives_the_device_back_to_the_node_that_had_it(
     other = eem.eesvs()[1]
     run(client, None, attach(other["id"], devices[0], devices[1]))
     eem.fault("fail", status=409, code="40900", method="PUT", nth=2)
-    with pytest.raises(Failed):
+    with pytest.raises(ExecutionFailed):
         run(client, None, attach(system, devices[0], devices[1], move=True))
     assert groups_of(eem, devices[0], devices[1]) == [other["group_id"]] * 2
 
@@ -187,7 +183,7 @@ def test_an_undo_that_fails_is_named_with_its_device(
 ) -> None:
     eem.fault("fail", status=409, code="40900", method="PUT", nth=2)
     eem.fault("fail", status=409, code="40901", method="DELETE", times=-1)
-    with pytest.raises(Failed, match=f"Could not be undone: {devices[0]} back to group 4093") as caught:
+    with pytest.raises(ExecutionFailed, match=f"Could not be undone: {devices[0]} back to group 4093") as caught:
         run(client, None, attach(system, *devices[:2]))
     assert [row["status"] for row in caught.value.rows] == ["done", "failed"]
     assert groups_of(eem, *devices[:2]) == ["17", "4093"]
@@ -198,14 +194,14 @@ def test_a_card_that_cannot_be_read_after_a_lost_answer_is_told_as_unknown(
 ) -> None:
     eem.fault("drop", after=True, method="PUT")
     eem.fault("drop", method="GET", path="^/?devices/0x", times=-1)
-    with pytest.raises(Failed, match="is not known, for it cannot be read") as caught:
+    with pytest.raises(ExecutionFailed, match="is not known, because it cannot be read") as caught:
         run(client, registry, compose("n", system))
     assert caught.value.kind == "outcome_unknown"
     assert nodes_in(registry) == {"n": "composing"}
     assert held_in(registry) == []
     eem.clear_faults()
     run(client, registry, compose("n", system))
-    assert run(client, registry, compose("n", system)).plan == ()
+    assert run(client, registry, compose("n", system)).steps == ()
     assert nodes_in(registry) == {"n": "composed"}
     assert [card["group_id"] for card in eem.eeios()].count("17") == 2
 
@@ -215,7 +211,7 @@ def test_an_eem_that_stays_away_is_unknown_and_says_so(
 ) -> None:
     client = make_client(retries=0, timeout=0.5)
     eem.fault("drop", nth=2, times=-1)
-    with pytest.raises(Failed, match="is not known"):
+    with pytest.raises(ExecutionFailed, match="is not known"):
         run(client, None, attach(system, *devices[:2]))
 
 
@@ -238,7 +234,7 @@ def test_a_named_device_that_somebody_takes_in_between_is_refused_and_the_rest_u
 ) -> None:
     other = eem.eesvs()[1]
     eem.fault("change", card=devices[1], set={"group_id": other["group_id"]}, method="PUT", nth=2)
-    with pytest.raises(Failed, match=f"{devices[1]} is attached to {other['id']}"):
+    with pytest.raises(ExecutionFailed, match=f"{devices[1]} is attached to {other['id']}"):
         run(client, None, attach(system, *devices[:2]))
     assert groups_of(eem, *devices[:2]) == ["4093", other["group_id"]]
 
@@ -253,7 +249,7 @@ def test_an_undo_does_not_take_a_device_from_whoever_got_it_in_between(
         method="PUT",
         nth=2,
     )
-    with pytest.raises(Failed, match="which this run did not give it"):
+    with pytest.raises(ExecutionFailed, match="which this run did not give it"):
         run(client, None, attach(system, *devices[:2]))
     assert groups_of(eem, *devices[:2]) == [other["group_id"], "4093"]
 
@@ -262,10 +258,10 @@ def test_a_card_that_changed_without_its_group_is_planned_again_and_attached(
     eem: Simulator, client: Client, system: str, devices: list[str]
 ) -> None:
     eem.fault("change", card=devices[0], set={"uid_switch_status": "on"}, method="PUT")
-    executor = Executor(client, PODM, None, "a test")
-    executor.run(attach(system, devices[0]))
+    running = executor(client, None)
+    running.run(attach(system, devices[0]))
     assert groups_of(eem, devices[0]) == ["17"]
-    assert any("Planned again" in said for said in executor.waited)
+    assert any("Planned again" in said for said in running.waited)
 
 
 def test_a_card_that_never_keeps_still_is_given_up_after_as_many_plans_as_retries_say(
@@ -282,7 +278,7 @@ def test_a_card_that_never_keeps_still_is_given_up_after_as_many_plans_as_retrie
 def test_a_group_id_that_another_client_takes_at_the_same_moment_is_given_up_for_another(
     eem: Simulator, client: Client, registry: SqliteRegistry, bare: str
 ) -> None:
-    group = run(client, None, lambda world: Draft(compose("n", bare)(world).plan), check=True).fabric.systems[bare].group_id
+    group = run(client, None, lambda observed: compose("n", bare)(observed)._replace(node=None), check=True).fabric.systems[bare].group_id
     thief = eem.eesvs()[1]["id"]
     eem.fault("change", after=True, card=thief, set={"group_id": group}, method="PUT", path=bare)
     run(client, registry, compose("n", bare))
@@ -357,9 +353,9 @@ def test_of_runs_at_once_that_want_too_much_some_are_refused_and_leave_nothing(
     results = _side_by_side(
         4, lambda place: run(clients[place], open_registry(registry.path), compose(f"n{place}"))
     )
-    refused = [result for result in results if isinstance(result, Refused)]
+    refused = [result for result in results if isinstance(result, PlanRefused)]
     assert len(refused) == 2, results
-    assert all("2 GPU wanted, 1 free" in error.message for error in refused)
+    assert all("2 GPU requested, 1 free" in error.message for error in refused)
     assert len(registry.all("nodes")) == 2
     assert len(eem.history(field="group_id")) == 4
     assert held_in(registry) == []
@@ -391,7 +387,7 @@ def test_what_a_killed_run_held_is_taken_over(
     assert len(held_in(registry)) >= 3
     outcome = run(client, registry, compose("n", system))
     assert nodes_in(registry) == {"n": "composed"}
-    assert outcome.plan
+    assert outcome.steps
     assert [card["group_id"] for card in eem.eeios()].count("17") == 2
     assert held_in(registry) == []
 
@@ -404,7 +400,7 @@ def test_a_system_keeps_its_new_group_while_a_device_that_could_not_be_undone_is
 ) -> None:
     eem.fault("fail", status=409, code="40900", method="PUT", nth=3)
     eem.fault("fail", status=409, code="40901", method="DELETE", times=1)
-    with pytest.raises(Failed, match="the system keeps group") as caught:
+    with pytest.raises(ExecutionFailed, match="the system keeps group") as caught:
         run(client, registry, compose("n", bare))
     group = groups_of(eem, bare)[0]
     assert group != "4094"
@@ -435,7 +431,7 @@ def test_a_move_does_not_take_the_device_from_whoever_got_it_on_the_way(
     first, thief = eem.eesvs()[1], eem.eesvs()[2]
     run(client, None, attach(first["id"], devices[0]))
     eem.fault("change", card=devices[0], set={"group_id": thief["group_id"]}, method="PUT")
-    with pytest.raises(Failed, match="somebody else has taken it"):
+    with pytest.raises(ExecutionFailed, match="somebody else has taken it"):
         run(client, None, attach(system, devices[0], move=True))
     assert groups_of(eem, devices[0]) == [thief["group_id"]]
 
@@ -447,7 +443,7 @@ def test_a_node_is_not_forgotten_while_eem_does_not_list_its_system(
     eem.delete_card(system)
     for device in [card["id"] for card in eem.eeios() if card["group_id"] == "17"]:
         eem.delete_card(device)
-    with pytest.raises(Refused, match="EEM lists neither system"):
+    with pytest.raises(PlanRefused, match="EEM lists neither system"):
         run(client, registry, release("n"))
     assert nodes_in(registry) == {"n": "composed"}
 
@@ -457,16 +453,16 @@ def test_a_failing_run_leaves_the_node_that_another_run_has_composed_meanwhile(
 ) -> None:
     first = [True]
 
-    def draft(world: World) -> Draft:
-        made = compose("n", system)(world)
+    def draft(observed: ObservedState) -> Plan:
+        made = compose("n", system)(observed)
         if first.pop() if first else False:  # another run composes the node between our plan and our claims
             run(make_client(), open_registry(registry.path), compose("n", system))
             return made
         extended = parse_properties({"devices": [{"type": "GPU", "count": 3}]})
-        return Draft(plan_compose(world, t.cast(Node, made.node), extended), made.node)
+        return plan_compose(observed, t.cast(Node, made.node), extended)
 
     eem.fault("fail", status=409, code="40900", method="PUT", nth=3)
-    with pytest.raises(Failed, match="So nothing is changed"):
+    with pytest.raises(ExecutionFailed, match="Nothing was changed"):
         run(client, registry, draft)
     assert nodes_in(registry) == {"n": "composed"}
     assert [card["group_id"] for card in eem.eeios()].count("17") == 2
@@ -476,7 +472,7 @@ def test_a_change_that_eem_may_still_carry_out_is_not_called_nothing(
     eem: Simulator, make_client: MakeClient, registry: SqliteRegistry, system: str
 ) -> None:
     eem.fault("freeze", method="PUT", nth=2)
-    with pytest.raises(Failed, match="EEM may still carry it out") as caught:
+    with pytest.raises(ExecutionFailed, match="EEM may still carry it out") as caught:
         run(make_client(timeout=0.6, retries=0), registry, compose("n", system))
     assert caught.value.changed
     assert nodes_in(registry) == {"n": "composing"}
@@ -485,11 +481,11 @@ def test_a_change_that_eem_may_still_carry_out_is_not_called_nothing(
 def test_a_run_whose_claims_another_has_taken_over_undoes_nothing_and_forgets_nothing(
     eem: Simulator, client: Client, registry: SqliteRegistry, system: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ansible_collections.nec.expether.plugins.module_utils._claims import Claims
+    from ansible_collections.nec.expether.plugins.module_utils._execution.claims import Claims
 
     calls = []
     monkeypatch.setattr(Claims, "renew", lambda self: calls.append(1) or len(calls) < 2)
-    with pytest.raises(Failed, match="another run has taken them over") as caught:
+    with pytest.raises(ExecutionFailed, match="another run has taken them over") as caught:
         run(client, registry, compose("n", system))
     assert caught.value.kind == "claims_lost"
     assert [card["group_id"] for card in eem.eeios()].count("17") == 1
@@ -510,11 +506,11 @@ def test_a_registry_that_cannot_be_written_is_told_as_it_is(
         return commit(changes)
 
     monkeypatch.setattr(registry, "commit", failing)
-    with pytest.raises(RegistryError if nth == 1 else Failed, match="disk full") as caught:
+    with pytest.raises(RegistryError if nth == 1 else ExecutionFailed, match="disk full") as caught:
         run(client, registry, compose("n", system))
     assert {card["group_id"] for card in eem.eeios()} == {"4093"}
     assert nodes_in(registry) == {}
-    if isinstance(caught.value, Failed):
+    if isinstance(caught.value, ExecutionFailed):
         assert {row["status"] for row in caught.value.rows} == {"undone"}
         assert not caught.value.changed
 
@@ -525,9 +521,9 @@ def test_a_node_that_is_extended_is_composing_until_it_is_whole(
     run(client, registry, compose("n", system))
     seen = []
 
-    def more(world: World) -> Draft:
-        node = world.nodes[system]
-        return Draft(plan_compose(world, node, parse_properties({"devices": [{"type": "GPU", "count": 3}]})), node)
+    def more(observed: ObservedState) -> Plan:
+        node = observed.nodes[system]
+        return plan_compose(observed, node, parse_properties({"devices": [{"type": "GPU", "count": 3}]}))
 
     eem.fault("delay", seconds=0.4, method="PUT")
     runner = threading.Thread(target=lambda: run(client, open_registry(registry.path), more))
@@ -546,7 +542,7 @@ def test_what_somebody_else_made_of_a_card_is_not_undone_when_it_cannot_be_read_
     eem.fault({"do": "change", "card": devices[0], "set": {"group_id": "17"}}, method="PUT")
     # The card cannot be read for as long as the run has patience, and can be when it undoes what it did.
     eem.fault("drop", method="GET", path=f"{devices[0]}$", times=6)
-    with pytest.raises(Failed, match="So nothing is changed") as caught:
+    with pytest.raises(ExecutionFailed, match="Nothing was changed") as caught:
         run(client, None, attach(system, *devices[:2]))
     assert caught.value.code == "40004" and not caught.value.changed
     assert groups_of(eem, *devices[:2]) == ["17", "4093"]

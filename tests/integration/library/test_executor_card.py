@@ -11,24 +11,24 @@ import typing as t
 from collections.abc import Callable
 
 import pytest
-from ansible_collections.nec.expether.plugins.module_utils._claims import Claims
-from ansible_collections.nec.expether.plugins.module_utils._client import Client
-from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, Refused
-from ansible_collections.nec.expether.plugins.module_utils._executor import Executor, Failed
-from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft
-from ansible_collections.nec.expether.plugins.module_utils._plan import Action, World
-from ansible_collections.nec.expether.plugins.module_utils._planner_card import (
-    listed_card,
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
+from ansible_collections.nec.expether.plugins.module_utils._execution.claims import Claims
+from ansible_collections.nec.expether.plugins.module_utils._execution.report import ExecutionFailed
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, PlanRefused
+from ansible_collections.nec.expether.plugins.module_utils._planning.card_requests import (
     plan_action,
     plan_forget_card,
     plan_led,
 )
-from ansible_collections.nec.expether.plugins.module_utils._registry import RegistryError, open_registry
-from ansible_collections.nec.expether.plugins.module_utils._registry_sqlite import SqliteRegistry
+from ansible_collections.nec.expether.plugins.module_utils._planning.lookup import find_card
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import CardAction, ObservedState, Plan
+from ansible_collections.nec.expether.plugins.module_utils._registry.location import open_registry
+from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import RegistryError
 from eemsim.client import Simulator
-from executor_runs import PODM, MakeClient, attach, held_in, run
+from executor_runs import PODM, MakeClient, attach, executor, held_in, run
 
-Drafts = Callable[[World], Draft]
+Drafts = Callable[[ObservedState], Plan]
 
 
 @pytest.fixture(name="device")
@@ -40,19 +40,19 @@ def fixture_device(eem: Simulator) -> str:
 
 
 def led(card: str, now: str = "off", wanted: str = "on") -> Drafts:
-    return lambda world: Draft(plan_led(world, listed_card(world, card), now, wanted))
+    return lambda observed: plan_led(observed, find_card(observed, card), now, wanted)
 
 
 def forget(card: str, force: bool = False) -> Drafts:
-    def draft(world: World) -> Draft:
-        found = world.fabric.card(card)
-        return Draft(plan_forget_card(world, found, force) if found else ())
+    def draft(observed: ObservedState) -> Plan:
+        found = observed.fabric.card(card)
+        return plan_forget_card(observed, found, force) if found else Plan()
 
     return draft
 
 
-def ask(action: Action, card: str) -> Drafts:
-    return lambda world: Draft(plan_action(world, listed_card(world, card), action))
+def ask(action: CardAction, card: str) -> Drafts:
+    return lambda observed: plan_action(observed, find_card(observed, card), action)
 
 
 LOSSES = [
@@ -98,14 +98,14 @@ def test_whatever_becomes_of_the_answer_the_card_is_forgotten_and_told(
 @pytest.mark.parametrize("action", ["audit", "reset", "reset_frame"])
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
 def test_what_leaves_no_trace_is_never_done_twice_and_never_told_wrongly(
-    eem: Simulator, make_client: MakeClient, device: str, action: Action, loss: dict[str, t.Any]
+    eem: Simulator, make_client: MakeClient, device: str, action: CardAction, loss: dict[str, t.Any]
 ) -> None:
     client = make_client(timeout=0.6 if loss["do"] == "delay" else 5.0)
     eem.reset_log()
     eem.fault(loss, method="PUT")
     try:
         outcome = run(client, None, ask(action, device))
-    except Failed as error:
+    except ExecutionFailed as error:
         assert (error.kind == "outcome_unknown") == error.changed
         assert [row["status"] for row in error.rows] == ["failed"]
     else:
@@ -121,7 +121,7 @@ def test_a_card_is_not_taken_for_forgotten_by_an_eem_that_knows_no_card_yet(
 ) -> None:
     client = make_client(timeout=0.4, retries=0)
     eem.fault("restart", method="DELETE", down=0.0, starting=0.0, empty=30.0, mode="reset")
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(ExecutionFailed) as caught:
         run(client, None, forget(device))
     assert caught.value.kind == "outcome_unknown" and caught.value.changed
     assert device in eem.cards()
@@ -133,7 +133,7 @@ def test_a_group_of_which_an_empty_eem_tells_nothing_is_not_told_as_unchanged(
     client = make_client(timeout=0.4, retries=0)
     system, device = str(eem.eesvs()[0]["id"]), str(eem.eeios()[1]["id"])
     eem.fault("restart", method="PUT", after=True, down=0.0, starting=0.0, empty=30.0, mode="reset")
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(ExecutionFailed) as caught:
         run(client, None, attach(system, device))
     assert eem.card(device)["group_id"] == "17"
     assert caught.value.kind == "outcome_unknown" and caught.value.changed
@@ -152,7 +152,7 @@ def test_a_run_that_changes_a_card_waits_for_one_that_holds_it(
     other = Claims(open_registry(registry.path), PODM, "a run for node other", 60)
     epoch, _held = other.look()
     other.take(epoch, [device])
-    with pytest.raises(Refused, match=f"{device} by a run for node other"):
+    with pytest.raises(PlanRefused, match=f"{device} \\(claimed by a run for node other\\)"):
         run(make_client(timeout=0.1, retries=0), registry, forget(device))
     assert device in eem.cards()
     freed: list[float] = []
@@ -164,11 +164,11 @@ def test_a_run_that_changes_a_card_waits_for_one_that_holds_it(
 
     runner = threading.Thread(target=free)
     runner.start()
-    executor = Executor(make_client(), PODM, registry, "a test")
-    outcome = executor.run(forget(device))
+    running = executor(make_client(), registry)
+    outcome = running.run(forget(device))
     runner.join()
     assert [row["status"] for row in outcome.rows] == ["done"] and freed
-    assert any("a run for node other" in sentence for sentence in executor.waited)
+    assert any("a run for node other" in sentence for sentence in running.waited)
     assert held_in(registry) == []
 
 
@@ -193,16 +193,16 @@ def test_what_was_done_is_told_when_the_registry_fails_after_it(
         raise RegistryError("The registry is gone.")
 
     monkeypatch.setattr(Claims, "release", broken)
-    with pytest.raises(Failed, match=f"Done all the same: uid_led of {device}") as caught:
+    with pytest.raises(ExecutionFailed, match=f"Done anyway: uid_led of {device}") as caught:
         run(client, registry, led(device))
     assert caught.value.changed
-    assert "So nothing is changed" not in caught.value.message
+    assert "Nothing was changed" not in caught.value.message
 
 
 def test_a_refusal_is_told_without_a_change(eem: Simulator, client: Client, device: str) -> None:
     eem.fault("fail", method="PUT", code="40999", times=-1)
     for draft in (led(device), ask("reset", device)):
-        with pytest.raises(ExpetherError, match="So nothing is changed") as caught:
+        with pytest.raises(ExpetherError, match="Nothing was changed") as caught:
             run(client, None, draft)
         assert caught.value.kind == "eem_refused"
     assert eem.stats()["by_method"]["PUT"] == 2

@@ -9,12 +9,11 @@ import typing as t
 from collections.abc import Callable
 
 import pytest
-from ansible_collections.nec.expether.plugins.module_utils._executor import Failed
-from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft
-from ansible_collections.nec.expether.plugins.module_utils._plan import World
-from ansible_collections.nec.expether.plugins.module_utils._planner_card import listed_card, plan_action
+from ansible_collections.nec.expether.plugins.module_utils._execution.report import ExecutionFailed
+from ansible_collections.nec.expether.plugins.module_utils._planning.card_requests import plan_action
+from ansible_collections.nec.expether.plugins.module_utils._planning.lookup import find_card
 from eemsim.client import Simulator
-from executor_runs import MakeClient, attach, detach, run
+from executor_runs import Decide, MakeClient, attach, detach, run
 from test_executor_card import ask, forget, led
 
 FORMS: dict[str, dict[str, t.Any]] = {
@@ -24,7 +23,7 @@ FORMS: dict[str, dict[str, t.Any]] = {
     "JSON": {"code": "99999"},
 }
 #: Each change, and the method that it is sent with.
-CHANGES: dict[str, tuple[str, Callable[[str, str, str], Callable[[World], Draft]]]] = {
+CHANGES: dict[str, tuple[str, Callable[[str, str, str], Decide]]] = {
     "attach": ("PUT", lambda system, free, taken: attach(system, free)),
     "detach": ("DELETE", lambda system, free, taken: detach(taken)),
     "uid_led": ("PUT", lambda system, free, taken: led(free)),
@@ -34,12 +33,12 @@ CHANGES: dict[str, tuple[str, Callable[[str, str, str], Callable[[World], Draft]
     "forget": ("DELETE", lambda system, free, taken: forget(free, force=True)),
     "forget_port": (
         "DELETE",
-        lambda system, free, taken: lambda world: Draft(plan_action(world, listed_card(world, system), "forget_port", "0")),
+        lambda system, free, taken: lambda observed: plan_action(observed, find_card(observed, system), "forget_port", "0"),
     ),
 }
 
 
-def _try(eem: Simulator, make_client: MakeClient, change: str, status: int, form: str) -> tuple[Failed, list[dict[str, t.Any]]]:
+def _try(eem: Simulator, make_client: MakeClient, change: str, status: int, form: str) -> tuple[ExecutionFailed, list[dict[str, t.Any]]]:
     """Have a change refused as often as it is sent; return what came of it, and what was sent."""
     eem.clear_faults()
     eem.reset()
@@ -51,7 +50,7 @@ def _try(eem: Simulator, make_client: MakeClient, change: str, status: int, form
     method, draft = CHANGES[change]
     eem.fault("fail", status=status, method=method, times=-1, **FORMS[form])
     eem.reset_log()
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(ExecutionFailed) as caught:
         run(make_client(retries=3), None, draft(system, free, taken))
     assert eem.cards() == before
     return caught.value, [entry for entry in eem.log() if entry["method"] == method]

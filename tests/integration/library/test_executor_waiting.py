@@ -13,29 +13,18 @@ import typing as t
 import uuid
 
 import pytest
-from ansible_collections.nec.expether.plugins.module_utils._claims import WHOLE, Claims
-from ansible_collections.nec.expether.plugins.module_utils._client import Client, Settings
-from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, Refused
-from ansible_collections.nec.expether.plugins.module_utils._executor import Executor, Failed
-from ansible_collections.nec.expether.plugins.module_utils._executor_forget import Forgetting, forget
-from ansible_collections.nec.expether.plugins.module_utils._executor_nodes import Draft
-from ansible_collections.nec.expether.plugins.module_utils._names import device_uuid
-from ansible_collections.nec.expether.plugins.module_utils._plan import World
-from ansible_collections.nec.expether.plugins.module_utils._registry import NEVER, Change, Registry
-from ansible_collections.nec.expether.plugins.module_utils._registry_shapes import SHAPES
-from ansible_collections.nec.expether.plugins.module_utils._registry_sqlite import SqliteRegistry
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Settings
+from ansible_collections.nec.expether.plugins.module_utils._execution.claims import WHOLE, Claims
+from ansible_collections.nec.expether.plugins.module_utils._execution.forget import Forgetting, forget
+from ansible_collections.nec.expether.plugins.module_utils._execution.report import ExecutionFailed
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, PlanRefused
+from ansible_collections.nec.expether.plugins.module_utils._model.names import device_uuid
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan
+from ansible_collections.nec.expether.plugins.module_utils._registry.schema import SHAPES
+from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER, Change, Registry
 from eemsim.client import Simulator
-from executor_runs import (
-    PODM,
-    MakeClient,
-    attach,
-    compose,
-    groups_of,
-    held_in,
-    nodes_in,
-    release,
-    run,
-)
+from executor_runs import PODM, MakeClient, attach, compose, executor, groups_of, held_in, nodes_in, release, run
 
 RESTART = {"down": 0.3, "starting": 0.3, "empty": 0.5, "mode": "reset"}
 
@@ -77,7 +66,7 @@ def test_a_restart_while_steps_are_undone_is_waited_for(
 ) -> None:
     eem.fault("fail", status=409, code="40900", method="PUT", nth=3)
     eem.fault({"do": "restart", **RESTART}, method="DELETE")
-    with pytest.raises(Failed, match="So nothing is changed"):
+    with pytest.raises(ExecutionFailed, match="Nothing was changed"):
         run(client, None, attach(system, *devices[:3]))
     assert set(groups_of(eem, *devices)) == {"4093"}
 
@@ -88,7 +77,7 @@ def test_a_card_that_eem_knows_again_by_the_time_that_it_lists_its_cards_is_undo
     """EEM's start is over between the two requests by which it is found out whether the card is gone."""
     eem.fault("fail", status=409, code="40900", method="PUT", nth=3)
     eem.fault("fail", status=404, code="40400", method="GET", path=f"{devices[1]}$", times=1)
-    with pytest.raises(Failed, match="So nothing is changed"):
+    with pytest.raises(ExecutionFailed, match="Nothing was changed"):
         run(client, None, attach(system, *devices[:3]))
     assert set(groups_of(eem, *devices)) == {"4093"}
 
@@ -99,10 +88,10 @@ def test_a_list_that_lost_most_cards_in_the_middle_of_a_run_is_not_planned_from(
     few = {"devices": [eem.card(system), eem.card(devices[11])], "timestamp": "1"}
     eem.fault("fail", code="50003", method="PUT")
     eem.fault({"do": "garbage", "body": json.dumps(few)}, path="devices/detail", nth=2, times=3)
-    executor = Executor(client, PODM, registry, "a test")
-    outcome = executor.run(compose("n", system))
+    running = executor(client, registry)
+    outcome = running.run(compose("n", system))
     assert {row["status"] for row in outcome.rows} == {"done"}
-    assert any("cards that it listed before" in sentence for sentence in executor.waited)
+    assert any("cards that it listed before" in sentence for sentence in running.waited)
 
 
 def test_an_eem_that_lists_no_card_at_all_is_waited_for_if_the_registry_knows_cards(
@@ -110,7 +99,7 @@ def test_an_eem_that_lists_no_card_at_all_is_waited_for_if_the_registry_knows_ca
 ) -> None:
     run(client, registry, compose("n", system))
     eem.fault("garbage", body='{"devices": []}', path="devices/detail", times=3)
-    assert [step.action for step in run(client, registry, release("n")).plan] == ["detach", "detach", "forget"]
+    assert [step.action for step in run(client, registry, release("n")).steps] == ["detach", "detach", "forget"]
 
 
 def test_an_eem_that_never_lists_its_cards_again_is_refused_in_a_sentence(
@@ -118,7 +107,7 @@ def test_an_eem_that_never_lists_its_cards_again_is_refused_in_a_sentence(
 ) -> None:
     run(make_client(), registry, compose("n", system))
     eem.fault("garbage", body='{"devices": []}', path="devices/detail", times=-1)
-    with pytest.raises(Refused, match="EEM does not list any of the cards that it had; it may have just started"):
+    with pytest.raises(PlanRefused, match="EEM does not list any of the cards that it had; it may have just started"):
         run(make_client(timeout=0.2, retries=0), registry, release("n"))
     assert nodes_in(registry) == {"n": "composed"}
 
@@ -130,7 +119,7 @@ def test_an_eem_without_cards_of_which_nothing_is_known_is_not_waited_for(
     gone = {"podm_id": PODM, "device_id": "0x8cdf9d120000", "missing_since": "2026-01-01T00:00:00Z"}
     eem.reset_stats()
     registry.commit([Change("devices", device_uuid(uuid.UUID(PODM), "0x8cdf9d120000"), _device_body(gone), NEVER)])
-    with pytest.raises(Refused):
+    with pytest.raises(PlanRefused):
         run(make_client(), registry, compose("n"))
     assert eem.stats()["requests"] == 1
 
@@ -163,7 +152,7 @@ def test_a_frozen_eem_uses_up_one_patience_and_not_one_for_each_wait(
     client = make_client(timeout=0.5, retries=3)
     eem.fault("freeze", nth=2, times=-1)
     started = time.monotonic()
-    with pytest.raises(Failed, match="is not known"):
+    with pytest.raises(ExecutionFailed, match="is not known"):
         run(client, registry, compose("n", system))
     # Two seconds of patience, one more answer each of the run and of its undoing, and a busy machine.
     assert time.monotonic() - started < 6
@@ -179,7 +168,7 @@ def test_a_change_of_unknown_outcome_is_read_again_when_the_rest_is_undone(
     eem.fault("drop", method="GET", path="devices/0x", times=1)
     client = make_client(retries=0)
     client.patience.left = 0.0  # so that the card is not read again at once
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(ExecutionFailed) as caught:
         run(client, None, attach(system, *devices[:2]))
     assert groups_of(eem, *devices[:2]) == ["4093", "4093"], caught.value.message
     assert [row["status"] for row in caught.value.rows] == ["undone", "undone"]
@@ -205,11 +194,11 @@ def test_a_run_and_its_check_wait_for_the_system_that_another_run_holds(
     client: Client, registry: SqliteRegistry, system: str, other_run: Claims, check: bool
 ) -> None:
     other_run.take(other_run.look()[0], [system])
-    executor = Executor(client, PODM, registry, "a test")
+    running = executor(client, registry)
     with _later(0.3, lambda: other_run.release(changed=False)):
-        outcome = executor.run(compose("n", system), check)
+        outcome = running.run(compose("n", system), check)
     assert {row["status"] for row in outcome.rows} == {"planned" if check else "done"}
-    assert executor.waited == [f"Waited for other runs: {system} held by the other run."]
+    assert running.waited == [f"Waited for other runs: {system} held by the other run."]
 
 
 def test_a_run_whose_new_plan_must_wait_gives_back_what_it_held(
@@ -218,15 +207,15 @@ def test_a_run_whose_new_plan_must_wait_gives_back_what_it_held(
     """Two that hold something and wait for each other would wait for ever."""
     seen: list[list[str]] = []
 
-    def draft(world: World) -> Draft:
+    def draft(observed: ObservedState) -> Plan:
         if not seen:
             seen.append([])
-            return attach(system, devices[0])(world)
+            return attach(system, devices[0])(observed)
         if len(seen) == 1:
             other_run.take(other_run.look()[0], [devices[1]])
             seen.append([])
-            return attach(system, devices[1])(world._replace(held={devices[1]: "the other run"}))
-        return attach(system, devices[0])(world)
+            return attach(system, devices[1])(observed._replace(claimed_by_others={devices[1]: "the other run"}))
+        return attach(system, devices[0])(observed)
 
     def other_ends() -> None:
         seen.append(held_in(registry))
@@ -243,10 +232,10 @@ def test_nothing_is_claimed_beside_a_run_that_forgets_the_pod_manager(
     client: Client, registry: SqliteRegistry, system: str, other_run: Claims
 ) -> None:
     other_run.take(other_run.look()[0], [WHOLE])
-    executor = Executor(client, PODM, registry, "a test")
+    running = executor(client, registry)
     with _later(0.3, lambda: other_run.release(changed=True)):
-        executor.run(compose("n", system))
-    assert executor.waited == ["Waited for other runs: the pod manager held by the other run."]
+        running.run(compose("n", system))
+    assert running.waited == ["Waited for other runs: the pod manager held by the other run."]
 
 
 def test_a_run_that_forgets_the_pod_manager_waits_for_all_others(
@@ -254,10 +243,10 @@ def test_a_run_that_forgets_the_pod_manager_waits_for_all_others(
 ) -> None:
     run(client, registry, compose("n", system))
     other_run.take(other_run.look()[0], ["0x8cdf9d1200ff"])
-    executor = Executor(client, PODM, registry, "a test", whole=True)
+    running = executor(client, registry, exclusive=True)
     with _later(0.3, lambda: other_run.release(changed=False)):
-        executor.run(release("n"))
-    assert len(executor.waited) == 1
+        running.run(release("n"))
+    assert len(running.waited) == 1
     assert nodes_in(registry) == {}
 
 
@@ -274,7 +263,7 @@ def test_what_is_only_forgotten_waits_for_who_is_changing_it(
     assert bool(waited) == waits
     assert registry.all("flavors") == []
     other_run.take(other_run.look()[0], ["0x8cdf9d1200ff"])
-    with pytest.raises(Refused) if waits else contextlib.nullcontext():
+    with pytest.raises(PlanRefused) if waits else contextlib.nullcontext():
         forget(registry, wish, settings._replace(timeout=0.1), None)
 
 
@@ -284,6 +273,6 @@ def test_steps_are_not_undone_that_another_run_has_taken_over(
     eem.fault("fail", status=409, code="40900", method="PUT", nth=2)
     calls: list[int] = []
     monkeypatch.setattr(Claims, "renew", lambda self: calls.append(1) or len(calls) < 3)
-    with pytest.raises(Failed, match="not tried: another run has taken it over"):
+    with pytest.raises(ExecutionFailed, match="not tried: another run has taken it over"):
         run(client, registry, compose("n", system))
     assert [card["group_id"] for card in eem.eeios()].count("17") == 1

@@ -23,17 +23,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from ansible_collections.nec.expether.plugins.module_utils._errors import ExpetherError, InvalidInput
-from ansible_collections.nec.expether.plugins.module_utils._owner_rights import UnsafeFolder, owner_of, rights_of
-from ansible_collections.nec.expether.plugins.module_utils._registry import (
-    NEVER,
-    Change,
-    RegistryError,
-    key_path,
-    open_registry,
-)
-from ansible_collections.nec.expether.plugins.module_utils._secrets import Secrets
-from ansible_collections.nec.expether.plugins.module_utils._textfile import Textfile
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, InvalidInput
+from ansible_collections.nec.expether.plugins.module_utils._registry.location import key_path, open_registry
+from ansible_collections.nec.expether.plugins.module_utils._registry.owner_rights import UnsafeFolder, owner_of, rights_of
+from ansible_collections.nec.expether.plugins.module_utils._registry.secrets import Secrets
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER, Change, RegistryError
+from ansible_collections.nec.expether.plugins.module_utils._sync.textfile import Textfile
 from eemsim.client import Simulator
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -342,7 +337,8 @@ def test_a_system_that_does_not_let_root_act_for_others_is_told(place: Path) -> 
     folder = make(place / "state")
     script = (
         "import sys, conftest\n"
-        "from ansible_collections.nec.expether.plugins.module_utils._registry import open_registry, RegistryError\n"
+        "from ansible_collections.nec.expether.plugins.module_utils._registry.location import open_registry\n"
+        "from ansible_collections.nec.expether.plugins.module_utils._registry.store import RegistryError\n"
         "try:\n    open_registry(sys.argv[1]).all('urls')\n"
         "except RegistryError as error:\n    print(error)\n"
     )

@@ -16,19 +16,16 @@ import threading
 from pathlib import Path
 
 import pytest
-from ansible_collections.nec.expether.plugins.module_utils import _registry
-from ansible_collections.nec.expether.plugins.module_utils._registry import (
-    NEVER,
-    Change,
-    RegistryConflict,
-    RegistryError,
+from ansible_collections.nec.expether.plugins.module_utils._registry import store as _registry
+from ansible_collections.nec.expether.plugins.module_utils._registry.location import (
     default_url,
     key_path,
     open_registry,
     sqlite_path,
 )
-from ansible_collections.nec.expether.plugins.module_utils._registry_sqlite import SqliteRegistry
-from ansible_collections.nec.expether.plugins.module_utils._secrets import Secrets
+from ansible_collections.nec.expether.plugins.module_utils._registry.secrets import Secrets
+from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER, Change, RegistryConflict, RegistryError
 
 
 def _mode(path: str | Path) -> int:

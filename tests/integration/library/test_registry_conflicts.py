@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.nec.expether.plugins.module_utils import _glue
-from ansible_collections.nec.expether.plugins.module_utils._registry import Change, RegistryConflict, sqlite_path
-from ansible_collections.nec.expether.plugins.module_utils._registry_sqlite import SqliteRegistry
-from ansible_collections.nec.expether.plugins.module_utils._registry_swap import until_written
+from ansible_collections.nec.expether.plugins.module_utils._ansible import context as _glue
+from ansible_collections.nec.expether.plugins.module_utils._registry.location import sqlite_path
+from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, RegistryConflict
+from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
 from eemsim.client import Simulator
 
 Result = dict[str, t.Any]

@@ -32,24 +32,24 @@ Options = dict[str, Json]
 #: What modules promise to warn of, and nothing else.
 PROMISED = (
     r"System 0x\w{12} had no group id of its own and gets \d+: its host may need a reboot before that takes effect\.",
-    r"The host of .+ sees its new devices only after it has rescanned its PCI bus\.",
-    r"The host of .+ loses devices: a running operating system may be disturbed\.",
-    r"Answering on one of two ports only, so with no second path: .+\.",
+    r"The host of .+ must rescan its PCI bus before it sees its new devices\.",
+    r"The host of .+ loses devices: its running operating system may be disturbed\.",
+    r"Only one of two ports is up \(no redundant path\): .+\.",
     r"Asked EEM again: .+",
     r"Planned again: .+",
     r"Waited for other runs: .+\.",
-    r"Waited for EEM to list .+, as it may have just started\.",
-    r"System 0x\w{12} was in use without being a node: its \d+ devices are the node's now, and are detached .+\.",
-    r"Not detached, for EEM does not list them at the moment: .+\.",
+    r"Waited for EEM to list .+, because it may have just started\.",
+    r"System 0x\w{12} already had \d+ devices\. They now belong to the node and will be detached .+\.",
+    r"Not detached, because EEM does not list them at the moment: .+\.",
     r"Pod manager .+ could not be asked: .+",
     r"No pod manager is registered in .+\.",
     r"The PCI id list .+ that EXPETHER_PCI_IDS names cannot be read \(.+\), so that vendors and devices have no names\.",
     r"`podms` is an empty list: no pod manager was synchronised\.",
     r"(Resetting|A reset frame to) (device|system) 0x\w{12}.* may disturb the running operating system of .+\.",
-    r"0x\w{12} still answers: EEM may find it again, and then list it\.",
+    r"0x\w{12} still responds: EEM may find it again, and then list it\.",
     r"Device 0x\w{12} was attached to .+\.",
-    r"Left behind in group \d+ without system 0x\w{12}: .+\.",
-    r"Node .+ stays remembered, without its system: release it .+\.",
+    r"Stranded in group \d+ without system 0x\w{12}: .+\.",
+    r"Node .+ stays stored without its system\. Release it .+\.",
 )
 
 #: How Ansible refuses options itself.

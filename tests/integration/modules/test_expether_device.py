@@ -125,7 +125,7 @@ def test_a_card_is_named_by_id_uuid_or_node(
         else:
             assert result.kind == "not_found" and result.left_all_alone
     assert "its nodes are n1" in run["no node"].msg
-    assert "EEM lists no card 0x8cdf9dffffff" in run["no card"].msg
+    assert "EEM does not list card 0x8cdf9dffffff" in run["no card"].msg
 
 
 def test_an_eem_by_its_url_needs_no_registry(ansible: Ansible, eem: Simulator, eeios: list[str]) -> None:
@@ -212,17 +212,17 @@ def test_a_card_in_use_is_forgotten_only_with_force(
     )
     for name in ("it answers", "it is disabled", "it is a node"):
         assert run[name].kind == "refused" and run[name].left_all_alone and "force: true" in run[name].msg
-    assert "it still answers" in run["it answers"].msg and "is not enabled" in run["it is disabled"].msg
-    for said in ("it is node n1", "it still answers", f"{eeios[0]} would be left behind in its group 17"):
+    assert "it still responds" in run["it answers"].msg and "is not enabled" in run["it is disabled"].msg
+    for said in ("it is node n1", "it still responds", f"{eeios[0]} would be stranded in its group 17"):
         assert said in run["it is a node"].msg
     assert run["answers, forced"].wire[-1]["query"] == {"force": "enabled"}
-    assert any("still answers" in warning for warning in run["answers, forced"].warnings)
+    assert any("still responds" in warning for warning in run["answers, forced"].warnings)
     assert run["disabled, forced"].warnings == []
     assert f"Device {eeios[0]} was attached to n1." in run["attached, forced"].warnings
     assert run["node, checked"].warnings == run["node, forced"].warnings
     said = " ".join(run["node, forced"].warnings)
-    assert f"Left behind in group 17 without system {eesvs[0]}: {eeios[0]}." in said
-    assert "Node n1 stays remembered" in said
+    assert f"Stranded in group 17 without system {eesvs[0]}: {eeios[0]}." in said
+    assert "Node n1 stays stored" in said
     assert [device["device_id"] for device in run["remembered"]["devices"]] == [eeios[0]]
     assert not run["node, again"].changed
     assert [step["action"] for step in run["release"].steps] == ["detach", "forget"]
@@ -237,7 +237,7 @@ def test_a_silent_system_with_devices_is_refused_for_them_alone(
     eem.silence(eesvs[0])
     eem.silence(eesvs[1])
     run = ansible.play(known, forget(eesvs[0]).failing(), forget(eesvs[1]))
-    assert run[1].msg.startswith(f"Cannot forget {eesvs[0]}: {eeios[0]} would be left behind in its group 17.")
+    assert run[1].msg.startswith(f"Cannot forget {eesvs[0]}: {eeios[0]} would be stranded in its group 17.")
     assert run[2].changed and eesvs[1] not in eem.cards()
 
 
@@ -251,7 +251,7 @@ def test_a_card_that_answers_again_before_it_is_forgotten_is_kept(
         .failing()
         .after(orders.patch(eeios[0], **SILENT), orders.fault(back, method="DELETE", path=f"{eeios[0]}$")),
     )
-    assert run[1].kind == "refused" and "it still answers" in run[1].msg
+    assert run[1].kind == "refused" and "it still responds" in run[1].msg
     assert [request["method"] for request in run[1].wire if request["method"] != "GET"] == ["DELETE"]
     assert eeios[0] in eem.cards()
 
@@ -310,7 +310,7 @@ def test_an_eem_that_goes_away_after_the_change_makes_the_outcome_unknown(
     run = ansible.play(known, led.failing().after(gone), led.called("again").after(orders.no_faults()))
     failed = run[1]
     assert failed.kind == "outcome_unknown" and failed.changed and failed.statuses == {"failed"}
-    assert "is not known" in failed.msg and "Give the same task again" in failed.msg
+    assert "is not known" in failed.msg and "Run the task again" in failed.msg
     assert not run["again"].changed and run["again"]["device"]["uid_led"] == "on"
 
 
@@ -319,7 +319,7 @@ def test_a_refusal_of_an_unknown_code_changes_nothing(
 ) -> None:
     no = orders.fault({"do": "fail", "code": "40999", "message": "not now"}, method="PUT", times=-1)
     run = ansible.play(known, device(eeios[0], uid_led="on").failing().after(no))
-    assert run[1].kind == "eem_refused" and "not now" in run[1].msg and "So nothing is changed." in run[1].msg
+    assert run[1].kind == "eem_refused" and "not now" in run[1].msg and "Nothing was changed." in run[1].msg
     assert not run[1].changed and run[1].statuses == {"failed"}
     assert len(run[1].changes) == 1
 

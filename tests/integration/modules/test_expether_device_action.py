@@ -113,10 +113,10 @@ def test_what_eems_rules_do_not_allow_is_refused_with_the_reason(
     said = {
         "connected": "The connection of port 1",
         "no port": "has no downstream port 9; its ports are 0, 1, 2",
-        "no ports": "it tells of no ports",
+        "no ports": "it reports no ports",
         "disabled system": "is not enabled",
         "a device": "is a device (EEIO)",
-        "disabled": "Only an audit may be asked",
+        "disabled": "Only an audit can be requested",
         "not monitored": "is not enabled",
     }
     for name, words in said.items():
@@ -134,7 +134,7 @@ def test_options_that_do_not_fit_the_action_are_refused(ansible: Ansible, known:
         ask("explode", eesvs[0]).failing().called("action"),
     )
     assert "port" in run["no port"].msg and "must be one of" in run["action"].msg
-    assert run["port"].kind == "invalid" and "forget_port only" in run["port"].msg
+    assert run["port"].kind == "invalid" and "belongs to forget_port" in run["port"].msg
     assert all(result.wire == [] for result in run.results[1:])
 
 
@@ -161,7 +161,7 @@ def test_a_reset_warns_of_the_hosts_it_may_disturb(
     ]
     assert run["node"].warnings == [
         f"Resetting system {eesvs[0]}, node n1, may disturb the running operating system of its host."
-        f" It may hit its devices too: {eeios[0]}, {eeios[1]}."
+        f" It may affect its devices too: {eeios[0]}, {eeios[1]}."
     ]
     assert [len(run[name].warnings) for name in ("of nobody", "system without devices", "audit")] == [0, 1, 0]
 
@@ -184,7 +184,7 @@ def test_an_answer_that_is_lost_is_not_asked_for_again(
         assert run[name].kind == "outcome_unknown" and run[name].statuses == {"failed"} and run[name].changed
         assert "is not known" in run[name].msg and "ive the task again" in run[name].msg
         assert len(run[name].changes) == 1
-    assert run["refused"].kind == "eem_refused" and "So nothing is changed." in run["refused"].msg
+    assert run["refused"].kind == "eem_refused" and "Nothing was changed." in run["refused"].msg
     assert not run["refused"].changed and len(run["refused"].changes) == 1
 
 
@@ -203,4 +203,4 @@ def test_an_audit_that_is_done_is_told_though_the_card_cannot_be_read_after_it(
     gone = orders.fault({"do": "fail", "code": "40999", "message": "no"}, method="GET", path=f"{eeios[0]}$")
     run = ansible.play(known, ask("audit", eeios[0]).failing().after(gone))
     assert run[1].changed and run[1].statuses == {"done"}
-    assert f"Done all the same: audit of {eeios[0]}." in run[1].msg
+    assert f"Done anyway: audit of {eeios[0]}." in run[1].msg

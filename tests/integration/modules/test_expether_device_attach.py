@@ -127,7 +127,7 @@ def test_cards_that_cannot_be_changed_are_refused_each_with_its_reason(
         detach(eeios[5]),
     )
     for result in (run[1], run[2]):
-        for device, reason in zip(eeios, ("does not answer", "is not enabled", "is not enabled", "has group id 3")):
+        for device, reason in zip(eeios, ("does not respond", "is not enabled", "is not enabled", "has group id 3")):
             assert f"{device} {reason}" in result.msg
         assert eeios[6] not in result.msg
     assert f"{eeios[3]} has group id 3" in run[3].msg and f"{eeios[4]} is not enabled" in run[3].msg
@@ -142,7 +142,7 @@ def test_systems_that_cannot_take_devices_are_refused_with_the_reason(
     eem.patch(eesvs[1], admin_status="disabled")
     eem.patch(eesvs[2], max_eeio_count="1")
     eem.patch(eesvs[3], group_id="17")
-    reasons = ("does not answer", "is not enabled", "has room for 1", "shares its group id 17")
+    reasons = ("does not respond", "is not enabled", "has 1 free slot", "shares its group id 17")
     run = ansible.play(known, *(attach(index, *eeios[:2]).failing() for index in eesvs))
     for result, index, reason in zip(run.results[1:], eesvs, reasons):
         assert index in result.msg and reason in result.msg

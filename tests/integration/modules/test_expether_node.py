@@ -186,9 +186,9 @@ def test_what_cannot_be_had_is_refused_with_each_candidate_and_its_reason(
         known, node("n1", properties=TWO_GPU).failing(), node("n1", properties=TWO_GPU).checked().failing()
     )
     for refused in run.results[1:]:
-        assert refused.msg.startswith("2 GPU wanted, 0 free: ")
+        assert refused.msg.startswith("2 GPU requested, 0 free. Not available: ")
         for device, reason in (
-            (0, "not answering"),
+            (0, "not responding"),
             (3, "stranded in group 99"),
             (6, "not enabled"),
             (9, "attached to 0x"),
@@ -211,9 +211,9 @@ def test_a_system_that_cannot_be_had_is_refused_with_each_reason(
         node("n1", properties=GPU_AND_SSD).failing().called("any"),
         *(node("n1", properties=GPU_AND_SSD, node_index=index).failing() for index in eesvs),
     )
-    for index, reason in zip(eesvs, ("does not answer", "is not enabled", "has room for 1", "has group id 3 from")):
+    for index, reason in zip(eesvs, ("does not respond", "is not enabled", "has 1 free slot", "has group id 3 from")):
         assert f"{index} {reason}" in run["any"].msg
-    for result, reason in zip(run.results[2:], ("does not answer", "not enabled", "room for 1", "rotary switch")):
+    for result, reason in zip(run.results[2:], ("does not respond", "not enabled", "has 1 free slot", "rotary switch")):
         assert reason in result.msg
     assert all(result.kind == "refused" and result.left_all_alone for result in run.results[1:])
 
@@ -252,9 +252,9 @@ def test_more_devices_than_a_system_takes_are_refused(
     )
     for place in (1, 2, 4):
         assert run[place].kind == "refused" and run[place].left_all_alone
-    assert f"{eesvs[0]} has room for 2 more" in run[1].msg
-    assert f"{eesvs[0]}, which takes 2 and has room for 2" in run[2].msg
-    assert "has room for 0" in run[4].msg
+    assert f"{eesvs[0]} has 2 free slots" in run[1].msg
+    assert f"{eesvs[0]}, which takes 2 and has 2 free slots" in run[2].msg
+    assert "has 0 free slots" in run[4].msg
 
 
 def test_what_is_not_known_is_said_with_what_there_is(ansible: Ansible, rack1: Task) -> None:
@@ -273,7 +273,7 @@ def test_what_is_not_known_is_said_with_what_there_is(ansible: Ansible, rack1: T
         ("unknown pod manager", "not_found", "rack1"),
         ("no flavor", "not_found", "'gpu-small'"),
         ("unknown flavor", "not_found", "big"),
-        ("no wish", "invalid", "flavor or properties"),
+        ("no wish", "invalid", "Set `flavor` or `properties`"),
         ("nothing to adopt", "invalid", "node_index"),
     ):
         assert (about, run[about].kind) == (about, kind)
@@ -349,7 +349,7 @@ def test_a_step_that_fails_for_good_is_undone_and_the_node_is_not_left_behind(
     )
     failed = run[1]
     assert "not now" in failed.msg and "40900" in failed.msg
-    assert "Undone:" in failed.msg and "nothing is changed" in failed.msg
+    assert "Undone:" in failed.msg and "Nothing was changed" in failed.msg
     assert failed["failure"]["code"] == "40900" and failed["failure"]["http_status"] == 409
     assert not failed.changed
     assert [(step["device"], step["status"]) for step in failed["plan"] if step["device"]] == [

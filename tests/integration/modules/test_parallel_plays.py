@@ -82,7 +82,7 @@ def test_of_eight_that_want_three_of_sixteen_five_succeed_and_three_leave_nothin
     failed = forks({"properties": {"devices": [{"type": "GPU", "count": 3}]}})
     assert len(failed) == 3
     assert {result["failure"]["kind"] for result in failed.values()} == {"refused"}
-    assert all("3 GPU wanted, 1 free" in result["msg"] for result in failed.values())
+    assert all("3 GPU requested, 1 free" in result["msg"] for result in failed.values())
     nodes = ansible.play(call("node_info"))[0]["nodes"]
     assert sorted(node["name"] for node in nodes) == sorted({*HOSTS} - failed.keys())
     assert {len(node["devices"]) for node in nodes} == {3}

@@ -195,7 +195,7 @@ def test_which_eem_is_meant_is_found_or_asked_for(
     )
     assert "expether_podm" in run["none registered"].msg
     assert "rack1, rack2" in run["which"].msg and "podm" in run["which"].msg
-    assert "There is no node 't9'" in run["misspelt"].msg
+    assert "Node 't9' does not exist" in run["misspelt"].msg
     assert run["by its device"]["devices"][0]["podm"] == "rack1"
     assert not run["by its node"].changed
     assert run["attach by node"]["devices"][0]["podm"] == "rack2"

@@ -12,18 +12,18 @@ from __future__ import annotations
 import random
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._fabric import Fabric
-from ansible_collections.nec.expether.plugins.module_utils._names import node_uuid, podm_uuid
-from ansible_collections.nec.expether.plugins.module_utils._plan import Node, Step, World
-from ansible_collections.nec.expether.plugins.module_utils._planner import (
-    plan_attach,
-    plan_compose,
-    plan_detach,
-    plan_manage,
+from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
+from ansible_collections.nec.expether.plugins.module_utils._model.names import node_uuid, podm_uuid
+from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node
+from ansible_collections.nec.expether.plugins.module_utils._model.properties import parse_properties
+from ansible_collections.nec.expether.plugins.module_utils._planning.attachments import plan_attach, plan_detach
+from ansible_collections.nec.expether.plugins.module_utils._planning.nodes import (
+    NodeRequest,
+    plan_managed,
+    plan_present,
     plan_release,
 )
-from ansible_collections.nec.expether.plugins.module_utils._planner_choice import choose_system
-from ansible_collections.nec.expether.plugins.module_utils._wish import parse_properties
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import GroupChange, ObservedState, Plan, Step
 from hypothesis import strategies as st
 
 Record = dict[str, t.Any]
@@ -112,8 +112,8 @@ def node_on(number: int, name: str, state: t.Any = "composed") -> Node:
     return Node(node_uuid(PODM, name), name, system_id(number), state)
 
 
-def world(records: t.Iterable[Record], nodes: t.Iterable[Node] = (), held: t.Mapping[str, str] | None = None) -> World:
-    return World(Fabric.from_records(records), {node.system: node for node in nodes}, held or {})
+def observed(records: t.Iterable[Record], nodes: t.Iterable[Node] = (), held: t.Mapping[str, str] | None = None) -> ObservedState:
+    return ObservedState(PODM, "lab", Fabric.from_records(records), {node.system_id: node for node in nodes}, held or {})
 
 
 def systems_in(records: t.Iterable[Record], group_id: str) -> list[Record]:
@@ -195,11 +195,11 @@ def wanted(entries: t.Sequence[Entry]) -> int:
     return sum(entry.get("count", 1) for entry in entries)
 
 
-def walk(records: t.Iterable[Record], plan: t.Iterable[Step]) -> t.Iterator[tuple[Step, list[Record]]]:
+def walk(records: t.Iterable[Record], plan: t.Iterable[Step]) -> t.Iterator[tuple[GroupChange, list[Record]]]:
     """Give each step that changes a card, and the records as they are before it."""
     now = {record["id"]: record for record in records}
     for step in plan:
-        if step.card is not None:
+        if isinstance(step, GroupChange):
             yield step, list(now.values())
             now[step.card] = {**now[step.card], "group_id": step.new}
 
@@ -208,21 +208,21 @@ def carried_out(records: t.Iterable[Record], plan: t.Iterable[Step]) -> list[Rec
     """Return the records as they are after a plan."""
     now = {record["id"]: record for record in records}
     for step in plan:
-        if step.card is not None:
+        if isinstance(step, GroupChange):
             now[step.card] = {**now[step.card], "group_id": step.new}
     return list(now.values())
 
 
 class Fleet(t.NamedTuple):
-    """All that a world is made from."""
+    """Everything that an observed state is made from."""
 
     records: list[Record]
     nodes: dict[str, Node]
     held: dict[str, str]
 
     @property
-    def world(self) -> World:
-        return world(self.records, self.nodes.values(), dict(self.held))
+    def observed(self) -> ObservedState:
+        return observed(self.records, self.nodes.values(), dict(self.held))
 
     def card(self, card_id: str) -> Record:
         return next(record for record in self.records if record["id"] == card_id)
@@ -323,7 +323,7 @@ def _fleet(choices: _Choices, calm: bool | None, most_systems: int = 4) -> Fleet
         record, node, is_held = _system(number, choices.part(), calm)
         records.append(record)
         if node:
-            nodes[node.system] = node
+            nodes[node.system_id] = node
         if is_held:
             held[record["id"]] = f"run {number}"
     groups = sorted({record["group_id"] for record in records} - {NONE})
@@ -367,34 +367,38 @@ def wishes(draw: st.DrawFn) -> list[Entry]:
 
 
 class Request(t.NamedTuple):
-    """Something asked of the planner, so that it can be asked again, of another world too."""
+    """Something asked of the planner, so that it can be asked again, of another observed too."""
 
     kind: str
     fleet: Fleet
     arguments: dict[str, t.Any]
 
-    def plan(self, of: World | None = None) -> tuple[Step, ...]:
-        place = self.fleet.world if of is None else of
-        return t.cast("tuple[Step, ...]", _CALLS[self.kind](place, **self.arguments))
+    def made(self, of: ObservedState | None = None) -> Plan:
+        return _CALLS[self.kind](self.fleet.observed if of is None else of, **self.arguments)
+
+    def plan(self, of: ObservedState | None = None) -> tuple[Step, ...]:
+        return self.made(of).steps
 
     def again(self, fleet: Fleet) -> Request:
         return self._replace(fleet=fleet)
 
 
-def _compose(of: World, node: Node | None, entries: list[Entry], purge: bool) -> tuple[Step, ...]:
-    wish = parse_properties({"devices": entries})
-    if node is None:
-        chosen = choose_system(of, wish).id
-        node = Node(node_uuid(PODM, "new"), "new", chosen, "composed")
-    return plan_compose(of, node, wish, purge)
+def _compose(of: ObservedState, node: Node | None, entries: list[Entry], purge: bool) -> Plan:
+    properties = parse_properties({"devices": entries})
+    name, place = (node.name, node.system_id) if node else ("new", None)
+    return plan_present(of, NodeRequest(name, place, properties, purge))
 
 
-_CALLS: dict[str, t.Callable[..., t.Any]] = {
+def _manage(of: ObservedState, node: Node) -> Plan:
+    return plan_managed(of, NodeRequest(node.name, node.system_id))
+
+
+_CALLS: dict[str, t.Callable[..., Plan]] = {
     "compose": _compose,
     "attach": plan_attach,
     "detach": plan_detach,
     "release": plan_release,
-    "manage": plan_manage,
+    "manage": _manage,
 }
 
 
@@ -404,6 +408,37 @@ def systems(fleet: Fleet) -> list[str]:
 
 def devices(fleet: Fleet) -> list[str]:
     return sorted(record["id"] for record in fleet.records if record["status"] == "eeio")
+
+
+def serves(fleet: Fleet, index: str, count: int) -> bool:
+    """Whether a system can become a node with so many devices."""
+    card = fleet.card(index)
+    return (
+        answers(card) is True
+        and not is_disabled(card)
+        and card["group_id"] not in ROTARY
+        and index not in fleet.nodes
+        and index not in fleet.held
+        and len(systems_in(fleet.records, card["group_id"])) < 2
+        and room(fleet.records, card) >= count
+    )
+
+
+def best_system(fleet: Fleet, count: int) -> str | None:
+    """Return the system that a new node with so many devices gets: one with a group id of its own before one without,
+    then one without devices, then the one with most room, then the lowest id.
+    """
+    serving = sorted(
+        (
+            fleet.card(index)["group_id"] in (FREE, NONE),
+            bool(devices_of(fleet.records, index)),
+            -room(fleet.records, fleet.card(index)),
+            index,
+        )
+        for index in systems(fleet)
+        if serves(fleet, index, count)
+    )
+    return serving[0][-1] if serving else None
 
 
 def as_composed(fleet: Fleet, index: str) -> Node:
@@ -447,7 +482,7 @@ def release_request(choices: _Choices, calm: bool | None) -> Request:
     for number in range(place.pick(0, 0, 1, 2)):
         group_id = place.pick("900", "900", "17", FREE, NONE, None)
         node = node_on(90 + number, f"gone{number}")._replace(group_id=group_id)
-        fleet.nodes[node.system] = node
+        fleet.nodes[node.system_id] = node
     nodes = sorted(fleet.nodes.values(), key=lambda node: node.uuid)
     released = list(dict.fromkeys(place.some(nodes, 3))) if nodes else []
     return Request("release", fleet, {"nodes": released})

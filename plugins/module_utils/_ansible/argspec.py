@@ -1,0 +1,71 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options that modules share, each with its constraints, said once. Private to the collection.
+
+The environment is not read here: Ansible would fill its values in before it looks at what excludes what,
+and EEM_URL in the environment would make podm fail. See C(_ansible/context.py).
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.nec.expether.plugins.module_utils._ansible.python_version import refuse_old_python
+
+refuse_old_python()
+
+
+class ArgSpec(t.NamedTuple):
+    """The options of a module with the constraints among them."""
+
+    options: dict[str, dict[str, t.Any]]
+    mutually_exclusive: tuple[tuple[str, ...], ...] = ()
+    required_if: tuple[tuple[t.Any, ...], ...] = ()
+    required_one_of: tuple[tuple[str, ...], ...] = ()
+
+    def merged(self, *others: ArgSpec) -> ArgSpec:
+        """Return these options together with others."""
+        every = (self, *others)
+        return ArgSpec(
+            {name: option for spec in every for name, option in spec.options.items()},
+            tuple(item for spec in every for item in spec.mutually_exclusive),
+            tuple(item for spec in every for item in spec.required_if),
+            tuple(item for spec in every for item in spec.required_one_of),
+        )
+
+
+REGISTRY = ArgSpec(
+    {
+        "registry": {"type": "str"},
+        "registry_key_file": {"type": "path", "no_log": False},
+    }
+)
+
+#: How to reach an EEM whose URL is known.
+CONNECTION = ArgSpec(
+    {
+        "url": {"type": "str"},
+        "username": {"type": "str"},
+        "password": {"type": "str", "no_log": True},
+        "validate_certs": {"type": "bool"},
+        "ca_path": {"type": "path"},
+        "client_cert": {"type": "path"},
+        "client_key": {"type": "path", "no_log": False},
+        "timeout": {"type": "float"},
+        "retries": {"type": "int"},
+        "conditional_updates": {"type": "bool"},
+    }
+)
+
+_PODM = ArgSpec({"podm": {"type": "str"}})
+
+#: Which EEM: a registered pod manager, or a URL.
+EEM = CONNECTION.merged(_PODM, REGISTRY, ArgSpec({}, mutually_exclusive=(("podm", "url"),)))
+
+#: The one card that a module is about.
+CARD = ArgSpec({"device": {"type": "str", "required": True}})
+
+#: For modules that need none of it: module_defaults of the action group may set any shared option.
+UNUSED_EEM = CONNECTION.merged(_PODM, REGISTRY)

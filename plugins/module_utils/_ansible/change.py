@@ -1,0 +1,102 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carries out what a task changes, with all that its result needs. Private to the collection."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
+from ansible_collections.nec.expether.plugins.module_utils._ansible.target import Target
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
+from ansible_collections.nec.expether.plugins.module_utils._execution.executor import Executor
+from ansible_collections.nec.expether.plugins.module_utils._execution.outcome import Outcome
+from ansible_collections.nec.expether.plugins.module_utils._execution.reservation import reservation_for
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import NotFound
+from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node
+from ansible_collections.nec.expether.plugins.module_utils._planning.notices import (
+    reboot_required,
+    rescan_required,
+    warnings,
+)
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan, Step
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Change
+from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
+from ansible_collections.nec.expether.plugins.module_utils._results.documents import pci_names_changes
+from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile import touched_changes
+
+
+class ChangeRun:
+    """One run that changes something at one EEM.
+
+    :param what: what the run does, for other runs that wait for it
+    :param exclusive: whether no other run may change anything of this pod manager meanwhile
+    """
+
+    def __init__(self, context: Context, where: Target, what: str, exclusive: bool = False) -> None:
+        self._context = context
+        self._where = where
+        self._what = what
+        self._exclusive = exclusive
+
+    def views(self, nodes: t.Mapping[str, Node]) -> Views:
+        """Return how things of this EEM are shown, with these nodes by EESV id."""
+        where, names = self._where, {system_id: node.name for system_id, node in nodes.items()}
+        return Views(where.podm_id, where.podm, names, self._context.pci_names)
+
+    def execute(
+        self,
+        decide: t.Callable[[ObservedState, Client], Plan],
+        more_changes: t.Callable[[Outcome], t.Sequence[Change]] = lambda outcome: (),
+    ) -> Outcome:
+        """Make a plan and carry it out, or in check mode only make it; warn of what the user must know.
+
+        The stored devices are updated in the same transaction.
+
+        :param decide: makes the plan from the observed state; it may read what else it needs
+        :param more_changes: further changes of the registry in the last transaction, from the outcome
+        :raises ExpetherError: as `Executor.run`
+        """
+        where = self._where
+
+        def changes(outcome: Outcome) -> list[Change]:
+            cards = [step.device for step in outcome.steps if step.device]
+            views = self.views(outcome.nodes)
+            touched = touched_changes(where.registry, outcome.fabric, views, cards) if where.registry else []
+            more = more_changes(outcome)
+            # What is forgotten need not be updated.
+            touched = [change for change in touched if change.uuid not in {other.uuid for other in more}]
+            return [*touched, *more, *pci_names_changes(self._context.pci_names)]
+
+        with Client(where.settings) as client:
+
+            def decided(observed: ObservedState) -> Plan:
+                if where.podm and where.registry and where.registry.get("pod_managers", where.podm_id) is None:
+                    raise NotFound(f"Pod manager {where.podm} is not registered any more.")
+                return decide(observed, client)
+
+            reservation = reservation_for(where.registry, where.podm_id, self._what, where.settings, self._exclusive)
+            podm = where.podm or where.settings.url
+            executor = Executor(client, where.podm_id, podm, reservation, changes)
+            try:
+                outcome = executor.run(decided, self._context.check_mode)
+            finally:
+                self._context.warn([*executor.waited, *client.waited])
+        self._context.warn(warnings(outcome.before, outcome.steps))
+        return outcome
+
+
+def plan_result(steps: t.Sequence[Step], rows: list[Body], before: Body, after: Body) -> Result:
+    """Return the part of a result that comes from the plan alone.
+
+    :param rows: the steps with their status
+    :param before: what a diff shows of the state before, `after` of that afterwards
+    """
+    return {
+        "changed": bool(steps),
+        "plan": rows,
+        "reboot_required": reboot_required(steps),
+        "rescan_required": rescan_required(steps),
+        "diff": {"before": before, "after": after},
+    }

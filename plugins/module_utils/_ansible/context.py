@@ -1,0 +1,295 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Between Ansible and the library: parameters in, results and errors out. Private to the collection.
+
+This is the only place that knows C(AnsibleModule).
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import traceback
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import ArgSpec
+from ansible_collections.nec.expether.plugins.module_utils._ansible.options import (
+    Options,
+    check_types,
+    connection_options,
+    in_one_form,
+    without_nulls,
+)
+from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import Interrupted, interrupted_by, listening
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, InvalidInput, MissingLibrary
+from ansible_collections.nec.expether.plugins.module_utils._model.masking import MASK, forms_of, mask_all
+from ansible_collections.nec.expether.plugins.module_utils._model.names import has_half_characters
+from ansible_collections.nec.expether.plugins.module_utils._registry.location import ENV_KEY_FILE, ENV_REGISTRY, key_path, open_registry
+from ansible_collections.nec.expether.plugins.module_utils._registry.masked import MaskedRegistry
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Registry, RegistryError
+from ansible_collections.nec.expether.plugins.module_utils._results.documents import stored_pci_names
+from ansible_collections.nec.expether.plugins.module_utils._results.pci_ids import PciNames, StoredNames
+
+if t.TYPE_CHECKING:
+    from ansible_collections.nec.expether.plugins.module_utils._registry.secrets import Secrets
+
+Result = dict[str, t.Any]
+
+FAULT = (
+    "The module ended with an error that nec.expether does not expect ({error}). What was changed until then is not"
+    " known. Please report it with the output of -vvv."
+)
+
+
+class _Module(AnsibleModule):  # type: ignore[misc]
+    """Masks passwords by itself in all that leaves, also where Ansible itself refuses the options.
+
+    It relies on nothing in Ansible that masks: what is registered there from 2.22 on is sent to the controller.
+
+    :ivar given: the parameters before Ansible has converted them
+    """
+
+    params: dict[str, t.Any]
+
+    def _load_params(self) -> None:
+        """Have Ansible read the parameters."""
+        super()._load_params()
+        self.given = dict(self.params)
+        self.params = without_nulls(self.argument_spec, self.params)
+
+    def hide(self, password: t.Any, username: str | None = None) -> None:
+        """Have a password masked wherever it may turn up, and what HTTP makes of it."""
+        if password not in (None, ""):
+            self._hidden().update(forms_of(str(password), username))
+
+    def masked(self, value: t.Any) -> t.Any:
+        """Return a value of any shape without the passwords that are known by now."""
+        params = getattr(self, "params", None)
+        if isinstance(params, t.Mapping):
+            self.hide(params.get("password"), params.get("username"))
+            # The part of a URL in which a password may be; such a URL is refused wherever it is used.
+            for text in (params.get("url"), params.get("registry")):
+                if isinstance(text, str) and "@" in text:
+                    before = text.rpartition("@")[0]
+                    self._hidden().update(part for part in (before, before.rpartition(":")[2]) if part)
+        return mask_all(value, self._hidden())
+
+    def _masked_params(self) -> dict[str, t.Any]:
+        """Return the options as they may be shown."""
+        params: dict[str, t.Any] = self.masked(self.params)
+        return {**params, "password": MASK} if params.get("password") is not None else params
+
+    def _hidden(self) -> set[str]:
+        """What is to be masked; made when it is first needed, because Ansible may refuse the options before."""
+        return self.__dict__.setdefault("_expether_hidden", set())  # type: ignore[no-any-return]
+
+    def _log_invocation(self) -> None:
+        """Have Ansible log the options, if they are what it can log: others are refused in a moment."""
+        try:
+            _check_texts(self.params)
+        except InvalidInput:
+            return
+        params, self.params = self.params, self._masked_params()
+        super()._log_invocation()
+        self.params = params
+
+    def warn(self, warning: str, **more: t.Any) -> None:
+        """Warn the user."""
+        super().warn(self.masked(warning), **more)
+
+    def exit_json(self, **kwargs: t.Any) -> None:
+        """End with a success."""
+        kwargs, self.params = self.masked(kwargs), self._masked_params()
+        super().exit_json(**kwargs)
+
+    def fail_json(self, msg: str, **kwargs: t.Any) -> None:
+        """End with a failure."""
+        msg, kwargs, self.params = self.masked(msg), self.masked(kwargs), self._masked_params()
+        super().fail_json(msg, **kwargs)
+
+
+class Context:
+    """What one run of a module has at hand.
+
+    :ivar params: the module's parameters
+    :ivar connection: what they say of how to reach an EEM, checked
+    :ivar check_mode: whether nothing may be changed
+    :ivar pci_names: names of PCI vendors and devices
+    """
+
+    def __init__(self, module: _Module) -> None:
+        self._module = module
+        self._registry: Registry | None = None
+        self._warned: set[str] = set()
+        self.pci_names = PciNames(lambda sentence: self.warn([sentence]), self._stored_names)
+        self.params: dict[str, t.Any] = module.params
+        self.connection: Body = {}
+        self.check_mode: bool = module.check_mode
+
+    def check_options(self, options: Options, stored: bool) -> None:
+        """Check all that the task says, and have it in one form, before anything else happens.
+
+        :param options: the module's options
+        :param stored: whether the registry may hold what the task does not say of a connection
+        :raises ExpetherError: an option cannot be meant
+        """
+        _check_texts(self.params)
+        check_types(options, self._module.given)
+        self.params = in_one_form(options, self.params, self._module.given)
+        self.connection = connection_options(self, stored)
+
+    def _stored_names(self) -> StoredNames | None:
+        try:
+            return stored_pci_names(self.registry)
+        except RegistryError:
+            return None  # whoever needs the registry will report it
+
+    def warn(self, sentences: t.Iterable[str]) -> None:
+        """Warn the user, of each thing once."""
+        for sentence in sentences:
+            if sentence not in self._warned:
+                self._warned.add(sentence)
+                self._module.warn(sentence)
+
+    def hide(self, password: str | None, username: str | None = None) -> None:
+        """Have a password masked wherever it may turn up, and what HTTP makes of it."""
+        self._module.hide(password, username)
+
+    def masked(self, value: t.Any) -> t.Any:
+        """Return a value of any shape without the passwords that are known by now."""
+        return self._module.masked(value)
+
+    def option(self, name: str, variable: str) -> t.Any:
+        """Return a parameter, or else what the environment says.
+
+        :raises InvalidInput: the environment says what is no text
+        """
+        given = self.params.get(name)
+        if given is None:
+            given = os.environ.get(variable) or None
+            _check_text(given, f"The environment variable {variable}")
+        return given
+
+    @property
+    def registry(self) -> Registry:
+        """The registry, opened when it is first read.
+
+        :raises RegistryError: its URL is none of a registry
+        """
+        if self._registry is None:
+            self._registry = MaskedRegistry(open_registry(self.option("registry", ENV_REGISTRY)), self.masked)
+        return self._registry
+
+    @property
+    def names_registry(self) -> bool:
+        """Whether the user says which registry to use."""
+        return self.option("registry", ENV_REGISTRY) is not None
+
+    def secrets(self) -> Secrets:
+        """Return what encrypts the registry's passwords."""
+        # Imported here: only what has to do with passwords pays for cryptography.
+        from ansible_collections.nec.expether.plugins.module_utils._registry.secrets import Secrets
+
+        url, file = self.option("registry", ENV_REGISTRY), self.option("registry_key_file", ENV_KEY_FILE)
+        return Secrets(key_path(url, file), make=not self.check_mode)
+
+    def close(self) -> None:
+        """Give back what the run holds."""
+        if self._registry is not None:
+            self._registry.close()
+
+
+def run_module(
+    spec: ArgSpec, run: t.Callable[[Context], Result], changes: bool = True, stored: bool = False
+) -> None:
+    """Run a module from its parameters to its result.
+
+    :param changes: whether the module changes anything: it has diffs then, and its errors say what was changed
+    :param stored: whether the registry may hold what the task leaves out of a connection that its options describe
+    """
+    # A module is a short process: looking again and again for cycles in thousands of records costs more than it frees.
+    gc.disable()
+    module = _Module(
+        argument_spec=spec.options,
+        mutually_exclusive=spec.mutually_exclusive,
+        required_if=spec.required_if,
+        required_one_of=spec.required_one_of,
+        supports_check_mode=True,
+    )
+    with listening():
+        _run(module, spec, run, changes, stored)
+
+
+def _run(
+    module: _Module, spec: ArgSpec, run: t.Callable[[Context], Result], changes: bool, stored: bool
+) -> None:
+    context = Context(module)
+    result: Result = {}
+    failure: Result | None = None
+    try:
+        context.check_options(spec.options, stored)
+        result = run(context)
+        if not module._diff:  # pylint: disable=protected-access
+            result.pop("diff", None)
+    except MissingLibrary as error:
+        failure = {"msg": _missing(error), "exception": _traceback(error.error or error), "failure": error.as_failure()}
+    except ExpetherError as error:
+        failure = _failure(error, changes)
+    except Exception as error:  # noqa: BLE001  # pylint: disable=broad-exception-caught
+        failure = {"msg": FAULT.format(error=f"{type(error).__name__}: {error}"), "exception": _traceback(error)}
+    finally:
+        context.close()
+    # After the except clauses: within them Ansible adds the traceback itself, with what the error says.
+    if failure is not None:
+        module.fail_json(**failure)
+    module.exit_json(**result)
+
+
+def _missing(error: MissingLibrary) -> str:
+    return str(missing_required_lib(error.library)) if error.error else error.message
+
+
+def _traceback(error: BaseException) -> str:
+    return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+
+
+def _check_texts(params: t.Mapping[str, t.Any]) -> None:
+    """Refuse parameters that neither files nor HTTP can hold.
+
+    :raises InvalidInput: as C(_check_text)
+    """
+    for name, value in params.items():
+        _check_text(value, f"Option {name}")
+
+
+def _check_text(value: t.Any, what: str) -> None:
+    """Refuse what neither files nor HTTP can hold, wherever it is in a value.
+
+    :raises InvalidInput: there is a NUL in it, or half of a character
+    """
+    if isinstance(value, str):
+        if "\0" in value or has_half_characters(value):
+            raise InvalidInput(f"{what} has a character in it that is none: a NUL, or a byte that is not UTF-8.")
+    elif isinstance(value, t.Mapping):
+        for key, item in value.items():
+            _check_text(key, what)
+            _check_text(item, what)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            _check_text(item, what)
+
+
+def _failure(error: ExpetherError, changes: bool) -> Result:
+    result: Result = {"msg": error.message, "failure": error.as_failure(), "changed": bool(error.changed)}
+    signal = interrupted_by()
+    if signal and error.kind != Interrupted.kind:  # the run has given up what it was waiting for
+        result["msg"] = f"Interrupted by {signal}. {error.message}"
+        result["failure"] |= {"kind": Interrupted.kind, "message": result["msg"]}
+    if error.changed is None and changes:
+        result["msg"] += " Nothing was changed."
+    if hasattr(error, "rows"):
+        result["plan"] = error.rows
+    return result

@@ -1,0 +1,182 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a task's options mean, checked before anything else happens. Private to the collection.
+
+Ansible converts options before a module sees them: a boolean becomes the text C(False), a list becomes a text, and
+null in a list becomes an empty text. What the task really says is checked here, as it came.
+"""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput
+from ansible_collections.nec.expether.plugins.module_utils._model.names import composed, eem_url
+from ansible_collections.nec.expether.plugins.module_utils._registry.location import ENV_REGISTRY, sqlite_path
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body
+from ansible_collections.nec.expether.plugins.module_utils._results.documents import CONNECTION_KEYS
+
+ENV_URL = "EEM_URL"
+ENV_USERNAME = "EEM_USERNAME"
+ENV_PASSWORD = "EEM_PASSWORD"  # noqa: S105
+
+Options = t.Mapping[str, t.Mapping[str, t.Any]]
+
+
+class Task(t.Protocol):
+    """What options are read from: see `Context`."""
+
+    params: dict[str, t.Any]
+
+    def option(self, name: str, variable: str) -> t.Any:
+        """Return a parameter, or else what the environment says."""
+
+
+_FILES = ("ca_path", "client_cert", "client_key")
+#: Options for which an empty text is a value, and means none.
+_MAY_BE_EMPTY = (*_FILES, "username", "password", "description", "location")
+#: Options that name things, alone or in a list.
+_NAMES = ("podm", "podms", "name", "node", "flavor", "device", "devices", "system", "node_index")
+
+
+def without_nulls(options: Options, given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return parameters without optional ones that are null: Ansible takes a null for given where options exclude others."""
+    optional = {name for name, option in options.items() if not option.get("required") and option.get("default") is None}
+    return {name: value for name, value in given.items() if value is not None or name not in optional}
+
+
+def check_types(options: Options, given: t.Mapping[str, t.Any]) -> None:
+    """Refuse values that Ansible converts to what cannot have been meant.
+
+    :param given: the task's parameters before Ansible has converted them
+    :raises InvalidInput: a boolean, a fraction, a list or nothing where a text is wanted, or a boolean where a number is
+    """
+    for name, option in options.items():
+        for key in (name, *option.get("aliases", ())):
+            if key in given and not option.get("choices"):  # Ansible itself checks choices
+                _check_type(key, option, given[key])
+
+
+def _check_type(key: str, option: t.Mapping[str, t.Any], value: t.Any) -> None:
+    kind = option.get("type", "str")
+    if kind in ("int", "float") and isinstance(value, bool):
+        raise InvalidInput(f"`{key}` is a boolean (true or false); set a number.")
+    if kind == "list" and isinstance(value, list):
+        for place, item in enumerate(value):
+            _check_text(f"{key}[{place}]", item, key)
+    elif kind == "list" and isinstance(value, str):
+        for item in value.split(","):
+            _check_text(key, item, key)
+    elif kind in ("str", "path", "list") and (value is not None or option.get("required")):
+        _check_text(key, value, key)
+
+
+def _check_text(where: str, value: t.Any, option: str) -> None:
+    # The value is not repeated: it may be a password.
+    what = "name" if option in _NAMES else "text"
+    if value is None:
+        raise InvalidInput(f"`{where}` is null; set a {what}.")
+    if isinstance(value, bool):
+        raise InvalidInput(f"`{where}` is a boolean (true or false); quote the {what} if it is meant.")
+    if isinstance(value, float):
+        raise InvalidInput(f"`{where}` is a number with a fraction; quote the {what} if it is meant.")
+    if isinstance(value, (list, dict)):
+        raise InvalidInput(f"`{where}` is a {'list' if isinstance(value, list) else 'dictionary'}; set a {what}.")
+    if isinstance(value, str) and not value.strip() and option not in _MAY_BE_EMPTY:
+        raise InvalidInput(f"`{where}` is empty; set a {what}, or leave it out.")
+
+
+def in_one_form(options: Options, params: t.Mapping[str, t.Any], given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return parameters with names in the form in which they are stored and compared.
+
+    :param given: the same before Ansible has converted them
+    """
+    found = dict(params)
+    for name in _NAMES:
+        value = found.get(name)
+        if isinstance(value, str):
+            found[name] = composed(value)
+        elif isinstance(value, list):
+            aliases = (name, *options[name].get("aliases", ()))
+            is_text = any(isinstance(given.get(key), str) for key in aliases)  # "rack1, rack2"
+            found[name] = [composed(item.strip() if is_text else item) for item in value]
+    return found
+
+
+def connection_options(task: Task, stored: bool) -> Body:
+    """Return what a task says of how to reach an EEM; C(None) for a file that it says there is none of.
+
+    :param stored: whether the registry may hold what is missing of a pair
+    :raises InvalidInput: a value cannot be meant, or a file does not exist
+    :raises RegistryError: the URL of the registry is none
+    """
+    params = task.params
+    given = {key: value for key in CONNECTION_KEYS if (value := params.get(key)) is not None}
+    given.update({key: None for key in _FILES if given.get(key) == ""})
+    check_connection(given)
+    if given.get("client_key") and not given.get("client_cert") and not stored:
+        raise InvalidInput("`client_key` is set without `client_cert`.")
+    if params["url"] is not None:
+        eem_url(params["url"])
+        if not stored:
+            credentials(task)
+    registry = task.option("registry", ENV_REGISTRY)
+    if registry is not None:
+        sqlite_path(registry)
+    return given
+
+
+def check_connection(how: Body) -> None:
+    """Check how to reach an EEM, or what is known of it.
+
+    :raises InvalidInput: a value cannot be meant, or a file does not exist
+    """
+    timeout, retries = how.get("timeout", 1), how.get("retries", 0)
+    if not 0 < timeout <= 3600:
+        raise InvalidInput(f"`timeout` must be more than 0 and at most 3600 seconds, not {timeout:g}.")
+    if not 0 <= retries <= 100:
+        raise InvalidInput(f"`retries` must be from 0 to 100, not {retries}.")
+    for key in _FILES:
+        path = how.get(key)
+        if path and not (os.access(path, os.R_OK) and (os.path.isfile(path) or (key == "ca_path" and os.path.isdir(path)))):
+            raise InvalidInput(
+                f"`{key}`: {path} does not exist, is not a file, or cannot be read on the host where the module runs."
+            )
+
+
+def credentials(task: Task) -> tuple[str | None, str | None]:
+    """Return the user name and password of the task, or else of the environment, both or neither.
+
+    :raises InvalidInput: only one of them is set
+    """
+    username = task.option("username", ENV_USERNAME) or None
+    password = task.option("password", ENV_PASSWORD)
+    if username is None:
+        password = password or None
+    check_pair(username, password)
+    return username, password
+
+
+def check_pair(username: str | None, password: str | None) -> None:
+    """Refuse a user name without a password, and the reverse.
+
+    :raises InvalidInput: only one of them is set
+    """
+    if username is None and password is not None:
+        raise InvalidInput("`password` is set without `username`.")
+    if username is not None and password is None:
+        raise InvalidInput("`username` is set without `password`.")
+
+
+def said_url(task: Task) -> str | None:
+    """Return the URL that the task says, or the environment if the task says no C(podm).
+
+    :raises InvalidInput: it is no URL of an EEM
+    """
+    if task.params.get("podm") is not None:
+        return None
+    url = task.option("url", ENV_URL)
+    return None if url is None else eem_url(url)

@@ -1,0 +1,332 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One HTTP exchange: a bounded wait for the whole answer, and errors as sentences. Private to the collection."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import typing as t
+
+from ansible_collections.nec.expether.plugins.module_utils._eem.errors import (
+    MAX_SAID,
+    SUCCESS,
+    AnswerLost,
+    Asked,
+    Bare,
+    EemError,
+    NotEem,
+    TimedOut,
+    TlsFailed,
+    Unreachable,
+    described,
+    error_of_status,
+    parse,
+)
+from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import end_on_signal, forget_ending
+from ansible_collections.nec.expether.plugins.module_utils._model.libraries import need
+from ansible_collections.nec.expether.plugins.module_utils._model.masking import forms_of, mask
+from ansible_collections.nec.expether.plugins.module_utils._model.texts import printable
+
+MISSING: Exception | None = None
+try:
+    import requests
+    import urllib3
+    from requests import Session
+    from requests.adapters import HTTPAdapter
+    from requests.auth import HTTPBasicAuth
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+    from urllib3.exceptions import InsecureRequestWarning
+except Exception as missing:  # noqa: BLE001  # pylint: disable=broad-exception-caught
+    MISSING = missing
+    HTTPAdapter = Session = object  # type: ignore[assignment, misc]
+
+MAX_ANSWER = 64 * 2**20  # bytes; 4,000 cards with all that is known of them are a tenth of it
+MAX_ERROR = 2**20  # bytes of the body of an error; EEM's are a line
+CHUNK = 2**16  # bytes; what is unpacked of as many is bounded too
+
+
+class _Deadline:
+    """Ends the connection in use when an exchange takes longer than it may.
+
+    The time-outs of sockets start anew with every byte; this one holds for the whole answer.
+    """
+
+    def __init__(self) -> None:
+        self._sock: socket.socket | None = None
+        self.passed = False
+
+    def watch(self, sock: socket.socket | None) -> None:
+        """Have this connection ended when the time is over; it may be over already."""
+        self._sock = sock
+        if self.passed:
+            self.end()
+
+    def end(self) -> None:
+        """End the connection in use, or the one that is made next."""
+        self.passed = True
+        if self._sock is not None:
+            # A TLS socket's own shutdown would first talk to the other side. It may be closed already.
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+
+    def start(self, seconds: float) -> threading.Timer:
+        """Return the running timer of one exchange."""
+        self.passed = False
+        timer = threading.Timer(seconds, self.end)
+        timer.daemon = True
+        timer.start()
+        return timer
+
+
+class _Adapter(HTTPAdapter):
+    """Tells the deadline which socket is in use."""
+
+    def __init__(self, deadline: _Deadline) -> None:
+        self._deadline = deadline
+        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
+
+    def init_poolmanager(self, *args: t.Any, **kwargs: t.Any) -> None:
+        """Make the pools with connections that report their socket."""
+        super().init_poolmanager(*args, **kwargs)
+        deadline = self._deadline
+
+        class Plain(HTTPConnection):
+            def connect(self) -> None:
+                super().connect()
+                deadline.watch(self.sock)
+
+        class Tls(HTTPSConnection):
+            def _new_conn(self) -> socket.socket:
+                sock = super()._new_conn()
+                # TLS takes the socket over and agrees on keys with the server, which may take its time.
+                self._plain = sock.dup()
+                deadline.watch(self._plain)
+                return sock
+
+            def connect(self) -> None:
+                try:
+                    super().connect()
+                finally:
+                    deadline.watch(self.sock)
+                    if hasattr(self, "_plain"):
+                        self._plain.close()
+
+        class PlainPool(HTTPConnectionPool):
+            ConnectionCls = Plain
+
+        class TlsPool(HTTPSConnectionPool):
+            ConnectionCls = Tls
+
+        self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": TlsPool}
+
+
+class _Session(Session):
+    """Follows no redirect, and does not read the answer to find where it would lead."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return that it leads nowhere."""
+
+
+class Answer(t.NamedTuple):
+    """A success: its JSON object, C({}) where there was no body."""
+
+    status: int
+    body: dict[str, t.Any]
+
+
+class Transport:
+    """One C(requests.Session): connections are reused, and closed at the end.
+
+    The environment (proxies, .netrc, CA bundles) is left out: what the options say holds.
+
+    :param url: the base URL without a slash at its end
+    :param verify: whether certificates are verified, or the CA file or folder to do it with
+    :param cert: the client certificate's file, or it and its key's
+    :param timeout: seconds for a connection, and for a whole answer
+    :raises MissingLibrary: requests is not installed, or too old
+    """
+
+    def __init__(
+        self,
+        url: str,
+        username: str | None,
+        password: str | None,
+        verify: bool | str,
+        cert: str | tuple[str, str] | None,
+        timeout: float,
+    ) -> None:
+        need("requests", MISSING)
+        self.url = url
+        self._username = username
+        self._secrets = forms_of(password, username) if password else set()
+        self._verify = verify
+        self._cert = cert
+        self._timeout = timeout
+        self._deadline = _Deadline()
+        if not verify:
+            # The user has said validate_certs: false; urllib3 need not say it again on stderr.
+            urllib3.disable_warnings(InsecureRequestWarning)
+        self._session = _Session()
+        self._session.trust_env = False
+        self._session.headers["Accept"] = "application/json"
+        if username is not None:
+            self._session.auth = HTTPBasicAuth(username.encode(), (password or "").encode())
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, _Adapter(self._deadline))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def exchange(
+        self, method: str, path: str, query: t.Mapping[str, str] | None = None, body: t.Any = None, interruptible: bool = False
+    ) -> Answer:
+        """Send one request and return its success.
+
+        :param body: what to send as JSON; C(None) sends no body
+        :param interruptible: whether a signal ends the exchange
+        :raises EemError: one of its kinds
+        """
+        asked = Asked(method, self.url, path, self._username, self._secrets)
+        timer = self._deadline.start(self._timeout)
+        if interruptible:
+            end_on_signal(self._deadline.end)
+        try:
+            response = self._session.request(
+                method,
+                asked.url,
+                params=dict(query or {}),
+                json=body,
+                timeout=self._timeout,
+                verify=self._verify,
+                cert=self._cert,
+                allow_redirects=False,
+                stream=True,
+            )
+            status = response.status_code
+            with response:
+                if _has_stray_body(response):
+                    content = b""
+                    self._session.close()
+                elif status in SUCCESS:
+                    content = _content(response, asked)
+                else:
+                    content = _beginning(response)
+            if status not in SUCCESS:
+                # The status decides, whether or not a body follows, is complete, or comes in time.
+                raise error_of_status(asked, status, content, response.headers.get("Location"))
+            if self._deadline.passed:
+                # If the deadline struck while headers were read, requests returns an empty response.
+                raise requests.ConnectionError("the answer was cut off")
+        except requests.RequestException as error:
+            raise self._failed(error, asked) from None
+        except (OSError, ValueError) as error:
+            # requests lets a missing certificate file and a few urllib3 errors through as they are.
+            raise self._failed(error, asked) from None
+        finally:
+            timer.cancel()
+            forget_ending(self._deadline.end)
+        if not _is_whole(response, content):
+            raise Bare(f"{asked}: the connection ended before any content came, or there is none.", url=asked.url)
+        return _success(asked, status, content)
+
+    def _failed(self, error: Exception, asked: Asked) -> EemError:
+        what, url = str(asked), asked.url
+        chain = repr(error)  # requests wraps urllib3's errors and keeps their names only here
+        if self._deadline.passed or isinstance(error, requests.ReadTimeout) or "ReadTimeoutError" in chain:
+            return TimedOut(f"{what}: no complete answer within {self._timeout:g} s.", url=url)
+        if isinstance(error, requests.exceptions.InvalidURL):
+            return NotEem(f"{what}: the URL cannot be used ({_reason(error, self._secrets)}).", url=url)
+        if isinstance(error, requests.exceptions.SSLError):
+            return TlsFailed(
+                f"{what}: the TLS connection failed ({_reason(error, self._secrets)}). Check the certificate, ca_path, client_cert"
+                " and client_key, or say validate_certs: false; or is it http that EEM speaks there?",
+                url=url,
+            )
+        if isinstance(error, requests.ConnectTimeout):
+            return Unreachable(f"{what}: no connection within {self._timeout:g} s. Is EEM running there?", url=url)
+        if "NewConnectionError" in chain or "NameResolutionError" in chain:
+            return Unreachable(f"{what}: no connection ({_reason(error, self._secrets)}). Is EEM running there?", url=url)
+        if isinstance(error, (requests.RequestException, ConnectionError)):
+            return AnswerLost(
+                f"{what}: the connection ended before a complete answer came ({_reason(error, self._secrets)}).", url=url
+            )
+        if isinstance(error, OSError):
+            return TlsFailed(f"{what}: a certificate's file cannot be used ({error}).", url=url)
+        return NotEem(f"{what}: the request or its answer is not valid HTTP ({_reason(error, self._secrets)}).", url=url)
+
+
+def _success(asked: Asked, status: int, content: bytes) -> Answer:
+    if not content.strip():
+        return Answer(status, {})
+    parsed = parse(content)
+    if isinstance(parsed, dict):
+        return Answer(status, parsed)
+    raise NotEem(
+        f"{asked}: HTTP {status}, but the answer is {described(content)}, not EEM's JSON."
+        " Is this the URL of EEM (http://HOST:30500/eem)?",
+        http_status=status,
+        url=asked.url,
+    )
+
+
+def _content(response: requests.Response, asked: Asked) -> bytes:
+    """Return the whole body of an answer; not of one that would fill the memory, as a packed one may that is short."""
+    content = bytearray()
+    for chunk in response.iter_content(CHUNK):
+        content += chunk
+        if len(content) > MAX_ANSWER:
+            raise NotEem(f"{asked}: the answer is longer than {MAX_ANSWER // 2**20} MiB, and none of EEM's.", url=asked.url)
+    return bytes(content)
+
+
+def _beginning(response: requests.Response) -> bytes:
+    """Return the body of an error as far as it comes, up to MAX_ERROR bytes."""
+    content = bytearray()
+    with contextlib.suppress(requests.RequestException, OSError, ValueError):
+        for chunk in response.iter_content(CHUNK):
+            content += chunk
+            if len(content) >= MAX_ERROR:
+                break
+    return bytes(content[:MAX_ERROR])
+
+
+def _has_stray_body(response: requests.Response) -> bool:
+    """Whether HTTP knows no body with this status, but one may follow.
+
+    If it was read on the same connection, it would be taken for the answer to the next request.
+    """
+    headers = response.headers
+    announced = headers.get("Content-Length", "0").strip() != "0" or "Transfer-Encoding" in headers
+    return response.status_code < 200 or (response.status_code in (204, 304) and announced)
+
+
+def _is_whole(response: requests.Response, content: bytes) -> bool:
+    """Whether nothing is missing of an answer that says nothing: one that was cut off in its headers says as much.
+
+    Of all others their JSON tells.
+    """
+    headers = response.headers
+    said = headers.get("Content-Length", "").strip() == str(len(content)) or "chunked" in headers.get("Transfer-Encoding", "")
+    return bool(content.strip()) or response.status_code == 204 or said
+
+
+def _reason(error: BaseException, secrets: t.Collection[str]) -> str:
+    """Return the innermost reason of a wrapped error, which names no pool and no object."""
+    seen: set[int] = set()
+    while id(error) not in seen:
+        seen.add(id(error))
+        inner = getattr(error, "reason", None)
+        if not isinstance(inner, BaseException):
+            inner = next((item for item in error.args if isinstance(item, BaseException)), None)
+        inner = inner or error.__cause__ or error.__context__
+        if inner is None:
+            break
+        error = inner
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return printable(mask(text.strip(), secrets), MAX_SAID) or type(error).__name__

@@ -1,0 +1,195 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carries a plan out: observe, plan, reserve, change, verify, store; or undo and report. Private to the collection."""
+
+from __future__ import annotations
+
+import random
+import typing as t
+
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
+from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import settle, stop_if_interrupted
+from ansible_collections.nec.expether.plugins.module_utils._execution.card_requests import perform_request
+from ansible_collections.nec.expether.plugins.module_utils._execution.claims import waited_for
+from ansible_collections.nec.expether.plugins.module_utils._execution.observe import Observer
+from ansible_collections.nec.expether.plugins.module_utils._execution.outcome import Outcome, outcome_of
+from ansible_collections.nec.expether.plugins.module_utils._execution.report import ClaimsLost, ExecutionFailed, describe_failure, is_begun, is_changed
+from ansible_collections.nec.expether.plugins.module_utils._execution.reservation import AnyReservation
+from ansible_collections.nec.expether.plugins.module_utils._execution.rollback import check_group_is_ours, undo_all
+from ansible_collections.nec.expether.plugins.module_utils._execution.steps import OutcomeUnknown, Stale, StepRun, perform
+from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, PlanRefused
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import CardRequest, GroupChange, ObservedState, Plan, RegistryChange
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change
+from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
+
+STALE_PAUSE = 0.2  # seconds before a plan is made again; doubled each time
+
+
+class Executor:
+    """Runs plans at one EEM.
+
+    :param podm: what users call the pod manager
+    :param more_changes: further changes of the registry in the last transaction, from the outcome
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        podm_id: str,
+        podm: str,
+        reservation: AnyReservation,
+        more_changes: t.Callable[[Outcome], t.Sequence[Change]] = lambda _outcome: (),
+    ) -> None:
+        self._client = client
+        self._reservation = reservation
+        self._observer = Observer(client, podm_id, podm, reservation)
+        self._more_changes = more_changes
+        self._runs: list[StepRun] = []
+        self._stale: StepRun | None = None
+        #: What the run waited for, as sentences.
+        self.waited: list[str] = self._observer.waited
+
+    def run(self, decide: t.Callable[[ObservedState], Plan], check_mode: bool = False) -> Outcome:
+        """Make a plan from the observed state and carry it out; make it again when that state has changed.
+
+        :raises ExecutionFailed: something was changed or may have been, and the message says what is left of it
+        :raises ExpetherError: nothing was changed
+        """
+        retries = tries_left = self._client.settings.retries
+        while True:
+            try:
+                return until_written(lambda: self._attempt(decide, check_mode))
+            except PlanRefused as error:
+                if not error.blocked_by or not self._wait(error):
+                    self._fail(error)
+            except Stale as error:
+                # Two runs that disturbed each other must not do so again in step.
+                pause = STALE_PAUSE * 2 ** (retries - tries_left) * random.uniform(0.5, 1.5)  # noqa: S311
+                if not tries_left or not self._client.patience.pause(pause):
+                    if self._stale:
+                        self._stale.status = "failed"
+                    self._fail(error)
+                self.waited.append(f"Planned again: {error.message}")
+                tries_left -= 1
+            except ExpetherError as error:
+                self._fail(error)
+
+    def _attempt(self, decide: t.Callable[[ObservedState], Plan], check_mode: bool) -> Outcome:
+        stop_if_interrupted()
+        observed = self._observer.observe(self._changed_cards(), check_mode)
+        plan = decide(observed)
+        if check_mode or not (plan.steps or self._reservation.is_held):
+            return self._outcome(observed, plan)
+        self._check_not_taken(plan)
+        self._reservation.take(observed, plan)
+        self._carry_out(observed, plan)
+        return self._finish(observed, plan)
+
+    def _changed_cards(self) -> set[str]:
+        return {run.step.card for run in self._runs if run.status == "done" and isinstance(run.step, GroupChange)}
+
+    def _check_not_taken(self, plan: Plan) -> None:
+        """Refuse to take a card away from whoever got it since this run began.
+
+        :raises PlanRefused: a device is in a group that it was not in then and that this run did not give it
+        """
+        first = t.cast(ObservedState, self._observer.first).fabric.devices
+        given = {(run.step.device, run.step.new) for run in self._runs if run.status == "done"}
+        for step in plan.group_changes:
+            card = first.get(step.card) if step.action == "detach" else None
+            if card and step.old != card.group_id and (card.id, step.old) not in given:
+                raise PlanRefused(
+                    f"Device {card.id} was in group {card.group_id} when this run began and is in group {step.old} now:"
+                    " somebody else has taken it."
+                )
+
+    def _wait(self, error: PlanRefused) -> bool:
+        """Wait until another run gives back what blocks this one; return whether it did in time.
+
+        A run that has changed hardware does not wait, because it keeps its claims on what it has changed.
+        """
+        if any(run.status == "done" for run in self._runs if not isinstance(run.step, RegistryChange)):
+            return False
+        if self._reservation.is_held and self._give_back(hardware_changed=False, restore=True):
+            return False
+        self.waited.append(waited_for(error.blocked_by))
+        return self._reservation.wait_for(error.blocked_by, self._client.patience)
+
+    def _carry_out(self, observed: ObservedState, plan: Plan) -> None:
+        # What earlier plans did to cards stays; what they were to do is planned anew.
+        self._runs = [run for run in self._runs if not isinstance(run.step, RegistryChange) and run.status != "planned"]
+        runs = []
+        for step in plan.steps:
+            card = None if isinstance(step, RegistryChange) else observed.fabric.card(step.card)
+            runs.append(StepRun(step, card.update_time if card else None))
+        self._runs += runs
+        for place, run in enumerate(runs):
+            if isinstance(run.step, RegistryChange):
+                continue
+            stop_if_interrupted()
+            if not self._reservation.renew():
+                raise ClaimsLost(
+                    "The claims of this run had expired, and another run has taken them over: what this run has done so far"
+                    " now belongs to the other, and was not undone."
+                )
+            self._perform(run)
+            for later in runs[place + 1 :]:  # a move: the card is detached, then attached
+                if isinstance(later.step, GroupChange) and later.step.card == run.step.card:
+                    later.update_time = run.update_time
+        stop_if_interrupted()
+
+    def _perform(self, run: StepRun) -> None:
+        try:
+            (perform if isinstance(run.step, GroupChange) else perform_request)(self._client, run)
+        except Stale:
+            self._stale = run
+            raise
+        except ExpetherError as error:
+            run.status = "failed"
+            run.unknown = error if isinstance(error, OutcomeUnknown) else None
+            raise
+        run.status = "done"
+        if run.step.action == "set_group":
+            check_group_is_ours(self._client, run)
+        if isinstance(run.step, CardRequest) and run.step.action == "audit":
+            run.read = parse(self._client.device(run.step.card))
+
+    def _finish(self, observed: ObservedState, plan: Plan) -> Outcome:
+        """Store the nodes and devices as they are now, and give the claims back."""
+        self._reservation.finish(plan, self._more_changes(self._outcome(observed, plan)))
+        for run in self._runs:
+            if run.status == "planned":  # what the registry stores or forgets
+                run.status = "done"
+        return self._outcome(observed, plan)
+
+    def _outcome(self, observed: ObservedState, plan: Plan) -> Outcome:
+        return outcome_of(self._observer.first or observed, observed, plan, self._runs)
+
+    def _fail(self, error: ExpetherError) -> t.NoReturn:
+        """Undo what was done, give the claims back, and report what is left.
+
+        :raises ExpetherError: the error, if no change was begun
+        :raises ExecutionFailed: the error with what was done and undone
+        """
+        settle()
+        runs, lost, begun = self._runs, isinstance(error, ClaimsLost), is_begun(self._runs)
+        if not lost:
+            undo_all(self._client, runs, self._reservation.still_ours)
+        changed, problem = is_changed(runs, lost), None
+        if self._reservation.is_held and not lost:
+            problem = self._give_back(begun, restore=not changed)
+            changed = changed or problem is not None
+        if not begun and not changed:
+            raise error
+        message = describe_failure(error.message, runs, changed, problem)
+        raise ExecutionFailed(error, message, [run.view() for run in runs], changed) from None
+
+    def _give_back(self, hardware_changed: bool, restore: bool) -> str | None:
+        """Give the claims back without finishing; return what stays unfinished, as a sentence."""
+        problem = self._reservation.give_back(hardware_changed, restore)
+        for run in self._runs:
+            if run.step.action == "remember" and run.status == "planned":
+                run.status = "failed" if problem else "undone"
+        return problem

@@ -1,0 +1,222 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run reserves before its first change: claims on cards, and its node, stored as `composing`. Private to the collection."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Settings
+from ansible_collections.nec.expether.plugins.module_utils._eem.patience import Patience
+from ansible_collections.nec.expether.plugins.module_utils._execution.claims import WHOLE, Claims, lease_of
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, PlanRefused
+from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
+from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node, NodeState
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan, fabric_after
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import node_of
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
+    NEVER,
+    Body,
+    Change,
+    Document,
+    Registry,
+    RegistryConflict,
+    RegistryError,
+    now_iso,
+)
+
+
+class NoReservation:
+    """The reservation of a run without a registry: EEM's own rules and its conditional changes are the only protection."""
+
+    is_held = False
+
+    def read(self, clean: bool) -> tuple[dict[str, Node], dict[str, str]]:
+        """Return that nothing is stored or claimed."""
+        del clean
+        return {}, {}
+
+    def known_cards(self) -> set[str]:
+        """Return that no card is known."""
+        return set()
+
+    def take(self, observed: ObservedState, plan: Plan) -> None:
+        """Reserve nothing."""
+
+    def still_ours(self) -> bool:
+        """Whether nobody else has taken over; which cannot be known."""
+        return True
+
+    def renew(self) -> bool:
+        """Whether the claims still hold: there are none."""
+        return True
+
+    def finish(self, plan: Plan, changes: t.Sequence[Change]) -> None:
+        """Store nothing."""
+
+    def give_back(self, hardware_changed: bool, restore: bool) -> str | None:
+        """Give nothing back."""
+        del hardware_changed, restore
+        return None
+
+    def wait_for(self, blocked_by: t.Mapping[str, str], budget: Patience) -> bool:
+        """Whether another run gave back what blocks this one; which cannot be known."""
+        del blocked_by, budget
+        return False
+
+
+class Reservation:
+    """Claims and nodes of one pod manager, as one run reads and changes them.
+
+    :param exclusive: whether no other run may change anything of this pod manager meanwhile
+    :ivar is_held: whether this run holds claims
+    """
+
+    def __init__(self, registry: Registry, podm_id: str, claims: Claims, exclusive: bool = False) -> None:
+        self._registry = registry
+        self._podm_id = podm_id
+        self._claims = claims
+        self._exclusive = exclusive
+        self._epoch = 0
+        self._known: dict[str, Document] = {}
+        # By UUID: the node before this run wrote it, and the revision that it has written.
+        self._written: dict[str, tuple[Document | None, int]] = {}
+        self.is_held = False
+
+    def read(self, clean: bool) -> tuple[dict[str, Node], dict[str, str]]:
+        """Return the nodes by EESV id, and what other runs have claimed and who.
+
+        :param clean: whether the claims of dead runs are taken away first; not in check mode
+        :raises PlanRefused: another run has claimed the pod manager, or with `exclusive` anything of it
+        """
+        self._epoch, claimed = self._claims.look(clean)
+        blocking = claimed if self._exclusive else {key: who for key, who in claimed.items() if key == WHOLE}
+        if blocking:
+            raise PlanRefused(
+                f"The pod manager is being changed by {comma_list(sorted(set(blocking.values())))}.", blocked_by=blocking
+            )
+        mine = (found for found in self._registry.all("nodes") if found.body["podm_id"] == self._podm_id)
+        self._known = {found.body["index"]: found for found in mine}
+        return {system_id: node_of(found) for system_id, found in self._known.items()}, claimed
+
+    def known_cards(self) -> set[str]:
+        """Return the ids of all systems and devices that the registry stores of this pod manager and that are not missing."""
+        devices = (found.body for found in self._registry.all("devices") if found.body["podm_id"] == self._podm_id)
+        return {*self._known, *(body["device_id"] for body in devices if body["missing_since"] is None)}
+
+    def take(self, observed: ObservedState, plan: Plan) -> None:
+        """Claim everything that a plan changes, and store its node as `composing`, in one transaction.
+
+        :raises RegistryConflict: the observed state is out of date, or another run has claimed one of the cards
+        """
+        keys = {key for step in plan.steps for key in (step.device, step.system_id) if key}
+        keys |= {step.new for step in plan.group_changes if step.action == "set_group"}
+        keys |= {WHOLE} if self._exclusive else set()
+        changes = self._mark_composing(observed, plan)
+        revision = self._claims.take(self._epoch, keys, changes)
+        self.is_held = True
+        for change in changes:
+            before = self._written[change.uuid][0] if change.uuid in self._written else self._known.get(t.cast(Node, plan.node).system_id)
+            self._written[change.uuid] = (before, revision)
+
+    def _mark_composing(self, observed: ObservedState, plan: Plan) -> list[Change]:
+        hardware = bool(plan.group_changes)
+        node = plan.node
+        if node is None or not (hardware or any(step.action == "remember" for step in plan.steps)):
+            return []
+        return [self._node_change(observed, plan, node, "composing" if hardware else node.state)]
+
+    def _node_change(self, observed: ObservedState, plan: Plan, node: Node, state: NodeState) -> Change:
+        found = self._known.get(node.system_id)
+        system = fabric_after(observed.fabric, plan.steps).systems.get(node.system_id)
+        body: Body = {
+            "created_at": now_iso(),
+            **(found.body if found else {}),
+            "name": node.name,
+            "podm_id": self._podm_id,
+            "index": node.system_id,
+            "state": state,
+            "group_id": system.group_id if system else (found.body.get("group_id") if found else None),
+            "updated_at": now_iso(),
+        }
+        return Change("nodes", node.uuid, body, found.revision if found else NEVER)
+
+    def renew(self) -> bool:
+        """Renew the claims; return whether this run still holds them all."""
+        return self._claims.renew()
+
+    def still_ours(self) -> bool:
+        """Whether no other run has taken over what this one claimed, as far as can be known."""
+        try:
+            return not self.is_held or self._claims.renew()
+        except RegistryError:
+            return True  # the claims are younger than their lease, because they were renewed before each step
+
+    def finish(self, plan: Plan, changes: t.Sequence[Change]) -> None:
+        """Store the nodes as they are now with further changes, and give the claims back, in one transaction."""
+        self._claims.release(changed=True, with_changes=[*self._final_nodes(plan), *changes])
+
+    def _final_nodes(self, plan: Plan) -> list[Change]:
+        forgotten = (self._known.get(step.system_id or "") for step in plan.steps if step.action == "forget")
+        # No expected revision: this run holds the claim on the system and wrote the document itself.
+        changes = [Change("nodes", found.uuid, None, None) for found in forgotten if found]
+        gone = {change.uuid for change in changes}
+        node = plan.node
+        current = self._registry.get("nodes", node.uuid) if node else None
+        if node and current and current.uuid not in gone and current.body["state"] != node.state:
+            body = {**current.body, "state": node.state, "updated_at": now_iso()}
+            changes.append(Change("nodes", current.uuid, body, current.revision))
+        for step in plan.group_changes:
+            other = self._known.get(step.system_id or "") if step.action == "set_group" else None
+            if other and (node is None or other.uuid != node.uuid):
+                changes.append(Change("nodes", other.uuid, {**other.body, "group_id": step.new}, other.revision))
+        return changes
+
+    def give_back(self, hardware_changed: bool, restore: bool) -> str | None:
+        """Give the claims back without finishing; return what stays unfinished, as a sentence. Nothing is held then.
+
+        :param restore: whether nodes are stored again as they were before this run
+        """
+        rollback = [
+            Change("nodes", uuid, before.body if before else None, revision)
+            for uuid, (before, revision) in self._written.items()
+        ]
+        try:
+            try:
+                self._claims.release(changed=hardware_changed, with_changes=rollback if restore else [])
+            except RegistryConflict:  # somebody else has changed a node of this run: that one is theirs
+                self._claims.release(changed=hardware_changed)
+            unfinished = self._unfinished()
+        except ExpetherError as error:
+            return f"The registry could not be put right: {error.message}"
+        if unfinished:
+            return f"Stored as composing: {comma_list(unfinished)}. Run the task again, or release it."
+        self.is_held = False
+        self._written = {}
+        return None
+
+    def _unfinished(self) -> list[str]:
+        found = (self._registry.get("nodes", uuid) for uuid in self._written)
+        return [document.body["name"] for document in found if document and document.body["state"] == "composing"]
+
+    def wait_for(self, blocked_by: t.Mapping[str, str], budget: Patience) -> bool:
+        """Wait until another run gives back one of these; return whether it did in time. This run must hold nothing."""
+        return self._claims.wait_for(blocked_by, budget)
+
+
+AnyReservation = t.Union[Reservation, NoReservation]
+
+
+def reservation_for(
+    registry: Registry | None, podm_id: str, what: str, settings: Settings, exclusive: bool = False
+) -> AnyReservation:
+    """Return the reservation of a run.
+
+    :param registry: `None` if the EEM is used by its URL and no names are needed
+    :param what: what the run does, for other runs that wait for it
+    :param exclusive: whether no other run may change anything of this pod manager meanwhile
+    """
+    if registry is None:
+        return NoReservation()
+    return Reservation(registry, podm_id, Claims(registry, podm_id, what, lease_of(settings)), exclusive)

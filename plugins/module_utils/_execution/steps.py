@@ -1,0 +1,206 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carries one change of a group id out at EEM, whatever happens to its answer. Private to the collection."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
+from ansible_collections.nec.expether.plugins.module_utils._eem.errors import Denied, EemError, NotEem, TimedOut
+from ansible_collections.nec.expether.plugins.module_utils._model.cards import FREE_GROUP, NO_GROUP, Card, parse, parse_card_id
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
+from ansible_collections.nec.expether.plugins.module_utils._model.texts import printable
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import GroupChange, HardwareStep, Status, Step, step_view
+
+T = t.TypeVar("T")
+
+_ADVICE = "Run the task again when EEM responds; it continues from the actual state."
+PAUSE = 0.5  # seconds before a change that EEM did not make, as reading showed, is sent again
+EMPTY_PAUSE = 1.0  # seconds between two listings of an EEM that knows no card at all, as after a restart
+
+
+class Stale(ExpetherError):
+    """The card is not as it was when the plan was made: list again, plan again."""
+
+    kind = "stale"
+
+
+class CardGone(Stale):
+    """EEM lists other cards, and this one not any more."""
+
+
+class OutcomeUnknown(ExpetherError):
+    """A change was sent, its answer was lost, and the card cannot be read: it may have been made or not.
+
+    :ivar late: the card could be read and is unchanged, but EEM did not respond in time and may still make the change
+    """
+
+    kind = "outcome_unknown"
+    late = False
+
+
+@dataclasses.dataclass
+class StepRun:
+    """A step as it is carried out.
+
+    :ivar update_time: the card's time of change as it was read or answered last
+    :ivar unknown: why it is not known whether the step was done
+    :ivar not_undone: why the step could not be undone
+    :ivar rolled_back: whether the step was undone because the run failed
+    :ivar unchanged_so_far: a step of unknown outcome whose card was read again and is unchanged
+    :ivar read: the card as it was read after the step, where it was
+    """
+
+    step: Step
+    update_time: str | None = None
+    status: Status = "planned"
+    unknown: OutcomeUnknown | None = None
+    not_undone: str | None = None
+    rolled_back: bool = False
+    unchanged_so_far: bool = False
+    read: Card | None = None
+
+    def view(self) -> dict[str, t.Any]:
+        """Return the step as in the result `plan`."""
+        return step_view(self.step, self.status)
+
+
+def perform(client: Client, run: StepRun) -> None:
+    """Carry out a change of a card's group id.
+
+    :raises Stale: the card was changed meanwhile; this step changed nothing
+    :raises OutcomeUnknown: it is not known whether the step was done
+    :raises EemError: EEM refused the step or did not do it; the card was read and is unchanged
+    """
+    step, tries_left = t.cast(GroupChange, run.step), client.settings.retries
+    card = step.card
+    condition_refused = False
+    while True:
+        conditional = client.conditional and run.update_time is not None and not condition_refused
+        try:
+            run.update_time = _send(client, step, run.update_time if conditional else None)
+            if condition_refused:
+                client.conditional = False  # accepted without it: this EEM does not know it
+            return
+        except EemError as error:
+            now = read_back(client, step, error, lambda: parse(client.device(card)))
+            # A device that has left its group is detached, wherever it was taken since.
+            if now.group_id == step.new or (step.action == "detach" and error.sent and now.group_id != step.old):
+                run.update_time = now.update_time
+                return
+            if now.group_id != step.old:
+                raise Stale(f"Card {card} is in group {now.group_id} now, not in {step.old} any more.") from None
+            changed = now.update_time != run.update_time
+            if conditional and not changed and client.may_refuse_condition(error):
+                condition_refused = True  # the card is as it was: perhaps EEM does not accept a condition
+                continue
+            if changed:
+                raise Stale(f"Card {card} was changed by somebody else meanwhile ({error.message})") from None
+            pause_before_again(client, step, error, tries_left)
+        tries_left -= 1
+
+
+def pause_before_again(client: Client, step: HardwareStep, error: EemError, tries_left: int) -> None:
+    """After a change that was not made, as reading showed: pause before it is sent again, or give it up.
+
+    :param tries_left: how often it may still be sent
+    :raises Stale: EEM reports that the plan was made from an outdated state
+    :raises OutcomeUnknown: EEM did not respond in time, and may still make the change
+    :raises EemError: the error, if sending it again is of no use
+    """
+    if client.is_stale(error, deleting=_deletes(step)):
+        raise _stale(error) from None
+    if not tries_left or error.final or not client.patience.pause(PAUSE):
+        if isinstance(error, TimedOut):
+            raise _late(step.card, error) from None
+        raise error
+
+
+def _stale(error: EemError) -> Stale:
+    stale = Stale(error.message, code=error.code, http_status=error.http_status, url=error.url)
+    stale.kind = error.kind  # what to call it if planning again does not help
+    return stale
+
+
+def _late(card: str, error: EemError) -> OutcomeUnknown:
+    unknown = OutcomeUnknown(
+        f"{error.message} Card {card} is unchanged so far, but EEM may still carry it out. {_ADVICE}", url=error.url
+    )
+    unknown.late = True
+    return unknown
+
+
+def _deletes(step: HardwareStep) -> bool:
+    return step.new in (FREE_GROUP, NO_GROUP, None)
+
+
+def _send(client: Client, step: GroupChange, update_time: str | None) -> str | None:
+    """Send the change once; return the card's new time of change, if the answer has it."""
+    if _deletes(step):
+        answer = client.clear_group(step.card, update_time)
+    else:
+        answer = client.set_group(step.card, step.new, update_time)
+        given = answer.get("group_id")
+        if given is not None and str(given) != step.new:
+            raise NotEem(f"EEM was asked to give {step.card} group id {step.new} and answered {printable(str(given), 20)!r}.")
+    found = answer.get("update_time")
+    return str(found) if isinstance(found, (str, int)) else None
+
+
+def read_back(client: Client, step: HardwareStep, error: EemError, read: t.Callable[[], T]) -> T:
+    """Read what shows whether a failed change of a card was made.
+
+    :raises CardGone: the card does not exist any more
+    :raises Stale: it cannot be read, and need not: EEM has said that it made no change, because the plan was outdated
+    :raises OutcomeUnknown: it cannot be read
+    :raises EemError: the error, if nothing was sent and nothing can be read either
+    """
+    card = step.card
+    try:
+        return read_when_listed(client, card, read)
+    except EemError as second:
+        if not error.sent:
+            raise error from None
+        if client.is_stale(error, deleting=_deletes(step)):
+            raise _stale(error) from None  # what somebody else made of the card must not be taken for this change
+        raise OutcomeUnknown(
+            f"{error.message} Whether card {card} was changed is not known, because it cannot be read: {second.message}"
+            f" {_ADVICE}",
+            code=error.code,
+            http_status=error.http_status,
+            url=error.url,
+        ) from None
+    except CardGone:
+        raise
+    except ExpetherError as second:
+        if not error.sent:
+            raise error from None
+        raise OutcomeUnknown(f"{error.message} {second.message}") from None
+
+
+def listed_ids(client: Client) -> list[str | None]:
+    """Return the ids of the cards that EEM lists."""
+    return [parse_card_id(str(each.get("id"))) for each in client.devices().devices if isinstance(each, dict)]
+
+
+def read_when_listed(client: Client, card: str, read: t.Callable[[], T]) -> T:
+    """Read something of a card; wait for an EEM that has just started and knows no card at all.
+
+    :raises CardGone: EEM lists other cards, and this one not
+    :raises Stale: EEM does not know its cards, and the wait budget is used up
+    """
+    while True:
+        try:
+            return read()
+        except Denied as error:
+            if error.http_status != 404:
+                raise
+            ids = listed_ids(client)
+            # It may have found its cards between the two requests: what it lists counts.
+            if ids and card not in ids:
+                raise CardGone(f"EEM does not list card {card} any more.") from None
+            if not client.patience.pause(EMPTY_PAUSE):
+                raise Stale(f"EEM is not listing its cards right now, so the state of {card} is unknown.") from None

@@ -1,0 +1,136 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One snapshot of all that an EEM manages. Pure. Private to the collection."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.nec.expether.plugins.module_utils._model.cards import (
+    FREE_GROUP,
+    NO_GROUP,
+    SOFTWARE_GROUPS,
+    Card,
+    Eeio,
+    Eesv,
+    parse,
+)
+
+State = t.Literal["free", "allocated", "stranded"]
+
+
+class Fabric:
+    """Who is in which group, who is free, and how many more devices a system can take.
+
+    :ivar systems: every EESV by id, lowest id first
+    :ivar devices: every EEIO by id, lowest id first
+    """
+
+    def __init__(self, cards: t.Iterable[Card]) -> None:
+        self.systems: dict[str, Eesv] = {}
+        self.devices: dict[str, Eeio] = {}
+        self._systems_in: dict[str, list[Eesv]] = {}
+        self._devices_in: dict[str, list[Eeio]] = {}
+        for card in sorted(cards, key=lambda card: card.id):
+            if isinstance(card, Eesv):
+                self.systems[card.id] = card
+                if card.group_id not in (NO_GROUP, FREE_GROUP):
+                    self._systems_in.setdefault(card.group_id, []).append(card)
+            else:
+                self.devices[card.id] = card
+                self._devices_in.setdefault(card.group_id, []).append(card)
+
+    @classmethod
+    def from_records(cls, records: t.Iterable[t.Any]) -> Fabric:
+        """Return the snapshot of an answer's records; of two records of one card the last counts.
+
+        :raises RecordError: as C(_model.cards.parse)
+        """
+        return cls({card.id: card for card in map(parse, records)}.values())
+
+    def card(self, card_id: str | None) -> Card | None:
+        """Return a card of either kind by its id, or C(None) if EEM lists none."""
+        return self.devices.get(card_id or "") or self.systems.get(card_id or "")
+
+    def systems_in(self, group_id: str) -> t.Sequence[Eesv]:
+        """Return the EESVs that have this group id as their own."""
+        return self._systems_in.get(group_id, ())
+
+    def devices_in(self, group_id: str) -> t.Sequence[Eeio]:
+        """Return the EEIOs that have this group id."""
+        return self._devices_in.get(group_id, ())
+
+    def state(self, device: Eeio) -> State:
+        """Return whether a device is free, belongs to a system, or is in a group that no EESV has."""
+        if device.group_id == FREE_GROUP:
+            return "free"
+        return "allocated" if device.group_id in self._systems_in else "stranded"
+
+    def owner(self, device: Eeio) -> Eesv | None:
+        """Return the system that has a device.
+
+        Of several systems in one group it is the one that the card names as its other end; where the
+        card names none of them nobody can tell, and the answer is C(None).
+        """
+        systems = self.systems_in(device.group_id)
+        if len(systems) == 1:
+            return systems[0]
+        return next((system for system in systems if system.id == device.eesv_id), None)
+
+    def devices_of(self, system: Eesv) -> list[Eeio]:
+        """Return the devices that a system has, lowest id first."""
+        if not has_own_group(system):
+            return []
+        return [device for device in self.devices_in(system.group_id) if _is(self.owner(device), system)]
+
+    def free_slots(self, system: Eesv) -> int:
+        """Return how many more devices a system takes; every EEIO in its group uses a slot."""
+        used = len(self.devices_in(system.group_id)) if has_own_group(system) else 0
+        return max(0, system.max_devices - used)
+
+    def unused_group(self, besides: t.Container[str] = ()) -> str | None:
+        """Return the lowest group id that software may assign and no card has, or C(None)."""
+        for number in SOFTWARE_GROUPS:
+            group_id = str(number)
+            if group_id not in self._systems_in and group_id not in self._devices_in and group_id not in besides:
+                return group_id
+        return None
+
+    def changed(self, cards: t.Mapping[str, tuple[str, str | None]]) -> Fabric:
+        """Return this snapshot after some cards got another group id and time of change.
+
+        :param cards: card id to (group id, update_time); a time of C(None) leaves the old one
+        """
+
+        def after(card: Card) -> Card:
+            if card.id not in cards:
+                return card
+            group_id, update_time = cards[card.id]
+            return card._replace(group_id=group_id, update_time=update_time or card.update_time)
+
+        return Fabric(map(after, self._cards()))
+
+    def read_later(self, cards: t.Mapping[str, Card | None]) -> Fabric:
+        """Return this snapshot with some cards as they were read later; C(None) for one that is gone."""
+        others = [card for card in self._cards() if card.id not in cards]
+        return Fabric([*others, *(card for card in cards.values() if card)]) if cards else self
+
+    def _cards(self) -> list[Card]:
+        return [*self.systems.values(), *self.devices.values()]
+
+
+def _is(one: Eesv | None, other: Eesv) -> bool:
+    """Whether two values are one system, perhaps from two snapshots."""
+    return one is not None and one.id == other.id
+
+
+def has_own_group(system: Eesv) -> bool:
+    """Whether an EESV has a group id of its own (by software or by its rotary switch)."""
+    return system.group_id not in (NO_GROUP, FREE_GROUP)
+
+
+def from_rotary_switch(group_id: str) -> bool:
+    """Whether a group id comes from a card's rotary switch, so that software does not change it [hw]."""
+    return 1 <= int(group_id) <= 15

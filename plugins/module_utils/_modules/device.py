@@ -1,0 +1,156 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What expether_device and expether_device_action do: requests to one card. Private to the collection."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.nec.expether.plugins.module_utils._ansible.change import ChangeRun
+from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
+from ansible_collections.nec.expether.plugins.module_utils._ansible.target import Target, target
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
+from ansible_collections.nec.expether.plugins.module_utils._eem.errors import Denied
+from ansible_collections.nec.expether.plugins.module_utils._execution.card_requests import led_of
+from ansible_collections.nec.expether.plugins.module_utils._execution.outcome import Outcome
+from ansible_collections.nec.expether.plugins.module_utils._execution.steps import CardGone, listed_ids
+from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse_card_id
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput
+from ansible_collections.nec.expether.plugins.module_utils._model.names import parse_uuid
+from ansible_collections.nec.expether.plugins.module_utils._planning.card_requests import (
+    plan_action,
+    plan_forget_card,
+    plan_forget_stored,
+    plan_led,
+)
+from ansible_collections.nec.expether.plugins.module_utils._planning.lookup import find_card, resolve_card
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import CardAction, ObservedState, Plan
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Change, Document
+from ansible_collections.nec.expether.plugins.module_utils._results.documents import remembered_device
+from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile import touched, touched_changes
+
+
+def run(context: Context) -> Result:
+    """Turn a card's locator LED on or off, or forget a card that is gone."""
+    params, wanted = context.params, context.params["uid_led"]
+    if params["state"] == "absent":
+        if wanted is not None:
+            raise InvalidInput("`uid_led` cannot be set with `state: absent`: a forgotten card has no LED to turn.")
+        return _absent(context)
+    run_ = ChangeRun(context, _where(context), f"a run for the LED of {params['device']}")
+
+    def decide(observed: ObservedState, client: Client) -> Plan:
+        card = find_card(observed, params["device"])
+        return plan_led(observed, card, _read_led(client, card.id, needed=wanted is not None), wanted)
+
+    outcome = run_.execute(decide)
+    led = wanted or outcome.plan.led
+    before = outcome.steps[0].old if outcome.steps else outcome.plan.led
+    return _result({**_to_result(run_, outcome), "uid_led": led}, outcome, {"uid_led": before}, {"uid_led": led})
+
+
+def run_action(context: Context) -> Result:
+    """Have a card audited or reset, send it a reset frame, or forget what one of its ports remembers."""
+    params = context.params
+    action, port = t.cast(CardAction, params["action"]), params["port"]
+    if port is not None and action != "forget_port":
+        raise InvalidInput(f"`port` cannot be set with action {action}; it belongs to forget_port.")
+    run_ = ChangeRun(context, _where(context), f"{action} of {params['device']}")
+    outcome = run_.execute(
+        lambda observed, _client: plan_action(observed, find_card(observed, params["device"]), action, port)
+    )
+    shown = _to_result(run_, outcome)
+    if action != "forget_port":
+        return _result(shown, outcome, {}, {"action": action})
+    after: Body = {"port": port, "device": None}
+    return _result(shown, outcome, next(({"port": port, "device": step.old} for step in outcome.steps), after), after)
+
+
+def _where(context: Context) -> Target:
+    wanted = context.params["device"]
+    by_name = parse_card_id(wanted) is None and parse_uuid(wanted) is None
+    return target(context, wanted, [wanted], names_needed=by_name)
+
+
+def _read_led(client: Client, card: str, needed: bool) -> str | None:
+    """Return what a card's locator LED shows; `None` if EEM does not report it, which is an error if it is needed."""
+    try:
+        return led_of(client, card)
+    except Denied as error:
+        if error.http_status == 404 and card not in listed_ids(client):
+            raise CardGone(f"EEM does not list card {card} any more.") from None
+        if needed:
+            raise
+        return None
+
+
+def _absent(context: Context) -> Result:
+    params, where = context.params, _where(context)
+    run_ = ChangeRun(context, where, f"a run that forgets {params['device']}")
+    stored = _stored(where, run_, params["device"])
+
+    def decide(observed: ObservedState, _client: Client) -> Plan:
+        # Read again each time, because another run may have forgotten it meanwhile.
+        now = _stored(where, run_, params["device"])
+        card_id = resolve_card(observed, params["device"]) or (now.body["device_id"] if now else None)
+        card = observed.fabric.card(card_id)
+        if card:
+            return plan_forget_card(observed, card, params["force"])
+        return plan_forget_stored(observed, now.body["device_id"]) if now else Plan()
+
+    outcome = run_.execute(decide, more_changes=lambda outcome: _forget_in_registry(where, run_, outcome))
+    before = _before(where, run_, stored, outcome)
+    keys = ("kind", "state", "node", "pooled_group_id", "missing_since")
+    diff = {key: before[key] for key in keys} if before and outcome.steps else {}
+    return _result({**before, "uid_led": None} if before else None, outcome, diff, {})
+
+
+def _stored(where: Target, run_: ChangeRun, wanted: str) -> Document | None:
+    """Return what the registry stores of a device that is named by EEM id or UUID."""
+    card, uuid = parse_card_id(wanted), parse_uuid(wanted)
+    if where.registry is None or not (card or uuid):
+        return None
+    return where.registry.get("devices", run_.views({}).uuid_of(card) if card else str(uuid))
+
+
+def _forget_in_registry(where: Target, run_: ChangeRun, outcome: Outcome) -> list[Change]:
+    """Forget the device in the registry too; devices of a forgotten system are stranded there as well."""
+    views, steps, registry = run_.views(outcome.nodes), outcome.steps, where.registry
+    gone = [Change("devices", views.uuid_of(step.device), None, None) for step in steps if step.device]
+    gone += [touched(where.podm_id)] if gone else []
+    systems = (outcome.before.fabric.systems.get(step.system_id or "") for step in steps if not step.device)
+    orphans = [card.id for system in systems if system for card in outcome.before.fabric.devices_in(system.group_id)]
+    return [*gone, *(touched_changes(registry, outcome.fabric, views, orphans) if registry else ())]
+
+
+def _to_result(run_: ChangeRun, outcome: Outcome) -> Body:
+    """Return the card that the plan is about as it is after a run."""
+    card = outcome.fabric.card(outcome.plan.cards[0])
+    return run_.views(outcome.nodes).card(outcome.fabric, card) if card else {}
+
+
+def _before(where: Target, run_: ChangeRun, stored: Document | None, outcome: Outcome) -> Body | None:
+    """Return the card that the plan forgets as it was when that was decided; `None` if nothing was to be forgotten.
+
+    :param stored: the device as it was stored before the run, for one that EEM does not list
+    """
+    state, cards = outcome.last, outcome.plan.cards
+    card = state.fabric.card(cards[0]) if cards else None
+    if card:
+        return run_.views(state.nodes).card(state.fabric, card)
+    if where.registry is None or stored is None or not cards:
+        return None
+    podm = where.registry.get("pod_managers", where.podm_id)
+    node = state.nodes.get(stored.body["node_id"])
+    shown = remembered_device(stored.body, podm.body if podm else None, node.name if node else None)
+    return {**shown, "kind": "eeio"}
+
+
+def _result(device: Body | None, outcome: Outcome, before: Body, after: Body) -> Result:
+    return {
+        "changed": bool(outcome.steps),
+        "device": device,
+        "plan": outcome.rows,
+        "diff": {"before": before, "after": after},
+    }

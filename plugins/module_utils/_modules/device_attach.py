@@ -1,0 +1,53 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What expether_device_attach does. Private to the collection."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.nec.expether.plugins.module_utils._ansible.change import ChangeRun, plan_result
+from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
+from ansible_collections.nec.expether.plugins.module_utils._ansible.target import target
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
+from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse_card_id
+from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
+from ansible_collections.nec.expether.plugins.module_utils._planning.attachments import plan_attached, plan_detached
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body
+from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
+
+
+def run(context: Context) -> Result:
+    """Attach devices to a node, or detach them."""
+    params = context.params
+    node, devices = params["node"], params["devices"]
+    where = target(context, node, devices, names_needed=node is not None and parse_card_id(node) is None)
+
+    def decide(observed: ObservedState, _client: Client) -> Plan:
+        if params["state"] == "detached":
+            return plan_detached(observed, devices, node)
+        return plan_attached(observed, node, devices, params["move"])
+
+    run_ = ChangeRun(context, where, f"a run for {node}" if node else "a run that detaches devices")
+    outcome = run_.execute(decide)
+    before = _to_results(run_.views(outcome.before.nodes), outcome.before.fabric, outcome.plan.cards)
+    after = _to_results(run_.views(outcome.nodes), outcome.fabric, outcome.plan.cards)
+    return {"devices": after, **plan_result(outcome.steps, outcome.rows, _to_diff(before), _to_diff(after))}
+
+
+def _to_results(views: Views, fabric: Fabric, cards: t.Sequence[str]) -> list[Body]:
+    return [views.device(fabric, fabric.devices[card]) for card in cards if card in fabric.devices]
+
+
+def _to_diff(devices: t.Sequence[Body]) -> Body:
+    """Return what a diff shows of devices."""
+    return {
+        device["device_id"]: {
+            "state": device["state"],
+            "node": device["node"] or device["node_id"],
+            "pooled_group_id": device["pooled_group_id"],
+        }
+        for device in devices
+    }

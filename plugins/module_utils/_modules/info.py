@@ -1,0 +1,154 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What expether_device_info, expether_system_info and expether_node_info do. Private to the collection."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
+from ansible_collections.nec.expether.plugins.module_utils._ansible.options import said_url
+from ansible_collections.nec.expether.plugins.module_utils._ansible.target import said_podm_id
+from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
+from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse_card_id
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
+from ansible_collections.nec.expether.plugins.module_utils._model.names import node_uuid, parse_uuid, same_name
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import node_of
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Document
+from ansible_collections.nec.expether.plugins.module_utils._results.documents import find_nodes, remembered_device
+
+if t.TYPE_CHECKING:
+    from ansible_collections.nec.expether.plugins.module_utils._ansible.target import Target
+    from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
+    from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
+
+    Show = t.Callable[[Target, Fabric, Views, t.Sequence[Document]], list[Body]]
+
+
+def run_devices(context: Context) -> Result:
+    """List devices, live or as they are remembered."""
+    if context.params["source"] == "registry":
+        found = _remembered_devices(context)
+        return {"changed": False, "devices": _selected(context, found), "errors": []}
+
+    def show(_where: Target, fabric: Fabric, views: Views, _nodes: t.Sequence[Document]) -> list[Body]:
+        return [views.device(fabric, device) for device in fabric.devices.values()]
+
+    found, errors = _live(context, show)
+    return {"changed": False, "devices": _selected(context, found), "errors": errors}
+
+
+def run_systems(context: Context) -> Result:
+    """List systems."""
+    wanted = context.params["system"]
+
+    def show(_where: Target, fabric: Fabric, views: Views, nodes: t.Sequence[Document]) -> list[Body]:
+        ids = None
+        if wanted is not None:
+            ids = {parse_card_id(text) for text in wanted}
+            ids |= {node.body["index"] for text in wanted for node in find_nodes(nodes, text)}
+        return [views.system(fabric, system) for system in fabric.systems.values() if ids is None or system.id in ids]
+
+    systems, errors = _live(context, show)
+    return {"changed": False, "systems": systems, "errors": errors}
+
+
+def run_nodes(context: Context) -> Result:
+    """List nodes with their devices."""
+    wanted = context.params["name"]
+
+    def show(_where: Target, fabric: Fabric, views: Views, nodes: t.Sequence[Document]) -> list[Body]:
+        shown = nodes if wanted is None else [node for text in wanted for node in find_nodes(nodes, text)]
+        unique = {node.uuid: node_of(node) for node in shown}
+        return sorted(
+            (views.node(fabric, node) for node in unique.values()), key=lambda node: str(node["name"]).casefold()
+        )
+
+    nodes, errors = _live(context, show)
+    return {"changed": False, "nodes": nodes, "errors": errors}
+
+
+def _live(context: Context, show: Show) -> tuple[list[Body], list[Body]]:
+    """Ask the EEMs that the task means, side by side; return what they have, and the errors of those that failed.
+
+    :raises ExpetherError: the task names one EEM, and that one failed
+    """
+    # Imported here: what only reads the registry does not pay for HTTP.
+    from ansible_collections.nec.expether.plugins.module_utils._ansible.target import targets
+    from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
+    from ansible_collections.nec.expether.plugins.module_utils._eem.parallel import side_by_side
+    from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
+    from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
+
+    pci_names = context.pci_names
+
+    def ask(where: Target) -> tuple[Fabric, list[str]]:
+        if where.error is not None:
+            raise where.error
+        with Client(where.settings) as client:
+            return Fabric.from_records(client.devices_detail().devices), client.waited
+
+    found: list[Body] = []
+    errors: list[Body] = []
+    answers = side_by_side(targets(context), ask)
+    stop_if_interrupted()
+    for where, answer in answers:
+        nodes = (
+            [node for node in where.registry.all("nodes") if node.body["podm_id"] == where.podm_id]
+            if where.registry
+            else []
+        )
+        if isinstance(answer, ExpetherError):
+            if context.params.get("podm") is not None or said_url(context) is not None:
+                raise answer
+            errors.append(
+                {"podm": where.podm, "podm_id": where.podm_id, "msg": answer.message, "failure": answer.as_failure()}
+            )
+            context.warn([f"Pod manager {where.podm} could not be asked: {answer.message}"])
+            continue
+        fabric, waited = answer
+        context.warn(waited)
+        names = {node.body["index"]: node.body["name"] for node in nodes}
+        found += show(where, fabric, Views(where.podm_id, where.podm, names, pci_names), nodes)
+    return found, errors
+
+
+def _remembered_devices(context: Context) -> list[Body]:
+    """Return the devices as the last synchronisation left them; no EEM is asked."""
+    registry = context.registry
+    podms = {found.uuid: found.body for found in registry.all("pod_managers")}
+    only = said_podm_id(context)
+    if only is not None:
+        podms = {uuid: body for uuid, body in podms.items() if uuid == only}
+    nodes = {(node.body["podm_id"], node.body["index"]): node.body["name"] for node in registry.all("nodes")}
+    shown = [
+        remembered_device(
+            found.body, podms[found.body["podm_id"]], nodes.get((found.body["podm_id"], found.body["node_id"]))
+        )
+        for found in registry.all("devices")
+        if found.body["podm_id"] in podms
+    ]
+    return sorted(shown, key=lambda device: (str(device["podm"]).casefold(), device["device_id"]))
+
+
+def _selected(context: Context, devices: list[Body]) -> list[Body]:
+    """Return the devices that meet all of the task's conditions."""
+    params = context.params
+    if params["devices"] is not None:
+        ids = {parse_card_id(text) or parse_uuid(text) for text in params["devices"]}
+        devices = [device for device in devices if device["device_id"] in ids or device["uuid"] in ids]
+    for key in ("type", "state"):
+        if params[key] is not None:
+            devices = [device for device in devices if device[key] in params[key]]
+    if params["node"] is not None:
+        devices = [device for device in devices if _is_on(device, params["node"])]
+    return devices
+
+
+def _is_on(device: Body, wanted: str) -> bool:
+    name = device["node"]
+    if name is not None and (same_name(name, wanted) or node_uuid(device["podm_id"], name) == parse_uuid(wanted)):
+        return True
+    return device["node_id"] is not None and device["node_id"] == parse_card_id(wanted)

@@ -1,0 +1,181 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The observed state that plans are made from, and what a plan is: an ordered list of steps. Private to the collection."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.nec.expether.plugins.module_utils._model.cards import FREE_GROUP, Eesv
+from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
+from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node
+
+GroupAction = t.Literal["set_group", "attach", "detach"]
+RegistryAction = t.Literal["remember", "forget"]
+CardAction = t.Literal["uid_led", "forget_card", "audit", "reset", "reset_frame", "forget_port"]
+Status = t.Literal["planned", "done", "undone", "failed"]
+
+
+class GroupChange(t.NamedTuple):
+    """A change of a card's group id. It can be undone.
+
+    :ivar device: the EEIO's id; `None` for `set_group`, which changes a system
+    :ivar node: the node's name, or the EESV's id if it is not a node; `None` for a stranded device
+    :ivar system_id: the EESV's id
+    :ivar old: the group id before
+    :ivar new: the group id afterwards
+    """
+
+    action: GroupAction
+    device: str | None
+    node: str | None
+    system_id: str | None
+    old: str
+    new: str
+
+    @property
+    def card(self) -> str:
+        """The id of the card that EEM is asked to change."""
+        return t.cast(str, self.device or self.system_id)
+
+    def reversed(self) -> GroupChange:
+        """Return the step that undoes this one."""
+        opposite: dict[GroupAction, GroupAction] = {"attach": "detach", "detach": "attach", "set_group": "set_group"}
+        return self._replace(action=opposite[self.action], old=self.new, new=self.old)
+
+
+class RegistryChange(t.NamedTuple):
+    """A change of what the registry stores of a node (or, for a missing device, of a device).
+
+    :ivar device: the EEIO's id; `None` if a node is changed
+    :ivar node: the node's name
+    :ivar system_id: the EESV's id
+    :ivar old: the state before, `None` if it was not stored
+    :ivar new: the state afterwards, `None` if it is not stored any more
+    """
+
+    action: RegistryAction
+    device: str | None
+    node: str | None
+    system_id: str | None
+    old: str | None
+    new: str | None
+
+
+class CardRequest(t.NamedTuple):
+    """A request to one card besides its group id. It cannot be undone.
+
+    :ivar device: the EEIO's id; `None` if a system is asked
+    :ivar node: the name or EESV id of the node whose card it is
+    :ivar system_id: the EESV's id
+    :ivar old: what the card shows before, as far as that can be read
+    :ivar new: what it shows afterwards
+    :ivar detail: the port of `forget_port`, `force` of a forced `forget_card`
+    """
+
+    action: CardAction
+    device: str | None
+    node: str | None
+    system_id: str | None
+    old: str | None
+    new: str | None
+    detail: str | None = None
+
+    @property
+    def card(self) -> str:
+        """The id of the card that EEM is asked to change."""
+        return t.cast(str, self.device or self.system_id)
+
+
+HardwareStep = t.Union[GroupChange, CardRequest]
+Step = t.Union[GroupChange, RegistryChange, CardRequest]
+
+
+def step_view(step: Step, status: Status) -> dict[str, t.Any]:
+    """Return a step as in the result `plan`."""
+    return {
+        "action": step.action,
+        "device": step.device,
+        "node": step.node,
+        "node_id": step.system_id,
+        "from": step.old,
+        "to": step.new,
+        "status": status,
+    }
+
+
+class Plan(t.NamedTuple):
+    """What a task changes, and what it is about.
+
+    :ivar steps: the changes, in their order
+    :ivar node: the node that the task is about, as it is afterwards (as it was, if it is released)
+    :ivar cards: the ids of the cards that the task names, each once, in the task's order
+    :ivar led: what a card's locator LED shows before, where the task is about one
+    """
+
+    steps: tuple[Step, ...] = ()
+    node: Node | None = None
+    cards: tuple[str, ...] = ()
+    led: str | None = None
+
+    @property
+    def group_changes(self) -> list[GroupChange]:
+        """The changes of group ids."""
+        return [step for step in self.steps if isinstance(step, GroupChange)]
+
+    @property
+    def hardware_steps(self) -> list[HardwareStep]:
+        """All steps that ask EEM for something."""
+        return [step for step in self.steps if not isinstance(step, RegistryChange)]
+
+
+class ObservedState(t.NamedTuple):
+    """Everything that a plan is made from.
+
+    :ivar podm_id: the pod manager's UUID
+    :ivar podm: what users call it: its name, or its URL if it is not registered
+    :ivar nodes: the nodes of this pod manager, by EESV id
+    :ivar claimed_by_others: what other runs hold at the moment: a card's id or a group id, and who holds it
+    """
+
+    podm_id: str
+    podm: str
+    fabric: Fabric
+    nodes: t.Mapping[str, Node]
+    claimed_by_others: t.Mapping[str, str]
+
+    def label(self, system: Eesv | None) -> str | None:
+        """Return what users call a system: its node's name, or else its id."""
+        if system is None:
+            return None
+        node = self.nodes.get(system.id)
+        return node.name if node else system.id
+
+
+def fabric_after(fabric: Fabric, steps: t.Iterable[Step]) -> Fabric:
+    """Return the fabric as it is when these steps have been carried out."""
+    return fabric.changed({step.card: (step.new, None) for step in steps if isinstance(step, GroupChange)})
+
+
+def nodes_after(nodes: t.Mapping[str, Node], plan: Plan) -> dict[str, Node]:
+    """Return the nodes by EESV id as they are when a plan has been carried out."""
+    result = dict(nodes)
+    for step in plan.steps:
+        if step.action == "forget" and step.system_id:
+            result.pop(step.system_id, None)
+        elif step.action == "remember" and plan.node is not None:
+            result[plan.node.system_id] = plan.node
+    return result
+
+
+def attach_step(observed: ObservedState, device: str, system: Eesv, group_id: str) -> GroupChange:
+    """Return the step that gives a free device a system's group id."""
+    return GroupChange("attach", device, observed.label(system), system.id, FREE_GROUP, group_id)
+
+
+def detach_step(observed: ObservedState, device: str) -> GroupChange:
+    """Return the step that frees a device."""
+    card = observed.fabric.devices[device]
+    owner = observed.fabric.owner(card)
+    return GroupChange("detach", device, observed.label(owner), owner.id if owner else None, card.group_id, FREE_GROUP)

@@ -1,0 +1,217 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which system and which devices fit a request, and why the others do not. Private to the collection."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.nec.expether.plugins.module_utils._model.cards import SOFTWARE_GROUPS, Card, Eeio, Eesv
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import PlanRefused
+from ansible_collections.nec.expether.plugins.module_utils._model.fabric import from_rotary_switch, has_own_group
+from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
+from ansible_collections.nec.expether.plugins.module_utils._model.properties import Properties
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Step
+
+NOT_ENABLED = "is not enabled (admin_status or monitoring_status)"
+
+
+def why_unchangeable(card: Card) -> str | None:
+    """Return why software may not change the group id of a card, or `None`."""
+    if card.enabled is False:
+        return NOT_ENABLED
+    if from_rotary_switch(card.group_id):
+        return f"has group id {card.group_id} from its rotary switch, which software does not change"
+    return None
+
+
+def why_no_host(observed: ObservedState, system: Eesv) -> str | None:
+    """Return why no device may be attached to a system, or `None`."""
+    if system.reachable is False:
+        return "does not respond"
+    reason = why_unchangeable(system)
+    if reason:
+        return reason
+    if has_own_group(system) and int(system.group_id) not in SOFTWARE_GROUPS:
+        return f"has group id {system.group_id}, which software cannot give to devices"
+    others = [other.id for other in observed.fabric.systems_in(system.group_id) if other.id != system.id]
+    if has_own_group(system) and others:
+        return f"shares its group id {system.group_id} with {comma_list(others)}"
+    return None
+
+
+def _why_never(device: Eeio) -> str | None:
+    """Return why a device cannot be chosen whatever other runs do, or `None`."""
+    if not device.reachable:  # a card that reports nothing of its ports is not chosen either
+        return "not responding"
+    if device.enabled is False:
+        return "not enabled"
+    return "in a group of a rotary switch" if from_rotary_switch(device.group_id) else None
+
+
+def why_not_available(observed: ObservedState, device: Eeio) -> str | None:
+    """Return why a device cannot be chosen for a node, or `None`."""
+    state = observed.fabric.state(device)
+    if state == "allocated":
+        owner = observed.label(observed.fabric.owner(device))
+        return f"attached to {owner}" if owner else f"in group {device.group_id} of several systems"
+    if state == "stranded":
+        why = why_unchangeable(device) if from_rotary_switch(device.group_id) else None
+        return why or f"stranded in group {device.group_id}"
+    never = _why_never(device)
+    if never is None and device.id in observed.claimed_by_others:
+        return f"claimed by {observed.claimed_by_others[device.id]}"
+    return never
+
+
+def claims_on(observed: ObservedState, keys: t.Iterable[str]) -> dict[str, str]:
+    """Return which of these another run has claimed at the moment, and who."""
+    return {key: observed.claimed_by_others[key] for key in keys if key in observed.claimed_by_others}
+
+
+def refuse_if_claimed(observed: ObservedState, steps: t.Iterable[Step]) -> tuple[Step, ...]:
+    """Return these steps, unless another run has claimed a card that they change.
+
+    :raises PlanRefused: another run has
+    """
+    steps = tuple(steps)
+    claimed = claims_on(observed, {key: None for step in steps for key in (step.device, step.system_id) if key})
+    if claimed:
+        raise PlanRefused(
+            "Another run is changing"
+            f" {comma_list(f'{card} (claimed by {who})' for card, who in claimed.items())}.",
+            blocked_by=claimed,
+        )
+    return steps
+
+
+def choose_system(observed: ObservedState, properties: Properties) -> Eesv:
+    """Return the system for a new node: responding, enabled, not a node, with enough free slots for the request; of
+    those one that has its own group id (so that no reboot is needed), then one without devices, then the one with the
+    most free slots, then the lowest id.
+
+    :raises PlanRefused: none fits; the message says why each does not
+    """
+    wanted = sum(request.number for request in properties)
+    reasons: dict[str, str] = {}
+    passing: list[str] = []
+    fitting: list[Eesv] = []
+    for system in observed.fabric.systems.values():
+        free = observed.fabric.free_slots(system)
+        slots = f"has {free} free {'slot' if free == 1 else 'slots'}"
+        lasting = (
+            why_no_host(observed, system)
+            or ("reports nothing of its ports" if system.reachable is None else None)
+            or (slots if system.max_devices < wanted else None)
+        )
+        # What another run is changing may be different when that run has ended.
+        reason = (
+            (f"is node {observed.nodes[system.id].name}" if system.id in observed.nodes else None)
+            or lasting
+            or (slots if free < wanted else None)
+            or (f"is claimed by {observed.claimed_by_others[system.id]}" if system.id in observed.claimed_by_others else None)
+        )
+        if reason is None:
+            fitting.append(system)
+            continue
+        reasons[system.id] = reason
+        if lasting is None:
+            passing.append(system.id)
+    if fitting:
+        # A system with devices that is not a node is somebody's: an idle one comes first, even with fewer free slots.
+        return min(
+            fitting,
+            key=lambda system: (
+                not has_own_group(system),
+                bool(observed.fabric.devices_of(system)),
+                -observed.fabric.free_slots(system),
+                system.id,
+            ),
+        )
+    what = "1 device" if wanted == 1 else f"{wanted} devices"
+    why = comma_list(f"{system} {reason}" for system, reason in reasons.items()) or "EEM does not list any system"
+    raise PlanRefused(
+        f"No system can host {what}: {why}.",
+        blocked_by=claims_on(observed, passing),
+        details={"candidates": reasons},
+    )
+
+
+def match_devices(properties: Properties, candidates: t.Iterable[Eeio]) -> tuple[list[Eeio], list[int]]:
+    """Return the devices that meet a request, and how many each of its entries got.
+
+    Maximum bipartite matching by augmenting paths: candidates are tried in order of preference and kept if all earlier
+    ones can still be placed. Entries may overlap ("a GPU" and "a GPU of this model").
+    """
+    placed: list[list[Eeio]] = [[] for _request in properties]
+
+    def place(device: Eeio, tried: set[int]) -> bool:
+        fitting = [
+            index for index, request in enumerate(properties) if index not in tried and request.matches(device)
+        ]
+        for index in fitting:
+            if len(placed[index]) < properties[index].number:
+                placed[index].append(device)
+                return True
+        for index in fitting:
+            if index in tried:
+                continue
+            tried.add(index)
+            for at, other in enumerate(placed[index]):
+                if place(other, tried):
+                    placed[index][at] = device
+                    return True
+        return False
+
+    wanted = sum(request.number for request in properties)
+    chosen: list[Eeio] = []
+    for device in candidates:
+        if len(chosen) == wanted:
+            break
+        if place(device, set()):
+            chosen.append(device)
+    return chosen, [len(devices) for devices in placed]
+
+
+def choose_devices(
+    observed: ObservedState, properties: Properties, have: t.Sequence[Eeio]
+) -> tuple[list[Eeio], list[Eeio]]:
+    """Return which of a system's devices a request counts, and which free ones it needs besides, lowest id first.
+
+    :raises PlanRefused: there are not enough; the message says for each candidate why it does not fit
+    """
+    own = sorted(have, key=lambda device: (not device.reachable, device.id))
+    reasons: dict[str, str] = {}
+    free: list[Eeio] = []
+    own_ids = {device.id for device in own}
+    for device in observed.fabric.devices.values():
+        if device.id in own_ids or not any(request.matches(device) for request in properties):
+            continue
+        reason = why_not_available(observed, device)
+        if reason:
+            reasons[device.id] = reason
+        else:
+            free.append(device)
+    chosen, counts = match_devices(properties, [*own, *free])
+    lacking = []
+    passing: list[str] = []
+    for request, count in zip(properties, counts):
+        if count < request.number:
+            unfit = [device for device in reasons if request.matches(observed.fabric.devices[device])]
+            passing += (device for device in unfit if _why_never(observed.fabric.devices[device]) is None)
+            kept = min(count, sum(request.matches(device) for device in own))
+            already = f"{kept} attached already, " if kept else ""
+            others = comma_list(f"{device} {reasons[device]}" for device in unfit)
+            lacking.append(
+                f"{request} requested, {already}{count - kept} free" + (f". Not available: {others}" if others else "")
+            )
+    if lacking:
+        raise PlanRefused(
+            f"{'; '.join(lacking)}.",
+            blocked_by=claims_on(observed, passing),
+            details={"candidates": reasons},
+        )
+    return [device for device in chosen if device.id in own_ids], [
+        device for device in chosen if device.id not in own_ids
+    ]

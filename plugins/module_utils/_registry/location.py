@@ -1,0 +1,99 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where the registry and its key are, and which back end opens it. Private to the collection."""
+
+from __future__ import annotations
+
+import os
+import re
+from urllib.parse import urlsplit
+
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Registry, RegistryError
+
+ENV_REGISTRY = "EXPETHER_REGISTRY"
+ENV_KEY_FILE = "EXPETHER_REGISTRY_KEY_FILE"
+
+_VARIABLE = re.compile(r"\$(\w+|\{[^}]*\})", re.ASCII)  # what os.path.expandvars replaces
+
+
+def default_url() -> str:
+    """Return where the registry is if nobody says: for root below /var/lib, else in the user's state folder.
+
+    :raises RegistryError: the user has no home
+    """
+    if os.geteuid() == 0:
+        return "sqlite:////var/lib/expether/registry.sqlite3"
+    state = os.environ.get("XDG_STATE_HOME", "")
+    if not os.path.isabs(state):  # the XDG specification has relative ones ignored
+        state = os.path.join(os.path.expanduser("~"), ".local", "state")
+    if not os.path.isabs(state):
+        raise RegistryError(
+            f"This user (id {os.geteuid()}) has no home folder on the host where the module runs, so that there is no place"
+            f" for the registry. Set `registry` or {ENV_REGISTRY} to sqlite:///PATH with an absolute path."
+        )
+    return f"sqlite:///{os.path.join(state, 'expether', 'registry.sqlite3')}"
+
+
+def sqlite_path(url: str) -> str:
+    """Return the path of an SQLite registry's URL; C(sqlite:///PATH), and a PATH alone.
+
+    :raises RegistryError: it is the URL of something else, or its path is relative or cannot be expanded
+    """
+    if "://" not in url:
+        return _absolute(url, "registry")
+    parts = urlsplit(url)
+    if parts.scheme != "sqlite" or parts.netloc or not parts.path.strip("/"):
+        raise RegistryError(
+            f"The registry {_without_secret(url)} cannot be used: say sqlite:///PATH with an absolute path, for example"
+            " sqlite:////var/lib/expether/registry.sqlite3."
+        )
+    # sqlite:////var/lib/x and sqlite:///var/lib/x are both taken for /var/lib/x.
+    path = parts.path.lstrip("/")
+    is_relative = path.startswith("~") or path.partition("/")[0] in (".", "..")
+    return _absolute(path if is_relative else f"/{path}", "registry")
+
+
+def _absolute(text: str, option: str) -> str:
+    """Return a path, expanded as Ansible does it with options that are paths.
+
+    :raises RegistryError: it is relative, or has a part that could not be expanded
+    """
+    path = os.path.expanduser(os.path.expandvars(text))
+    shown = "…" if "@" in text else text
+    if _VARIABLE.search(path) or "~" in path.split("/") or (text.startswith("~") and path == text):
+        raise RegistryError(
+            f"The path {shown} in `{option}` cannot be expanded: a variable or home folder in it does not exist on the host"
+            " where the module runs. Use an absolute path."
+        )
+    if not os.path.isabs(path):
+        raise RegistryError(
+            f"The path {shown} in `{option}` is relative, and the folder in which a module runs is not always the same. Use"
+            " an absolute path, or one that begins with ~/."
+        )
+    return os.path.normpath(f"/{path.lstrip('/')}")
+
+
+def open_registry(url: str | None) -> Registry:
+    """Return the registry at a URL. Nothing is made before the first write: a registry that is not there is empty.
+
+    :param url: C(None) for the default
+    :raises RegistryError: the URL is none of a registry
+    """
+    # Imported here: what needs no registry does not pay for SQLite.
+    from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
+
+    return SqliteRegistry(sqlite_path(url or default_url()))
+
+
+def key_path(url: str | None, key_file: str | None) -> str:
+    """Return the path of the file with the key of the passwords.
+
+    :raises RegistryError: as C(sqlite_path)
+    """
+    return _absolute(key_file, "registry_key_file") if key_file else f"{sqlite_path(url or default_url())}.key"
+
+
+def _without_secret(url: str) -> str:
+    return f"{url.partition('://')[0]}://…"

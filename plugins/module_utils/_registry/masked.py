@@ -1,0 +1,51 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A registry that stores no password that somebody else repeats. Private to the collection."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Change, Document, Kind, Registry
+
+#: What an EEM says in its own words: free text, by which nothing is found and nothing is decided.
+FREE_TEXT: dict[Kind, tuple[str, ...]] = {
+    "pod_managers": ("last_error", "api_version"),
+    "devices": ("model", "serial_number"),
+}
+
+
+class MaskedRegistry:
+    """See `Registry`. What it writes of an EEM's words is masked first.
+
+    :param masked: returns a value without the passwords that are known by now
+    """
+
+    def __init__(self, registry: Registry, masked: t.Callable[[t.Any], t.Any]) -> None:
+        self._registry = registry
+        self._masked = masked
+        self.path = registry.path
+
+    def get(self, kind: Kind, uuid: str) -> Document | None:
+        """Return a document, or `None`."""
+        return self._registry.get(kind, uuid)
+
+    def all(self, kind: Kind) -> list[Document]:
+        """Return all documents of a kind, in the order of their UUIDs."""
+        return self._registry.all(kind)
+
+    def commit(self, changes: t.Sequence[Change]) -> int:
+        """Make all changes or none; return the revision that the changed documents have now."""
+        return self._registry.commit([change._replace(body=self._without_secrets(change)) for change in changes])
+
+    def close(self) -> None:
+        """Give back what the registry holds."""
+        self._registry.close()
+
+    def _without_secrets(self, change: Change) -> Body | None:
+        body = change.body
+        if body is None:
+            return None
+        return {**body, **{key: self._masked(body[key]) for key in FREE_TEXT.get(change.kind, ()) if key in body}}

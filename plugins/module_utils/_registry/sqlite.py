@@ -1,0 +1,257 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The registry in an SQLite file: WAL, file 0600, folder 0700. Private to the collection."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import tempfile
+import typing as t
+
+from ansible_collections.nec.expether.plugins.module_utils._model.texts import read_json
+from ansible_collections.nec.expether.plugins.module_utils._registry.owner_rights import (
+    Owner,
+    UnsafeFolder,
+    make_folder,
+    owner_of,
+    rights_of,
+)
+from ansible_collections.nec.expether.plugins.module_utils._registry.private_files import publish, why_not_private
+from ansible_collections.nec.expether.plugins.module_utils._registry.schema import SHAPES, fits
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
+    NEVER,
+    SCHEMA,
+    Body,
+    Change,
+    Document,
+    Kind,
+    RegistryConflict,
+    RegistryError,
+)
+
+_APPLICATION_ID = 0x45784574  # "ExEt": tells our file from any other SQLite file
+_BUSY_SECONDS = 30.0
+_SIBLINGS = ("-wal", "-shm", "-journal")  # files that SQLite makes beside its own
+
+_TABLE = """
+CREATE TABLE documents (
+  kind TEXT NOT NULL,
+  uuid TEXT NOT NULL,
+  revision INTEGER NOT NULL,
+  body TEXT NOT NULL,
+  PRIMARY KEY (kind, uuid)
+) WITHOUT ROWID
+"""
+
+
+class SqliteRegistry:
+    """See C(Registry). The file is opened when it is first needed, and made when it is first written."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._connection: sqlite3.Connection | None = None
+        self._owner: Owner | None = None
+
+    def get(self, kind: Kind, uuid: str) -> Document | None:
+        """Return a document, or C(None)."""
+        rows = self._read("SELECT uuid, revision, body FROM documents WHERE kind = ? AND uuid = ?", (kind, uuid))
+        return rows[0] if rows else None
+
+    def all(self, kind: Kind) -> list[Document]:
+        """Return all documents of a kind, in the order of their UUIDs."""
+        return self._read("SELECT uuid, revision, body FROM documents WHERE kind = ? ORDER BY uuid", (kind,))
+
+    def commit(self, changes: t.Sequence[Change]) -> int:
+        """Make all changes or none; return the revision that the changed documents have now."""
+        if not changes:
+            return NEVER
+        connection = t.cast(sqlite3.Connection, self._open(make=True))
+        with self._told("written"), rights_of(self._owner):
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                connection.execute("UPDATE counter SET revision = revision + 1")
+                revision: int = connection.execute("SELECT revision FROM counter").fetchone()[0]
+                for change in changes:
+                    _apply(connection, change, revision)
+                connection.execute("COMMIT")
+                return revision
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._connection is not None:
+            with rights_of(self._owner):  # SQLite removes by their names what it has made
+                self._connection.close()
+            self._connection = None
+
+    def _read(self, sql: str, parameters: tuple[str, ...]) -> list[Document]:
+        connection = self._open(make=False)
+        if connection is None:
+            return []
+        with self._told("read"), rights_of(self._owner):
+            rows = connection.execute(sql, parameters).fetchall()
+            # What a device's document says comes from its card, perhaps by a version that stored any text.
+            loads = read_json if parameters[0] == "devices" else json.loads
+            documents = [Document(uuid, revision, loads(body)) for uuid, revision, body in rows]
+        for document in documents:
+            body: t.Any = document.body
+            if not isinstance(body, dict) or not fits({**body, "uuid": document.uuid}, SHAPES[parameters[0]]):
+                raise self._damaged(f"{parameters[0]}/{document.uuid} is not as it was written")
+        return documents
+
+    def _open(self, make: bool) -> sqlite3.Connection | None:
+        """Return the open file; C(None) if it is not there and is not to be made."""
+        if self._connection is not None:
+            return self._connection
+        with self._told("opened"):
+            # Again at each try: the folder may have been made, or given to somebody, since the last one.
+            self._owner = owner_of(self.path)
+            with rights_of(self._owner):
+                is_there = self._is_there()
+            if not is_there:
+                if not make:
+                    return None
+                self._make()
+            with rights_of(self._owner):
+                self._connection = self._connect(make)
+        return self._connection
+
+    def _is_there(self) -> bool:
+        try:
+            os.stat(self.path)  # a folder that may not be looked into is an error, not "no registry"
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _connect(self, make: bool) -> sqlite3.Connection:
+        self._check_files()
+        mode = "rw" if make or os.access(self.path, os.W_OK) else "ro"
+        connection = sqlite3.connect(
+            f"file:{_quoted(self.path)}?mode={mode}",
+            uri=True,
+            timeout=_BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            self._check(connection)
+            connection.execute("PRAGMA synchronous = FULL")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _check_files(self) -> None:
+        """Check the file and those beside it before SQLite opens them, which would wait for a named pipe."""
+        found, uid = os.stat(self.path), self._owner.uid if self._owner else None
+        problem = why_not_private(self.path, found, uid)
+        if not problem and found.st_size == 0:
+            raise self._damaged("it is empty")
+        real = os.path.realpath(self.path)  # SQLite's own files are there
+        for end in _SIBLINGS if not problem else ():
+            with contextlib.suppress(FileNotFoundError):
+                problem = problem or why_not_private(real + end, os.lstat(real + end), uid)
+        if problem:
+            raise RegistryError(f"The registry cannot be used: {problem}")
+
+    def _make(self) -> None:
+        """Make the file beside its place and put it there when it is complete."""
+        folder = os.path.dirname(self.path)
+        make_folder(folder, 0o700)
+        self._owner = owner_of(self.path)
+        with rights_of(self._owner):
+            handle, draft = tempfile.mkstemp(prefix=".registry-", dir=folder)  # 0600
+            try:
+                os.close(handle)
+                connection = sqlite3.connect(draft, isolation_level=None)
+                try:
+                    connection.execute("PRAGMA journal_mode = WAL")
+                    connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+                    connection.execute(f"PRAGMA user_version = {SCHEMA}")
+                    connection.execute(_TABLE)
+                    connection.execute("CREATE TABLE counter (revision INTEGER NOT NULL)")
+                    connection.execute("INSERT INTO counter VALUES (0)")
+                finally:
+                    connection.close()
+                publish(draft, self.path)
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(draft)
+
+    def _check(self, connection: sqlite3.Connection) -> None:
+        if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
+            raise self._damaged("it is a database of something else")
+        schema = connection.execute("PRAGMA user_version").fetchone()[0]
+        if schema > SCHEMA:
+            raise RegistryError(
+                f"The registry {self.path} was written by a newer version of this collection (its schema is {schema},"
+                f" this version knows {SCHEMA}). Install that version, or name another registry."
+            )
+
+    def _damaged(self, why: str) -> RegistryError:
+        return RegistryError(
+            f"The registry {self.path} is damaged or none of this collection's ({why}). It was left as it is: restore"
+            " it from a backup, or move it away and register the pod managers again."
+        )
+
+    @contextlib.contextmanager
+    def _told(self, what: str) -> t.Iterator[None]:
+        """Turn SQLite's and the system's errors into sentences."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise RegistryError(
+                f"The registry {self.path} cannot be {what} ({error}). Check that its folder and it can be written by"
+                " this user, that its disk has room, and that no other program holds it."
+            ) from None
+        except (sqlite3.DatabaseError, ValueError) as error:
+            raise self._damaged(str(error)) from None
+        except UnsafeFolder as error:
+            raise RegistryError(f"The registry {self.path} cannot be {what}: {error}") from None
+        except OSError as error:
+            raise RegistryError(
+                f"The registry {self.path} cannot be {what} ({error.strerror or error}). Check that its folder exists"
+                " or can be made, and can be written by this user."
+            ) from None
+
+
+def _apply(connection: sqlite3.Connection, change: Change, new: int) -> None:
+    key = (change.kind, change.uuid)
+    row = connection.execute("SELECT revision, body FROM documents WHERE kind = ? AND uuid = ?", key).fetchone()
+    revision = row[0] if row else NEVER
+    if change.expected is not None and revision != change.expected:
+        body = json.loads(row[1]) if row else change.body
+        raise RegistryConflict(f"{_subject(connection, change, body or {})} has been changed by another run meanwhile.")
+    if change.body is None:
+        connection.execute("DELETE FROM documents WHERE kind = ? AND uuid = ?", key)
+    else:
+        connection.execute(
+            "INSERT INTO documents (kind, uuid, revision, body) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (kind, uuid) DO UPDATE SET revision = excluded.revision, body = excluded.body",
+            (*key, new, json.dumps(change.body, sort_keys=True)),
+        )
+
+
+_NOUNS = {"pod_managers": "Pod manager", "nodes": "Node", "flavors": "Flavor"}
+
+
+def _subject(connection: sqlite3.Connection, change: Change, body: Body) -> str:
+    """Return what a change is about, in the user's words: a pod manager, node or flavor by its name."""
+    if change.kind in _NOUNS:
+        return f"{_NOUNS[change.kind]} {body['name']}" if "name" in body else f"A {_NOUNS[change.kind].lower()}"
+    podm_id = body.get("podm_id", change.uuid)
+    row = connection.execute("SELECT body FROM documents WHERE kind = 'pod_managers' AND uuid = ?", (podm_id,)).fetchone()
+    return f"Pod manager {json.loads(row[0])['name']}" if row else "A pod manager"
+
+
+def _quoted(path: str) -> str:
+    """Return a path for a file: URI."""
+    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")

@@ -1,0 +1,166 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Names of PCI vendors and devices, from the PCI id list by the package hwdata, as in Valence. Private to the collection.
+
+Reading the list takes longer than asking an EEM for 4,000 devices. Therefore the registry stores the names that were
+looked up once, and they are used as long as the list is the same (tests/benchmarks shows what a listing costs).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import typing as t
+import warnings
+
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import MissingLibrary
+from ansible_collections.nec.expether.plugins.module_utils._model.libraries import need
+
+ENV_PCI_IDS = "EXPETHER_PCI_IDS"
+_PATHS = ("/usr/share/hwdata/pci.ids", "/usr/share/misc/pci.ids")
+# To be raised when the same list gives other names.
+_VERSION = 1
+
+Names = tuple[t.Optional[str], t.Optional[str]]
+
+
+class Lookup(t.Protocol):
+    """What is used of `hwdata.PCI`."""
+
+    def get_vendor(self, vendor: str) -> str | None:
+        """Return a vendor's name by its 4 hex digits."""
+
+    def get_device(self, vendor: str, device: str) -> str | None:
+        """Return a device's name by 4 hex digits each."""
+
+
+class StoredNames(t.NamedTuple):
+    """The names that were looked up in a list.
+
+    :ivar version: identifies the list
+    :ivar names: by `VENDOR:DEVICE`, or `VENDOR:` where there is no device id
+    """
+
+    version: str
+    names: t.Mapping[str, Names]
+
+
+class PciNames:
+    """Looks names up: in those that are stored for this list, else in the list, which is read at most once.
+
+    :param warn: called with a sentence about why there are no names; the same one each time
+    :param load: returns the stored names; called when the first name is needed
+    """
+
+    def __init__(
+        self, warn: t.Callable[[str], None], load: t.Callable[[], StoredNames | None] = lambda: None
+    ) -> None:
+        self._warn = warn
+        self._load = load
+        self._names: dict[str, Names] | None = None
+        self._list: Lookup | None = None
+        self._is_read = False
+        self._version: str | None = None
+
+    def __call__(self, vendor: str, device: str | None) -> Names:
+        """Return the names of a vendor and of its device, by 4 hex digits each; `None` for what is not listed."""
+        if self._names is None:
+            stored = self._load()
+            self._names = dict(stored.names) if stored and self.version and stored.version == self.version else {}
+        key = f"{vendor}:{device or ''}"
+        if key not in self._names:
+            self._names[key] = self._look_up(vendor, device)
+        return self._names[key]
+
+    @property
+    def version(self) -> str:
+        """What identifies this list and how it is read; `""` if no list exists. The list is not read for it."""
+        if self._version is None:
+            path = self._path()
+            found = os.stat(path) if path else None
+            self._version = f"{_VERSION} {path} {found.st_size} {found.st_mtime_ns}" if found else ""
+        return self._version
+
+    @property
+    def learned(self) -> StoredNames | None:
+        """The names to store: all that are known, if some of them came from the list."""
+        return StoredNames(self.version, self._names) if self._names and self._list is not None else None
+
+    def _look_up(self, vendor: str, device: str | None) -> Names:
+        if not self._is_read:
+            self._is_read = True
+            self._list = self._read()
+        if self._list is None:
+            return (None, None)
+        found = self._list.get_vendor(vendor), self._list.get_device(vendor, device) if device else None
+        return _text(found[0]), _text(found[1])
+
+    def _path(self) -> str | None:
+        """Return the list that the environment names, or else the first one of the system that can be read."""
+        named = os.environ.get(ENV_PCI_IDS)
+        for path in (named,) if named else _PATHS:
+            try:
+                # Does not wait for a writer, if it is a named pipe.
+                handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+                try:
+                    if stat.S_ISREG(os.fstat(handle).st_mode):
+                        return path
+                finally:
+                    os.close(handle)
+                raise OSError(errno.EINVAL, "it is not a regular file")
+            except OSError as error:
+                if named:
+                    self._warn(
+                        f"The PCI id list {_shown(named)} that {ENV_PCI_IDS} names cannot be read"
+                        f" ({error.strerror or error}), so vendors and devices have no names."
+                    )
+        return None
+
+    def _read(self) -> Lookup | None:
+        path = self._path()
+        if path is None:
+            if not os.environ.get(ENV_PCI_IDS):
+                self._warn(
+                    "Vendors and devices have no names, because the host where the module runs has no PCI id list: install"
+                    " the package pci.ids (Debian, Ubuntu) or hwdata (Fedora, RHEL)."
+                )
+            return None
+        try:
+            # Imported here: only what needs a name pays for it.
+            import hwdata
+        except Exception as missing:  # noqa: BLE001  # pylint: disable=broad-exception-caught
+            self._warn(_without_library(missing))
+            return None
+        try:
+            need("hwdata", None)
+        except MissingLibrary as error:
+            self._warn(_without_library(error))
+            return None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # hwdata does not close the file
+            hwdata.PCI.devices = None  # one list may have been read before, in this process
+            try:
+                return t.cast(Lookup, hwdata.PCI(path))
+            except (OSError, LookupError, TypeError, ValueError):
+                hwdata.PCI.devices = None
+        self._warn(f"{_shown(path)} is not a PCI id list, so vendors and devices have no names.")
+        return None
+
+
+def _without_library(error: Exception) -> str:
+    return (
+        "Vendors and devices have no names, because the Python package hwdata cannot be used on the host where the module"
+        f" runs ({error}). Install it with pip, as requirements.txt of the collection has it."
+    )
+
+
+def _text(name: str | None) -> str | None:
+    """Return a name as the list has it: hwdata reads UTF-8 as Latin-1."""
+    return name.encode("latin-1", "replace").decode("utf-8", "replace").strip() or None if name else None
+
+
+def _shown(path: str) -> str:
+    return os.fsencode(path).decode(errors="replace")

@@ -1,0 +1,332 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What devices a node shall have, and which devices meet that."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import typing as t
+
+import pytest
+import yaml
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput
+from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
+from ansible_collections.nec.expether.plugins.module_utils._model.properties import Properties, parse_properties
+from ansible_collections.nec.expether.plugins.module_utils._planning.selection import match_devices
+from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets import (
+    KINDS,
+    Entry,
+    Record,
+    device_id,
+    eeio,
+    most_met,
+    wanted,
+    wishes,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def wish_of(*entries: Entry) -> Properties:
+    return parse_properties({"devices": list(entries)})
+
+
+def matching(entry: Entry, **record: t.Any) -> bool:
+    """Whether one entry means a device with this record."""
+    device = Fabric.from_records([eeio(0, **record)]).devices[device_id(0)]
+    (want,) = wish_of(entry)
+    return want.matches(device)
+
+
+# The two shapes
+
+
+def test_a_repeated_type_means_several_devices() -> None:
+    wish = parse_properties({"pci_device": {"type": ["NIC", "NIC", "SSD"]}})
+    assert wish == wish_of({"type": "NIC", "count": 2}, {"type": "SSD"})
+
+
+def test_one_type_needs_no_list() -> None:
+    assert parse_properties({"pci_device": {"type": "gpu"}}) == wish_of({"type": "GPU"})
+
+
+def test_both_shapes_may_be_given_at_once_and_add_up() -> None:
+    both = parse_properties({"pci_device": {"type": ["GPU"]}, "devices": [{"type": "gpu", "count": 2}]})
+    assert both == wish_of({"type": "GPU", "count": 3})
+
+
+@pytest.mark.parametrize("name", ["SSD", "NIC", "GPU", "Multi", "SWITCH", "USB", "ACS", "Unknown"])
+def test_every_type_is_taken_in_any_case(name: str) -> None:
+    for text in (name, name.lower(), name.upper(), f" {name} "):
+        assert wish_of({"type": text}) == parse_properties({"pci_device": {"type": [name]}})
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"vendor_id": "0x10DE"}, {"vendor_id": "10de"}),
+        ({"vendor_id": "5"}, {"vendor_id": "0x0005"}),
+        ({"vendor_id": "4318"}, {"vendor_id": "0x4318"}),
+        ({"type": "GPU"}, {"type": "gpu", "count": 1}),
+        ({"type": "GPU", "count": "2"}, {"type": "GPU", "count": 2}),
+        ({"model": " Box "}, {"model": "Box"}),
+    ],
+)
+def test_one_wish_written_in_two_ways_is_one_wish(one: Entry, other: Entry) -> None:
+    assert wish_of(one) == wish_of(other)
+    assert wish_of(one, other) == wish_of(other, one)
+
+
+@given(wishes(), st.randoms(use_true_random=False))
+def test_the_order_and_the_splitting_of_entries_do_not_matter(entries: list[Entry], chance: random.Random) -> None:
+    split = [{**entry, "count": 1} for entry in entries for dummy in range(entry["count"])]
+    chance.shuffle(split)
+    assert wish_of(*split) == wish_of(*entries)
+
+
+def test_models_that_differ_in_case_only_are_one_model() -> None:
+    assert wish_of({"model": "Box A"}, {"model": "box a"})[0] == wish_of({"model": "Box A", "count": 2})[0]
+    assert len(wish_of({"model": "Box A"}, {"model": "box a"})) == 1
+
+
+# What an entry means
+
+
+def test_a_device_is_meant_if_all_that_an_entry_says_is_so() -> None:
+    gpu = {"type": "GPU", "vendor_id": "10de", "device_id": "1db6", "model": "expansion box a"}
+    assert matching(gpu, kind="gpu")
+    for key, value in {"type": "NIC", "vendor_id": "8086", "device_id": "1db7", "model": "Expansion Box"}.items():
+        assert not matching({**gpu, key: value}, kind="gpu")
+        assert not matching({key: value}, kind="gpu")
+
+
+def test_a_device_that_does_not_say_what_it_is_is_meant_only_by_who_does_not_ask() -> None:
+    assert matching({"count": 1}, kind="old card")
+    for entry in ({"type": "GPU"}, {"type": "Unknown"}, {"vendor_id": "0000"}, {"device_id": "0"}, {"model": "Box"}):
+        assert not matching(entry, kind="old card")
+
+
+@pytest.mark.parametrize(
+    ("entry", "shown"),
+    [
+        ({"type": "gpu", "count": 2}, "2 GPU"),
+        ({"count": 3}, "3 device"),
+        ({"vendor_id": "10DE", "device_id": "1db6"}, "1 10de:1db6"),
+        ({"device_id": "1db6"}, "1 *:1db6"),
+        ({"type": "GPU", "vendor_id": "10de", "model": "Box A"}, '1 GPU 10de "Box A"'),
+    ],
+)
+def test_a_want_reads_as_a_phrase(entry: Entry, shown: str) -> None:
+    assert [str(want) for want in wish_of(entry)] == [shown]
+
+
+# What is refused, by name
+
+
+def refusal(properties: t.Any) -> str:
+    with pytest.raises(InvalidInput) as caught:
+        parse_properties(properties)
+    return caught.value.message
+
+
+@pytest.mark.parametrize("key", ["memory", "processor"])
+def test_what_expether_cannot_compose_is_refused_by_name(key: str) -> None:
+    message = refusal({key: {"capacity_mib": "4096"}, "pci_device": {"type": ["GPU"]}})
+    assert f"properties.{key} cannot be composed" in message
+
+
+@pytest.mark.parametrize(
+    ("properties", "place", "key"),
+    [
+        ({"gpu": 2}, "properties has no key", "'gpu'"),
+        ({"pci_device": {"type": ["GPU"]}, "Devices": []}, "properties has no key", "'Devices'"),
+        ({"pci_device": {"types": ["GPU"]}}, "properties.pci_device has no key", "'types'"),
+        ({"devices": [{"type": "GPU"}, {"kind": "GPU"}]}, "properties.devices[1] has no key", "'kind'"),
+        ({7: 1}, "properties has no key", "'7'"),
+    ],
+)
+def test_an_unknown_key_is_refused_by_name_and_place(properties: t.Any, place: str, key: str) -> None:
+    message = refusal(properties)
+    assert place in message
+    assert key in message
+    assert "it takes" in message
+
+
+@pytest.mark.parametrize(
+    ("properties", "said"),
+    [
+        (None, "properties must be a dictionary, not NoneType"),
+        ([{"type": "GPU"}], "properties must be a dictionary, not list"),
+        ({}, "names no device"),
+        ({"devices": []}, "names no device"),
+        ({"pci_device": {"type": []}}, "names no device"),
+        ({"devices": {"type": "GPU"}}, "properties.devices must be a list"),
+        ({"devices": None}, "properties.devices must be a list"),
+        ({"devices": ["GPU"]}, "properties.devices[0] must be a dictionary"),
+        ({"devices": [{}]}, "properties.devices[0] says nothing"),
+        # Whoever leaves out a value by mistake must not get any device instead of the one that was meant.
+        ({"devices": [{"type": None}]}, "properties.devices[0].type is null"),
+        ({"devices": [{"type": None, "count": 2}]}, "properties.devices[0].type is null"),
+        ({"devices": [{"type": "", "count": 2}]}, "'' is no device type"),
+        ({"devices": [{"type": "GPU", "model": None}]}, "properties.devices[0].model is null"),
+        ({"devices": [{"count": None}]}, "properties.devices[0].count is null"),
+        ({"pci_device": ["GPU"]}, "properties.pci_device must be a dictionary"),
+        ({"pci_device": {}}, "properties.pci_device.type must be a list"),
+        ({"pci_device": {"type": None}}, "properties.pci_device.type must be a list"),
+        ({"pci_device": {"type": ["GPU", "FPGA"]}}, "'FPGA' is no device type"),
+        ({"pci_device": {"type": [3]}}, "3 is no device type"),
+        ({"devices": [{"type": ["GPU"]}]}, "properties.devices[0].type"),
+        ({"devices": [{"model": ""}]}, "properties.devices[0].model must be a text"),
+        ({"devices": [{"model": 4000}]}, "properties.devices[0].model must be a text; put it in quotes"),
+        ({"devices": [{"model": True}]}, "properties.devices[0].model must be a text"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_its_place(properties: t.Any, said: str) -> None:
+    assert said in refusal(properties)
+
+
+@pytest.mark.parametrize("count", [0, -1, 4097, 1.5, "two", "", True, [1], "1e2", "\u0662", 10**12])
+def test_a_count_that_is_no_whole_number_in_reason_is_refused(count: t.Any) -> None:
+    assert "properties.devices[0].count must be a whole number" in refusal({"devices": [{"count": count}]})
+
+
+@pytest.mark.parametrize("key", ["vendor_id", "device_id"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "10dex",
+        "0x",
+        "",
+        "10de0",
+        "0x10de0",
+        "-1",
+        " ",
+        "10 de",
+        "1_0",
+        "\u0661",
+        True,
+        False,
+        ["10de"],
+        {},
+    ],
+)
+def test_what_is_no_pci_id_is_refused_with_an_example_in_quotes(key: str, value: t.Any) -> None:
+    message = refusal({"devices": [{key: value}]})
+    assert f"properties.devices[0].{key} must be a PCI id" in message
+    assert "'10de'" in message
+
+
+@pytest.mark.parametrize("key", ["vendor_id", "device_id"])
+@pytest.mark.parametrize(
+    "text", ["0x10de", "0403", "1533", "10e3", "1e45", "0x8086", "-5", "0", "0x10de0", "190:20:30"]
+)
+def test_a_number_that_yaml_makes_of_a_pci_id_is_refused_and_the_quoted_one_is_not_taken_for_it(key: str, text: str) -> None:
+    value = yaml.safe_load(text)
+    if text in ("10e3", "1e45"):
+        value = float(text)  # a number to YAML 1.2 only
+    message = refusal({"devices": [{key: value}]})
+    assert message.startswith(f"properties.devices[0].{key} is the number {value}, ")
+    assert "put its hex digits in quotes, such as '10de'" in message
+
+
+@pytest.mark.parametrize(
+    ("value", "device"), [("4318", "0x4318"), ("1533", "0x1533"), ("8086", "0x8086"), ("0005", "0x5"), ("0X00A", "0xa")]
+)
+def test_quoted_digits_are_hex_digits(value: str, device: str) -> None:
+    assert matching({"device_id": value}, kind="gpu", pcie_device_id=device)
+    assert matching({"vendor_id": value}, kind="gpu", pcie_vendor_id=device)
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["GPU", "nic", "10de"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["pci_device", "devices", "type", "count", "vendor_id", "device_id", "model", "memory"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=10,
+)
+
+
+@given(json_values)
+def test_whatever_properties_are_they_are_a_wish_or_refused(properties: t.Any) -> None:
+    try:
+        wish = parse_properties(properties)
+    except InvalidInput as error:
+        assert error.message.endswith(".")
+        return
+    assert wish
+    assert parse_properties(properties) == wish
+
+
+# Which devices
+
+
+def cards(kinds: t.Sequence[str]) -> list[Record]:
+    return [eeio(number, kind=kind) for number, kind in enumerate(kinds)]
+
+
+def best(entries: t.Sequence[Entry], records: t.Sequence[Record]) -> list[str]:
+    """Return the ids that shall be chosen, by trying every set of devices: most met, then first in preference."""
+    size = most_met(entries, records)
+    sets = itertools.combinations(records, size)
+    return next([record["id"] for record in some] for some in sets if most_met(entries, some) == size)
+
+
+@given(wishes(), st.lists(st.sampled_from(list(KINDS)), max_size=7), st.randoms(use_true_random=False))
+def test_the_choice_meets_most_of_the_wish_with_what_is_preferred(
+    entries: list[Entry], kinds: list[str], chance: random.Random
+) -> None:
+    records = cards(kinds)
+    chance.shuffle(records)
+    devices = Fabric.from_records(records).devices
+    wish = wish_of(*entries)
+    chosen, counts = match_devices(wish, [devices[record["id"]] for record in records])
+    assert [device.id for device in chosen] == best(entries, records)
+    assert sum(counts) == len(chosen)
+    assert all(0 <= count <= want[0] for count, want in zip(counts, wish))
+    # So many of each want can really be had at once.
+    each = [{**_entry(want), "count": count} for want, count in zip(wish, counts) if count]
+    assert most_met(each, [record for record in records if record["id"] in {device.id for device in chosen}]) == len(
+        chosen
+    )
+
+
+def _entry(want: t.Any) -> Entry:
+    keys = ("type", "vendor_id", "device_id", "model")
+    values = (want.type, want.vendor_id, want.pci_device_id, want.model)
+    return {key: value for key, value in zip(keys, values) if value is not None}
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_choosy_want_gets_the_device_that_the_easy_one_could_take(order: tuple[int, int]) -> None:
+    records = cards(["gpu", "other gpu"])
+    devices = Fabric.from_records(records).devices
+    wish = wish_of({"type": "GPU"}, {"type": "GPU", "device_id": "1db6"})
+    chosen, counts = match_devices(wish, [devices[records[place]["id"]] for place in order])
+    assert len(chosen) == 2
+    assert counts == [1, 1]
+
+
+def test_no_more_is_chosen_than_is_wished() -> None:
+    devices = Fabric.from_records(cards(["gpu"] * 5)).devices
+    chosen, counts = match_devices(wish_of({"type": "GPU", "count": 2}), devices.values())
+    assert [device.id for device in chosen] == [device_id(0), device_id(1)]
+    assert counts == [2]
+
+
+def test_nothing_is_chosen_where_nothing_is_meant() -> None:
+    devices = Fabric.from_records(cards(["gpu", "ssd"])).devices
+    assert match_devices(wish_of({"type": "NIC"}), devices.values()) == ([], [0])
+    assert match_devices(wish_of({"type": "NIC"}), []) == ([], [0])
+    assert wanted([{"type": "NIC"}]) == 1

@@ -1,0 +1,320 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which node a task means, whether it is new, adopted, half composed or somebody else's, and on which system it is."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, NotFound, PlanRefused
+from ansible_collections.nec.expether.plugins.module_utils._model.names import node_uuid
+from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node, NodeState
+from ansible_collections.nec.expether.plugins.module_utils._model.properties import Properties, parse_properties
+from ansible_collections.nec.expether.plugins.module_utils._planning.nodes import (
+    NodeRequest,
+    plan_absent,
+    plan_forget_node,
+    plan_managed,
+    plan_present,
+)
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan, RegistryChange, nodes_after
+from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets import (
+    PODM,
+    SILENT,
+    Entry,
+    Fleet,
+    best_system,
+    device_id,
+    devices_of,
+    eeio,
+    eesv,
+    fleets,
+    mac,
+    node_on,
+    observed,
+    system_id,
+    systems,
+    wanted,
+    wishes,
+)
+from hypothesis import assume, event, given
+from hypothesis import strategies as st
+
+Decision = t.Callable[[ObservedState, NodeRequest], Plan]
+
+GPU = parse_properties({"devices": [{"type": "GPU"}]})
+STATES: tuple[NodeState, ...] = ("composing", "composed", "managed")
+
+
+def properties_of(entries: list[Entry]) -> Properties:
+    return parse_properties({"devices": entries})
+
+
+def nodes_of(fleet: Fleet) -> list[Node]:
+    return sorted(fleet.nodes.values(), key=lambda node: node.name)
+
+
+@st.composite
+def fleets_with_a_node(draw: st.DrawFn) -> tuple[Fleet, Node]:
+    """Give fleets, and one of the nodes in each."""
+    fleet = draw(fleets())
+    assume(fleet.nodes)
+    return fleet, draw(st.sampled_from(nodes_of(fleet)))
+
+
+@st.composite
+def fleets_with_a_system(draw: st.DrawFn) -> tuple[Fleet, str]:
+    """Give fleets, and one of the systems in each."""
+    fleet = draw(fleets())
+    return fleet, draw(st.sampled_from(systems(fleet)))
+
+
+def outcome_of(decide: Decision, of: ObservedState, request: NodeRequest) -> Plan | str:
+    """Return a plan, or the kind of refusal with its message."""
+    try:
+        return decide(of, request)
+    except (InvalidInput, NotFound, PlanRefused) as error:
+        return f"{error.kind}: {error.message}"
+
+
+# A node that is new
+
+
+@given(fleets(most_systems=6), wishes())
+def test_a_new_node_gets_the_best_system_that_has_room_for_all_of_it(fleet: Fleet, entries: list[Entry]) -> None:
+    best = best_system(fleet, wanted(entries))
+    made = outcome_of(plan_present, fleet.observed, NodeRequest("new", None, properties_of(entries)))
+    if isinstance(made, str):
+        event("no system" if best is None else "no devices")
+        assert made.startswith("refused: No system can host") == (best is None)
+        return
+    event("planned")
+    assert made.node == Node(node_uuid(PODM, "new"), "new", best, "composed")
+    assert made.steps[0] == RegistryChange("remember", None, "new", best, None, "composed")
+
+
+@given(fleets_with_a_system(), wishes())
+def test_a_new_node_is_on_the_system_that_the_task_names_and_on_no_other(
+    place: tuple[Fleet, str], entries: list[Entry]
+) -> None:
+    fleet, index = place
+    made = outcome_of(plan_present, fleet.observed, NodeRequest("new", index, properties_of(entries)))
+    if index in fleet.nodes:
+        assert made == f"refused: System {index} is node {fleet.nodes[index].name} already."
+    elif not isinstance(made, str):
+        assert made.node == Node(node_uuid(PODM, "new"), "new", index, "composed")
+        assert {step.system_id for step in made.steps} == {index}
+        assert made.steps[0] == RegistryChange("remember", None, "new", index, None, "composed")
+
+
+def test_devices_that_a_system_has_already_count_for_the_node_that_it_becomes() -> None:
+    made = plan_present(observed([eesv(0, "17"), eeio(0, "17"), eeio(1)]), NodeRequest("new", system_id(0), GPU))
+    assert [step.action for step in made.steps] == ["remember"]
+
+
+@given(fleets(), st.sampled_from([None, 0, 1, 9]))
+def test_a_node_that_does_not_exist_is_not_composed_without_the_devices_that_it_should_have(
+    fleet: Fleet, number: int | None
+) -> None:
+    place = None if number is None else system_id(number)
+    assert outcome_of(plan_present, fleet.observed, NodeRequest("new", place)) == (
+        "invalid: Node 'new' does not exist. Set `flavor` or `properties` to create it."
+    )
+
+
+@pytest.mark.parametrize("decide", [plan_present, plan_managed])
+def test_a_new_node_on_a_system_that_eem_does_not_list_or_on_a_device_is_refused(decide: Decision) -> None:
+    place = observed([eesv(0, "17"), eeio(0)])
+    with pytest.raises(NotFound, match=f"EEM does not list system {system_id(7)}"):
+        decide(place, NodeRequest("new", system_id(7), GPU))
+    with pytest.raises(PlanRefused, match=r"a system \(EESV\) is required here"):
+        decide(place, NodeRequest("new", device_id(0), GPU))
+
+
+@pytest.mark.parametrize("decide", [plan_present, plan_managed])
+@pytest.mark.parametrize("form", [str.upper, lambda card: card[2:], lambda card: card[2:].upper(), mac])
+def test_a_node_named_by_the_id_of_its_system_has_that_name_in_eem_s_form(
+    decide: Decision, form: t.Callable[[str], str]
+) -> None:
+    place = observed([eesv(0, "17"), eeio(0)])
+    node = decide(place, NodeRequest(form(system_id(0)), system_id(0), GPU)).node
+    assert node is not None
+    assert (node.name, node.uuid) == (system_id(0), node_uuid(PODM, system_id(0)))
+
+
+@pytest.mark.parametrize("decide", [plan_present, plan_managed])
+def test_the_id_of_another_card_is_not_the_name_of_a_new_node(decide: Decision) -> None:
+    place = observed([eesv(0, "17"), eesv(1), eeio(0)])
+    for name in (system_id(1), device_id(0).upper()):
+        with pytest.raises(InvalidInput, match="would be taken for a card's id"):
+            decide(place, NodeRequest(name, system_id(0), GPU))
+
+
+# A node that is adopted
+
+
+@given(fleets_with_a_system())
+def test_a_system_is_adopted_as_it_is_unless_it_is_another_node_or_claimed(place: tuple[Fleet, str]) -> None:
+    fleet, index = place
+    made = outcome_of(plan_managed, fleet.observed, NodeRequest("new", index))
+    if index in fleet.nodes:
+        assert made == f"refused: System {index} is node {fleet.nodes[index].name} already."
+    elif index in fleet.held:
+        assert made == f"refused: Another run is changing {index} (claimed by {fleet.held[index]})."
+    else:
+        assert isinstance(made, Plan)
+        assert made.steps == (RegistryChange("remember", None, "new", index, None, "managed"),)
+        assert made.node == Node(node_uuid(PODM, "new"), "new", index, "managed")
+
+
+@given(fleets_with_a_node(), st.booleans())
+def test_of_a_node_that_exists_nothing_is_adopted_unless_it_was_left_half_composed(
+    place: tuple[Fleet, Node], named: bool
+) -> None:
+    fleet, node = place
+    request = NodeRequest(node.name, node.system_id if named else None)
+    made = outcome_of(plan_managed, fleet.observed._replace(claimed_by_others={}), request)
+    assert isinstance(made, Plan)
+    if node.state == "composing":
+        assert made.steps == (RegistryChange("remember", None, node.name, node.system_id, "composing", "managed"),)
+        assert made.node == node._replace(state="managed")
+    else:
+        assert made == Plan((), node)
+
+
+def test_a_system_can_be_adopted_under_its_own_id_without_naming_it_twice() -> None:
+    place = observed([eesv(0, "17")])
+    assert plan_managed(place, NodeRequest(system_id(0).upper())) == plan_managed(
+        place, NodeRequest(system_id(0), system_id(0))
+    )
+
+
+def test_what_is_adopted_must_be_named() -> None:
+    with pytest.raises(InvalidInput, match="Node 'new' does not exist. Set `node_index` to the system to adopt."):
+        plan_managed(observed([eesv(0, "17")]), NodeRequest("new"))
+
+
+@given(fleets_with_a_system(), wishes(), st.booleans())
+def test_an_adopted_node_becomes_composed_only_when_its_devices_change(
+    place: tuple[Fleet, str], entries: list[Entry], purge: bool
+) -> None:
+    fleet, index = place
+    node = node_on(int(index[-2:], 16), "adopted", "managed")
+    of = fleet._replace(nodes={**fleet.nodes, index: node}).observed
+    made = outcome_of(plan_present, of, NodeRequest("adopted", None, properties_of(entries), purge))
+    if isinstance(made, str):
+        return
+    actions = [step.action for step in made.steps]
+    assert made.node == (node._replace(state="composed") if actions else node)
+    assert actions == [] or (actions[0] == "remember" and {"attach", "detach"} & set(actions))
+
+
+# A node that was left half composed
+
+
+@given(fleets_with_a_node())
+def test_a_half_composed_node_is_finished_only_by_a_task_that_says_what_it_should_have(place: tuple[Fleet, Node]) -> None:
+    fleet, node = place
+    made = outcome_of(plan_present, fleet.observed, NodeRequest(node.name))
+    if node.state == "composing":
+        assert made == (
+            f"invalid: Node {node.name} was left half composed. Set `flavor` or `properties` again, or release it."
+        )
+    else:
+        assert made == Plan((), node)
+
+
+@given(fleets_with_a_node(), wishes())
+def test_a_half_composed_node_is_finished_on_its_system_though_its_devices_are_there_already(
+    place: tuple[Fleet, Node], entries: list[Entry]
+) -> None:
+    fleet, node = place
+    half = node._replace(state="composing")
+    of = fleet._replace(nodes={**fleet.nodes, node.system_id: half}).observed
+    made = outcome_of(plan_present, of, NodeRequest(node.name, None, properties_of(entries)))
+    if isinstance(made, str):
+        return
+    assert made.steps[0] == RegistryChange("remember", None, node.name, node.system_id, "composing", "composed")
+    assert made.node == half._replace(state="composed")
+    after = fleet.after(made.steps, nodes_after(fleet.nodes, made))
+    assert plan_present(after.observed, NodeRequest(node.name)) == Plan((), made.node)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_node_of_every_state_is_released_with_its_devices(state: NodeState) -> None:
+    node = node_on(0, "node0", state)
+    made = plan_absent(observed([eesv(0, "17"), eeio(0, "17")], [node]), NodeRequest("node0"))
+    assert [(step.action, step.old) for step in made.steps] == [("detach", "17"), ("forget", state)]
+    assert made.node == node
+
+
+# A node that is elsewhere
+
+
+@given(fleets_with_a_node(), st.integers(0, 9), st.one_of(st.none(), wishes()), st.booleans())
+def test_a_node_is_not_moved_to_another_system_whatever_else_the_task_says(
+    place: tuple[Fleet, Node], number: int, entries: list[Entry] | None, purge: bool
+) -> None:
+    fleet, node = place
+    other = system_id(number)
+    assume(other != node.system_id)
+    request = NodeRequest(node.name, other, None if entries is None else properties_of(entries), purge)
+    for decide in (plan_present, plan_managed):
+        assert outcome_of(decide, fleet.observed, request) == (
+            f"refused: Node {node.name} is on system {node.system_id}, not on {other}. Release it first."
+        )
+
+
+@given(fleets_with_a_node(), st.one_of(st.none(), wishes()), st.sampled_from([plan_present, plan_managed, plan_absent]))
+def test_a_node_is_one_and_the_same_by_its_name_in_any_case_its_uuid_and_the_id_of_its_system(
+    place: tuple[Fleet, Node], entries: list[Entry] | None, decide: Decision
+) -> None:
+    fleet, node = place
+    request = NodeRequest(node.name, None, None if entries is None else properties_of(entries))
+    expected = outcome_of(decide, fleet.observed, request)
+    for name in (node.name.upper(), node.uuid, node.uuid.upper(), node.system_id, node.system_id[2:].upper()):
+        assert outcome_of(decide, fleet.observed, request._replace(name=name)) == expected
+
+
+def test_a_node_whose_system_eem_does_not_list_is_not_said_to_be_as_it_should() -> None:
+    node = node_on(9, "lost")
+    for properties in (None, GPU):
+        with pytest.raises(NotFound, match=f"EEM does not list system {node.system_id}"):
+            plan_present(observed([eesv(0), eeio(0)], [node]), NodeRequest("lost", None, properties))
+
+
+# A node that is released
+
+
+@given(fleets(), st.sampled_from(["new", "node", system_id(9), "1" * 32]))
+def test_releasing_a_node_that_does_not_exist_does_nothing(fleet: Fleet, name: str) -> None:
+    assert plan_absent(fleet.observed, NodeRequest(name)) == Plan()
+
+
+@given(fleets_with_a_node())
+def test_a_released_node_is_the_one_that_was_named_and_loses_all_it_has(place: tuple[Fleet, Node]) -> None:
+    fleet, node = place
+    made = outcome_of(plan_absent, fleet.observed, NodeRequest(node.name))
+    if isinstance(made, str):
+        return
+    assert made.node == node
+    assert {step.system_id for step in made.steps} == {node.system_id}
+    assert [step.device for step in made.steps] == [
+        *(device["id"] for device in devices_of(fleet.records, node.system_id)),
+        None,
+    ]
+    assert node.system_id not in nodes_after(fleet.nodes, made)
+
+
+def test_a_node_that_is_only_forgotten_keeps_its_devices() -> None:
+    node = node_on(0, "node0", "managed")
+    made = plan_forget_node(node)
+    assert made == Plan((RegistryChange("forget", None, "node0", system_id(0), "managed", None),), node)
+    assert made.hardware_steps == []
+
+
+def test_a_silent_device_does_not_keep_a_node_from_being_released() -> None:
+    place = observed([eesv(0, "17", **SILENT), eeio(0, "17", **SILENT)], [node_on(0, "node0")])
+    assert [step.action for step in plan_absent(place, NodeRequest("node0")).steps] == ["detach", "forget"]

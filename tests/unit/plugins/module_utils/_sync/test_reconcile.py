@@ -1,0 +1,239 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a list of EEM's makes of the devices that are remembered: nothing is lost, nothing is written without need."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Document
+from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
+from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile import (
+    Moment,
+    Reconciled,
+    digest,
+    judged,
+    keep,
+    listing_change,
+    reconcile,
+    same,
+)
+from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets import (
+    PODM,
+    Fleet,
+    Record,
+    eeio,
+    eesv,
+    fleets,
+)
+from hypothesis import given
+
+START = datetime(2026, 11, 25, 12, 0, 0, tzinfo=timezone.utc)
+WEEK = timedelta(days=7)
+
+
+def at(hours: float, retention: timedelta | None = WEEK) -> Moment:
+    """A synchronisation so many hours after the first; an hour after the one before it."""
+    moment, last = START + timedelta(hours=hours), START + timedelta(hours=hours - 1)
+    return Moment(moment, last.strftime("%Y-%m-%dT%H:%M:%SZ") if hours else None, retention)
+
+
+def sync(known: t.Sequence[Document], records: t.Iterable[Record], moment: Moment) -> Reconciled:
+    return reconcile(known, Fabric.from_records(records), Views(PODM, "lab", {}), moment)
+
+
+def written(known: t.Iterable[Document], done: Reconciled) -> list[Document]:
+    """What the registry has afterwards."""
+    documents = {found.uuid: found for found in known}
+    for change in done.changes:
+        assert change.kind == "devices"
+        assert change.expected == (documents[change.uuid].revision if change.uuid in documents else 0)
+        documents.pop(change.uuid, None)
+        if change.body is not None:
+            documents[change.uuid] = Document(change.uuid, (change.expected or 0) + 1, change.body)
+    return list(documents.values())
+
+
+def ids(documents: t.Iterable[Document], missing: bool) -> set[str]:
+    return {found.body["device_id"] for found in documents if bool(found.body["missing_since"]) is missing}
+
+
+def eeios(records: t.Iterable[Record]) -> set[str]:
+    return {record["id"] for record in records if record["status"] == "eeio"}
+
+
+@given(fleets(), fleets())
+def test_the_registry_has_what_eem_lists_and_keeps_the_rest_as_missing_and_again_there_is_nothing_to_do(
+    first: Fleet, second: Fleet
+) -> None:
+    before = written([], sync([], first.records, at(0)))
+    assert ids(before, missing=False) == eeios(first.records)
+    done = sync(before, second.records, at(1))
+    after = written(before, done)
+    assert ids(after, missing=False) == eeios(second.records)
+    assert ids(after, missing=True) == eeios(first.records) - eeios(second.records)
+    assert done.counts["added"] == len(eeios(second.records) - eeios(first.records))
+    assert done.counts["missing"] == len(ids(after, missing=True)) and not done.counts["removed"]
+    assert sum(done.counts.values()) == len(after)
+    again = sync(after, second.records, at(2))
+    assert (again.changes, again.steps) == ([], [])
+    assert sum(again.counts.values()) == len(after)
+
+
+@given(fleets(), fleets())
+def test_only_devices_that_differ_are_written(first: Fleet, second: Fleet) -> None:
+    before = written([], sync([], first.records, at(0)))
+    done = sync(before, second.records, at(1))
+    bodies = {found.uuid: found.body for found in before}
+    for change in done.changes:
+        assert change.body != bodies.get(change.uuid)
+    assert len(done.changes) == len(done.steps)
+
+
+def test_a_missing_device_tells_since_when_and_when_it_was_seen_last() -> None:
+    before = written([], sync([], [eeio(1)], at(0)))
+    (gone,) = written(before, sync(before, [], at(1)))
+    assert gone.body["missing_since"] == "2026-11-25T13:00:00Z"
+    assert gone.body["last_seen_at"] == "2026-11-25T12:00:00Z"
+    (later,) = written([gone], sync([gone], [], at(2)))
+    assert later == gone
+
+
+def test_a_device_that_comes_back_has_its_uuid_and_its_history() -> None:
+    (before,) = written([], sync([], [eeio(1)], at(0)))
+    gone = written([before], sync([before], [], at(1)))
+    (back,) = written(gone, sync(gone, [eeio(1)], at(2)))
+    assert (back.uuid, back.body) == (before.uuid, before.body)
+    assert back.body["first_seen_at"] == "2026-11-25T12:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("hours", "retention", "removed"),
+    [
+        (1 + 7 * 24, WEEK, False),
+        (2 + 7 * 24, WEEK, True),
+        (2, timedelta(0), True),
+        (24 * 365 * 50, None, False),
+    ],
+)
+def test_a_missing_device_is_dropped_when_the_retention_is_over(
+    hours: float, retention: timedelta | None, removed: bool
+) -> None:
+    known = written([], sync([], [eeio(1), eeio(2)], at(0)))
+    known = written(known, sync(known, [eeio(2)], at(1)))
+    done = sync(known, [eeio(2)], at(hours, retention))
+    assert done.counts["removed"] == int(removed) and done.counts["missing"] == int(not removed)
+    assert len(written(known, done)) == 2 - removed
+
+
+def test_without_any_retention_too_a_device_is_not_dropped_by_the_run_that_misses_it_first() -> None:
+    known = written([], sync([], [eeio(1)], at(0)))
+    done = sync(known, [], at(1, timedelta(0)))
+    assert done.counts["missing"] == 1 and not done.counts["removed"]
+
+
+def test_a_device_that_is_missing_since_a_time_to_come_is_kept_for_the_retention_from_now_on() -> None:
+    """A clock that was wrong for a while must keep nothing for years."""
+    known = written([], sync([], [eeio(1)], at(0)))
+    known = written(known, sync(known, [], at(24 * 365 * 50)))
+    seen = known[0].body["last_seen_at"]
+    done = sync(known, [], at(1))
+    (kept,) = written(known, done)
+    assert (kept.body["missing_since"], kept.body["last_seen_at"]) == ("2026-11-25T13:00:00Z", seen)
+    assert done.counts["missing"] == 1 and not done.counts["removed"]
+    assert sync([kept], [], at(2)).changes == []
+    assert sync([kept], [], at(2 + 7 * 24)).counts["removed"] == 1
+
+
+def document(number: int) -> Document:
+    return written([], sync([], [eeio(number)], at(0)))[0]
+
+
+def podm(**keys: t.Any) -> dict[str, t.Any]:
+    return {"status": "Online", "last_error": None, "last_sync": None, "systems": 4, "free_slots": 64, **keys}
+
+
+@pytest.mark.parametrize(
+    ("systems", "devices", "lost"),
+    [
+        (4, 4, None),
+        (2, 2, None),
+        (1, 4, "1 of 4 systems"),
+        (0, 4, "0 of 4 systems"),
+        (4, 1, "1 of 4 devices"),
+        (0, 0, "0 of 4 devices and 0 of 4 systems"),
+    ],
+)
+def test_a_list_that_has_lost_most_devices_or_systems_is_degraded(systems: int, devices: int, lost: str | None) -> None:
+    known = [document(number) for number in range(4)]
+    records = [eesv(number) for number in range(systems)] + [eeio(number) for number in range(devices)]
+    news = judged(podm(), known, Fabric.from_records(records), at(1))
+    assert news["status"] == ("Degraded" if lost else "Online")
+    assert news["last_sync"] == "2026-11-25T13:00:00Z"
+    if lost is None:
+        assert (news["last_error"], news["degraded_since"]) == (None, None)
+        assert (news["systems"], news["free_slots"]) == (systems, 16 * systems)
+    else:
+        assert f"EEM lists only {lost} that it had" in news["last_error"] and "for 7 days" in news["last_error"]
+        assert news["degraded_since"] == "2026-11-25T13:00:00Z"
+        assert "systems" not in news, "what it had is what it is measured by next time"
+
+
+def test_a_degraded_list_is_believed_when_the_retention_is_over() -> None:
+    body, empty = podm(), Fabric([])
+    body |= judged(body, [], empty, at(1))
+    for hours in (2, 3, 1 + 7 * 24):
+        body |= judged(body, [], empty, at(hours))
+        assert (body["status"], body["degraded_since"]) == ("Degraded", "2026-11-25T13:00:00Z")
+    body |= judged(body, [], empty, at(2 + 7 * 24))
+    assert (body["status"], body["degraded_since"], body["systems"]) == ("Online", None, 0)
+    body |= judged(body, [], empty, at(3 + 7 * 24))
+    assert body["status"] == "Online"
+
+
+def test_a_list_that_is_degraded_since_a_time_to_come_is_believed_after_the_retention_from_now_on() -> None:
+    body = podm(degraded_since="2099-01-01T00:00:00Z")
+    body |= judged(body, [], Fabric([]), at(1))
+    assert (body["status"], body["degraded_since"]) == ("Degraded", "2026-11-25T13:00:00Z")
+    body |= judged(body, [], Fabric([]), at(2 + 7 * 24))
+    assert body["status"] == "Online"
+
+
+def test_a_list_that_is_whole_again_forgets_that_it_was_degraded() -> None:
+    body = podm()
+    body |= judged(body, [], Fabric([]), at(1))
+    body |= judged(body, [], Fabric.from_records(eesv(number) for number in range(4)), at(2))
+    assert (body["status"], body["last_error"], body["degraded_since"]) == ("Online", None, None)
+
+
+def test_without_a_retention_every_list_is_believed() -> None:
+    assert judged(podm(), [document(1)], Fabric([]), at(1, None))["status"] == "Online"
+
+
+def test_what_is_kept_is_counted() -> None:
+    known = written([], sync([], [eeio(1), eeio(2), eeio(3)], at(0)))
+    known = written(known, sync(known, [eeio(1)], at(1)))
+    assert keep(known).counts == {"added": 0, "updated": 0, "missing": 2, "removed": 0, "unchanged": 1}
+    assert same(5).counts == {"added": 0, "updated": 0, "missing": 0, "removed": 0, "unchanged": 5}
+    assert keep(known).changes == same(5).changes == []
+
+
+@given(fleets(), fleets())
+def test_lists_have_the_same_digest_only_if_they_say_the_same(first: Fleet, second: Fleet) -> None:
+    equal = first.records == second.records
+    assert (digest(first.records, "") == digest(second.records, "")) is equal
+    assert digest(first.records, "") != digest(first.records, "another list of names")
+
+
+def test_a_digest_is_of_every_value_also_of_those_that_no_record_has_by_rights() -> None:
+    odd = [{"id": "\ud800", "n": 1e400, "deep": [None, {"é": True}]}]
+    assert digest(odd, "") != digest([{**odd[0], "deep": [None, {"é": False}]}], "")
+
+
+def test_the_digest_of_a_list_is_written_against_what_was_read_before() -> None:
+    assert listing_change(PODM, None, "d", 3)[2:] == ({"digest": "d", "devices": 3}, 0)
+    assert listing_change(PODM, Document(PODM, 7, {"digest": None}), None)[2:] == ({"digest": None, "devices": 0}, 7)
