@@ -272,8 +272,8 @@ plan:
   contains:
     action:
       description:
-        - C(uid_led) turns the locator LED on or off. C(forget_card) removes the card from EEM. C(forget) removes
-          a device from the registry only. All others are actions of M(nec.expether.expether_device_action).
+        - C(uid_led) turns the locator LED on or off. C(forget_card) removes the card from EEM. C(forget)
+          removes a device from the registry only. All others are actions of M(nec.expether.expether_device_action).
       type: str
       sample: uid_led
       returned: always
@@ -285,8 +285,8 @@ plan:
       returned: always
     node:
       description:
-        - The node that has the device; for a system, its own node. The EEM id of the system if it is not a
-          node; null for a device that no system has.
+        - The node that has the device; for a system, its own node. The EEM id of the system if it is not
+          a node; null for a device that no system has.
       type: str
       sample: train-1
       returned: always
@@ -324,9 +324,10 @@ failure:
   contains:
     kind:
       description:
-        - 'The kind of failure: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls), C(unauthorized),
-          C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale), C(outcome_unknown),
-          C(claims_lost), C(interrupted), C(registry), C(registry_conflict), C(textfile) or C(missing_library).'
+        - 'The kind of failure: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
+          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record),
+          C(stale), C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict),
+          C(textfile) or C(missing_library).'
       type: str
       sample: refused
       returned: always

@@ -320,9 +320,10 @@ failure:
   contains:
     kind:
       description:
-        - 'The kind of failure: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls), C(unauthorized),
-          C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale), C(outcome_unknown),
-          C(claims_lost), C(interrupted), C(registry), C(registry_conflict), C(textfile) or C(missing_library).'
+        - 'The kind of failure: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
+          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record),
+          C(stale), C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict),
+          C(textfile) or C(missing_library).'
       type: str
       sample: refused
       returned: always

@@ -50,7 +50,7 @@ def written(module: str) -> str:
     """Return the text of a module's RETURN."""
     source = yaml.safe_load((HERE / "returns.yml").read_text(encoding="utf-8"))
     blocks = {key: _block(source, entry) for key, entry in source["modules"][module].items()}
-    return yaml.dump(blocks, Dumper=_Dumper, sort_keys=False, width=105, allow_unicode=True)
+    return yaml.dump(blocks, Dumper=_Dumper, sort_keys=False, width=104, allow_unicode=True)
 
 
 def _place(text: str) -> tuple[int, int]:
