@@ -95,14 +95,14 @@ WRONG_TEXTS: tuple[tuple[Json, str], ...] = (
     (0.0, FRACTION),
     (1.5, FRACTION),
     (datetime.date(2026, 1, 1), DATE),
-    ("  ", "consists of spaces"),
+    ("  ", "contains only spaces"),
 )
 WRONG_LISTS: tuple[tuple[Json, str], ...] = (
     (False, "is a boolean, but must be text or a list of texts"),
     ([], "is an empty list"),
     ({}, "is a dictionary, but must be"),
     (1.5, "is a number, but must be"),
-    (" , ;\n", "consists of separators"),
+    (" , ;\n", "contains only separators"),
     ([None], r"\[0\] is null, but must be"),
     (["rack1", False], r"\[1\] is a boolean, but must be"),
     (["rack1", ""], r"\[1\] is empty, but must be"),
