@@ -111,7 +111,7 @@ def file_to_change(folder: int, path: str, name: str, uid: int, gid: int, owner:
         if not stat.S_ISREG(status.st_mode):
             raise Refused(f"{path}/{name} is not a regular file. Remove it.")
         if status.st_nlink > 1:
-            raise Refused(f"{path}/{name} has another hard link. Remove the file, or replace it by a copy.")
+            raise Refused(f"{path}/{name} has another hard link. Remove it, or replace it by a copy.")
         # In a folder of another user, a file of root may be a hard link to any file of root.
         if status.st_uid != owner and (status.st_uid != uid or uid == 0):
             raise Refused(f"{path}/{name} belongs to user {status.st_uid}, but its folder belongs to user {owner}. "
@@ -249,7 +249,7 @@ def main() -> None:
         print(json.dumps({"message": str(refusal)}))
         sys.exit(1)
     except OSError as error:
-        print(json.dumps({"message": f"{given.folder} cannot be prepared: {error.strerror}. If somebody has just changed it, run the role again."}))
+        print(json.dumps({"message": f"{given.folder} cannot be prepared: {error.strerror}. Run the role again if somebody has just changed it."}))
         sys.exit(1)
     print(json.dumps({"changed": changed}))
 

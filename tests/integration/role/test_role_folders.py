@@ -437,4 +437,4 @@ def test_who_is_not_root_is_told_so() -> None:
     early = "import argparse, gettext, json, locale, shutil"  # while this Python's files can still be read
     command = [sys.executable, "-I", "-c", f"{early}\n{BECOME}\n{program}", "verify", "/opt"]
     done = subprocess.run(command, check=False, capture_output=True, timeout=60)
-    assert (done.returncode, json.loads(done.stdout)) == (1, {"message": "The role changes the host as root. Set become: true."})
+    assert (done.returncode, json.loads(done.stdout)) == (1, {"message": "The role must change the host as root. Set become: true."})
