@@ -138,10 +138,10 @@ ROWS: list[Row] = [
     *skipped("sync", {"podms": None, "forks": 8, "retention": 7.0, "textfile_dir": None}),
     *skipped("register", {"name": "rack1", "validate_certs": None, "ca_path": None, "description": None, "location": None}, podm=Answer("rack1")),
     # What is needed, and was skipped.
-    *(refused("attach", "Set devices to the devices", node_name="n1", devices=empty) for empty in (Answer(""), None, " ")),
+    *(refused("attach", "Set devices to the EEM ids or UUIDs of the devices", node_name="n1", devices=empty) for empty in (Answer(""), None, " ")),
     *(refused("attach", "Set node_name to the node", node_name=empty, devices="{gpu}") for empty in (Answer(""), None, " ")),
     refused("attach", "Set node_name to .+ Set devices to "),
-    refused("detach", "Set devices to the devices", devices=Answer("")),
+    refused("detach", "Set devices to the EEM ids or UUIDs of the devices", devices=Answer("")),
     refused("release", "Set node_name to the node", node_name=Answer("")),
     refused("compose", "Set node_name to the name", node_name=Answer(""), device_types="SSD"),
     refused("register", "Set podm to the name", podm=Answer("")),
