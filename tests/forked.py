@@ -5,13 +5,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import sys
 import traceback
 import typing as t
 from pathlib import Path
 
-from ansible.module_utils.testing import patch_module_args
+from ansible.module_utils import basic
+
+try:
+    from ansible.module_utils.testing import patch_module_args
+except ImportError:  # ansible-core before 2.19
+
+    @contextlib.contextmanager
+    def patch_module_args(args: dict[str, t.Any] | None = None) -> t.Iterator[None]:
+        basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": args}).encode()
+        yield
 
 
 def redirect(folder: Path) -> None:
@@ -23,10 +34,15 @@ def redirect(folder: Path) -> None:
 
 
 def end_with(main: t.Callable[[], None], arguments: dict[str, t.Any]) -> t.NoReturn:
-    """Run a module, and end this process as the module ends."""
+    """Run a module, and end this process as the module ends.
+
+    :param arguments: its options, and what Ansible says besides: only what this ansible-core knows is said
+    """
+    known = {f"_ansible_{name}" for name in basic.PASS_VARS}
+    said = {name: value for name, value in arguments.items() if name in known or not name.startswith("_ansible_")}
     status = 0
     try:
-        with patch_module_args(arguments):
+        with patch_module_args(said):
             main()
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else 1
