@@ -13,8 +13,6 @@ import typing as t
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-#: A PCI id list of the tests: that of the machine may come, go and change while they run.
-PCI_IDS = HERE / "pci.ids"
 
 Json = t.Any
 Options = dict[str, Json]

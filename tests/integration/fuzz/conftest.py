@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,14 +17,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "simulator"))
 pytest.register_assert_rewrite("forks", "module_fuzz", "known_registry")
 
 from eemsim.client import Simulator
-from forks import PCI_IDS, Forks
+from forks import Forks
 from known_registry import Known
 from raw_server import RawServer
 
 
 @pytest.fixture(scope="session")
 def forks() -> Iterator[Forks]:
-    found = Forks({"EXPETHER_PCI_IDS": str(PCI_IDS)}, pauses=0.005)
+    found = Forks({"EXPETHER_PCI_IDS": os.environ["EXPETHER_PCI_IDS"]}, pauses=0.005)
     yield found
     found.close()
 

@@ -65,7 +65,7 @@ def _told(server: RawServer, answer: t.Iterable[Part], call: str, timeout: float
         with Client(Settings(server.url, "admin", CANARY, timeout=timeout, retries=0)) as client:
             found = asked(client)
     except ExpetherError as error:
-        assert time.monotonic() - began < timeout + 2.0
+        assert time.monotonic() - began < timeout + 60
         message = error.message
         assert message.endswith((".", "?")) and len(message) < 1000, ascii(message)
         assert message == printable(message, limit=None) and CANARY not in message, ascii(message)

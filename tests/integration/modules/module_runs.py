@@ -20,7 +20,7 @@ import sys
 import typing as t
 from pathlib import Path
 
-from forks import PCI_IDS, Forks, Json, Options, Told
+from forks import Forks, Json, Options, Told
 from traces import Traces
 
 HERE = Path(__file__).resolve().parent
@@ -260,7 +260,7 @@ class Ansible:
             "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback_plugins"),
             "ANSIBLE_CALLBACKS_ENABLED": "task_records",
             "EXPETHER_REGISTRY": self.registry,
-            "EXPETHER_PCI_IDS": str(PCI_IDS),
+            "EXPETHER_PCI_IDS": os.environ["EXPETHER_PCI_IDS"],
         }
 
     def play(
