@@ -29,13 +29,6 @@ COLLECTION = "ansible_collections.nec.expether.plugins"
 MODULES = sorted(path.stem for path in (Path(__file__).resolve().parents[1] / "plugins" / "modules").glob("expether_*.py"))
 #: What the library imports when it is needed.
 LATE = ("_registry.secrets", "_registry.sqlite", "_eem.parallel", "_sync.textfile")
-PAUSES = {
-    "_eem.client": ("FIRST_PAUSE", "LONGEST_PAUSE"),
-    "_execution.claims": ("POLL",),
-    "_execution.executor": ("STALE_PAUSE",),
-    "_execution.observe": ("EMPTY_PAUSE",),
-    "_execution.steps": ("EMPTY_PAUSE", "PAUSE"),
-}
 Order = dict[str, t.Any]
 
 
@@ -100,19 +93,19 @@ def told(pid: int, order: Order, folder: Path) -> dict[str, t.Any]:
     return found
 
 
-def shorten_pauses(seconds: float) -> None:
-    for file, names in PAUSES.items():
-        library = importlib.import_module(f"{COLLECTION}.module_utils.{file}")
-        for constant in names:
-            assert hasattr(library, constant), constant
-            setattr(library, constant, seconds)
+def set_pauses(seconds: float) -> None:
+    """Give the settings of all runs other pauses than the usual ones: no option of a module says how long they are."""
+    settings = importlib.import_module(f"{COLLECTION}.module_utils._eem.client").Settings
+    usual = settings("").pauses
+    settings.__new__.__defaults__ = (*settings.__new__.__defaults__[:-1], type(usual)(*[seconds] * len(usual)))
+    assert {*settings("").pauses} == {seconds}
 
 
 if __name__ == "__main__":
     for late in LATE:
         importlib.import_module(f"{COLLECTION}.module_utils.{late}")
     if len(sys.argv) > 1:
-        shorten_pauses(float(sys.argv[1]))
+        set_pauses(float(sys.argv[1]))
     modules = {name: importlib.import_module(f"{COLLECTION}.modules.{name}") for name in MODULES}
     with tempfile.TemporaryDirectory(prefix="expether-forks-") as scratch:
         serve({name: module.main for name, module in modules.items()}, Path(scratch))

@@ -26,15 +26,12 @@ from ansible_collections.nec.expether.plugins.module_utils._eem.errors import (
     Unreachable,
 )
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
-from ansible_collections.nec.expether.plugins.module_utils._eem.patience import Patience
+from ansible_collections.nec.expether.plugins.module_utils._eem.patience import Patience, Pauses
 from ansible_collections.nec.expether.plugins.module_utils._eem.transport import Transport
 
 #: "My picture is stale, list again" [nec]; C(40011) says it on a delete only.
 _STALE = ("40004", "40400", "50003")
 _STALE_ON_DELETE = "40011"
-
-FIRST_PAUSE = 0.5  # seconds before a read's second try; doubled each time
-LONGEST_PAUSE = 8.0
 
 
 class Settings(t.NamedTuple):
@@ -45,6 +42,7 @@ class Settings(t.NamedTuple):
     :ivar client_cert: a PEM file with a chain [nec], with its key or beside C(client_key)
     :ivar timeout: seconds for a connection, and for a whole answer
     :ivar retries: how often a read is tried again before anything was changed, and a plan is made again
+    :ivar pauses: how long a run pauses before it tries again; not an option of users
     """
 
     url: str
@@ -57,6 +55,7 @@ class Settings(t.NamedTuple):
     timeout: float = 30.0
     retries: int = 3
     conditional_updates: bool = True
+    pauses: Pauses = Pauses()
 
     @property
     def patience(self) -> float:
@@ -80,7 +79,7 @@ class Client:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.patience = Patience(settings.patience)
+        self.patience = Patience(settings.patience, settings.pauses)
         self.waited: list[str] = []
         self._has_changed = False
         # Turned off for the rest of the run when this EEM turns out to refuse the parameter.
@@ -248,7 +247,7 @@ class Client:
         Before anything was changed C(retries) more tries are enough: nothing is lost by giving up. After that it
         must be learnt what is true.
         """
-        pause = FIRST_PAUSE
+        pause = self.patience.pauses.read
         left = self.settings.retries
         is_bare = False
         while True:
@@ -271,7 +270,7 @@ class Client:
                     raise
                 self.waited.append(f"Asked EEM again: {error.message}")
             left -= 1
-            pause = min(2 * pause, LONGEST_PAUSE)
+            pause = min(2 * pause, self.patience.pauses.longest)
 
 
 def _text(value: t.Any) -> str | None:

@@ -34,7 +34,6 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
 
 WHOLE = "the pod manager"  # claimed by whoever is about to forget the pod manager
-POLL = 0.2  # seconds between two looks at another run's claims
 RENEW_AFTER = 5.0  # seconds after which a run renews its claims before its next step
 
 
@@ -94,7 +93,7 @@ class Claims:
 
         :param held_by: the keys with who holds them, as C(look) told them
         """
-        while patience.pause(POLL):
+        while patience.pause(patience.pauses.claim):
             _epoch, held = self.look(clean=False)
             if any(held.get(key) != who for key, who in held_by.items()):
                 return True

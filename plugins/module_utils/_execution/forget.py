@@ -43,7 +43,7 @@ def forget(
     :raises Refused: another run holds it for longer than the settings have patience
     """
     claims = Claims(registry, wish.podm_id, wish.what, lease_of(settings))
-    patience, waited = Patience(settings.patience), []
+    patience, waited = Patience(settings.patience, settings.pauses), []
 
     def attempt() -> None:
         while True:
