@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs modules in processes forked from this one, which has everything imported and no threads: real, and quick.
 
-``forks.Forks`` starts it. One line of JSON on standard input is a list of runs (``module``, ``arguments``,
-``environment``, ``seconds``), which start at once: their process ids are a line of output, and when another line of input
-comes, what came of all is the next. A fork runs the module's own ``main()``; nothing of the library is replaced but the
-pauses between tries, if the command line says how long they are.
+`forks.Forks` starts it. A line of JSON on standard input is a list of runs (`module`, `arguments`, `environment`,
+`seconds`) that start together. Their process ids are the first line of output; after another line of input, their
+reports are the second. A fork runs the module's own `main()`. Nothing of the library is replaced, but the command line
+may set the pauses before another attempt.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from forked import end_with, redirect
 
 COLLECTION = "ansible_collections.nec.expether.plugins"
 MODULES = sorted(path.stem for path in (Path(__file__).resolve().parents[1] / "plugins" / "modules").glob("expether_*.py"))
-#: What the library imports when it is needed.
+#: Modules that the library imports only when it needs them.
 LATE = ("_registry.secrets", "_registry.sqlite", "_eem.parallel", "_sync.textfile")
 Order = dict[str, t.Any]
 
 
 def run(main: t.Callable[[], None], order: Order, folder: Path) -> t.NoReturn:
-    """What the fork does."""
+    """Run a module in the fork."""
     os.environ.clear()
     os.environ.update(order["environment"])
     os.chdir(folder)
@@ -42,7 +42,7 @@ def run(main: t.Callable[[], None], order: Order, folder: Path) -> t.NoReturn:
 
 
 def wait(pid: int, seconds: float) -> int | None:
-    """Return a fork's exit status; none if it took too long and was ended."""
+    """Return the exit status of a fork, or none if it took too long and was killed."""
     deadline = time.monotonic() + seconds
     while True:
         ended, status = os.waitpid(pid, os.WNOHANG)
@@ -62,11 +62,11 @@ def serve(mains: t.Mapping[str, t.Callable[[], None]], folder: Path) -> None:
         pids = start(mains, orders, folders)
         print(json.dumps(pids), flush=True)
         sys.stdin.readline()
-        print(json.dumps([told(*each) for each in zip(pids, orders, folders)]), flush=True)
+        print(json.dumps([report(*each) for each in zip(pids, orders, folders)]), flush=True)
 
 
 def start(mains: t.Mapping[str, t.Callable[[], None]], orders: t.Sequence[Order], folders: t.Sequence[Path]) -> list[int]:
-    """Start the runs, none of which begins before all are there."""
+    """Start the runs; none begins before all processes exist."""
     assert threading.active_count() == 1, "a process with threads must not fork"
     waiting, all_there = os.pipe()
     pids = []
@@ -85,8 +85,8 @@ def start(mains: t.Mapping[str, t.Callable[[], None]], orders: t.Sequence[Order]
     return pids
 
 
-def told(pid: int, order: Order, folder: Path) -> dict[str, t.Any]:
-    """Wait for a fork, and return what came of it."""
+def report(pid: int, order: Order, folder: Path) -> dict[str, t.Any]:
+    """Wait for a fork, and return its status and output."""
     found: dict[str, t.Any] = {"status": wait(pid, order["seconds"])}
     for name in ("out", "err"):
         found[name] = (folder / name).read_text(encoding="utf-8", errors="replace")
@@ -94,7 +94,7 @@ def told(pid: int, order: Order, folder: Path) -> dict[str, t.Any]:
 
 
 def set_pauses(seconds: float) -> None:
-    """Give the settings of all runs other pauses than the usual ones: no option of a module says how long they are."""
+    """Replace the default pauses of all settings. This is not an option of any module."""
     settings = importlib.import_module(f"{COLLECTION}.module_utils._eem.client").Settings
     usual = settings("").pauses
     settings.__new__.__defaults__ = (*settings.__new__.__defaults__[:-1], type(usual)(*[seconds] * len(usual)))

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs modules in processes forked from a warm one (``fork_server.py``)."""
+"""Runs modules in processes forked from a warm one (`fork_server.py`)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ Options = dict[str, Json]
 
 
 @dataclasses.dataclass(frozen=True)
-class Told:
-    """What a run of a module told."""
+class Report:
+    """The exit status and output of one run of a module."""
 
     status: int | None
     out: str
@@ -28,7 +28,7 @@ class Told:
 
     @property
     def result(self) -> dict[str, Json]:
-        """Its result, which must be the last and only line."""
+        """The result of the module, which must be the only line of its output."""
         lines = self.out.strip().splitlines()
         assert len(lines) == 1, f"no single result: {self.out[:2000]!r} {self.err[-3000:]}"
         found = json.loads(lines[0])
@@ -37,10 +37,10 @@ class Told:
 
 
 class Forks:
-    """Runs modules in forked processes, also from several threads: each run has a server to itself meanwhile.
+    """Runs modules in forked processes. Several threads may use it: a run has a server of its own.
 
-    :param environment: what all runs have in their environment, beside what is said with each
-    :param pauses: seconds of each pause between tries; those of the library if nothing is said
+    :param environment: the environment of all runs, besides what each run adds; nothing else is inherited
+    :param pauses: seconds of every pause of the library; its own defaults if not given
     """
 
     def __init__(self, environment: t.Mapping[str, str] | None = None, pauses: float | None = None) -> None:
@@ -49,22 +49,22 @@ class Forks:
         self._idle: list[subprocess.Popen[str]] = []
         self._started: subprocess.Popen[str] | None = None
 
-    def run(self, module: str, arguments: Options, environment: t.Mapping[str, str], seconds: float = 20.0) -> Told:
-        (told,) = self._ended(self._begin([(module, arguments)], environment, seconds)[0])
-        return told
+    def run(self, module: str, arguments: Options, environment: t.Mapping[str, str], seconds: float = 20.0) -> Report:
+        (report,) = self._ended(self._begin([(module, arguments)], environment, seconds)[0])
+        return report
 
     def start(self, runs: t.Iterable[tuple[str, Options]], environment: t.Mapping[str, str], seconds: float = 60.0) -> list[int]:
-        """Start several modules at once, and return their process ids; ``ended`` must follow."""
+        """Start several modules at once, and return their process ids; `ended` must follow."""
         self._started, pids = self._begin(runs, environment, seconds)
         return pids
 
-    def ended(self) -> list[Told]:
-        """Wait for those that were started, and return what they told, in their order."""
+    def ended(self) -> list[Report]:
+        """Wait for the started runs, and return their reports in order."""
         assert self._started
         server, self._started = self._started, None
         return self._ended(server)
 
-    def together(self, runs: t.Iterable[tuple[str, Options]], environment: t.Mapping[str, str]) -> list[Told]:
+    def together(self, runs: t.Iterable[tuple[str, Options]], environment: t.Mapping[str, str]) -> list[Report]:
         """Run several modules at once."""
         self.start(runs, environment)
         return self.ended()
@@ -88,10 +88,10 @@ class Forks:
             server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         return server, _exchange(server, orders)
 
-    def _ended(self, server: subprocess.Popen[str]) -> list[Told]:
-        told = [Told(**each) for each in _exchange(server, None)]
+    def _ended(self, server: subprocess.Popen[str]) -> list[Report]:
+        reports = [Report(**each) for each in _exchange(server, None)]
         self._idle.append(server)
-        return told
+        return reports
 
 
 def _exchange(server: subprocess.Popen[str], order: Json) -> Json:

@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from eemsim.client import Simulator
-from forks import Forks, Options, Told
+from forks import Forks, Options, Report
 from module_fuzz import check, placed
 
 NAME = "registry.sqlite3"
@@ -53,7 +53,7 @@ class Known:
             shutil.copytree(self._folder, name, dirs_exist_ok=True)
             yield Path(name)
 
-    def run(self, module: str, arguments: Options, folder: Path, environment: t.Mapping[str, str] | None = None) -> Told:
+    def run(self, module: str, arguments: Options, folder: Path, environment: t.Mapping[str, str] | None = None) -> Report:
         return self._forks.run(module, placed(arguments, folder), {**self._environment(folder), **(environment or {})})
 
 

@@ -10,7 +10,7 @@ import os
 import typing as t
 from pathlib import Path
 
-from forks import Json, Options, Told
+from forks import Json, Options, Report
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -35,7 +35,7 @@ def fuzzed(examples: int) -> settings:
     )
 
 
-def check(told: Told, secrets: t.Iterable[str] = (CANARY,)) -> dict[str, Json]:
+def check(told: Report, secrets: t.Iterable[str] = (CANARY,)) -> dict[str, Json]:
     """Return the result, if it is one that a user can do something with: never a traceback, never a secret."""
     everything = told.out + told.err
     assert told.status is not None, "it took too long"

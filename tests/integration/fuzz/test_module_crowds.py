@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from eemsim.client import Simulator
-from forks import Forks, Options, Told
+from forks import Forks, Options, Report
 from known_registry import NAME, Known
 from module_fuzz import check
 
@@ -32,7 +32,7 @@ def together(forks: Forks, folder: Path, runs: t.Sequence[Run]) -> list[Options]
     return results
 
 
-def succeeded(told: Told) -> Options:
+def succeeded(told: Report) -> Options:
     result = check(told, ())
     assert not result.get("failed"), result["msg"]
     return result

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
-from forks import Forks, Told
+from forks import Forks, Report
 from known_registry import NAME
 from module_fuzz import check
 from raw_server import RawServer
@@ -62,7 +62,7 @@ def leaks(data: bytes) -> list[str]:
     return found
 
 
-def nothing_leaked(folder: Path, told: Told) -> None:
+def nothing_leaked(folder: Path, told: Report) -> None:
     assert leaks((told.out + told.err).encode()) == []
     for file in folder.rglob("*"):
         if file.is_file():

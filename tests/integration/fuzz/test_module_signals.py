@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from eemsim.client import Simulator
-from forks import Forks, Options, Told
+from forks import Forks, Options, Report
 from known_registry import NAME, Known
 from module_fuzz import check
 
@@ -58,7 +58,7 @@ def await_fault(eem: Simulator, pid: int) -> bool:
 
 def interrupted_at(
     forks: Forks, eem: Simulator, folder: Path, run: Run, request: int, number: int = signal.SIGTERM, timeout: float = 30.0
-) -> Told | None:
+) -> Report | None:
     """Return what a run told that got a signal while EEM held up that request of it; none if it sent fewer."""
     eem.fault("freeze", nth=request)
     module, options = run
@@ -72,7 +72,7 @@ def interrupted_at(
     return told if held_up else None
 
 
-def failed(told: Told, name: str = "SIGTERM") -> Options:
+def failed(told: Report, name: str = "SIGTERM") -> Options:
     result = check(told, ())
     assert told.err == ""
     assert result["failed"] and result["failure"]["kind"] == "interrupted", result

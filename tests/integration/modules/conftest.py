@@ -55,7 +55,7 @@ def forks() -> Iterator[Forks]:
 
 @pytest.fixture(name="ansible")
 def fixture_ansible(request: pytest.FixtureRequest, eem: Simulator, forks: Forks, tmp_path: Path) -> Ansible:
-    """Runs plays: through ansible-playbook if a mark of the test says so."""
+    """Runs plays, all through ansible-playbook if the test is marked so."""
     is_real = any(request.node.get_closest_marker(mark) for mark in ("smoke", "through_ansible"))
     return Ansible(tmp_path, [eem.control], None if is_real else forks)
 

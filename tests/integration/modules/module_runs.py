@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs modules, and tells of each task what came back and what it did.
+"""Runs modules as tasks, and records the result, the requests and the files of each task.
 
-Tasks run one after the other, each in a fork of a warm process, or in one play of ansible-playbook on localhost where a
-test is about what Ansible does. Every run is checked for what no run may have: warnings that no module promises,
-deprecations, tracebacks, failures without a reason, and a module that changes anything in check mode.
+Each task runs in a fork of a warm process, one after the other. A play that needs Ansible itself runs on localhost through
+ansible-playbook. Both are checked for what no run may have: warnings that no module promises, deprecations, tracebacks,
+failures without a reason, and changes in check mode.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import sys
 import typing as t
 from pathlib import Path
 
-from forks import Forks, Json, Options, Told
+from forks import Forks, Json, Options, Report
 from traces import Traces
 
 HERE = Path(__file__).resolve().parent
@@ -86,7 +86,7 @@ class Task:
         return dataclasses.replace(self, check_mode=True)
 
     def failing(self) -> Task:
-        """The same task, of which the test says that it fails."""
+        """The same task, which the test expects to fail."""
         return dataclasses.replace(self, may_fail=True)
 
     def having(self, **options: Json) -> Task:
@@ -208,7 +208,7 @@ OF_ANSIBLE = {"changed", "failed", "invocation", "warnings", "deprecations", "di
 
 
 class Run:
-    """Tasks that ran: their results in their order, and what was printed."""
+    """The results of tasks in their order, and the output."""
 
     def __init__(self, results: list[Result], status: int, stdout: str, stderr: str) -> None:
         self.results, self.status, self.stdout, self.stderr = results, status, stdout, stderr
@@ -228,8 +228,8 @@ class Run:
 class Ansible:
     """Runs plays in a folder of its own; the registry is in ``files``.
 
-    :param controls: URLs of the controls of the simulators that are watched
-    :param forks: what runs plays without ansible-playbook; none if all plays of the test are to go through it
+    :param controls: URLs of the controls of the simulators to watch
+    :param forks: runs plays without ansible-playbook; none if all plays of the test must use ansible-playbook
     """
 
     def __init__(self, folder: Path, controls: t.Sequence[str] = (), forks: Forks | None = None) -> None:
@@ -270,9 +270,9 @@ class Ansible:
         defaults: Options | None = None,
         environment: t.Mapping[str, str | None] | None = None,
     ) -> Run:
-        """Run these tasks in one play; a task that fails though the test does not say so fails the test."""
+        """Run these tasks in one play; an unexpected failure of a task fails the test."""
         before = {task.name or f"{place} {task.module}": task for place, task in enumerate(tasks)}
-        assert len(before) == len(tasks), "tasks of one name cannot be told apart"
+        assert len(before) == len(tasks), "tasks need different names"
         known: list[Result] = []
         for name, task in list(before.items()):
             if task.outcome:
@@ -318,12 +318,12 @@ class Ansible:
     def _by_forks(
         self, forks: Forks, tasks: t.Mapping[str, Task], diff: bool, environment: t.Mapping[str, str | None] | None
     ) -> Run:
-        """Run tasks as one play does: nothing after a failure of which the test does not say that it comes."""
+        """Run tasks as a play does: stop after an unexpected failure."""
         traces, run = Traces(self.controls, self.files), Run([], 0, "", "")
         for name, task in tasks.items():
             traces.begin(task.orders)
             wanted = {**self.environment, **(environment or {}), **task.keywords.get("environment", {})}
-            told = forks.run(
+            report = forks.run(
                 task.module.rpartition(".")[2],
                 {
                     **task.options,
@@ -334,9 +334,9 @@ class Ansible:
                 {key: value for key, value in wanted.items() if value is not None},
                 seconds=120,
             )
-            run.stdout += told.out
-            run.stderr += told.err
-            failed, data = as_ansible_reads(told)
+            run.stdout += report.out
+            run.stderr += report.err
+            failed, data = as_ansible_reads(report)
             run.results.append(Result(name, task.module, task.check_mode, failed, data, **traces.seen()))
             if failed and not task.may_fail:
                 break
@@ -386,8 +386,8 @@ class Ansible:
 
     @staticmethod
     def _result(record: Json) -> Result:
-        told = (record[key] for key in ("task", "module", "check", "failed", "result", "wire", "before", "after"))
-        return Result(*told)
+        keys = ("task", "module", "check", "failed", "result", "wire", "before", "after")
+        return Result(*(record[key] for key in keys))
 
 
 def needs_ansible(
@@ -396,7 +396,7 @@ def needs_ansible(
     defaults: Options | None,
     environment: t.Mapping[str, str | None] | None,
 ) -> bool:
-    """Whether a play has what only Ansible does: templates, keywords, defaults, and Pythons and libraries of a host."""
+    """Whether a play uses what only Ansible does: templates, keywords, defaults, another Python or its libraries."""
     keywords = {key for task in tasks for key in task.keywords}
     variables = {*(environment or {}), *(key for task in tasks for key in task.keywords.get("environment", ()))}
     return bool(
@@ -408,11 +408,11 @@ def needs_ansible(
     )
 
 
-def as_ansible_reads(told: Told) -> tuple[bool, dict[str, Json]]:
-    """Whether a module failed, and its result as Ansible gives it to callbacks."""
-    data = told.result
+def as_ansible_reads(report: Report) -> tuple[bool, dict[str, Json]]:
+    """Return whether a module failed, and its result as Ansible passes it to callbacks."""
+    data = report.result
     failed = data.pop("failed", False)
-    assert told.status == int(failed), told
+    assert report.status == int(failed), report
     data.setdefault("changed", False)
     if "warnings" in data:  # objects since ansible-core 2.19
         data["warnings"] = [each if isinstance(each, str) else each["event"]["msg"] for each in data["warnings"]]

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the tests here rely on: a module in a fork tells and does what the same module does through ansible-playbook."""
+"""The tests here rely on forks: a module in a fork returns and does the same as through ansible-playbook."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from eemsim.client import Simulator
-from forks import Forks, Told
+from forks import Forks, Report
 from module_runs import Ansible, Orders, Result, Task, as_ansible_reads, call, needs_ansible, timeless
 
 
@@ -34,9 +34,9 @@ def everything(register: Task, orders: Orders, eesv: str, eeios: list[str]) -> l
     ]
 
 
-def told(result: Result) -> dict[str, t.Any]:
-    """All of a result but what differs from run to run."""
-    left_out = ("exception",)  # the controller says at each failure that there is no traceback
+def comparable(result: Result) -> dict[str, t.Any]:
+    """Return a result without what differs from run to run."""
+    left_out = ("exception",)  # the controller adds to each failure that there is no traceback
     data = {key: value for key, value in result.data.items() if key not in left_out and not key.startswith("_ansible")}
     return {
         "task": (result.task, result.module, result.check, result.failed),
@@ -47,7 +47,7 @@ def told(result: Result) -> dict[str, t.Any]:
 
 
 @pytest.mark.smoke
-def test_a_fork_tells_and_does_what_ansible_does(
+def test_a_fork_returns_and_does_the_same_as_ansible(
     eem: Simulator, forks: Forks, rack1: Task, orders: Orders, eesvs: list[str], eeios: list[str], tmp_path: Path
 ) -> None:
     tasks, found = everything(rack1, orders, eesvs[3], eeios), []
@@ -56,16 +56,16 @@ def test_a_fork_tells_and_does_what_ansible_does(
         folder = tmp_path / "folder"
         folder.mkdir()
         ansible = Ansible(folder, [eem.control], runner)
-        found.append([told(result) for result in ansible.play(*tasks, arguments=("--diff",))])
+        found.append([comparable(result) for result in ansible.play(*tasks, arguments=("--diff",))])
         without = ansible.play(call("flavor", name="f", properties={"pci_device": {"type": ["GPU"]}}), arguments=())
-        found[-1].append(told(without[0]))
+        found[-1].append(comparable(without[0]))
         folder.rename(tmp_path / f"{len(found)}")
     for real, forked in zip(*found):
         assert forked == real
     assert any("warnings" in each["data"] for each in found[1]) and any("diff" in each["data"] for each in found[1])
 
 
-def test_what_only_ansible_does_goes_through_ansible() -> None:
+def test_a_play_that_needs_ansible_goes_through_ansible() -> None:
     plain = call("podm_info").with_environment(EEM_URL="http://127.0.0.1:1/eem")
     assert not needs_ansible([plain, plain.checked(), plain.failing()], ("--diff",), None, {"EEM_USERNAME": None})
     for task in (plain.having(name="{{ 1 }}"), plain.by_python("/usr/bin/python3"), plain.with_environment(PYTHONPATH="/")):
@@ -87,26 +87,26 @@ def test_what_only_ansible_does_goes_through_ansible() -> None:
         (-9, "", ""),
     ],
 )
-def test_what_ends_as_no_module_ends_is_no_result(status: int | None, out: str, err: str) -> None:
+def test_output_and_status_must_be_those_of_a_module(status: int | None, out: str, err: str) -> None:
     with pytest.raises(AssertionError):
-        as_ansible_reads(Told(status, out, err))
+        as_ansible_reads(Report(status, out, err))
 
 
 def test_each_invariant_is_checked_of_forks_too(ansible: Ansible, eem: Simulator, forks: Forks) -> None:
-    """By a module whose options make it warn, fail and print."""
+    """With reports that no module gives."""
 
     class Odd(Forks):
-        def __init__(self, told: Told) -> None:
-            self._told = told
+        def __init__(self, report: Report) -> None:
+            self._report = report
 
-        def run(self, *_arguments: t.Any, **_named: t.Any) -> Told:
-            return self._told
+        def run(self, *_arguments: t.Any, **_named: t.Any) -> Report:
+            return self._report
 
     for about, odd in {
-        "warns": Told(0, '{"changed": false, "warnings": ["Something odd."]}', ""),
-        "deprecated": Told(0, '{"changed": false, "deprecations": [{"msg": "Old."}]}', ""),
-        "fails without a reason": Told(1, '{"failed": true, "msg": "oops"}', ""),
-        "DeprecationWarning": Told(0, '{"changed": false}', "x.py:1: DeprecationWarning: old"),
+        "warns": Report(0, '{"changed": false, "warnings": ["Something odd."]}', ""),
+        "deprecated": Report(0, '{"changed": false, "deprecations": [{"msg": "Old."}]}', ""),
+        "fails without a reason": Report(1, '{"failed": true, "msg": "oops"}', ""),
+        "DeprecationWarning": Report(0, '{"changed": false}', "x.py:1: DeprecationWarning: old"),
     }.items():
         ansible.forks = Odd(odd)
         task = call("podm_info")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a task did: what went over the wire meanwhile, and the registry's files before and after it."""
+"""What a task did: its requests, and the registry's files before and after it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Traces:
         self._before: dict[str, str] = {}
 
     def begin(self, orders: t.Iterable[t.Sequence[t.Any]]) -> None:
-        """Carry out what is wanted before a task, and look at what there is."""
+        """Carry out the orders before a task, and record the state before it."""
         for order in orders:
             ask(*order)
         self._before = self._files()
@@ -45,6 +45,6 @@ class Traces:
         return {"wire": wire, "before": self._before, "after": self._files()}
 
     def _files(self) -> dict[str, str]:
-        """Return the files where registries are, by what is in them."""
+        """Return the files in the registries' folder with hashes of their content."""
         files = sorted(path for path in self._folder.rglob("*") if path.is_file())
         return {str(path.relative_to(self._folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
