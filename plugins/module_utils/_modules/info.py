@@ -88,7 +88,7 @@ def _live(context: Context, show: Show) -> tuple[list[Body], list[Body]]:
         if where.error is not None:
             raise where.error
         with Client(where.settings) as client:
-            return Fabric.from_records(client.devices_detail().devices), client.waited
+            return Fabric.from_records(client.devices_detail()), client.waited
 
     found: list[Body] = []
     errors: list[Body] = []
