@@ -231,6 +231,9 @@ class Transport:
     def _failed(self, error: Exception, asked: Asked) -> EemError:
         what, url = str(asked), asked.url
         chain = repr(error)  # requests wraps urllib3's errors and keeps their names only here
+        # First: the deadline has passed then too, but nothing was sent.
+        if isinstance(error, requests.ConnectTimeout):
+            return Unreachable(f"{what}: no connection within {self._timeout:g} s. Is EEM running there?", url=url)
         if self._deadline.passed or isinstance(error, requests.ReadTimeout) or "ReadTimeoutError" in chain:
             return TimedOut(f"{what}: no complete answer within {self._timeout:g} s.", url=url)
         if isinstance(error, requests.exceptions.InvalidURL):
@@ -241,8 +244,6 @@ class Transport:
                 " and client_key, or say validate_certs: false; or is it http that EEM speaks there?",
                 url=url,
             )
-        if isinstance(error, requests.ConnectTimeout):
-            return Unreachable(f"{what}: no connection within {self._timeout:g} s. Is EEM running there?", url=url)
         if "NewConnectionError" in chain or "NameResolutionError" in chain:
             return Unreachable(f"{what}: no connection ({_reason(error, self._secrets)}). Is EEM running there?", url=url)
         if isinstance(error, (requests.RequestException, ConnectionError)):

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import time
+from pathlib import Path
 
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Settings
@@ -140,6 +143,32 @@ def test_a_port_where_nobody_listens_is_unreachable_and_nothing_was_sent() -> No
         with pytest.raises(Unreachable, match="Connection refused") as caught:
             client.api_version()
         assert not caught.value.sent
+
+
+def test_a_host_that_does_not_take_the_connection_in_time_is_unreachable_and_nothing_was_sent() -> None:
+    """Its queue of connections is full: the kernel drops whatever asks for another one."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for dummy in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(server.getsockname())
+        client = stack.enter_context(Client(Settings(f"http://127.0.0.1:{server.getsockname()[1]}/eem", timeout=0.3, retries=0)))
+        with pytest.raises(Unreachable, match=r"no connection within 0\.3 s\. Is EEM running there"):
+            client.set_group("0x8cdf9d000001", "17")
+
+
+@pytest.mark.parametrize(
+    "files", [{"ca_path": "gone"}, {"client_cert": "gone"}, {"client_cert": "there", "client_key": "gone"}], ids=str
+)
+def test_a_certificates_file_that_has_gone_meanwhile_is_told_with_its_path(tmp_path: Path, files: dict[str, str]) -> None:
+    """Options are checked first; a file may go between that and its use."""
+    (tmp_path / "there").write_text("", encoding="utf-8")
+    paths = {option: str(tmp_path / name) for option, name in files.items()}
+    client = Client(Settings("https://127.0.0.1:1/eem", retries=0, **paths))  # type: ignore[arg-type]
+    with client, pytest.raises(TlsFailed, match="a certificate's file cannot be used") as caught:
+        client.api_version()
+    assert str(tmp_path / "gone") in caught.value.message
 
 
 def test_a_host_that_has_no_address_is_unreachable() -> None:
