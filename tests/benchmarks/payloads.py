@@ -5,8 +5,9 @@
 """What another layout of the library costs each task: size and start time of five modules, beside those of a git revision.
 
 Ansible sends a module with all that it imports in one file, which the host compiles anew each time. Both versions are
-packed by Ansible itself and run by turns, with options that end a task before it does anything. Ratios are of medians;
-the exit status is 1 if one is over the limit.
+packed by Ansible itself and run by turns, with options that end a task before it does anything. A ratio of times is the
+median of the ratios of two runs that followed each other, so that a busy machine slows both. The exit status is 1 if a
+ratio is over the limit.
 """
 
 from __future__ import annotations
@@ -125,19 +126,20 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="expether-payloads-") as scratch:
         folder = Path(scratch)
         both = (unpack(arguments.revision, folder / "then"), unpack(None, folder / "now"))
-        print(f"Ratios, now to {arguments.revision}; medians of {arguments.runs} runs of each.\n")
+        print(f"Now beside {arguments.revision}; medians of {arguments.runs} runs of each.\n")
         print(f"{'module':<16}{'bytes':>16}{'ratio':>8}{'start, ms':>14}{'ratio':>8}{'CPU, ms':>14}{'ratio':>8}")
         for module, options in MODULES.items():
             then, now = (pack(each, module, options, folder / each.name / module) for each in both)
             sizes = (then.stat().st_size, now.stat().st_size)
             runs = measure((then, now), arguments.runs)
-            wall, cpu = (
-                [statistics.median(getattr(once, what) for once in each) * 1000 for each in runs] for what in ("wall", "cpu")
-            )
-            line = f"{module:<16}"
-            for pair, form in ((sizes, "7.0f"), (wall, "6.0f"), (cpu, "6.0f")):
-                line += f"  {pair[0]:{form}}{pair[1]:{form}}{pair[1] / pair[0]:8.3f}"
-                worst = max(worst, pair[1] / pair[0])
+            line = f"{module:<16}  {sizes[0]:7}{sizes[1]:7}{sizes[1] / sizes[0]:8.3f}"
+            ratios = [sizes[1] / sizes[0]]
+            for what in ("wall", "cpu"):
+                pairs = [(getattr(one, what), getattr(other, what)) for one, other in zip(*runs)]
+                medians = [statistics.median(each) * 1000 for each in zip(*pairs)]
+                ratios.append(statistics.median(other / one for one, other in pairs))
+                line += f"  {medians[0]:6.0f}{medians[1]:6.0f}{ratios[-1]:8.3f}"
+            worst = max(worst, *ratios)
             print(line, flush=True)
             if arguments.files:
                 for name, size in sorted(library_files(now).items(), key=lambda each: -each[1]):
