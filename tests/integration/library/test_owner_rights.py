@@ -314,6 +314,20 @@ def test_a_text_file_is_written_in_a_folder_of_roots_that_the_services_group_can
     registry.close()
 
 
+def test_a_link_that_others_laid_in_a_text_folder_is_not_written_through(place: Path) -> None:
+    """Names are guessable that are made of the process and its thread, as those of `prometheus_client`'s own writer."""
+    folder = make(place / "textfile", uid=0, mode=0o775)
+    target = place / "of-root"
+    target.write_text("untouched", encoding="utf-8")
+    target.chmod(0o600)
+    for name in ("expether.prom", f"expether.prom.{os.getpid()}.{threading.get_ident()}"):
+        (folder / name).symlink_to(target)
+    use_textfile(folder)
+    assert target.read_text(encoding="utf-8") == "untouched"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert not (folder / "expether.prom").is_symlink()
+
+
 def test_a_text_folder_that_its_owner_cannot_write_is_refused_first(place: Path) -> None:
     with pytest.raises(InvalidInput, match="cannot be written"):
         Textfile(str(make(place / "textfile", mode=0o500)))
