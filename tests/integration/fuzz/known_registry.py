@@ -38,8 +38,8 @@ class Known:
         self.names = ["rack1", "gpu", "train", *sorted(self.cards), *(uuid for _kind, uuid, _body in self.documents)]
 
     def _must(self, module: str, **arguments: t.Any) -> None:
-        told = self._forks.run(module, arguments, self._environment(self._folder))
-        assert not check(told, ()).get("failed"), told
+        report = self._forks.run(module, arguments, self._environment(self._folder))
+        assert not check(report, ()).get("failed"), report
 
     @staticmethod
     def _environment(folder: Path) -> dict[str, str]:

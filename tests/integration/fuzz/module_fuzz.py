@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Arbitrary values for the options of every module, from the module's own argument spec; and what every run must tell."""
+"""Arbitrary values for the options of every module, from the module's own argument spec; and checks for the output of every run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FUZZ = int(os.environ.get("FUZZ") or 0)
 
 
 def fuzzed(examples: int) -> settings:
-    """Return how much is tried."""
+    """Return Hypothesis settings with this number of examples."""
     return settings(
         max_examples=examples * max(1, FUZZ),
         derandomize=not FUZZ,
@@ -35,25 +35,25 @@ def fuzzed(examples: int) -> settings:
     )
 
 
-def check(told: Report, secrets: t.Iterable[str] = (CANARY,)) -> dict[str, Json]:
-    """Return the result, if it is one that a user can do something with: never a traceback, never a secret."""
-    everything = told.out + told.err
-    assert told.status is not None, "it took too long"
+def check(report: Report, secrets: t.Iterable[str] = (CANARY,)) -> dict[str, Json]:
+    """Return the result, after checking that it is useful: no traceback, no secret, a readable message."""
+    everything = report.out + report.err
+    assert report.status is not None, "it took too long"
     assert "Traceback" not in everything, everything[-3000:]
-    result = told.result
+    result = report.result
     assert "exception" not in result, ascii(result)
     for secret in secrets:
         assert secret not in everything, everything[-3000:]
     if result.get("failed"):
         message = result["msg"]
-        assert told.status == 1, told.status
+        assert report.status == 1, report.status
         assert isinstance(message, str) and len(message.split()) > 2, ascii(message)
         assert "object at 0x" not in message, ascii(message)
         if "failure" in result:
             assert message.rstrip().endswith((".", ")", "?")), ascii(message)
             assert set(result["failure"]) >= {"kind", "code", "http_status", "message", "url"}
     else:
-        assert told.status == 0, (told.status, told.err)
+        assert report.status == 0, (report.status, report.err)
         assert isinstance(result["changed"], bool)
     return result
 

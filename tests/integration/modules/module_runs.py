@@ -118,7 +118,7 @@ def call(module: str, /, **options: Json) -> Task:
 
 
 class Orders:
-    """What a simulator is told to do right before a task: arguments of ``Task.after``."""
+    """Orders to a simulator right before a task: arguments of `Task.after`."""
 
     def __init__(self, control: str) -> None:
         self._control = control
