@@ -47,24 +47,24 @@ def fixture_other(other_process: Simulator) -> Simulator:
 
 
 @pytest.fixture(scope="session")
-def forks() -> Iterator[Forks]:
+def module_forks() -> Iterator[Forks]:
     found = Forks()
     yield found
     found.close()
 
 
 @pytest.fixture(name="ansible")
-def fixture_ansible(request: pytest.FixtureRequest, eem: Simulator, forks: Forks, tmp_path: Path) -> Ansible:
+def fixture_ansible(request: pytest.FixtureRequest, eem: Simulator, module_forks: Forks, tmp_path: Path) -> Ansible:
     """Runs plays, all through ansible-playbook if the test is marked so."""
     is_real = any(request.node.get_closest_marker(mark) for mark in ("smoke", "through_ansible"))
-    return Ansible(tmp_path, [eem.control], None if is_real else forks)
+    return Ansible(tmp_path, [eem.control], None if is_real else module_forks)
 
 
 @pytest.fixture(scope="session")
-def registration(simulator_process: Simulator, forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+def registration(simulator_process: Simulator, module_forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """What registering the simulator does, from one run for all tests."""
     simulator_process.reset()
-    ansible = Ansible(tmp_path_factory.mktemp("registration"), [simulator_process.control], forks)
+    ansible = Ansible(tmp_path_factory.mktemp("registration"), [simulator_process.control], module_forks)
     return Outcome(ansible.files, ansible.play(registering(simulator_process))[0])
 
 

@@ -48,10 +48,10 @@ def comparable(result: Result) -> dict[str, t.Any]:
 
 @pytest.mark.smoke
 def test_a_fork_returns_and_does_the_same_as_ansible(
-    eem: Simulator, forks: Forks, rack1: Task, orders: Orders, eesvs: list[str], eeios: list[str], tmp_path: Path
+    eem: Simulator, module_forks: Forks, rack1: Task, orders: Orders, eesvs: list[str], eeios: list[str], tmp_path: Path
 ) -> None:
     tasks, found = everything(rack1, orders, eesvs[3], eeios), []
-    for runner in (None, forks):
+    for runner in (None, module_forks):
         eem.reset()
         folder = tmp_path / "folder"
         folder.mkdir()
@@ -92,7 +92,7 @@ def test_output_and_status_must_be_those_of_a_module(status: int | None, out: st
         as_ansible_reads(Report(status, out, err))
 
 
-def test_each_invariant_is_checked_of_forks_too(ansible: Ansible, eem: Simulator, forks: Forks) -> None:
+def test_each_invariant_is_checked_of_forks_too(ansible: Ansible, eem: Simulator) -> None:
     """With reports that no module gives."""
 
     class Odd(Forks):
@@ -112,3 +112,16 @@ def test_each_invariant_is_checked_of_forks_too(ansible: Ansible, eem: Simulator
         task = call("podm_info")
         with pytest.raises(AssertionError, match=about):
             ansible.play(task.failing() if odd.status else task)
+
+
+def test_check_mode_of_forks_must_change_nothing(ansible: Ansible, eem: Simulator, eeios: list[str]) -> None:
+    class Meddling(Forks):
+        def run(self, *_arguments: t.Any, **_named: t.Any) -> Report:
+            (ansible.files / "new").write_text("x", encoding="utf-8")
+            eem.call("PUT", f"/devices/{eeios[0]}/audit")
+            return Report(0, '{"changed": true}', "")
+
+    ansible.forks = Meddling()
+    with pytest.raises(AssertionError) as caught:
+        ansible.play(call("sync").checked())
+    assert "check mode sent" in str(caught.value) and "check mode wrote ['new']" in str(caught.value)
