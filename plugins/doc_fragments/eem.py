@@ -40,6 +40,7 @@ options:
       - A file or folder with the certificate authorities to trust, on the host where the module runs.
       - Without it those of the Python library certifi are trusted, and also with V("") where one was registered.
     type: path
+    aliases: [ca_cert]
   client_cert:
     description:
       - A PEM file with the client certificate and its chain, on the host where the module runs.

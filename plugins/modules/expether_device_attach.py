@@ -35,12 +35,13 @@ options:
     type: list
     elements: str
     required: true
-    aliases: [resource_id]
+    aliases: [device, resource_id]
   state:
     description:
       - V(attached) attaches the devices, V(detached) frees them.
+      - V(present) is the same as V(attached), V(absent) the same as V(detached).
     type: str
-    choices: [attached, detached]
+    choices: [attached, detached, present, absent]
     default: attached
   move:
     description:
@@ -370,11 +371,11 @@ SPEC = EEM.merged(
     ArgSpec(
         {
             "node": {"type": "str"},
-            "devices": {"type": "list", "elements": "str", "required": True, "aliases": ["resource_id"]},
-            "state": {"type": "str", "choices": ["attached", "detached"], "default": "attached"},
+            "devices": {"type": "list", "elements": "str", "required": True, "aliases": ["device", "resource_id"]},
+            "state": {"type": "str", "choices": ["attached", "detached", "present", "absent"], "default": "attached"},
             "move": {"type": "bool", "default": False},
         },
-        required_if=(("state", "attached", ("node",)),),
+        required_if=(("state", "attached", ("node",)), ("state", "present", ("node",))),
     ),
 )
 

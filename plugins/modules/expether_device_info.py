@@ -27,9 +27,10 @@ options:
       - Only the devices with these EEM ids or UUIDs. An empty list means no device.
     type: list
     elements: str
+    aliases: [device]
   type:
     description:
-      - Only devices of these types.
+      - Only devices of these types, which may be written in any case.
     type: list
     elements: str
     choices: [SSD, NIC, GPU, Multi, SWITCH, USB, ACS, Unknown]
@@ -359,7 +360,7 @@ from ansible_collections.nec.expether.plugins.module_utils._modules.info import 
 SPEC = EEM.merged(
     ArgSpec(
         {
-            "devices": {"type": "list", "elements": "str"},
+            "devices": {"type": "list", "elements": "str", "aliases": ["device"]},
             "type": {"type": "list", "elements": "str", "choices": list(TYPE_NAMES)},
             "state": {"type": "list", "elements": "str", "choices": ["free", "allocated", "stranded"]},
             "node": {"type": "str"},

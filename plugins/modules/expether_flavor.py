@@ -16,6 +16,7 @@ author:
 extends_documentation_fragment:
   - nec.expether.eem.connection
   - nec.expether.eem.not_needed
+  - nec.expether.properties
   - nec.expether.registry
   - nec.expether.attributes
   - nec.expether.attributes.changes
@@ -26,17 +27,6 @@ options:
         may be part of its letter or a character of its own.
     type: str
     required: true
-  properties:
-    description:
-      - What devices a node of this flavor has. Needed to make a flavor.
-      - >-
-        Valence's form is C({"pci_device": {"type": ["GPU", "GPU", "SSD"]}}); a repeated type means several devices.
-      - >-
-        The longer form is C({"devices": [{"type": "GPU", "count": 2, "vendor_id": "10de", "device_id": "1db6",
-        "model": "..."}]}); every key is optional, at least one must be given, and C(count) is 1 unless given.
-      - The types are SSD, NIC, GPU, Multi, SWITCH, USB, ACS and Unknown. Write PCI ids as 4 hex digits in quotes.
-        A number is refused there, because YAML reads V(0x10de) as 4318 and V(0403) as 259; so is a value that is null.
-    type: dict
   description:
     description:
       - Words for people. V("") takes them away; null is as if it were not set.
@@ -167,13 +157,14 @@ failure:
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import UNUSED_EEM, ArgSpec
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import run_module
+from ansible_collections.nec.expether.plugins.module_utils._ansible.suboptions import PROPERTIES
 from ansible_collections.nec.expether.plugins.module_utils._modules.flavor import run
 
 SPEC = UNUSED_EEM.merged(
     ArgSpec(
         {
             "name": {"type": "str", "required": True},
-            "properties": {"type": "dict"},
+            "properties": PROPERTIES,
             "description": {"type": "str"},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         }

@@ -25,6 +25,7 @@ author:
 extends_documentation_fragment:
   - nec.expether.eem
   - nec.expether.eem.connection
+  - nec.expether.properties
   - nec.expether.registry
   - nec.expether.attributes
   - nec.expether.attributes.changes
@@ -38,21 +39,11 @@ options:
     description:
       - The name or UUID of the flavor with the devices that the node shall have.
     type: str
-  properties:
-    description:
-      - What devices the node shall have.
-      - >-
-        Valence's form is C({"pci_device": {"type": ["GPU", "GPU", "SSD"]}}); a repeated type means several devices.
-      - >-
-        The longer form is C({"devices": [{"type": "GPU", "count": 2, "vendor_id": "10de", "device_id": "1db6",
-        "model": "..."}]}); every key is optional, at least one must be given, and C(count) is 1 unless given.
-      - The types are SSD, NIC, GPU, Multi, SWITCH, USB, ACS and Unknown. Write PCI ids as 4 hex digits in quotes.
-        A number is refused there, because YAML reads V(0x10de) as 4318 and V(0403) as 259; so is a value that is null.
-    type: dict
   node_index:
     description:
       - The EEM id of the system that the node shall be, for example V(0x8cdf9d53f236).
     type: str
+    aliases: [system, index]
   purge:
     description:
       - With O(state=present), detaches the devices that the node has beyond its wish.
@@ -563,6 +554,7 @@ failure:
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import EEM, ArgSpec
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import run_module
+from ansible_collections.nec.expether.plugins.module_utils._ansible.suboptions import PROPERTIES
 from ansible_collections.nec.expether.plugins.module_utils._modules.node import run
 
 SPEC = EEM.merged(
@@ -570,8 +562,8 @@ SPEC = EEM.merged(
         {
             "name": {"type": "str"},
             "flavor": {"type": "str"},
-            "properties": {"type": "dict"},
-            "node_index": {"type": "str"},
+            "properties": PROPERTIES,
+            "node_index": {"type": "str", "aliases": ["system", "index"]},
             "purge": {"type": "bool", "default": False},
             "state": {"type": "str", "choices": ["present", "managed", "absent"], "default": "present"},
             "detach_devices": {"type": "bool", "default": True},

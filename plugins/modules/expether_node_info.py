@@ -27,6 +27,14 @@ options:
       - Only the nodes with these names, UUIDs or EEM ids. An empty list means none of them.
     type: list
     elements: str
+  source:
+    description:
+      - V(live) asks the EEMs.
+      - V(registry) lists what the registry stores, and asks none. A node has its name, its place and its devices then, and
+        what only an EEM reports of its system is null.
+    type: str
+    choices: [live, registry]
+    default: live
 seealso:
   - module: nec.expether.expether_node
 """
@@ -496,7 +504,14 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec impo
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import run_module
 from ansible_collections.nec.expether.plugins.module_utils._modules.info import run_nodes
 
-SPEC = EEM.merged(ArgSpec({"name": {"type": "list", "elements": "str"}}))
+SPEC = EEM.merged(
+    ArgSpec(
+        {
+            "name": {"type": "list", "elements": "str"},
+            "source": {"type": "str", "choices": ["live", "registry"], "default": "live"},
+        }
+    )
+)
 
 
 def main() -> None:

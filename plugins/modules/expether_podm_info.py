@@ -15,7 +15,6 @@ author:
   - nec.expether contributors (@nec-expether)
 extends_documentation_fragment:
   - nec.expether.eem.connection
-  - nec.expether.eem.not_needed
   - nec.expether.registry
   - nec.expether.attributes
   - nec.expether.attributes.info
@@ -23,12 +22,20 @@ options:
   name:
     description:
       - Only the pod managers with these names or UUIDs. An empty list means none of them.
+      - O(podm) in C(module_defaults) of the action group holds for this option too, where it is not set.
     type: list
     elements: str
+    aliases: [podm]
+  source:
+    description:
+      - V(registry) lists what the registry stores, and asks no EEM.
+      - V(live) asks each EEM now, side by side. What they say is not stored.
+    type: str
+    choices: [registry, live]
+    default: registry
   check:
     description:
-      - V(false) lists what is remembered and asks no EEM.
-      - V(true) asks each EEM now, side by side. What they say is not remembered.
+      - V(true) is the same as O(source=live).
     type: bool
     default: false
 seealso:
@@ -200,14 +207,15 @@ failure:
       returned: always
 """
 
-from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import UNUSED_EEM, ArgSpec
+from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import UNUSED_CONNECTION, ArgSpec
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import run_module
 from ansible_collections.nec.expether.plugins.module_utils._modules.podm_info import run
 
-SPEC = UNUSED_EEM.merged(
+SPEC = UNUSED_CONNECTION.merged(
     ArgSpec(
         {
-            "name": {"type": "list", "elements": "str"},
+            "name": {"type": "list", "elements": "str", "aliases": ["podm"]},
+            "source": {"type": "str", "choices": ["registry", "live"], "default": "registry"},
             "check": {"type": "bool", "default": False},
         }
     ),

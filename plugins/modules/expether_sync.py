@@ -23,7 +23,6 @@ author:
   - nec.expether contributors (@nec-expether)
 extends_documentation_fragment:
   - nec.expether.eem.connection
-  - nec.expether.eem.not_needed
   - nec.expether.registry
   - nec.expether.attributes
   - nec.expether.attributes.changes
@@ -35,8 +34,10 @@ options:
     description:
       - The names or UUIDs of the pod managers to synchronise. All registered ones if it is not set, or null. With an empty list
         none is synchronised, with a warning.
+      - O(podm) in C(module_defaults) of the action group holds for this option too, where it is not set.
     type: list
     elements: str
+    aliases: [podm]
   forks:
     description:
       - How many EEMs are asked at once, from V(1) to V(64).
@@ -199,14 +200,14 @@ failure:
       returned: always
 """
 
-from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import UNUSED_EEM, ArgSpec
+from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import UNUSED_CONNECTION, ArgSpec
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import run_module
 from ansible_collections.nec.expether.plugins.module_utils._modules.sync import run
 
-SPEC = UNUSED_EEM.merged(
+SPEC = UNUSED_CONNECTION.merged(
     ArgSpec(
         {
-            "podms": {"type": "list", "elements": "str"},
+            "podms": {"type": "list", "elements": "str", "aliases": ["podm"]},
             "forks": {"type": "int", "default": 8},
             "retention": {"type": "float", "default": 7},
             "textfile_dir": {"type": "path"},

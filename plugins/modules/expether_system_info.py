@@ -27,6 +27,7 @@ options:
       - Only the systems with these EEM ids, or with the node of this name or UUID on them. An empty list means none.
     type: list
     elements: str
+    aliases: [systems]
 seealso:
   - module: nec.expether.expether_node
 """
@@ -289,7 +290,7 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec impo
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import run_module
 from ansible_collections.nec.expether.plugins.module_utils._modules.info import run_systems
 
-SPEC = EEM.merged(ArgSpec({"system": {"type": "list", "elements": "str"}}))
+SPEC = EEM.merged(ArgSpec({"system": {"type": "list", "elements": "str", "aliases": ["systems"]}}))
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ def run(context: Context) -> Result:
     if wanted is not None:
         documents = list({found.uuid: found for name in wanted for found in named(documents, name)}.values())
     documents.sort(key=lambda document: document.body["name"].casefold())
-    if not context.params["check"]:
+    if context.params["source"] == "registry" and not context.params["check"]:
         return {"changed": False, "podms": [podm_view(found.uuid, found.body) for found in documents]}
     # Imported here: what only reads the registry does not pay for HTTP.
     from ansible_collections.nec.expether.plugins.module_utils._ansible.target import remembered

@@ -102,8 +102,6 @@ class Views:
             "device_id": card.id,
             "node_id": card.id,
             "type": None,  # of a device it is what it is, of a system its card's generation
-            "card_type": card.card_type,
-            "model": card.model,
             "kind": "eesv",
         }
 
@@ -114,6 +112,8 @@ class Views:
             "resource_uri": f"devices/{system.id}",
             "pooled_group_id": system.group_id,
             "type": system.card_type,
+            "card_type": system.card_type,
+            "model": system.model,
             "mac_address": system.mac_address,
             "serial_number": system.serial_number,
             "power_state": system.power_state,
@@ -201,6 +201,8 @@ SYSTEM_KEYS = (
     "resource_uri",
     "pooled_group_id",
     "type",
+    "card_type",
+    "model",
     "mac_address",
     "serial_number",
     "power_state",

@@ -14,6 +14,7 @@ import typing as t
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, NotKnown
 from ansible_collections.nec.expether.plugins.module_utils._model.names import PCI_NAMES, listed, parse_uuid, same_name
+from ansible_collections.nec.expether.plugins.module_utils._model.properties import normal_properties
 from ansible_collections.nec.expether.plugins.module_utils._model.texts import printable
 from ansible_collections.nec.expether.plugins.module_utils._registry.schema import CONNECTION
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Change, Document, Registry
@@ -64,20 +65,24 @@ def flavor_view(uuid: str, body: Body) -> Body:
 
 
 def _stored_properties(properties: t.Any) -> t.Any:
-    """Return a flavor's properties as a task may say them today: PCI ids were once taken as numbers, and nulls as not set."""
-    if not isinstance(properties, dict) or not isinstance(properties.get("devices"), list):
+    """Return a flavor's properties in their normal form: PCI ids were once taken as numbers.
+
+    What somebody else wrote is shown as it is, and refused where it is used.
+    """
+    entries = properties.get("devices") if isinstance(properties, dict) else None
+    if isinstance(entries, list):
+        properties = {**properties, "devices": [_stored_entry(entry) for entry in entries]}
+    try:
+        return normal_properties(properties)
+    except InvalidInput:
         return properties
-    return {**properties, "devices": [_stored_entry(entry) for entry in properties["devices"]]}
 
 
 def _stored_entry(entry: t.Any) -> t.Any:
     if not isinstance(entry, dict):
         return entry
-    return {
-        key: str(value) if key in ("vendor_id", "device_id") and isinstance(value, int) and not isinstance(value, bool) else value
-        for key, value in entry.items()
-        if value is not None
-    }
+    ids = {key: str(entry[key]) for key in ("vendor_id", "device_id") if type(entry.get(key)) is int}
+    return {**entry, **ids}
 
 
 #: What is looked up when a remembered device is shown.
