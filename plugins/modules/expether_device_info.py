@@ -224,27 +224,27 @@ devices:
       returned: always
     first_seen_at:
       description:
-        - Of a device that is remembered, since when, in UTC.
+        - When the device was first stored, in UTC; null if it was not read from the registry.
       type: str
-      sample: null
+      sample: '2026-11-24T02:00:18Z'
       returned: always
     last_seen_at:
       description:
-        - Of a device that is remembered, when its EEM listed it last, in UTC.
+        - When its EEM last listed the device, in UTC; null if it was not read from the registry.
       type: str
-      sample: null
+      sample: '2026-11-25T08:15:02Z'
       returned: always
     missing_since:
       description:
-        - Of a device that is remembered and that EEM no longer lists, since when, in UTC.
+        - Since when EEM no longer lists a stored device, in UTC; null if it lists it.
       type: str
-      sample: null
+      sample: '2026-11-25T08:20:02Z'
       returned: always
     synced_at:
       description:
-        - Of a device that is remembered, when its EEM was asked last, in UTC.
+        - When its EEM was last asked, in UTC; null if the device was not read from the registry.
       type: str
-      sample: null
+      sample: '2026-11-25T09:40:02Z'
       returned: always
 errors:
   description:
@@ -307,9 +307,9 @@ errors:
           returned: always
         url:
           description:
-            - What was asked, without credentials.
+            - What was asked, without credentials; null if no EEM was asked.
           type: str
-          sample: null
+          sample: http://eem.example.com:30500/eem/devices/0x8cdf9d512932/group_id
           returned: always
 failure:
   description:
@@ -346,9 +346,9 @@ failure:
       returned: always
     url:
       description:
-        - What was asked, without credentials.
+        - What was asked, without credentials; null if no EEM was asked.
       type: str
-      sample: null
+      sample: http://eem.example.com:30500/eem/devices/0x8cdf9d512932/group_id
       returned: always
 """
 

@@ -57,19 +57,21 @@ flavors:
       returned: always
     description:
       description:
-        - Words for people.
+        - Free-text description.
       type: str
       sample: One GPU and one SSD
       returned: always
     properties:
       description:
-        - What devices a node of this flavor has, as it was given.
+        - What devices a node of this flavor has, without keys that are not set, with types in their usual case
+          and PCI ids as 4 hex digits. O(nec.expether.expether_flavor#module:properties) takes it as it is.
       type: dict
       sample:
-        pci_device:
-          type:
-            - GPU
-            - SSD
+        devices:
+          - type: GPU
+            count: 2
+            vendor_id: 10de
+            pci_device_id: 1db6
       returned: always
     created_at:
       description:
@@ -118,9 +120,9 @@ failure:
       returned: always
     url:
       description:
-        - What was asked, without credentials.
+        - What was asked, without credentials; null if no EEM was asked.
       type: str
-      sample: null
+      sample: http://eem.example.com:30500/eem/devices/0x8cdf9d512932/group_id
       returned: always
 """
 

@@ -127,9 +127,21 @@ node:
       returned: always
     type:
       description:
+        - The card's generation, as C(card_type).
+      type: str
+      sample: 40g
+      returned: always
+    card_type:
+      description:
         - 'The card''s generation: 1g, 10g or 40g.'
       type: str
       sample: 40g
+      returned: always
+    model:
+      description:
+        - The model of the card.
+      type: str
+      sample: ExpEther Board (40G)
       returned: always
     mac_address:
       description:
@@ -163,7 +175,7 @@ node:
       returned: always
     description:
       description:
-        - The model of the card.
+        - The model of the card, as C(model).
       type: str
       sample: ExpEther Board (40G)
       returned: always
@@ -268,180 +280,18 @@ node:
       returned: always
     devices:
       description:
-        - The devices of the node.
+        - The devices of the node, each as in RV(nec.expether.expether_device_info#module:devices), where the keys
+          are described.
       type: list
       elements: dict
+      sample:
+        - device_id: '0x8cdf9d512930'
+          type: GPU
+          state: allocated
+          node: train-1
+          vendor_id: 10de
+          pci_device_id: 1db6
       returned: always
-      contains:
-        uuid:
-          description:
-            - The UUID of the device. It is derived from its pod manager and its EEM id.
-          type: str
-          sample: 92b7c2d4-5f3e-5d0c-9a35-5d6b2f0a8c11
-          returned: always
-        device_id:
-          description:
-            - The EEM id of the device (EEIO).
-          type: str
-          sample: '0x8cdf9d512930'
-          returned: always
-        podm_id:
-          description:
-            - The UUID of the pod manager.
-          type: str
-          sample: 97e8edc4-3a67-5a91-b64c-a0c88adb58e9
-          returned: always
-        podm:
-          description:
-            - The name of the pod manager; null if the EEM is not registered.
-          type: str
-          sample: rack1
-          returned: always
-        type:
-          description:
-            - 'What the device is: SSD, NIC, GPU, Multi, SWITCH, USB, ACS or Unknown; null if it tells no class
-              code.'
-          type: str
-          sample: GPU
-          returned: always
-        state:
-          description:
-            - C(free), C(allocated) to a system, or C(stranded) in a group that no system has.
-          type: str
-          sample: allocated
-          returned: always
-        node_id:
-          description:
-            - The EEM id of the system (EESV) that has the device.
-          type: str
-          sample: '0x8cdf9d53f236'
-          returned: always
-        node:
-          description:
-            - The name of the node that has the device; null if its system is no node.
-          type: str
-          sample: train-1
-          returned: always
-        pooled_group_id:
-          description:
-            - The group id; 4093 for a free device.
-          type: str
-          sample: '17'
-          returned: always
-        resource_uri:
-          description:
-            - The path of the device at the EEM.
-          type: str
-          sample: devices/0x8cdf9d512930
-          returned: always
-        mac_address:
-          description:
-            - The MAC address of the card.
-          type: str
-          sample: 8c:df:9d:51:29:30
-          returned: always
-        model:
-          description:
-            - The model of the card or I/O box.
-          type: str
-          sample: EE I/O Expansion Unit (40G)-2S
-          returned: always
-        serial_number:
-          description:
-            - The serial number of the card or I/O box.
-          type: str
-          sample: 6Z00101
-          returned: always
-        card_type:
-          description:
-            - 'The card''s generation: 1g, 10g or 40g.'
-          type: str
-          sample: 40g
-          returned: always
-        vendor_id:
-          description:
-            - The PCI vendor id in 4 hex digits.
-          type: str
-          sample: 10de
-          returned: always
-        pci_device_id:
-          description:
-            - The PCI device id in 4 hex digits.
-          type: str
-          sample: 1db6
-          returned: always
-        class_code:
-          description:
-            - The PCI class code in 6 hex digits.
-          type: str
-          sample: '030200'
-          returned: always
-        vendor_name:
-          description:
-            - The vendor's name in the PCI id list; null without the list.
-          type: str
-          sample: NVIDIA Corporation
-          returned: always
-        device_name:
-          description:
-            - The device's name in the PCI id list; null without the list.
-          type: str
-          sample: GV100GL [Tesla V100 PCIe 32GB]
-          returned: always
-        reachable:
-          description:
-            - Whether the card answers on any of its ports; null if it does not tell.
-          type: bool
-          sample: true
-          returned: always
-        ports_up:
-          description:
-            - On how many of its two ports the card answers. With 1 there is no second path.
-          type: int
-          sample: 1
-          returned: always
-        enabled:
-          description:
-            - Whether changes may be asked of the card; null if it does not tell.
-          type: bool
-          sample: true
-          returned: always
-        power_state:
-          description:
-            - The power state as the card tells it.
-          type: str
-          sample: 'on'
-          returned: always
-        updated_at:
-          description:
-            - When the card changed last, in UTC.
-          type: str
-          sample: '2021-11-16T16:08:52.401Z'
-          returned: always
-        first_seen_at:
-          description:
-            - Of a device that is remembered, since when, in UTC.
-          type: str
-          sample: null
-          returned: always
-        last_seen_at:
-          description:
-            - Of a device that is remembered, when its EEM listed it last, in UTC.
-          type: str
-          sample: null
-          returned: always
-        missing_since:
-          description:
-            - Of a device that is remembered and that EEM no longer lists, since when, in UTC.
-          type: str
-          sample: null
-          returned: always
-        synced_at:
-          description:
-            - Of a device that is remembered, when its EEM was asked last, in UTC.
-          type: str
-          sample: null
-          returned: always
 plan:
   description:
     - 'What a run changes, step by step: in check mode what it would change.'
@@ -539,9 +389,9 @@ failure:
       returned: always
     url:
       description:
-        - What was asked, without credentials.
+        - What was asked, without credentials; null if no EEM was asked.
       type: str
-      sample: null
+      sample: http://eem.example.com:30500/eem/devices/0x8cdf9d512932/group_id
       returned: always
     candidates:
       description:

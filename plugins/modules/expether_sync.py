@@ -157,7 +157,8 @@ podms:
       description:
         - Why it is not C(Online); null if it is.
       type: str
-      sample: null
+      sample: 'GET http://eem.example.com:30500/eem/devices/detail: no connection (Connection refused). Is EEM running
+        there?'
       returned: always
 failure:
   description:
@@ -194,9 +195,9 @@ failure:
       returned: always
     url:
       description:
-        - What was asked, without credentials.
+        - What was asked, without credentials; null if no EEM was asked.
       type: str
-      sample: null
+      sample: http://eem.example.com:30500/eem/devices/0x8cdf9d512932/group_id
       returned: always
 """
 

@@ -71,9 +71,21 @@ systems:
       returned: always
     type:
       description:
+        - The card's generation, as C(card_type).
+      type: str
+      sample: 40g
+      returned: always
+    card_type:
+      description:
         - 'The card''s generation: 1g, 10g or 40g.'
       type: str
       sample: 40g
+      returned: always
+    model:
+      description:
+        - The model of the card.
+      type: str
+      sample: ExpEther Board (40G)
       returned: always
     mac_address:
       description:
@@ -107,7 +119,7 @@ systems:
       returned: always
     description:
       description:
-        - The model of the card.
+        - The model of the card, as C(model).
       type: str
       sample: ExpEther Board (40G)
       returned: always
@@ -241,9 +253,9 @@ errors:
           returned: always
         url:
           description:
-            - What was asked, without credentials.
+            - What was asked, without credentials; null if no EEM was asked.
           type: str
-          sample: null
+          sample: http://eem.example.com:30500/eem/devices/0x8cdf9d512932/group_id
           returned: always
 failure:
   description:
@@ -280,9 +292,9 @@ failure:
       returned: always
     url:
       description:
-        - What was asked, without credentials.
+        - What was asked, without credentials; null if no EEM was asked.
       type: str
-      sample: null
+      sample: http://eem.example.com:30500/eem/devices/0x8cdf9d512932/group_id
       returned: always
 """
 

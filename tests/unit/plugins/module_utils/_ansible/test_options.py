@@ -180,8 +180,8 @@ def taken(properties: t.Any) -> t.Any:
 
 LISTED = {
     **dict.fromkeys((*DEVICE_KEYS, "kind", "uid_led")),
-    **{"uuid": "92b7c2d4-5f3e-5d0c-9a35-5d6b2f0a8c11", "device_id": "0x8cdf9d512930", "type": "GPU", "state": "free"},
-    **{"vendor_id": "10de", "pci_device_id": "1db6", "enabled": True, "ports_up": 1},
+    "uuid": "92b7c2d4-5f3e-5d0c-9a35-5d6b2f0a8c11", "device_id": "0x8cdf9d512930", "type": "GPU", "state": "free",
+    "vendor_id": "10de", "pci_device_id": "1db6", "enabled": True, "ports_up": 1,
 }
 
 

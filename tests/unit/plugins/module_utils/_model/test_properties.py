@@ -10,7 +10,6 @@ import random
 import typing as t
 
 import pytest
-import yaml
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._model.properties import Properties, normal_properties, parse_properties
