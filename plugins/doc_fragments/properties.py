@@ -14,14 +14,14 @@ class ModuleDocFragment:
 options:
   properties:
     description:
-      - What devices a node should have. What O(properties.pci_device) and O(properties.devices) request is added up.
+      - What devices a node should have; at least one. What O(properties.pci_device) and O(properties.devices) request is added up.
       - Memory and processors cannot be composed, because ExpEther attaches PCI Express devices only.
       - A key that is null is as if it were not set.
     type: dict
     suboptions:
       pci_device:
         description:
-          - The form of OpenStack Valence.
+          - The form of OpenStack Valence, with the key O(properties.pci_device.type).
         type: dict
         suboptions:
           type:
@@ -30,7 +30,6 @@ options:
             type: list
             elements: str
             choices: [SSD, NIC, GPU, Multi, SWITCH, USB, ACS, Unknown]
-            required: true
       devices:
         description:
           - Kinds of devices. All that an entry sets must be true of a device; at least one key must be set.

@@ -79,6 +79,14 @@ class _Module(AnsibleModule):  # type: ignore[misc]
                     self._hidden().update(part for part in (before, before.rpartition(":")[2]) if part)
         return mask_all(value, self._hidden())
 
+    def _refusal(self, msg: str) -> InvalidInput:
+        """Return why options are refused: what Ansible says, or better what names the place."""
+        try:
+            check_types(self.argument_spec, getattr(self, "given", {}))
+        except InvalidInput as error:
+            return error
+        return InvalidInput(msg if msg.endswith(".") else f"{msg}.")
+
     def _masked_params(self) -> dict[str, t.Any]:
         """Return the options as they may be shown."""
         params: dict[str, t.Any] = self.masked(self.params)
@@ -110,7 +118,7 @@ class _Module(AnsibleModule):  # type: ignore[misc]
     def fail_json(self, msg: str, **kwargs: t.Any) -> None:
         """End with a failure."""
         if not self.is_running:  # Ansible refuses the options
-            kwargs["failure"] = InvalidInput(msg if msg.endswith(".") else f"{msg}.").as_failure()
+            kwargs["failure"] = self._refusal(msg).as_failure()
             msg = kwargs["failure"]["message"]
             kwargs.setdefault("changed", False)
         msg, kwargs, self.params = self.masked(msg), self.masked(kwargs), self._masked_params()

@@ -120,7 +120,7 @@ def check_types(options: Options, given: t.Mapping[str, t.Any], where: str = "")
     :param given: parameters as `prepared` returns them
     :param where: what comes before the name of an option in a message
     :raises InvalidInput: a boolean, a fraction, a list or nothing where a text is wanted, a boolean where a number is, a
-        number where a PCI id is, or two values for one option
+        number where a PCI id is, something else where a dictionary is, or two values for one option
     """
     for name, option in options.items():
         keys = [key for key in _names(name, option) if given.get(key) is not None]
@@ -133,10 +133,14 @@ def check_types(options: Options, given: t.Mapping[str, t.Any], where: str = "")
 
 def _check_type(where: str, name: str, option: t.Mapping[str, t.Any], value: t.Any) -> None:
     kind, keys = option.get("type", "str"), option.get("options")
+    if keys and kind == "dict":
+        _check_keys(where, keys, value)
+        return
     if keys:
-        for place, item in enumerate(value) if isinstance(value, list) else ((None, value),):
-            if isinstance(item, dict):
-                check_types(keys, item, f"{where}." if place is None else f"{where}[{place}].")
+        if not isinstance(value, list):
+            raise InvalidInput(f"`{where}` must be a list of dictionaries.")
+        for place, item in enumerate(value):
+            _check_keys(f"{where}[{place}]", keys, item)
         return
     if kind in ("int", "float") and isinstance(value, bool):
         raise InvalidInput(f"`{where}` is a boolean (true or false); set a number.")
@@ -153,6 +157,12 @@ def _check_type(where: str, name: str, option: t.Mapping[str, t.Any], value: t.A
             _check_text(where, item, name)
     elif kind in ("str", "path", "list") and (value is not None or option.get("required")):
         _check_text(where, value, name)
+
+
+def _check_keys(where: str, options: Options, value: t.Any) -> None:
+    if not isinstance(value, dict):
+        raise InvalidInput(f"`{where}` must be a dictionary.")
+    check_types(options, value, f"{where}.")
 
 
 def _check_text(where: str, value: t.Any, option: str) -> None:

@@ -9,17 +9,17 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import TYPE_NAMES
-from ansible_collections.nec.expether.plugins.module_utils._model.properties import KIND_KEYS
 
 _TYPES = list(TYPE_NAMES)
 
-#: What devices a node should have. The fragment `properties` documents it.
+#: What devices a node should have. The fragment `properties` documents it. What must be set is checked by
+#: `normal_properties`, because Ansible would report a missing key, and not the misspelt one.
 PROPERTIES: dict[str, t.Any] = {
     "type": "dict",
     "options": {
         "pci_device": {
             "type": "dict",
-            "options": {"type": {"type": "list", "elements": "str", "choices": _TYPES, "required": True}},
+            "options": {"type": {"type": "list", "elements": "str", "choices": _TYPES}},
         },
         "devices": {
             "type": "list",
@@ -31,8 +31,6 @@ PROPERTIES: dict[str, t.Any] = {
                 "pci_device_id": {"type": "str", "aliases": ["device_id"]},
                 "model": {"type": "str"},
             },
-            "required_one_of": [(*KIND_KEYS, "count")],
         },
     },
-    "required_one_of": [("pci_device", "devices")],
 }

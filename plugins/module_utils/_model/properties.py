@@ -64,7 +64,7 @@ def normal_properties(properties: t.Any) -> dict[str, t.Any]:
     found = _mapping(properties, ("pci_device", "devices"), "properties")
     if "pci_device" in found:
         where = "properties.pci_device.type"
-        types = _mapping(found["pci_device"], ("type",), "properties.pci_device").get("type")
+        types = _mapping(found["pci_device"], ("type",), "properties.pci_device").get("type", [])
         types = [types] if isinstance(types, str) else types
         found["pci_device"] = {"type": [_type(item, where) for item in _list(types, where)]}
     if "devices" in found:

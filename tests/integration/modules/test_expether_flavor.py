@@ -10,7 +10,7 @@ from module_runs import Ansible, call, twelve_cases
 
 GPU_AND_SSD = {"pci_device": {"type": ["GPU", "SSD"]}}
 SAME_IN_LONG = {"devices": [{"type": "ssd", "count": 1}, {"type": "gpu", "count": "1"}]}
-TWO_V100 = {"devices": [{"type": "GPU", "count": 2, "vendor_id": "10de", "device_id": "1db6"}]}
+TWO_V100 = {"devices": [{"type": "GPU", "count": 2, "vendor_id": "10de", "pci_device_id": "1db6"}]}
 
 
 @pytest.mark.smoke

@@ -172,9 +172,9 @@ def taken(properties: t.Any) -> t.Any:
     """Return what Ansible makes of properties; fail with its words if it refuses them."""
     given_ = prepared(PROPERTIES_ONLY, {"properties": properties})
     result = ArgumentSpecValidator(PROPERTIES_ONLY).validate(given_)
-    if result.error_messages:
-        raise InvalidInput(". ".join(result.error_messages))
     check_types(PROPERTIES_ONLY, given_)
+    if result.error_messages:
+        raise InvalidInput(result.error_messages[0])  # the only one that a user sees
     return normal_properties(result.validated_parameters["properties"])
 
 
@@ -223,22 +223,24 @@ def refusal(properties: t.Any) -> str:
         ({"devices": [{"type": "GPU", "kind": "GPU"}]}, "properties.devices.kind"),
         ({"devices": [{"type": "GPU", "state": "free"}]}, "properties.devices.state"),
         ({"devices": [{**LISTED, "modle": "Box"}]}, "properties.devices.modle"),
-        ({}, "one of the following is required: pci_device, devices found in properties"),
-        ({"devices": None}, "one of the following is required: pci_device, devices found in properties"),
-        ({"devices": [{}]}, "one of the following is required: type, vendor_id, pci_device_id, model, count"),
-        ({"devices": [{"type": None}]}, "one of the following is required: type"),
-        ({"devices": [dict.fromkeys(LISTED) | {"uuid": "x"}]}, "one of the following is required: type"),
-        ({"pci_device": {}}, "missing required arguments: type found in properties -> pci_device"),
-        ({"pci_device": {"type": None}}, "missing required arguments: type found in properties -> pci_device"),
+        ({}, "properties names no device: set devices, or pci_device"),
+        ({"devices": None}, "properties names no device"),
+        ({"devices": [{}]}, "properties.devices[0] is empty: set at least one of type, vendor_id, pci_device_id, model, count"),
+        ({"devices": [{"type": None}]}, "properties.devices[0] is empty"),
+        ({"devices": [dict.fromkeys(LISTED) | {"uuid": "x"}]}, "properties.devices[0] is empty"),
+        ({"pci_device": {}}, "properties names no device"),
+        ({"pci_device": {"type": None}}, "properties names no device"),
         ({"pci_device": {"type": ["GPU"], "modle": None}}, "properties.pci_device.modle"),
-        (False, "properties"),
-        ({"devices": False}, "devices"),
+        ("nonsense", "`properties` must be a dictionary"),
+        (False, "`properties` must be a dictionary"),
+        ({"pci_device": "GPU"}, "`properties.pci_device` must be a dictionary"),
+        ({"devices": False}, "`properties.devices` must be a list of dictionaries"),
         ({"pci_device": {"type": ["GPU", "TPU"]}}, "TPU"),
         ({"pci_device": {"type": [None]}}, "type"),
         ({"devices": [{"type": ""}]}, "type"),
         ({"devices": [{"type": True}]}, "type"),
-        ({"devices": {"type": "GPU"}}, "devices"),
-        ({"devices": ["GPU"]}, "devices"),
+        ({"devices": {"type": "GPU"}}, "`properties.devices` must be a list of dictionaries"),
+        ({"devices": [{"type": "GPU"}, "GPU"]}, "`properties.devices[1]` must be a dictionary"),
         ({"devices": []}, "names no device"),
         ({"devices": [{"count": "two"}]}, "count"),
         ({"devices": [{"count": float("inf")}]}, "count"),
