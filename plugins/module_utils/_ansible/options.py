@@ -181,11 +181,11 @@ def _check_text(where: str, value: t.Any, option: str) -> None:
 
 
 def in_one_form(options: Options, params: t.Mapping[str, t.Any], given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Return parameters with names in the form in which they are stored and compared.
+    """Return parameters without aliases, and with names in the form in which they are stored and compared.
 
     :param given: the same before Ansible has converted them
     """
-    found = dict(params)
+    found = {name: value for name, value in params.items() if name in options}
     for name in _NAMES:
         value = found.get(name)
         if isinstance(value, str):

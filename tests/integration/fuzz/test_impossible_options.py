@@ -314,9 +314,11 @@ def test_every_option_that_names_a_card_takes_its_id_in_each_form(known: Known, 
     with known.copy() as folder:
 
         def ran(module: str, **options: t.Any) -> dict[str, t.Any]:
-            return check(known.run(f"expether_{module}", {"podm": "rack1", **options}, folder))
+            result = check(known.run(f"expether_{module}", {"podm": "rack1", **options}, folder))
+            assert not result.get("failed"), result
+            return result
 
-        taken = {known.body("nodes")["index"]}
+        taken = {body["index"] for kind, _uuid, body in known.documents if kind == "nodes"}
         free = next(card for card in eesvs if card not in taken)
         for option in ("node_index", "system", "index"):
             assert ran("node", name="new", state="managed", **{option: written(free)})["node"]["id"] == free

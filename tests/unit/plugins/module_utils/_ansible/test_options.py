@@ -116,7 +116,7 @@ def test_a_null_is_as_if_not_given_where_nothing_is_needed_and_nothing_is_usual(
 
 def test_names_are_in_the_form_in_which_they_are_stored() -> None:
     params = {"podm": "cafe\u0301", "devices": ["o\u0308", "b"], "description": "e\u0301", "forks": 8}
-    assert in_one_form(OPTIONS, params, params) == {**params, "podm": "caf\u00e9", "devices": ["\u00f6", "b"]}
+    assert in_one_form(OPTIONS, {**params, "resource_id": "x"}, params) == {**params, "podm": "caf\u00e9", "devices": ["\u00f6", "b"]}
 
 
 def test_things_in_one_text_may_have_spaces_between_them() -> None:
