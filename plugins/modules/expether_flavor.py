@@ -59,7 +59,7 @@ EXAMPLES = r"""
         - type: GPU
           count: 2
           vendor_id: "10de"
-          device_id: "1db6"
+          pci_device_id: "1db6"
 
 - name: Remove a flavor
   nec.expether.expether_flavor:

@@ -161,7 +161,7 @@ def test_without_purge_nothing_is_taken_away(ansible: Ansible, known: Task, eeio
 def test_devices_are_found_by_vendor_device_and_model(ansible: Ansible, known: Task, eeios: list[str]) -> None:
     wish = {
         "devices": [
-            {"vendor_id": "10DE", "device_id": "1db6", "count": 2},
+            {"vendor_id": "10DE", "pci_device_id": "1db6", "count": 2},
             {"model": "ee i/o expansion unit (40g)-2s", "type": "nic"},
         ]
     }
