@@ -293,7 +293,7 @@ def test_options_that_contradict_each_other_are_refused_by_ansible(ansible: Ansi
     assert "mutually exclusive" in run[1].msg
     assert "one of the following is required" in run[2].msg
     assert "mutually exclusive" in run[3].msg
-    assert "properties.processor" in run[4].msg and "'gpu'" in run[5].msg
+    assert "properties.processor" in run[4].msg and "properties.gpu" in run[5].msg
     assert all(result.left_all_alone for result in run.results[1:])
 
 
