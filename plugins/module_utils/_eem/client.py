@@ -64,13 +64,6 @@ class Settings(t.NamedTuple):
         return self.timeout * (self.retries + 1)
 
 
-class Listing(t.NamedTuple):
-    """An answer to a list: the records as they came, and EEM's time stamp."""
-
-    devices: list[t.Any]
-    timestamp: str | None
-
-
 class Client:
     """One EEM over one session. Use it as a context manager.
 
@@ -118,13 +111,13 @@ class Client:
             )
         return version
 
-    def devices(self, **filters: str) -> Listing:
-        """Return the ids of all cards; C(filters) are C(status), C(group_id) and C(update_time)."""
-        return self._list("devices", filters)
+    def devices(self) -> list[t.Any]:
+        """Return an object with the `id` of each card."""
+        return self._list("devices", {})
 
-    def devices_detail(self, **filters: str) -> Listing:
-        """Return the records of all cards, EESVs and EEIOs together [nec]; filters as in C(devices)."""
-        return self._list("devices/detail", filters)
+    def devices_detail(self, group_id: str | None = None) -> list[t.Any]:
+        """Return the records of all cards, or of those in a group, as they came: EESVs and EEIOs together [nec]."""
+        return self._list("devices/detail", {} if group_id is None else {"group_id": group_id})
 
     def device(self, card: str) -> dict[str, t.Any]:
         """Return one card's record."""
@@ -136,16 +129,8 @@ class Client:
 
     def uid_led(self, card: str) -> str | None:
         """Return whether the locator LED is C(on) or C(off)."""
-        return _text(self._read(f"devices/{card}/uid_led_status").get("uid_led_status"))
-
-    def rotary_switch(self, card: str) -> str | None:
-        """Return the position of a card's rotary switch."""
-        return _text(self._read(f"devices/{card}/rotary_switch_status").get("rotary_switch_status"))
-
-    def groups(self) -> list[str]:
-        """Return the group ids that are in use."""
-        found = self._read("groups").get("groups")
-        return [str(group.get("id")) for group in found if isinstance(group, dict)] if isinstance(found, list) else []
+        status = self._read(f"devices/{card}/uid_led_status").get("uid_led_status")
+        return str(status) if isinstance(status, (str, int)) else None
 
     # Changes
 
@@ -225,12 +210,12 @@ class Client:
     ) -> dict[str, t.Any]:
         started = time.monotonic()
         try:
-            return self._transport.exchange(method, path, query, body, interruptible).body
+            return self._transport.exchange(method, path, query, body, interruptible)
         except EemError:
             self.patience.lose(time.monotonic() - started)
             raise
 
-    def _list(self, path: str, filters: t.Mapping[str, str]) -> Listing:
+    def _list(self, path: str, filters: t.Mapping[str, str]) -> list[t.Any]:
         answer = self._read(path, filters)
         # An empty success to a list means: no devices (provided for by a client).
         found = answer.get("devices", None if answer else [])
@@ -240,7 +225,7 @@ class Client:
                 f"GET {url}: the answer has no list of devices. Is this the URL of EEM (http://HOST:30500/eem)?",
                 url=url,
             )
-        return Listing(found, answer.get("timestamp"))
+        return found
 
     def _read(self, path: str, query: t.Mapping[str, str] | None = None) -> dict[str, t.Any]:
         """Send a GET until it succeeds, or the error will not pass, or patience is at its end.
@@ -272,11 +257,6 @@ class Client:
                 self.waited.append(f"Asked EEM again: {error.message}")
             left -= 1
             pause = min(2 * pause, LONGEST_PAUSE)
-
-
-def _text(value: t.Any) -> str | None:
-    """Return a value that EEM says as text, also where it came as a number; C(None) for all else."""
-    return str(value) if isinstance(value, (str, int)) else None
 
 
 def _is_passing(error: EemError) -> bool:

@@ -132,13 +132,6 @@ class _Session(Session):
         """Return that it leads nowhere."""
 
 
-class Answer(t.NamedTuple):
-    """A success: its JSON object, C({}) where there was no body."""
-
-    status: int
-    body: dict[str, t.Any]
-
-
 class Transport:
     """One C(requests.Session): connections are reused, and closed at the end.
 
@@ -185,8 +178,8 @@ class Transport:
 
     def exchange(
         self, method: str, path: str, query: t.Mapping[str, str] | None = None, body: t.Any = None, interruptible: bool = False
-    ) -> Answer:
-        """Send one request and return its success.
+    ) -> dict[str, t.Any]:
+        """Send one request and return the JSON object of its success, `{}` if there was no body.
 
         :param body: what to send as JSON; C(None) sends no body
         :param interruptible: whether a signal ends the exchange
@@ -238,6 +231,9 @@ class Transport:
     def _failed(self, error: Exception, asked: Asked) -> EemError:
         what, url = str(asked), asked.url
         chain = repr(error)  # requests wraps urllib3's errors and keeps their names only here
+        # First: the deadline has passed then too, but nothing was sent.
+        if isinstance(error, requests.ConnectTimeout):
+            return Unreachable(f"{what}: no connection within {self._timeout:g} s. Is EEM running there?", url=url)
         if self._deadline.passed or isinstance(error, requests.ReadTimeout) or "ReadTimeoutError" in chain:
             return TimedOut(f"{what}: no complete answer within {self._timeout:g} s.", url=url)
         if isinstance(error, requests.exceptions.InvalidURL):
@@ -248,8 +244,6 @@ class Transport:
                 " and client_key, or say validate_certs: false; or is it http that EEM speaks there?",
                 url=url,
             )
-        if isinstance(error, requests.ConnectTimeout):
-            return Unreachable(f"{what}: no connection within {self._timeout:g} s. Is EEM running there?", url=url)
         if "NewConnectionError" in chain or "NameResolutionError" in chain:
             return Unreachable(f"{what}: no connection ({_reason(error, self._secrets)}). Is EEM running there?", url=url)
         if isinstance(error, (requests.RequestException, ConnectionError)):
@@ -261,12 +255,12 @@ class Transport:
         return NotEem(f"{what}: the request or its answer is not valid HTTP ({_reason(error, self._secrets)}).", url=url)
 
 
-def _success(asked: Asked, status: int, content: bytes) -> Answer:
+def _success(asked: Asked, status: int, content: bytes) -> dict[str, t.Any]:
     if not content.strip():
-        return Answer(status, {})
+        return {}
     parsed = parse(content)
     if isinstance(parsed, dict):
-        return Answer(status, parsed)
+        return parsed
     raise NotEem(
         f"{asked}: HTTP {status}, but the answer is {described(content)}, not EEM's JSON."
         " Is this the URL of EEM (http://HOST:30500/eem)?",

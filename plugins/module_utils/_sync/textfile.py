@@ -75,6 +75,8 @@ class Textfile:
             ) from None
 
     def _replace(self, text: bytes) -> None:
+        # Not prometheus_client's write_to_textfile: it opens a guessable name, through a link that others may have laid in
+        # a folder where they can write, sets no mode, and before 0.22 leaves its draft behind when it fails.
         # node_exporter reads *.prom only, and is another user.
         handle, draft = tempfile.mkstemp(prefix=f".{NAME}.", dir=self._folder)
         try:
