@@ -15,14 +15,14 @@ import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._eem.errors import (
     AnswerLost,
-    Bare,
-    Denied,
     EemError,
-    NotEem,
+    EemRefused,
+    EmptyAnswer,
     Rejected,
     ServerFailed,
     TimedOut,
     Unauthorized,
+    UnexpectedAnswer,
     Unreachable,
 )
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
@@ -111,7 +111,7 @@ class Client:
         """Return EEM's API version, such as C(v1.0.8) [hw]."""
         version = self._read("api_version").get("version_number")
         if not isinstance(version, str):
-            raise NotEem(
+            raise UnexpectedAnswer(
                 f"GET {self.settings.url}/api_version: the answer has no version_number."
                 " Is this the URL of EEM (http://HOST:30500/eem)?",
                 url=f"{self.settings.url}/api_version",
@@ -131,7 +131,7 @@ class Client:
         record = self._read(f"devices/{card}").get("device")
         if not isinstance(record, dict):
             url = f"{self.settings.url}/devices/{card}"
-            raise NotEem(f"GET {url}: the answer has no device.", url=url)
+            raise UnexpectedAnswer(f"GET {url}: the answer has no device.", url=url)
         return record
 
     def uid_led(self, card: str) -> str | None:
@@ -206,7 +206,7 @@ class Client:
     @staticmethod
     def may_refuse_condition(error: EemError) -> bool:
         """Whether a refused change of a card that has not changed may be refused for its C(update_time)."""
-        is_client_error = isinstance(error, (Denied, Rejected)) and (error.http_status or 0) >= 400
+        is_client_error = isinstance(error, (EemRefused, Rejected)) and (error.http_status or 0) >= 400
         return is_client_error and error.http_status not in (404, 409)
 
     def _change(
@@ -227,7 +227,7 @@ class Client:
         try:
             return self._transport.exchange(method, path, query, body, interruptible).body
         except EemError:
-            self.patience.lose(time.monotonic() - started)
+            self.patience.spend(time.monotonic() - started)
             raise
 
     def _list(self, path: str, filters: t.Mapping[str, str]) -> Listing:
@@ -236,7 +236,7 @@ class Client:
         found = answer.get("devices", None if answer else [])
         if not isinstance(found, list):
             url = f"{self.settings.url}/{path}"
-            raise NotEem(
+            raise UnexpectedAnswer(
                 f"GET {url}: the answer has no list of devices. Is this the URL of EEM (http://HOST:30500/eem)?",
                 url=url,
             )
@@ -249,8 +249,8 @@ class Client:
         must be learnt what is true.
         """
         pause = FIRST_PAUSE
-        left = self.settings.retries
-        is_bare = False
+        tries_left = self.settings.retries
+        was_empty = False
         while True:
             interruptible = not self._has_changed  # afterwards what is true must be learnt
             if interruptible:
@@ -260,17 +260,17 @@ class Client:
             except EemError as error:
                 if interruptible:
                     stop_if_interrupted()
-                if isinstance(error, Bare):
-                    if is_bare:
+                if isinstance(error, EmptyAnswer):
+                    if was_empty:
                         return {}  # no accident: this EEM answers so
-                    left += 1  # also where nothing else is tried again
-                is_bare = isinstance(error, Bare)
-                passing = not isinstance(error, (Denied, Unauthorized)) if self._has_changed else _is_passing(error)
-                tired = left <= 0 and not self._has_changed
+                    tries_left += 1  # also where nothing else is tried again
+                was_empty = isinstance(error, EmptyAnswer)
+                passing = not isinstance(error, (EemRefused, Unauthorized)) if self._has_changed else _is_passing(error)
+                tired = tries_left <= 0 and not self._has_changed
                 if tired or not passing or not self.patience.pause(pause):
                     raise
                 self.waited.append(f"Asked EEM again: {error.message}")
-            left -= 1
+            tries_left -= 1
             pause = min(2 * pause, LONGEST_PAUSE)
 
 
@@ -283,6 +283,6 @@ def _is_passing(error: EemError) -> bool:
     """Whether what went wrong with a read may be over soon."""
     if isinstance(error, ServerFailed):
         return error.http_status in (502, 503, 504)
-    if isinstance(error, NotEem):
+    if isinstance(error, UnexpectedAnswer):
         return error.http_status == 404  # HTML: the context is starting, or it is a wrong one
     return isinstance(error, (Unreachable, AnswerLost, TimedOut))

@@ -14,14 +14,14 @@ from ansible_collections.nec.expether.plugins.module_utils._model.errors import 
 from ansible_collections.nec.expether.plugins.module_utils._model.masking import mask
 from ansible_collections.nec.expether.plugins.module_utils._model.texts import printable, read_json
 
-MAX_SAID = 300  # characters of a server's own words that a message repeats
+MAX_QUOTED = 300  # characters of a server's own words that a message repeats
 SUCCESS = (200, 201, 202, 204)
 _REDIRECTS = (301, 302, 303, 307, 308)
 _EXAMPLE = "http://HOST:30500/eem"
 
 
 class EemError(ExpetherError):
-    """EEM, or what answers in its place, did not do what was asked.
+    """EEM, or what answers in its place, did not do what was requested.
 
     :ivar sent: whether EEM may have got the request; if so, a change may have been made
     :ivar refused: whether the answer says that the request was not carried out
@@ -34,7 +34,7 @@ class EemError(ExpetherError):
     @property
     def final(self) -> bool:
         """Whether sending the same request again is of no use: it was refused, and not because EEM is starting."""
-        return self.refused and not (isinstance(self, NotEem) and self.http_status == 404)
+        return self.refused and not (isinstance(self, UnexpectedAnswer) and self.http_status == 404)
 
 
 class Unreachable(EemError):
@@ -57,7 +57,7 @@ class AnswerLost(EemError):
     kind = "connection_lost"
 
 
-class Bare(AnswerLost):
+class EmptyAnswer(AnswerLost):
     """A success without content that does not say that it has none: it may have been cut off in its headers."""
 
 
@@ -75,13 +75,13 @@ class Unauthorized(EemError):
     refused = True
 
 
-class NotEem(EemError):
+class UnexpectedAnswer(EemError):
     """The answer is not one that EEM gives: HTML, broken JSON, another service."""
 
     kind = "not_eem"
 
 
-class Rejected(NotEem):
+class Rejected(UnexpectedAnswer):
     """A redirect, or HTTP 4xx without EEM's JSON: whoever responded did not carry the request out."""
 
     sent = False
@@ -94,14 +94,14 @@ class ServerFailed(EemError):
     kind = "server_error"
 
 
-class Denied(EemError):
+class EemRefused(EemError):
     """EEM refused the request with an HTTP status 4xx and its own JSON."""
 
     kind = "eem_refused"
     refused = True
 
 
-class Asked(t.NamedTuple):
+class Request(t.NamedTuple):
     """A request, as errors name it.
 
     :ivar base: EEM's URL without a slash at its end
@@ -124,7 +124,7 @@ class Asked(t.NamedTuple):
         return f"{self.method} {self.url}"
 
 
-def error_of_status(asked: Asked, status: int, content: bytes, location: str | None) -> EemError:
+def error_of_status(request: Request, status: int, content: bytes, location: str | None) -> EemError:
     """Return the error that a status other than a success means, whatever the body is and whether it came at all.
 
     :param content: the body as far as it came
@@ -133,21 +133,21 @@ def error_of_status(asked: Asked, status: int, content: bytes, location: str | N
     parsed = parse(content)
     code = message = None
     if isinstance(parsed, dict):
-        code, message = _said(asked, parsed.get("code")) or None, _said(asked, parsed.get("message"))
+        code, message = _quoted(request, parsed.get("code")) or None, _quoted(request, parsed.get("message"))
     said = f"HTTP {status}" + (f", code {code}" if code else "") + (f": {message}" if message else "")
-    more: dict[str, t.Any] = {"code": code, "http_status": status, "url": asked.url}
+    more: dict[str, t.Any] = {"code": code, "http_status": status, "url": request.url}
     if status in (401, 403):
-        who = f"user {asked.username!r}" if asked.username is not None else "access without a user name"
-        return Unauthorized(f"{asked}: EEM does not accept {who} ({said}). Check username and password.", **more)
+        who = f"user {request.username!r}" if request.username is not None else "access without a user name"
+        return Unauthorized(f"{request}: EEM does not accept {who} ({said}). Check username and password.", **more)
     if status in _REDIRECTS:
-        return Rejected(f"{asked}: {_redirect(asked, status, location)}", **more)
+        return Rejected(f"{request}: {_redirect(request, status, location)}", **more)
     if status >= 500:
-        return ServerFailed(f"{asked}: EEM failed ({said}).", **more)
+        return ServerFailed(f"{request}: EEM failed ({said}).", **more)
     if status >= 400 and isinstance(parsed, dict):
-        return Denied(f"{asked}: EEM refused it ({said}).", **more)
-    kind = Rejected if 300 <= status < 500 else NotEem
+        return EemRefused(f"{request}: EEM refused it ({said}).", **more)
+    kind = Rejected if 300 <= status < 500 else UnexpectedAnswer
     return kind(
-        f"{asked}: HTTP {status} with {described(content)} instead of EEM's JSON."
+        f"{request}: HTTP {status} with {describe_body(content)} instead of EEM's JSON."
         f" Is this the URL of EEM ({_EXAMPLE}), and has it started?",
         **more,
     )
@@ -161,7 +161,7 @@ def parse(content: bytes) -> t.Any:
         return None
 
 
-def described(content: bytes) -> str:
+def describe_body(content: bytes) -> str:
     """Return in words what a body is that is not EEM's JSON."""
     text = content.lstrip()[:100].lower()
     if not text:
@@ -173,35 +173,35 @@ def described(content: bytes) -> str:
     return "something else"
 
 
-def _said(asked: Asked, value: t.Any) -> str:
+def _quoted(request: Request, value: t.Any) -> str:
     """Return a text or number of an error's JSON; what has parts is none of EEM's, and might go as deep as JSON can."""
     # Masked before it is cut: the first half of a password would not be found.
-    return printable(mask(str(value).strip(), asked.secrets), MAX_SAID) if isinstance(value, (str, int, float)) else ""
+    return printable(mask(str(value).strip(), request.secrets), MAX_QUOTED) if isinstance(value, (str, int, float)) else ""
 
 
-def _redirect(asked: Asked, status: int, location: str | None) -> str:
+def _redirect(request: Request, status: int, location: str | None) -> str:
     """Return where a redirect leads, and what to do, as sentences."""
     if not location:
         return f"HTTP {status} redirects without saying where to. Is this the URL of EEM ({_EXAMPLE})?"
-    target = _target(asked, location)
+    target = _target(request, location)
     if target is None:
         return f"HTTP {status} redirects to something that is not an HTTP address. Is this the URL of EEM ({_EXAMPLE})?"
     advice = "Redirects are not followed: set `url` to the address of EEM itself."
-    source = urlsplit(asked.base)
+    source = urlsplit(request.base)
     if (source.scheme, target.scheme) == ("http", "https") and source.hostname == target.hostname:
-        same_path = target.path.endswith(f"/{asked.path}")
-        path = target.path[: -len(asked.path) - 1] if same_path else source.path
-        secure = printable(mask(target._replace(path=path).geturl(), asked.secrets), MAX_SAID)
+        same_path = target.path.endswith(f"/{request.path}")
+        path = target.path[: -len(request.path) - 1] if same_path else source.path
+        secure = printable(mask(target._replace(path=path).geturl(), request.secrets), MAX_QUOTED)
         advice = f"Redirects are not followed: set `url` to {secure} if EEM is reached by HTTPS."
-    return f"HTTP {status} redirects to {printable(mask(target.geturl(), asked.secrets), MAX_SAID)}. {advice}"
+    return f"HTTP {status} redirects to {printable(mask(target.geturl(), request.secrets), MAX_QUOTED)}. {advice}"
 
 
-def _target(asked: Asked, location: str) -> SplitResult | None:
+def _target(request: Request, location: str) -> SplitResult | None:
     """Return where a redirect leads without what may be secret: user, password, session, query and fragment."""
     try:
         # Headers come as Latin-1, whatever they are.
         text = location.encode("latin-1", "replace").decode("utf-8", "replace")
-        parts = urlsplit(urljoin(asked.url, text))
+        parts = urlsplit(urljoin(request.url, text))
         parts = parts._replace(
             netloc=parts.netloc.rpartition("@")[2], path=re.sub(r";[^/]*", "", parts.path), query="", fragment=""
         )

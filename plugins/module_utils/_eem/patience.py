@@ -14,19 +14,19 @@ class Patience:
 
     What counts is waiting, which is pauses and exchanges that failed. What EEM answers takes as long as it takes.
 
-    :ivar left: seconds that the run still waits
+    :ivar seconds_left: seconds that the run still waits
     """
 
     def __init__(self, seconds: float) -> None:
-        self.left = seconds
+        self.seconds_left = seconds
 
-    def lose(self, seconds: float) -> None:
+    def spend(self, seconds: float) -> None:
         """Count seconds that have gone by in vain."""
-        self.left -= seconds
+        self.seconds_left -= seconds
 
     def pause(self, seconds: float) -> bool:
         """Sleep, and return whether it did: not when so much patience is not left, nor when a signal ends the run."""
-        if seconds > self.left or not sleep(seconds):
+        if seconds > self.seconds_left or not sleep(seconds):
             return False
-        self.left -= seconds
+        self.seconds_left -= seconds
         return True

@@ -12,17 +12,17 @@ import threading
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._eem.errors import (
-    MAX_SAID,
+    MAX_QUOTED,
     SUCCESS,
     AnswerLost,
-    Asked,
-    Bare,
     EemError,
-    NotEem,
+    EmptyAnswer,
+    Request,
     TimedOut,
     TlsFailed,
+    UnexpectedAnswer,
     Unreachable,
-    described,
+    describe_body,
     error_of_status,
     parse,
 )
@@ -192,14 +192,14 @@ class Transport:
         :param interruptible: whether a signal ends the exchange
         :raises EemError: one of its kinds
         """
-        asked = Asked(method, self.url, path, self._username, self._secrets)
+        request = Request(method, self.url, path, self._username, self._secrets)
         timer = self._deadline.start(self._timeout)
         if interruptible:
             end_on_signal(self._deadline.end)
         try:
             response = self._session.request(
                 method,
-                asked.url,
+                request.url,
                 params=dict(query or {}),
                 json=body,
                 timeout=self._timeout,
@@ -214,34 +214,34 @@ class Transport:
                     content = b""
                     self._session.close()
                 elif status in SUCCESS:
-                    content = _content(response, asked)
+                    content = _content(response, request)
                 else:
                     content = _beginning(response)
             if status not in SUCCESS:
                 # The status decides, whether or not a body follows, is complete, or comes in time.
-                raise error_of_status(asked, status, content, response.headers.get("Location"))
+                raise error_of_status(request, status, content, response.headers.get("Location"))
             if self._deadline.passed:
                 # If the deadline struck while headers were read, requests returns an empty response.
                 raise requests.ConnectionError("the answer was cut off")
         except requests.RequestException as error:
-            raise self._failed(error, asked) from None
+            raise self._failed(error, request) from None
         except (OSError, ValueError) as error:
             # requests lets a missing certificate file and a few urllib3 errors through as they are.
-            raise self._failed(error, asked) from None
+            raise self._failed(error, request) from None
         finally:
             timer.cancel()
             forget_ending(self._deadline.end)
-        if not _is_whole(response, content):
-            raise Bare(f"{asked}: the connection ended before any content came, or there is none.", url=asked.url)
-        return _success(asked, status, content)
+        if not _is_complete(response, content):
+            raise EmptyAnswer(f"{request}: the connection ended before any content came, or there is none.", url=request.url)
+        return _success(request, status, content)
 
-    def _failed(self, error: Exception, asked: Asked) -> EemError:
-        what, url = str(asked), asked.url
+    def _failed(self, error: Exception, request: Request) -> EemError:
+        what, url = str(request), request.url
         chain = repr(error)  # requests wraps urllib3's errors and keeps their names only here
         if self._deadline.passed or isinstance(error, requests.ReadTimeout) or "ReadTimeoutError" in chain:
             return TimedOut(f"{what}: no complete answer within {self._timeout:g} s.", url=url)
         if isinstance(error, requests.exceptions.InvalidURL):
-            return NotEem(f"{what}: the URL cannot be used ({_reason(error, self._secrets)}).", url=url)
+            return UnexpectedAnswer(f"{what}: the URL cannot be used ({_reason(error, self._secrets)}).", url=url)
         if isinstance(error, requests.exceptions.SSLError):
             return TlsFailed(
                 f"{what}: the TLS connection failed ({_reason(error, self._secrets)}). Check the certificate, ca_path, client_cert"
@@ -258,30 +258,30 @@ class Transport:
             )
         if isinstance(error, OSError):
             return TlsFailed(f"{what}: a certificate's file cannot be used ({error}).", url=url)
-        return NotEem(f"{what}: the request or its answer is not valid HTTP ({_reason(error, self._secrets)}).", url=url)
+        return UnexpectedAnswer(f"{what}: the request or its answer is not valid HTTP ({_reason(error, self._secrets)}).", url=url)
 
 
-def _success(asked: Asked, status: int, content: bytes) -> Answer:
+def _success(request: Request, status: int, content: bytes) -> Answer:
     if not content.strip():
         return Answer(status, {})
     parsed = parse(content)
     if isinstance(parsed, dict):
         return Answer(status, parsed)
-    raise NotEem(
-        f"{asked}: HTTP {status}, but the answer is {described(content)}, not EEM's JSON."
+    raise UnexpectedAnswer(
+        f"{request}: HTTP {status}, but the answer is {describe_body(content)}, not EEM's JSON."
         " Is this the URL of EEM (http://HOST:30500/eem)?",
         http_status=status,
-        url=asked.url,
+        url=request.url,
     )
 
 
-def _content(response: requests.Response, asked: Asked) -> bytes:
+def _content(response: requests.Response, request: Request) -> bytes:
     """Return the whole body of an answer; not of one that would fill the memory, as a packed one may that is short."""
     content = bytearray()
     for chunk in response.iter_content(CHUNK):
         content += chunk
         if len(content) > MAX_ANSWER:
-            raise NotEem(f"{asked}: the answer is longer than {MAX_ANSWER // 2**20} MiB, and none of EEM's.", url=asked.url)
+            raise UnexpectedAnswer(f"{request}: the answer is longer than {MAX_ANSWER // 2**20} MiB, and none of EEM's.", url=request.url)
     return bytes(content)
 
 
@@ -306,7 +306,7 @@ def _has_stray_body(response: requests.Response) -> bool:
     return response.status_code < 200 or (response.status_code in (204, 304) and announced)
 
 
-def _is_whole(response: requests.Response, content: bytes) -> bool:
+def _is_complete(response: requests.Response, content: bytes) -> bool:
     """Whether nothing is missing of an answer that says nothing: one that was cut off in its headers says as much.
 
     Of all others their JSON tells.
@@ -329,4 +329,4 @@ def _reason(error: BaseException, secrets: t.Collection[str]) -> str:
             break
         error = inner
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return printable(mask(text.strip(), secrets), MAX_SAID) or type(error).__name__
+    return printable(mask(text.strip(), secrets), MAX_QUOTED) or type(error).__name__

@@ -33,14 +33,14 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
 )
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
 
-WHOLE = "the pod manager"  # claimed by whoever is about to forget the pod manager
+WHOLE_PODM = "the pod manager"  # claimed by whoever is about to forget the pod manager
 POLL = 0.2  # seconds between two looks at another run's claims
 RENEW_AFTER = 5.0  # seconds after which a run renews its claims before its next step
 
 
-def waited_for(held_by: t.Mapping[str, str]) -> str:
+def waited_for(blocked_by: t.Mapping[str, str]) -> str:
     """Return the sentence about a wait."""
-    return f"Waited for other runs: {comma_list(f'{key} held by {who}' for key, who in held_by.items())}."
+    return f"Waited for other runs: {comma_list(f'{key} held by {who}' for key, who in blocked_by.items())}."
 
 
 def lease_of(settings: Settings) -> float:
@@ -65,11 +65,11 @@ class Claims:
         self._lease = lease
         self._run = uuid.uuid4().hex
         self._what = what
-        self._here = ProcessIdentity.of_this_process()
-        self._mine: list[str] = []
+        self._process = ProcessIdentity.of_this_process()
+        self._keys: list[str] = []
         self._renewed = 0.0
 
-    def look(self, clean: bool = True) -> tuple[int, dict[str, str]]:
+    def read(self, clean: bool = True) -> tuple[int, dict[str, str]]:
         """Return the epoch and what other runs hold, and who.
 
         :param clean: whether what dead runs held is taken away first; not in check mode
@@ -87,25 +87,25 @@ class Claims:
 
         return until_written(attempt)
 
-    def wait_for(self, held_by: t.Mapping[str, str], patience: Patience) -> bool:
+    def wait_for(self, blocked_by: t.Mapping[str, str], patience: Patience) -> bool:
         """Wait until another run gives back one of these; return whether one did in time.
 
         Whoever waits must hold nothing: two that wait for each other would wait for ever.
 
-        :param held_by: the keys with who holds them, as C(look) told them
+        :param blocked_by: the keys with who holds them, as `read` told them
         """
         while patience.pause(POLL):
-            _epoch, held = self.look(clean=False)
-            if any(held.get(key) != who for key, who in held_by.items()):
+            _epoch, held = self.read(clean=False)
+            if any(held.get(key) != who for key, who in blocked_by.items()):
                 return True
         return False
 
-    def take(self, epoch: int, keys: t.Iterable[str], with_changes: t.Sequence[Change] = ()) -> int:
+    def claim(self, epoch: int, keys: t.Iterable[str], with_changes: t.Sequence[Change] = ()) -> int:
         """Claim these cards and group ids, and make further changes in the same transaction.
 
         Returns the revision that all documents of the transaction have now.
 
-        :param keys: of cards and group ids; C(WHOLE) for all that the pod manager has
+        :param keys: of cards and group ids; C(WHOLE_PODM) for all that the pod manager has
         :param epoch: the one that was current before the fabric was listed
         :raises RegistryConflict: the picture is stale, or one of them is held by another run
         """
@@ -115,11 +115,11 @@ class Claims:
         keys = list(keys)
         held = dict(document.body["held"])
         others = {key for key, claim in held.items() if claim["run"] != self._run}
-        if others & {*keys, WHOLE} or (others and WHOLE in keys):
+        if others & {*keys, WHOLE_PODM} or (others and WHOLE_PODM in keys):
             raise RegistryConflict("Another run holds one of these cards.")
         held.update(dict.fromkeys(keys, self._claim()))
         revision = self._registry.commit([self._change(document, {"epoch": epoch, "held": held}), *with_changes])
-        self._mine = sorted({*self._mine, *keys})
+        self._keys = sorted({*self._keys, *keys})
         self._renewed = time.monotonic()
         return revision
 
@@ -131,9 +131,9 @@ class Claims:
         def attempt() -> bool:
             document = self._document()
             held = dict(document.body["held"])
-            if any(held.get(key, {}).get("run") != self._run for key in self._mine):
+            if any(held.get(key, {}).get("run") != self._run for key in self._keys):
                 return False
-            held.update(dict.fromkeys(self._mine, self._claim()))
+            held.update(dict.fromkeys(self._keys, self._claim()))
             self._registry.commit([self._change(document, {**document.body, "held": held})])
             self._renewed = time.monotonic()
             return True
@@ -160,7 +160,7 @@ class Claims:
                 if self._document().revision != document.revision:
                     raise  # another run's claims came between
                 return conflict
-            self._mine = []
+            self._keys = []
             return None
 
         conflict = until_written(attempt)
@@ -174,7 +174,7 @@ class Claims:
             "what": self._what,
             "until": time.time() + self._lease,
             "until_uptime": uptime() + self._lease,
-            "process": {"boot": self._here.boot_id, "space": self._here.pid_namespace, "pid": pid, "start": process_start(pid), "host": platform.node()},
+            "process": {"boot": self._process.boot_id, "space": self._process.pid_namespace, "pid": pid, "start": process_start(pid), "host": platform.node()},
         }
 
     def _is_alive(self, claim: Body) -> bool:
@@ -183,7 +183,7 @@ class Claims:
         Of a process in another container only the time is known, by the clock that starts with the machine; on
         another machine (or on this one before it was started anew) by the clock on the wall, which may be wrong.
         """
-        process, here = claim["process"], self._here
+        process, here = claim["process"], self._process
         if here.boot_id is None or process["boot"] != here.boot_id:
             return bool(time.time() < claim["until"])
         if process["space"] == here.pid_namespace and not is_hidden(process["pid"]):

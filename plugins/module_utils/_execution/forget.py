@@ -11,9 +11,9 @@ import typing as t
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Settings
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._eem.patience import Patience
-from ansible_collections.nec.expether.plugins.module_utils._execution.claims import WHOLE, Claims, lease_of, waited_for
-from ansible_collections.nec.expether.plugins.module_utils._model.errors import Refused
-from ansible_collections.nec.expether.plugins.module_utils._model.names import listed
+from ansible_collections.nec.expether.plugins.module_utils._execution.claims import WHOLE_PODM, Claims, lease_of, waited_for
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import PlanRefused
+from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, Registry
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
 
@@ -22,7 +22,7 @@ class Forgetting(t.NamedTuple):
     """What is to be forgotten.
 
     :ivar podm_id: of which pod manager
-    :ivar key: what no other run may hold: a card's id, or C(WHOLE)
+    :ivar key: what no other run may hold: a card's id, or C(WHOLE_PODM)
     :ivar what: what is done, for other runs that wait for it
     """
 
@@ -40,23 +40,23 @@ def forget(
     """Make changes of the registry when no other run holds what they are about; return what was waited for.
 
     :param changes: called when nobody holds it; C(None) in check mode
-    :raises Refused: another run holds it for longer than the settings have patience
+    :raises PlanRefused: another run holds it for longer than the settings have patience
     """
     claims = Claims(registry, wish.podm_id, wish.what, lease_of(settings))
     patience, waited = Patience(settings.patience), []
 
     def attempt() -> None:
         while True:
-            epoch, held = claims.look(clean=changes is not None)
-            in_the_way = {key: who for key, who in held.items() if wish.key in (key, WHOLE)}
+            epoch, held = claims.read(clean=changes is not None)
+            in_the_way = {key: who for key, who in held.items() if wish.key in (key, WHOLE_PODM)}
             if not in_the_way:
                 break
             waited.append(waited_for(in_the_way))
             if not claims.wait_for(in_the_way, patience):
-                raise Refused(f"Being changed by another run: {listed(sorted(set(in_the_way.values())))}.")
+                raise PlanRefused(f"Being changed by another run: {comma_list(sorted(set(in_the_way.values())))}.")
         stop_if_interrupted()
         if changes is not None:
-            claims.take(epoch, [wish.key], changes())
+            claims.claim(epoch, [wish.key], changes())
 
     until_written(attempt)
     if changes is not None:

@@ -91,4 +91,3 @@ class PlanRefused(ExpetherError):
         self.blocked_by = dict(blocked_by or {})
 
 
-NotKnown, Refused = NotFound, PlanRefused

@@ -145,4 +145,3 @@ def eem_url(text: str) -> str:
     return urlunsplit((parts.scheme.lower(), place, parts.path.rstrip("/"), "", ""))
 
 
-listed = comma_list

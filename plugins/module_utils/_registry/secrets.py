@@ -79,7 +79,7 @@ class Secrets:
 
     def _key(self) -> bytes | None:
         """Return what the file holds; C(None) if it does not exist."""
-        with self._told():
+        with self._translate_errors():
             owner = owner_of(self._path)
             with rights_of(owner):
                 return self._read(owner)
@@ -90,7 +90,7 @@ class Secrets:
         Of two runs at once both use the same key.
         """
         folder = os.path.dirname(self._path)
-        with self._told():
+        with self._translate_errors():
             make_folder(folder, 0o700)
             owner = owner_of(self._path)
             with rights_of(owner):
@@ -125,7 +125,7 @@ class Secrets:
             raise RegistryError(f"The key file of the registry's passwords cannot be used: {problem}")
 
     @contextlib.contextmanager
-    def _told(self) -> t.Iterator[None]:
+    def _translate_errors(self) -> t.Iterator[None]:
         """Turn the system's errors into sentences."""
         try:
             yield

@@ -28,7 +28,7 @@ def _claims(registry: Registry) -> Claims:
 def _claim_of(registry: Registry, process: dict[str, t.Any] | None = None, **changed: t.Any) -> None:
     """Have a run of this process claim the card, and then change what the claim says."""
     claims = _claims(registry)
-    claims.take(claims.look()[0], [CARD])
+    claims.claim(claims.read()[0], [CARD])
     found = registry.get("claims", PODM)
     assert found
     claim = found.body["held"][CARD]
@@ -38,7 +38,7 @@ def _claim_of(registry: Registry, process: dict[str, t.Any] | None = None, **cha
 
 
 def _is_held(registry: Registry) -> bool:
-    return CARD in _claims(registry).look(clean=False)[1]
+    return CARD in _claims(registry).read(clean=False)[1]
 
 
 ELSEWHERE = {"space": "pid:[1]"}

@@ -13,10 +13,10 @@ from ansible_collections.nec.expether.plugins.module_utils._model.errors import 
 from ansible_collections.nec.expether.plugins.module_utils._model.names import (
     check_name,
     check_node_name,
+    comma_list,
     device_uuid,
     eem_url,
     flavor_uuid,
-    listed,
     node_uuid,
     parse_uuid,
     podm_uuid,
@@ -149,7 +149,7 @@ def test_a_node_may_have_the_id_of_its_system_as_name_and_no_other_id() -> None:
     ],
 )
 def test_a_long_list_is_cut_and_says_how_much_more_there_is(things: list[str], shown: str) -> None:
-    assert listed(iter(things), 3) == shown
+    assert comma_list(iter(things), 3) == shown
 
 
 # URLs
