@@ -114,10 +114,10 @@ def test_a_missing_device_is_dropped_after_the_retention_by_a_later_run(
 FAILURES: dict[str, tuple[dict[str, t.Any], str]] = {
     "500": ({"do": "fail", "code": "50000", "message": "out of order"}, "code 50000: out of order"),
     "HTML": ({"do": "html"}, "HTML"),
-    "half a list": ({"do": "truncate", "at": 0.5}, "before a complete answer"),
+    "half a list": ({"do": "truncate", "at": 0.5}, "before the answer was complete"),
     "no list": ({"do": "garbage", "body": '{"devices": null}'}, "no list of devices"),
     "a broken record": ({"do": "garbage", "body": '{"devices": [{"id": "0x1"}]}'}, "without a usable id"),
-    "wrong password": ({"do": "fail", "status": 401, "html": True}, "Check username and password"),
+    "wrong password": ({"do": "fail", "status": 401, "html": True}, "Check `username` and `password`"),
     "frozen": ({"do": "freeze"}, "no complete answer within 1 s"),
 }
 
