@@ -198,7 +198,7 @@ def test_a_run_and_its_check_wait_for_the_system_that_another_run_holds(
     with _later(0.3, lambda: other_run.release(changed=False)):
         outcome = running.run(compose("n", system), check)
     assert {row["status"] for row in outcome.rows} == {"planned" if check else "done"}
-    assert running.waited == [f"Waited for other runs: {system} held by the other run."]
+    assert running.waited == [f"Waited for other runs: {system} claimed by the other run."]
 
 
 def test_a_run_whose_new_plan_must_wait_gives_back_what_it_held(
@@ -235,7 +235,7 @@ def test_nothing_is_claimed_beside_a_run_that_forgets_the_pod_manager(
     running = executor(client, registry)
     with _later(0.3, lambda: other_run.release(changed=True)):
         running.run(compose("n", system))
-    assert running.waited == ["Waited for other runs: the pod manager held by the other run."]
+    assert running.waited == ["Waited for other runs: the pod manager claimed by the other run."]
 
 
 def test_a_run_that_forgets_the_pod_manager_waits_for_all_others(

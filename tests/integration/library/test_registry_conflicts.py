@@ -122,7 +122,7 @@ def test_what_changes_all_the_time_is_named_as_the_user_knows_it(
 ) -> None:
     result = run(module, at=ALWAYS, **options)
     assert result["failed"] and result["failure"]["kind"] == "registry_conflict"
-    assert f"{what} has been changed by another run meanwhile. That happened 50 times in a row." in result["msg"]
+    assert f"{what} has been changed by another run meanwhile. This happened 50 times in a row." in result["msg"]
     assert "document" not in result["msg"] and "/" not in result["msg"]
     assert result["msg"].endswith("Nothing was changed.")
 

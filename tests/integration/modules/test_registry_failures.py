@@ -145,7 +145,7 @@ def test_a_lost_or_wrong_key_is_an_error_only_where_a_password_is_needed(
         call("device_attach", podm="rack1", devices=eeios[0], state="detached"),
         call("podm", name="rack1", location="Hall 2"),
     ]
-    said = {"another": "is not the one", "none": "holds no key", "everybody's": "chmod 600"}
+    said = {"another": "is not the one", "none": "is not a key file", "everybody's": "chmod 600"}
     run = ansible.play(
         *(task.failing() for task in needing),
         *(info.having(registry_key_file=str(ansible.files / name)).failing().called(name) for name in said),
@@ -158,7 +158,7 @@ def test_a_lost_or_wrong_key_is_an_error_only_where_a_password_is_needed(
         info.called("as before"),
     )
     for result in run.results[: len(needing)]:
-        assert result.kind == "registry" and "is gone" in result.msg and str(key) in result.msg
+        assert result.kind == "registry" and "does not exist" in result.msg and str(key) in result.msg
         assert result.left_all_alone
     for name, words in said.items():
         assert run[name].kind == "registry" and words in run[name].msg and name in run[name].msg
