@@ -315,7 +315,7 @@ def test_a_text_file_is_written_in_a_folder_of_roots_that_the_services_group_can
 
 
 def test_a_text_folder_that_its_owner_cannot_write_is_refused_first(place: Path) -> None:
-    with pytest.raises(InvalidInput, match="cannot be written"):
+    with pytest.raises(InvalidInput, match="is not a writable directory"):
         Textfile(str(make(place / "textfile", mode=0o500)))
     with pytest.raises(InvalidInput, match="Users other than root"):
         Textfile(str(make(make(place / "x", uid=0, mode=0o777) / "textfile", uid=0)))
