@@ -41,7 +41,7 @@ ANSWERS: dict[str, tuple[dict[str, t.Any], str, str]] = {
         "bad_record",
         "group_id",
     ),
-    "a record that is null": (body('{"devices": [null]}'), "bad_record", "no object"),
+    "a record that is null": (body('{"devices": [null]}'), "bad_record", "is not an object"),
     "an error in EEM's form": (
         {"do": "fail", "code": "50099", "message": "out of\norder"},
         "server_error",
