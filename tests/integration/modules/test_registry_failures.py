@@ -51,14 +51,15 @@ def header_only(path: Path) -> None:
 def other_database(path: Path) -> None:
     path.unlink()
     run_sql(path, "CREATE TABLE cats (name TEXT)")
+    path.chmod(0o600)
 
 
 DAMAGES: dict[str, tuple[t.Callable[[Path], object], str]] = {
     "garbage": (lambda path: path.write_bytes(b"no database at all, but quite some text " * 200), "damaged"),
-    "empty": (lambda path: path.write_bytes(b""), "empty"),
+    "empty": (lambda path: path.write_bytes(b""), "it is empty"),
     "truncated": (truncated, "damaged"),
     "header only": (header_only, "damaged"),
-    "of something else": (other_database, "something else"),
+    "of something else": (other_database, "the database of another program"),
     "newer": (lambda path: run_sql(path, "PRAGMA user_version = 99"), "newer version"),
     "without its table": (lambda path: run_sql(path, "DROP TABLE documents"), "documents"),
     "with documents of another shape": (
