@@ -115,19 +115,6 @@ def unregistered(context: Context, url: str) -> Settings:
     return Settings(url=url, username=username, password=password, **connection(context, {}))
 
 
-def said_podm_id(context: Context) -> str | None:
-    """Return the UUID of the pod manager that the task says by name or URL; C(None) if it says none.
-
-    :raises ExpetherError: the pod manager is not registered, or the URL is none of an EEM
-    """
-    url = said_url(context)
-    if url is not None:
-        registered_there = (found.uuid for found in context.registry.all("pod_managers") if found.body["url"] == url)
-        return next(registered_there, unregistered_podm_uuid(url))
-    podm = context.params.get("podm")
-    return None if podm is None else find_podm(context.registry, podm).uuid
-
-
 def targets(context: Context) -> list[Target]:
     """Return the EEMs that a reading task means: the one it names, or else all registered ones.
 

@@ -64,13 +64,6 @@ class Settings(t.NamedTuple):
         return self.timeout * (self.retries + 1)
 
 
-class Listing(t.NamedTuple):
-    """The answer to a listing: the records as EEM sent them, and EEM's time stamp."""
-
-    devices: list[t.Any]
-    timestamp: str | None
-
-
 class Client:
     """One EEM over one HTTP session. Use it as a context manager.
 
@@ -118,13 +111,13 @@ class Client:
             )
         return version
 
-    def devices(self, **filters: str) -> Listing:
-        """Return the ids of all cards; `filters` are `status`, `group_id` and `update_time`."""
-        return self._list("devices", filters)
+    def devices(self) -> list[t.Any]:
+        """Return an object with the `id` of each card."""
+        return self._list("devices", {})
 
-    def devices_detail(self, **filters: str) -> Listing:
-        """Return the records of all cards, EESVs and EEIOs together [nec]; `filters` as in `devices`."""
-        return self._list("devices/detail", filters)
+    def devices_detail(self, group_id: str | None = None) -> list[t.Any]:
+        """Return the records of all cards, or of those in a group, as EEM sent them: EESVs and EEIOs together [nec]."""
+        return self._list("devices/detail", {} if group_id is None else {"group_id": group_id})
 
     def device(self, card: str) -> dict[str, t.Any]:
         """Return the record of one card."""
@@ -136,16 +129,8 @@ class Client:
 
     def uid_led(self, card: str) -> str | None:
         """Return the state of the locator LED: `on` or `off`."""
-        return _text(self._read(f"devices/{card}/uid_led_status").get("uid_led_status"))
-
-    def rotary_switch(self, card: str) -> str | None:
-        """Return the position of a card's rotary switch."""
-        return _text(self._read(f"devices/{card}/rotary_switch_status").get("rotary_switch_status"))
-
-    def groups(self) -> list[str]:
-        """Return the group ids that are in use."""
-        groups = self._read("groups").get("groups")
-        return [str(group.get("id")) for group in groups if isinstance(group, dict)] if isinstance(groups, list) else []
+        status = self._read(f"devices/{card}/uid_led_status").get("uid_led_status")
+        return str(status) if isinstance(status, (str, int)) else None
 
     # Changes
 
@@ -225,12 +210,12 @@ class Client:
     ) -> dict[str, t.Any]:
         started = time.monotonic()
         try:
-            return self._transport.exchange(method, path, query, body, interruptible).body
+            return self._transport.exchange(method, path, query, body, interruptible)
         except EemError:
             self.patience.spend(time.monotonic() - started)
             raise
 
-    def _list(self, path: str, filters: t.Mapping[str, str]) -> Listing:
+    def _list(self, path: str, filters: t.Mapping[str, str]) -> list[t.Any]:
         answer = self._read(path, filters)
         # An empty success means that there are no devices: one of NEC's clients provides for it [nec].
         devices = answer.get("devices", None if answer else [])
@@ -240,7 +225,7 @@ class Client:
                 f"GET {url}: the answer contains no list of devices. Is this the URL of EEM (http://HOST:30500/eem)?",
                 url=url,
             )
-        return Listing(devices, answer.get("timestamp"))
+        return devices
 
     def _read(self, path: str, query: t.Mapping[str, str] | None = None) -> dict[str, t.Any]:
         """Send a GET until it succeeds, the error is permanent, or the time to wait is used up.
@@ -275,11 +260,6 @@ class Client:
                 self.waited.append(f"Asked EEM again: {error.message}")
             tries_left -= 1
             pause = min(2 * pause, LONGEST_PAUSE)
-
-
-def _text(value: t.Any) -> str | None:
-    """Return a value that EEM sent as text or as a number, as text; `None` for anything else."""
-    return str(value) if isinstance(value, (str, int)) else None
 
 
 def _is_temporary(error: EemError) -> bool:

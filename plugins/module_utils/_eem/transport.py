@@ -132,13 +132,6 @@ class _Session(Session):
         """Return that there is no target."""
 
 
-class Answer(t.NamedTuple):
-    """A success and its JSON object, which is `{}` if there was no body."""
-
-    status: int
-    body: dict[str, t.Any]
-
-
 class Transport:
     """One `requests.Session`, which reuses its connections and closes them at the end.
 
@@ -190,8 +183,8 @@ class Transport:
         query: t.Mapping[str, str] | None = None,
         body: t.Any = None,
         interruptible: bool = False,
-    ) -> Answer:
-        """Send one request and return its successful answer.
+    ) -> dict[str, t.Any]:
+        """Send one request and return the JSON object of its success, `{}` if there was no body.
 
         :param body: what to send as JSON; `None` sends no body
         :param interruptible: whether a signal ends the exchange
@@ -246,6 +239,9 @@ class Transport:
         what, url = str(request), request.url
         reason = _reason(error, self._secrets)
         chain = repr(error)  # requests wraps the errors of urllib3: their names appear only here
+        # Check this first: the deadline has passed in this case too, but nothing was sent.
+        if isinstance(error, requests.ConnectTimeout):
+            return Unreachable(f"{what}: no connection within {self._timeout:g} s. Is EEM running there?", url=url)
         if self._deadline.passed or isinstance(error, requests.ReadTimeout) or "ReadTimeoutError" in chain:
             return TimedOut(f"{what}: no complete answer within {self._timeout:g} s.", url=url)
         if isinstance(error, requests.exceptions.InvalidURL):
@@ -256,8 +252,6 @@ class Transport:
                 " `client_cert` and `client_key`, or set `validate_certs: false`. Without TLS the URL begins with http://.",
                 url=url,
             )
-        if isinstance(error, requests.ConnectTimeout):
-            return Unreachable(f"{what}: no connection within {self._timeout:g} s. Is EEM running there?", url=url)
         if "NewConnectionError" in chain or "NameResolutionError" in chain:
             return Unreachable(f"{what}: no connection ({reason}). Is EEM running there?", url=url)
         if isinstance(error, (requests.RequestException, ConnectionError)):
@@ -267,12 +261,12 @@ class Transport:
         return UnexpectedAnswer(f"{what}: the request or its answer is not valid HTTP ({reason}).", url=url)
 
 
-def _success(request: Request, status: int, content: bytes) -> Answer:
+def _success(request: Request, status: int, content: bytes) -> dict[str, t.Any]:
     if not content.strip():
-        return Answer(status, {})
+        return {}
     parsed = parse(content)
     if isinstance(parsed, dict):
-        return Answer(status, parsed)
+        return parsed
     raise UnexpectedAnswer(
         f"{request}: HTTP {status}, but the answer is {describe_body(content)}, not EEM's JSON."
         " Is this the URL of EEM (http://HOST:30500/eem)?",

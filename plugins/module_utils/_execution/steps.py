@@ -183,7 +183,7 @@ def read_back(client: Client, step: HardwareStep, error: EemError, read: t.Calla
 
 def listed_ids(client: Client) -> list[str | None]:
     """Return the ids of the cards that EEM lists."""
-    return [parse_card_id(str(each.get("id"))) for each in client.devices().devices if isinstance(each, dict)]
+    return [parse_card_id(str(each.get("id"))) for each in client.devices() if isinstance(each, dict)]
 
 
 def read_when_listed(client: Client, card: str, read: t.Callable[[], T]) -> T:

@@ -42,7 +42,6 @@ MAX_DEVICES_40G = 16
 MAX_DEVICES_OLDER = 8
 
 _ID = re.compile(r"(?:0x)?([0-9a-f]{12})\Z")
-_DEEPEST = 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -154,41 +153,6 @@ def _day(number: int) -> str:
     return (_EPOCH + timedelta(days=number)).date().isoformat()
 
 
-def _text(value: t.Any, depth: int = 0) -> t.Any:
-    """Return a scalar as a string, as EEM usually sends it; lists and objects with such scalars; null unchanged.
-
-    Values nested deeper than in any record of EEM become null.
-    """
-    if depth > _DEEPEST:
-        return None
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        # Milliseconds may be sent as 1.637e12. int() would fail for inf and nan.
-        return str(int(value)) if value.is_integer() else str(value)
-    if isinstance(value, t.Mapping):
-        return {str(key): _text(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_text(item, depth + 1) for item in value]
-    return str(value)
-
-
-def normalise(raw: t.Any) -> dict[str, t.Any]:
-    """Return a record in normal form: all scalars as strings; id, status and group id canonical; unknown keys kept.
-
-    :raises RecordError: it is not an object, or has no usable `id`, `status` or `group_id`
-    """
-    identity, status, group = _core(raw)
-    return {
-        **{str(key): _text(value) for key, value in raw.items()},
-        "id": identity,
-        "status": status,
-        "group_id": group,
-    }
-
-
 def _core(raw: t.Any) -> tuple[str, str, str]:
     """Return the id, status and group id of a record: the mandatory keys."""
     if not isinstance(raw, t.Mapping):
@@ -211,9 +175,9 @@ def _core(raw: t.Any) -> tuple[str, str, str]:
 
 
 def parse(raw: t.Any) -> Card:
-    """Return the typed card of a record. A record and its normal form give the same card.
+    """Return the typed card of a record.
 
-    :raises RecordError: as `normalise`
+    :raises RecordError: it is not an object, or has no usable `id`, `status` or `group_id`
     """
     identity, status, group = _core(raw)
     get = raw.get
@@ -261,10 +225,17 @@ def parse_ports(system: Eesv) -> dict[str, Port]:
 
 
 def _scalar(value: t.Any) -> str:
-    """Return a string, or a number as a string; `""` for anything else."""
+    """Return a string, or a number or boolean as a string, as EEM usually sends it; `""` for anything else."""
     if value.__class__ is str:
         return value
-    return "" if isinstance(value, (list, tuple, t.Mapping)) else _text(value) or ""
+    if value is None or isinstance(value, (list, tuple, t.Mapping)):
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        # Milliseconds may be sent as 1.637e12. int() would fail for inf and nan.
+        return str(int(value)) if value.is_integer() else str(value)
+    return str(value)
 
 
 def _describe(value: t.Any) -> str:

@@ -81,14 +81,15 @@ class Fabric:
 
     def devices_of(self, system: Eesv) -> list[Eeio]:
         """Return the devices of a system, lowest id first."""
-        if not has_own_group(system):
-            return []
-        return [device for device in self.devices_in(system.group_id) if _is_same(self.owner(device), system)]
+        return [device for device in self.devices_in_group_of(system) if _is_same(self.owner(device), system)]
+
+    def devices_in_group_of(self, system: Eesv) -> t.Sequence[Eeio]:
+        """Return the devices in a system's group, including those of another system in it, lowest id first."""
+        return self.devices_in(system.group_id) if has_own_group(system) else ()
 
     def free_slots(self, system: Eesv) -> int:
         """Return how many more devices a system can have; every EEIO in its group uses a slot."""
-        used = len(self.devices_in(system.group_id)) if has_own_group(system) else 0
-        return max(0, system.max_devices - used)
+        return max(0, system.max_devices - len(self.devices_in_group_of(system)))
 
     def unused_group(self, besides: t.Container[str] = ()) -> str | None:
         """Return the lowest group id that software may assign and that no card has, or `None`.

@@ -220,7 +220,7 @@ class _Eem:
             return
         with Client(settings) as client:
             self._version = client.api_version()
-            self._fabric = Fabric.from_records(client.devices_detail().devices) if cards else Fabric([])
+            self._fabric = Fabric.from_records(client.devices_detail()) if cards else Fabric([])
             self._context.warn(client.waited)
         self._asked = (settings, listing, cards)
 

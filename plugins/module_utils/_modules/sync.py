@@ -249,7 +249,7 @@ class _Sync:
             return settings
         with Client(settings) as client:
             try:
-                records = client.devices_detail().devices
+                records = client.devices_detail()
                 value = digest(records, self._names_version)
                 is_known = known.listing is not None and known.listing.body["digest"] == value
                 return Answer(value, None if is_known else Fabric.from_records(records))

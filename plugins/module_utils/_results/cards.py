@@ -24,7 +24,7 @@ View = dict[str, t.Any]
 DEVICE_VERSION = 1
 
 #: Vendor id and device id (4 hex digits each) to their names; `None` for unknown ones.
-PciNames = t.Callable[[str, t.Optional[str]], tuple[t.Optional[str], t.Optional[str]]]
+FindPciNames = t.Callable[[str, t.Optional[str]], tuple[t.Optional[str], t.Optional[str]]]
 
 
 def no_pci_names(_vendor: str, _device: str | None) -> tuple[None, None]:
@@ -41,7 +41,7 @@ class Views:
     """
 
     def __init__(
-        self, podm_id: str, podm: str | None, nodes: t.Mapping[str, str], pci_names: PciNames = no_pci_names
+        self, podm_id: str, podm: str | None, nodes: t.Mapping[str, str], pci_names: FindPciNames = no_pci_names
     ) -> None:
         self.podm_id = podm_id
         self.podm = podm

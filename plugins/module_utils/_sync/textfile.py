@@ -75,6 +75,8 @@ class Textfile:
             ) from None
 
     def _replace(self, text: bytes) -> None:
+        # Not write_to_textfile of prometheus_client: it opens a guessable name, follows a link that other users may have put
+        # in a folder where they can write, sets no mode, and before 0.22 leaves its draft behind when it fails.
         # node_exporter runs as another user, and reads only files named *.prom.
         handle, draft = tempfile.mkstemp(prefix=f".{NAME}.", dir=self._folder)
         try:

@@ -94,6 +94,29 @@ def test_a_list_that_lost_most_cards_in_the_middle_of_a_run_is_not_planned_from(
     assert any("cards that it listed before" in sentence for sentence in running.waited)
 
 
+@pytest.mark.parametrize("times", [3, -1], ids=["listed again", "never again"])
+def test_a_list_that_has_lost_a_card_which_this_run_changed_is_not_planned_from(
+    eem: Simulator, make_client: MakeClient, registry: SqliteRegistry, system: str, devices: list[str], times: int
+) -> None:
+    rest = {"devices": [record for record in eem.records() if record["id"] != devices[0]], "timestamp": "1"}
+    eem.fault("fail", code="50003", method="PUT", nth=2)
+    eem.fault({"do": "garbage", "body": json.dumps(rest)}, path="devices/detail$", nth=2, times=times)
+    running = executor(make_client(timeout=0.5, retries=2), registry)
+    lost = f"{devices[0]}, which this run has changed"
+    if times > 0:
+        outcome = running.run(attach(system, *devices[:2]))
+        assert {row["status"] for row in outcome.rows} == {"done"}
+        assert groups_of(eem, *devices[:2]) == ["17", "17"]
+        assert len(eem.history(field="group_id")) == 2
+    else:
+        with pytest.raises(ExecutionFailed, match=f"EEM does not list {lost}; it may have just started") as caught:
+            running.run(attach(system, *devices[:2]))
+        assert not caught.value.changed
+        assert groups_of(eem, *devices[:2]) == ["4093", "4093"]
+    assert f"Waited for EEM to list {lost}, because it may have just started." in running.waited
+    assert held_in(registry) == []
+
+
 def test_an_eem_that_lists_no_card_at_all_is_waited_for_if_the_registry_knows_cards(
     eem: Simulator, client: Client, registry: SqliteRegistry, system: str
 ) -> None:
@@ -256,15 +279,50 @@ def test_what_is_only_forgotten_waits_for_who_is_changing_it(
 ) -> None:
     other_run.claim(other_run.read()[0], ["0x8cdf9d1200ff"])
     registry.commit([Change("flavors", "a", {**dict.fromkeys(SHAPES["flavors"]), "name": "a"}, NEVER)])
-    wish = Forgetting(PODM, key, "a test")
+    change = Forgetting(PODM, key, "a test")
     settings = Settings("", timeout=2.0, retries=1)
     with _later(0.3, lambda: other_run.release(changed=False)):
-        waited = forget(registry, wish, settings, lambda: [Change("flavors", "a", None, None)])
+        waited = forget(registry, change, settings, lambda: [Change("flavors", "a", None, None)])
     assert bool(waited) == waits
     assert registry.all("flavors") == []
     other_run.claim(other_run.read()[0], ["0x8cdf9d1200ff"])
     with pytest.raises(PlanRefused) if waits else contextlib.nullcontext():
-        forget(registry, wish, settings._replace(timeout=0.1), None)
+        forget(registry, change, settings._replace(timeout=0.1), None)
+
+
+def test_what_is_only_forgotten_is_decided_again_when_another_run_changed_cards_meanwhile(
+    registry: SqliteRegistry, other_run: Claims
+) -> None:
+    """After nobody was seen to hold the card, and before it is claimed."""
+    decided: list[str] = []
+
+    def changes() -> list[Change]:
+        decided.append("again" if decided else "first")
+        if len(decided) == 1:
+            other_run.claim(other_run.read()[0], ["0x8cdf9d1200ff"])
+            other_run.release(changed=True)
+        return [Change("flavors", decided[-1], {**dict.fromkeys(SHAPES["flavors"]), "name": decided[-1]}, NEVER)]
+
+    assert forget(registry, Forgetting(PODM, "0x8cdf9d1200ff", "a test"), Settings(""), changes) == []
+    assert decided == ["first", "again"]
+    assert [found.uuid for found in registry.all("flavors")] == ["again"]
+    assert held_in(registry) == []
+
+
+def test_what_is_only_forgotten_is_refused_when_another_run_claims_it_first(
+    registry: SqliteRegistry, other_run: Claims
+) -> None:
+    """After nobody was seen to hold the card, and before it is claimed; the other run does not end."""
+
+    def changes() -> list[Change]:
+        other_run.claim(other_run.read()[0], ["0x8cdf9d1200ff"])
+        return [Change("flavors", "a", {**dict.fromkeys(SHAPES["flavors"]), "name": "a"}, NEVER)]
+
+    settings = Settings("", timeout=0.1, retries=0)
+    with pytest.raises(PlanRefused, match="Being changed by another run: the other run"):
+        forget(registry, Forgetting(PODM, "0x8cdf9d1200ff", "a test"), settings, changes)
+    assert registry.all("flavors") == []
+    assert held_in(registry) == ["0x8cdf9d1200ff"]
 
 
 def test_steps_are_not_undone_that_another_run_has_taken_over(

@@ -134,7 +134,7 @@ def fixture_attack(place: Path) -> Attack:
 
 
 def in_fork(work: Callable[[], object]) -> int:
-    """Run in a process of its own; return its exit status: 0, or 1 for an error that is told in a sentence."""
+    """Run in a process of its own; return its exit status: 0, or 1 for an error with a readable message."""
     pid = os.fork()
     if pid == 0:
         status = 71
@@ -178,9 +178,9 @@ def test_modules_that_root_runs_are_not_led_out_of_a_users_folder(attack: Attack
                     redirect(tmp_path)
                     end_with(mains[name], {**arguments, "registry": registry})
                 os.waitpid(pid, 0)
-                told = json.loads((tmp_path / "out").read_text(encoding="utf-8"))
-                kind = told.get("failure", {}).get("kind", "ok") if told.get("failed") else "ok"
-                assert "exception" not in told, told
+                report = json.loads((tmp_path / "out").read_text(encoding="utf-8"))
+                kind = report.get("failure", {}).get("kind", "ok") if report.get("failed") else "ok"
+                assert "exception" not in report, report
                 ends[kind] += 1
     attack.check()
     assert set(ends) <= {"ok", "registry", "registry_conflict", "textfile", "invalid", "not_found"}, ends
@@ -312,6 +312,20 @@ def test_a_text_file_is_written_in_a_folder_of_roots_that_the_services_group_can
     Textfile(str(folder)).write(registry, [], 0.0)
     assert (folder / "expether.prom").stat().st_uid == 0
     registry.close()
+
+
+def test_a_link_that_others_laid_in_a_text_folder_is_not_written_through(place: Path) -> None:
+    """Names are guessable that are made of the process and its thread, as those of `prometheus_client`'s own writer."""
+    folder = make(place / "textfile", uid=0, mode=0o775)
+    target = place / "of-root"
+    target.write_text("untouched", encoding="utf-8")
+    target.chmod(0o600)
+    for name in ("expether.prom", f"expether.prom.{os.getpid()}.{threading.get_ident()}"):
+        (folder / name).symlink_to(target)
+    use_textfile(folder)
+    assert target.read_text(encoding="utf-8") == "untouched"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert not (folder / "expether.prom").is_symlink()
 
 
 def test_a_text_folder_that_its_owner_cannot_write_is_refused_first(place: Path) -> None:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is taken for a document of the registry, and what is told as spoilt."""
+"""Which documents of the registry are valid, and which are reported as damaged."""
 
 from __future__ import annotations
 
