@@ -12,8 +12,8 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse_card_id
-from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, NotKnown
-from ansible_collections.nec.expether.plugins.module_utils._model.names import PCI_NAMES, listed, parse_uuid, same_name
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, NotFound
+from ansible_collections.nec.expether.plugins.module_utils._model.names import PCI_NAMES, comma_list, parse_uuid, same_name
 from ansible_collections.nec.expether.plugins.module_utils._model.properties import normal_properties
 from ansible_collections.nec.expether.plugins.module_utils._model.texts import printable
 from ansible_collections.nec.expether.plugins.module_utils._registry.schema import CONNECTION
@@ -127,13 +127,13 @@ def named(documents: t.Iterable[Document], wanted: str) -> list[Document]:
 def find_podm(registry: Registry, wanted: str) -> Document:
     """Return a registered pod manager by its name or UUID.
 
-    :raises NotKnown: there is none
+    :raises NotFound: there is none
     """
     documents = registry.all("pod_managers")
     found = named(documents, wanted)
     if found:
         return found[0]
-    raise NotKnown(
+    raise NotFound(
         f"No pod manager {wanted!r} is registered in {registry.path}; {_there(documents)} expether_podm registers one.",
     )
 
@@ -141,13 +141,13 @@ def find_podm(registry: Registry, wanted: str) -> Document:
 def find_flavor(registry: Registry, wanted: str) -> Document:
     """Return a flavor by its name or UUID.
 
-    :raises NotKnown: there is none
+    :raises NotFound: there is none
     """
     documents = registry.all("flavors")
     found = named(documents, wanted)
     if found:
         return found[0]
-    raise NotKnown(f"There is no flavor {wanted!r}; {_there(documents)} expether_flavor makes one.")
+    raise NotFound(f"There is no flavor {wanted!r}; {_there(documents)} expether_flavor makes one.")
 
 
 def find_nodes(documents: t.Sequence[Document], wanted: str) -> list[Document]:
@@ -170,7 +170,7 @@ def only_node(found: t.Sequence[Document], wanted: str) -> Document | None:
 
 
 def _there(documents: t.Sequence[Document]) -> str:
-    names = listed(sorted(document.body["name"] for document in documents))
+    names = comma_list(sorted(document.body["name"] for document in documents))
     return f"there {'are' if len(documents) > 1 else 'is'} {names}." if names else "there is none."
 
 

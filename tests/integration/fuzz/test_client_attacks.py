@@ -29,7 +29,7 @@ def _error(server: RawServer, *answer: Part, timeout: float = 5.0, scheme: str =
 @pytest.mark.parametrize(
     ("status", "message"),
     [
-        ("200 OK", "the answer is longer than 64 MiB, and none of EEM's."),
+        ("200 OK", "the answer is longer than 64 MiB, so it is not from EEM."),
         ("302 Found", "HTTP 302 redirects to "),
         ("500 Failed", "EEM failed (HTTP 500)."),
     ],
