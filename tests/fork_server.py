@@ -95,7 +95,7 @@ def report(pid: int, order: Order, folder: Path) -> dict[str, t.Any]:
 
 def set_pauses(seconds: float) -> None:
     """Replace the default pauses of all settings. This is not an option of any module."""
-    settings = importlib.import_module(f"{COLLECTION}.module_utils._eem.client").Settings
+    settings = importlib.import_module(f"{COLLECTION}.module_utils._eem.settings").Settings
     usual = settings("").pauses
     settings.__new__.__defaults__ = (*settings.__new__.__defaults__[:-1], type(usual)(*[seconds] * len(usual)))
     assert {*settings("").pauses} == {seconds}

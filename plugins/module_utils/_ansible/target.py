@@ -15,16 +15,16 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.options impo
     credentials,
     said_url,
 )
-from ansible_collections.nec.expether.plugins.module_utils._eem.client import Settings
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import (
     ExpetherError,
     InvalidInput,
     MissingLibrary,
-    NotKnown,
+    NotFound,
 )
 from ansible_collections.nec.expether.plugins.module_utils._model.names import (
-    listed,
+    comma_list,
     parse_uuid,
     unregistered_podm_uuid,
 )
@@ -163,8 +163,8 @@ def target(
         return registered(context, documents[0])
     if devices is not None and documents:
         if node is not None and parse_card_id(node) is None and parse_uuid(node) is None:
-            names = listed(sorted(found.body["name"] for found in context.registry.all("nodes")))
-            raise NotKnown(f"There is no node {node!r}; " + (f"there are {names}." if names else "there are no nodes."))
+            names = comma_list(sorted(found.body["name"] for found in context.registry.all("nodes")))
+            raise NotFound(f"There is no node {node!r}; " + (f"there are {names}." if names else "there are no nodes."))
         ids = {parse_card_id(text) or parse_uuid(text) for text in devices}
         known = (found for found in context.registry.all("devices") if {found.uuid, found.body["device_id"]} & ids)
         podms = {found.body["podm_id"] for found in known}
@@ -175,7 +175,7 @@ def target(
         raise InvalidInput(
             "No pod manager is registered. Register one with expether_podm and name it in podm, or give url."
         )
-    names = listed(sorted(document.body["name"] for document in documents))
+    names = comma_list(sorted(document.body["name"] for document in documents))
     raise InvalidInput(f"Say with podm which pod manager is meant; registered are {names}.")
 
 

@@ -12,7 +12,7 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.context impo
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput
 from ansible_collections.nec.expether.plugins.module_utils._model.names import check_name, flavor_uuid
-from ansible_collections.nec.expether.plugins.module_utils._model.properties import parse_properties
+from ansible_collections.nec.expether.plugins.module_utils._model.properties import normal_properties, parse_properties
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER, Change, Document, now_iso
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
 from ansible_collections.nec.expether.plugins.module_utils._results.documents import flavor_view, named
@@ -30,12 +30,13 @@ def _attempt(context: Context) -> Result:
     if params["state"] == "absent":
         return _absent(context, found)
     before = flavor_view(found.uuid, found.body) if found else None
-    properties = params["properties"] if params["properties"] is not None else (before or {}).get("properties")
-    if properties is None:
-        raise InvalidInput(f"Flavor {params['name']!r} is not there yet: properties says what it stands for.")
-    wish = parse_properties(properties)
+    given = params["properties"]
+    if given is None and before is None:
+        raise InvalidInput(f"Flavor {params['name']!r} does not exist. Set `properties` to create it.")
+    properties = normal_properties(given) if before is None or given is not None else before["properties"]
+    requests = parse_properties(properties)
     description = (before or {}).get("description") if params["description"] is None else params["description"] or None
-    if before and wish == parse_properties(before["properties"]) and description == before["description"]:
+    if before and requests == parse_properties(before["properties"]) and description == before["description"]:
         return {"changed": False, "flavor": before, "diff": {"before": before, "after": before}}
     now = now_iso()
     uuid = found.uuid if found else flavor_uuid(check_name(params["name"], "flavor"))

@@ -18,16 +18,17 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.target impor
     settings_of,
     unregistered,
 )
-from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Settings
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
-from ansible_collections.nec.expether.plugins.module_utils._execution.claims import WHOLE
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
+from ansible_collections.nec.expether.plugins.module_utils._execution.claims import WHOLE_PODM
 from ansible_collections.nec.expether.plugins.module_utils._execution.forget import Forgetting, forget
-from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, NotKnown, Refused
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, NotFound, PlanRefused
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._model.names import (
     check_name,
+    comma_list,
     eem_url,
-    listed,
     node_uuid,
     podm_uuid,
     unregistered_podm_uuid,
@@ -67,7 +68,7 @@ def _present(context: Context, eem: _Eem) -> Result:
     settings = _wanted_settings(context, found)
     for other in documents:
         if other.uuid != uuid and other.body["url"] == settings.url:
-            raise Refused(f"{settings.url} is registered already, as pod manager {other.body['name']}.")
+            raise PlanRefused(f"{settings.url} is registered already, as pod manager {other.body['name']}.")
     old: Body = found.body if found else {}
     before = podm_view(uuid, old) if found else {}
     words = ("description", "location")
@@ -133,7 +134,7 @@ def _present(context: Context, eem: _Eem) -> Result:
 def _adopt_nodes(context: Context, uuid: str, name: str, url: str) -> list[Change]:
     """Return the changes that give a pod manager the nodes that were made by its URL before it was registered.
 
-    :raises Refused: it has a node of such a name already
+    :raises PlanRefused: it has a node of such a name already
     """
     nodes = context.registry.all("nodes")
     changes = []
@@ -141,7 +142,7 @@ def _adopt_nodes(context: Context, uuid: str, name: str, url: str) -> list[Chang
         if node.body["podm_id"] == unregistered_podm_uuid(url):
             new = node_uuid(uuid, node.body["name"])
             if any(other.uuid == new for other in nodes):
-                raise Refused(
+                raise PlanRefused(
                     f"Node {node.body['name']} was made by the URL {url}, and pod manager {name} has a node of that name"
                     " already. Release one of them first."
                 )
@@ -191,7 +192,7 @@ class _Eem:
     def ask(self, settings: Settings, uuid: str, body: Body, sync: bool) -> list[Change]:
         """Ask the EEM who it is, and with `sync` what it has; return the changes for its devices.
 
-        :raises Refused: another EEM is there than the one that has the pod manager's nodes
+        :raises PlanRefused: another EEM is there than the one that has the pod manager's nodes
         """
         registry = self._context.registry
         nodes = [node.body for node in registry.all("nodes") if node.body["podm_id"] == uuid]
@@ -203,8 +204,8 @@ class _Eem:
         body["api_version"] = self._version
         elsewhere = sorted(node["name"] for node in nodes if node["index"] not in self._fabric.systems)
         if elsewhere:
-            raise Refused(
-                f"{settings.url} does not list the systems of the nodes {listed(elsewhere)}; release them first."
+            raise PlanRefused(
+                f"{settings.url} does not list the systems of the nodes {comma_list(elsewhere)}; release them first."
             )
         if not sync:
             body.update(status="Online", last_error=None)
@@ -230,7 +231,7 @@ def _absent(context: Context) -> Result:
     try:
         if found is not None:
             return _remove(context, found)
-    except NotKnown:  # another run was quicker
+    except NotFound:  # another run was quicker
         if _find(context) is not None:
             raise
     return {"changed": False, "podm": None, "plan": [], "diff": {"before": {}, "after": {}}}
@@ -244,8 +245,8 @@ def _remove(context: Context, found: Document) -> Result:
     view = podm_view(found.uuid, found.body)
     nodes = [node for node in context.registry.all("nodes") if node.body["podm_id"] == found.uuid]
     if nodes and not context.params["cascade"]:
-        names = listed(sorted(node.body["name"] for node in nodes))
-        raise Refused(
+        names = comma_list(sorted(node.body["name"] for node in nodes))
+        raise PlanRefused(
             f"Pod manager {view['name']} has nodes: {names}. Release them first (expether_node, state: absent), or say"
             " cascade: true, which detaches their devices and forgets them."
         )
@@ -262,10 +263,10 @@ def _forget_alone(context: Context, found: Document) -> None:
 
     def changes() -> list[Change]:
         if any(node.body["podm_id"] == found.uuid for node in context.registry.all("nodes")):
-            raise Refused(f"Pod manager {found.body['name']} has got a node just now; give the task again.")
+            raise PlanRefused(f"Pod manager {found.body['name']} has got a node just now; give the task again.")
         return _forget(context, found.uuid)
 
-    wish = Forgetting(found.uuid, WHOLE, f"the removal of {found.body['name']}")
+    wish = Forgetting(found.uuid, WHOLE_PODM, f"the removal of {found.body['name']}")
     settings = Settings(found.body["url"], **connection(context, found.body["connection"]))
     context.warn(forget(context.registry, wish, settings, None if context.check_mode else changes))
 
@@ -273,11 +274,11 @@ def _forget_alone(context: Context, found: Document) -> None:
 def _forget(context: Context, uuid: str) -> list[Change]:
     """Return the changes that forget a pod manager and its devices.
 
-    :raises NotKnown: another run has removed it
+    :raises NotFound: another run has removed it
     """
     found = context.registry.get("pod_managers", uuid)
     if found is None:
-        raise NotKnown("The pod manager was removed by another run meanwhile.")
+        raise NotFound("The pod manager was removed by another run meanwhile.")
     return [
         Change("pod_managers", found.uuid, None, found.revision),
         Change("urls", unregistered_podm_uuid(found.body["url"]), None, None),

@@ -20,12 +20,13 @@ def run(context: Context) -> Result:
     if wanted is not None:
         documents = list({found.uuid: found for name in wanted for found in named(documents, name)}.values())
     documents.sort(key=lambda document: document.body["name"].casefold())
-    if not context.params["check"]:
+    if context.params["source"] == "registry" and not context.params["check"]:
         return {"changed": False, "podms": [podm_view(found.uuid, found.body) for found in documents]}
     # Imported here: what only reads the registry does not pay for HTTP.
     from ansible_collections.nec.expether.plugins.module_utils._ansible.target import remembered
-    from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Settings
+    from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
     from ansible_collections.nec.expether.plugins.module_utils._eem.parallel import side_by_side
+    from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
 
     def settings(document: Document) -> Settings | ExpetherError:
         try:

@@ -13,16 +13,17 @@ from datetime import datetime, timedelta, timezone
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
 from ansible_collections.nec.expether.plugins.module_utils._ansible.target import connection, remembered
-from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Settings
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import Interrupted, stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._eem.parallel import side_by_side
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import (
     ExpetherError,
     InvalidInput,
     MissingLibrary,
 )
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
-from ansible_collections.nec.expether.plugins.module_utils._model.names import listed
+from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
     Body,
     Change,
@@ -143,8 +144,8 @@ def _stop_if_interrupted(answered: t.Sequence[tuple[Document, Row | ExpetherErro
         done = [podm.body["name"] for podm, answer in answered if not isinstance(answer, Interrupted)]
         left = [podm.body["name"] for podm, answer in answered if isinstance(answer, Interrupted)]
         raise Interrupted(
-            f"{interrupted[0].message} Not synchronised: {listed(left)}."
-            + (f" Synchronised before: {listed(done)}." if done else "")
+            f"{interrupted[0].message} Not synchronised: {comma_list(left)}."
+            + (f" Synchronised before: {comma_list(done)}." if done else "")
         )
 
 
@@ -160,7 +161,7 @@ def _textfile(folder: str | None) -> Textfile | None:
 def _wanted(registry: Registry, names: t.Sequence[str] | None) -> list[Document]:
     """Return the pod managers that the task means, each once, in the order of their names.
 
-    :raises NotKnown: one of them is not registered
+    :raises NotFound: one of them is not registered
     """
     found = registry.all("pod_managers") if names is None else [find_podm(registry, name) for name in names]
     unique = {document.uuid: document for document in found}

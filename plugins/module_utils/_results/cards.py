@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Cards as the results show them. Pure. Private to the collection.
+"""Cards as results show them. Pure. Private to the collection.
 
-Keys are those of OpenStack Valence where it has one. A key that EEM did not give is null, never absent.
+Keys are named as in OpenStack Valence, if it has them. A value that EEM did not report is null; no key is ever absent.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from ansible_collections.nec.expether.plugins.module_utils._model.nodes import N
 
 View = dict[str, t.Any]
 
-#: To be raised when a device is shown with other values from the same record: what the registry remembers of devices is
-#: brought up to date then although EEM says what it said before.
+#: Bump this when `device()` derives different values from the same EEM record. It is part of the listing digest, so the
+#: next sync rewrites all stored devices even if EEM's answer is unchanged.
 DEVICE_VERSION = 1
 
-#: PCI vendor id, device id (4 hex digits each) -> their names, or None.
+#: Vendor id and device id (4 hex digits each) to their names; `None` for unknown ones.
 FindPciNames = t.Callable[[str, t.Optional[str]], tuple[t.Optional[str], t.Optional[str]]]
 
 
 def no_pci_names(_vendor: str, _device: str | None) -> tuple[None, None]:
-    """Return the names where no PCI id list is at hand."""
+    """Return no names, for use without a PCI id list."""
     return (None, None)
 
 
 class Views:
-    """What every view needs to know beyond the fabric.
+    """Builds the views of cards and nodes of one pod manager.
 
-    :param podm_id: the pod manager's UUID
-    :param podm: its name; C(None) if it is used by its URL and not registered
+    :param podm_id: the UUID of the pod manager
+    :param podm: its name; `None` if it is used by its URL without being registered
     :param nodes: EESV id to the name of the node on it
     """
 
@@ -54,7 +54,7 @@ class Views:
         return device_uuid(self._namespace, device_id)
 
     def device(self, fabric: Fabric, device: Eeio) -> View:
-        """Return a device as in C(devices)."""
+        """Return a device as in `devices`."""
         owner = fabric.owner(device)
         vendor_name, device_name = (
             self._pci_names(device.vendor_id, device.pci_device_id) if device.vendor_id else (None, None)
@@ -84,7 +84,7 @@ class Views:
             "enabled": device.enabled,
             "power_state": device.power_state,
             "updated_at": iso_time(device.update_time),
-            # What the registry remembers has these; what EEM has just said is neither old nor missing.
+            # Only for devices from the registry: those that EEM has just listed are neither old nor missing.
             "first_seen_at": None,
             "last_seen_at": None,
             "missing_since": None,
@@ -92,7 +92,7 @@ class Views:
         }
 
     def card(self, fabric: Fabric, card: Eesv | Eeio) -> View:
-        """Return a card of either kind with the keys of a device, and which kind it is."""
+        """Return a card of either kind with the keys of a device, and with its `kind`."""
         if isinstance(card, Eeio):
             return {**self.device(fabric, card), "kind": "eeio"}
         view = self.system(fabric, card)
@@ -101,19 +101,19 @@ class Views:
             **{key: value for key, value in view.items() if key in DEVICE_KEYS},
             "device_id": card.id,
             "node_id": card.id,
-            "type": None,  # of a device it is what it is, of a system its card's generation
-            "card_type": card.card_type,
-            "model": card.model,
+            "type": None,  # the type of a device; for a system, `type` is the generation of its card
             "kind": "eesv",
         }
 
     def system(self, fabric: Fabric, system: Eesv) -> View:
-        """Return a system as in C(systems)."""
+        """Return a system as in `systems`."""
         return {
             "id": system.id,
             "resource_uri": f"devices/{system.id}",
             "pooled_group_id": system.group_id,
             "type": system.card_type,
+            "card_type": system.card_type,
+            "model": system.model,
             "mac_address": system.mac_address,
             "serial_number": system.serial_number,
             "power_state": system.power_state,
@@ -136,7 +136,7 @@ class Views:
     def node(self, fabric: Fabric, node: Node) -> View:
         """Return a node as in `nodes`, with its system.
 
-        A system that EEM does not list gives nulls: the node is shown, and `listed` is false.
+        If EEM does not list the system, its values are null and `listed` is false.
         """
         system = fabric.systems.get(node.system_id)
         view: View = (
@@ -163,7 +163,7 @@ class Views:
         }
 
 
-#: The keys of a device, for a card that is none.
+#: The keys of a device, also for cards that are not devices.
 DEVICE_KEYS = (
     "uuid",
     "device_id",
@@ -195,12 +195,14 @@ DEVICE_KEYS = (
     "synced_at",
 )
 
-#: The keys of a system, for one that EEM does not list.
+#: The keys of a system, also for systems that EEM does not list.
 SYSTEM_KEYS = (
     "id",
     "resource_uri",
     "pooled_group_id",
     "type",
+    "card_type",
+    "model",
     "mac_address",
     "serial_number",
     "power_state",

@@ -12,8 +12,9 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse_card_id
-from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, NotKnown
-from ansible_collections.nec.expether.plugins.module_utils._model.names import PCI_NAMES, listed, parse_uuid, same_name
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, NotFound
+from ansible_collections.nec.expether.plugins.module_utils._model.names import PCI_NAMES, comma_list, parse_uuid, same_name
+from ansible_collections.nec.expether.plugins.module_utils._model.properties import normal_properties
 from ansible_collections.nec.expether.plugins.module_utils._model.texts import printable
 from ansible_collections.nec.expether.plugins.module_utils._registry.schema import CONNECTION
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Change, Document, Registry
@@ -64,20 +65,24 @@ def flavor_view(uuid: str, body: Body) -> Body:
 
 
 def _stored_properties(properties: t.Any) -> t.Any:
-    """Return a flavor's properties as a task may say them today: PCI ids were once taken as numbers, and nulls as not set."""
-    if not isinstance(properties, dict) or not isinstance(properties.get("devices"), list):
+    """Return a flavor's properties in their normal form: PCI ids were once taken as numbers.
+
+    What somebody else wrote is shown as it is, and refused where it is used.
+    """
+    entries = properties.get("devices") if isinstance(properties, dict) else None
+    if isinstance(entries, list):
+        properties = {**properties, "devices": [_stored_entry(entry) for entry in entries]}
+    try:
+        return normal_properties(properties)
+    except InvalidInput:
         return properties
-    return {**properties, "devices": [_stored_entry(entry) for entry in properties["devices"]]}
 
 
 def _stored_entry(entry: t.Any) -> t.Any:
     if not isinstance(entry, dict):
         return entry
-    return {
-        key: str(value) if key in ("vendor_id", "device_id") and isinstance(value, int) and not isinstance(value, bool) else value
-        for key, value in entry.items()
-        if value is not None
-    }
+    ids = {key: str(entry[key]) for key in ("vendor_id", "device_id") if type(entry.get(key)) is int}
+    return {**entry, **ids}
 
 
 #: What is looked up when a remembered device is shown.
@@ -122,13 +127,13 @@ def named(documents: t.Iterable[Document], wanted: str) -> list[Document]:
 def find_podm(registry: Registry, wanted: str) -> Document:
     """Return a registered pod manager by its name or UUID.
 
-    :raises NotKnown: there is none
+    :raises NotFound: there is none
     """
     documents = registry.all("pod_managers")
     found = named(documents, wanted)
     if found:
         return found[0]
-    raise NotKnown(
+    raise NotFound(
         f"No pod manager {wanted!r} is registered in {registry.path}; {_there(documents)} expether_podm registers one.",
     )
 
@@ -136,13 +141,13 @@ def find_podm(registry: Registry, wanted: str) -> Document:
 def find_flavor(registry: Registry, wanted: str) -> Document:
     """Return a flavor by its name or UUID.
 
-    :raises NotKnown: there is none
+    :raises NotFound: there is none
     """
     documents = registry.all("flavors")
     found = named(documents, wanted)
     if found:
         return found[0]
-    raise NotKnown(f"There is no flavor {wanted!r}; {_there(documents)} expether_flavor makes one.")
+    raise NotFound(f"There is no flavor {wanted!r}; {_there(documents)} expether_flavor makes one.")
 
 
 def find_nodes(documents: t.Sequence[Document], wanted: str) -> list[Document]:
@@ -165,7 +170,7 @@ def only_node(found: t.Sequence[Document], wanted: str) -> Document | None:
 
 
 def _there(documents: t.Sequence[Document]) -> str:
-    names = listed(sorted(document.body["name"] for document in documents))
+    names = comma_list(sorted(document.body["name"] for document in documents))
     return f"there {'are' if len(documents) > 1 else 'is'} {names}." if names else "there is none."
 
 

@@ -11,7 +11,8 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Settings
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._model.texts import printable

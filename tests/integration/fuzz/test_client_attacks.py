@@ -10,7 +10,8 @@ import time
 import tracemalloc
 
 import pytest
-from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Settings
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
 from raw_server import Part, RawServer, http
 
@@ -30,7 +31,7 @@ def _error(server: RawServer, *answer: Part, timeout: float = 5.0, scheme: str =
 @pytest.mark.parametrize(
     ("status", "message"),
     [
-        ("200 OK", "the answer is longer than 64 MiB, and none of EEM's."),
+        ("200 OK", "the answer is longer than 64 MiB, so it is not from EEM."),
         ("302 Found", "HTTP 302 redirects to "),
         ("500 Failed", "EEM failed (HTTP 500)."),
     ],

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Settings
-from ansible_collections.nec.expether.plugins.module_utils._eem.patience import Pauses
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Pauses, Settings
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import open_registry
 from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
 

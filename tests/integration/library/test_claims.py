@@ -30,7 +30,7 @@ def _claims(registry: Registry) -> Claims:
 def _claim_of(registry: Registry, process: dict[str, t.Any] | None = None, **changed: t.Any) -> None:
     """Have a run of this process claim the card, and then change what the claim says."""
     claims = _claims(registry)
-    claims.take(claims.look()[0], [CARD])
+    claims.claim(claims.read()[0], [CARD])
     found = registry.get("claims", PODM)
     assert found
     claim = found.body["held"][CARD]
@@ -40,7 +40,7 @@ def _claim_of(registry: Registry, process: dict[str, t.Any] | None = None, **cha
 
 
 def _is_held(registry: Registry) -> bool:
-    return CARD in _claims(registry).look(clean=False)[1]
+    return CARD in _claims(registry).read(clean=False)[1]
 
 
 ELSEWHERE = {"space": "pid:[1]"}
@@ -124,7 +124,7 @@ def fixture_meddled(registry: SqliteRegistry) -> t.Iterator[Meddled]:
 
 def _take(registry: Registry, *cards: str) -> Claims:
     claims = _claims(registry)
-    claims.take(claims.look()[0], cards)
+    claims.claim(claims.read()[0], cards)
     return claims
 
 
@@ -134,31 +134,31 @@ def _other_takes(other: SqliteRegistry, _changes: t.Sequence[Change]) -> None:
 
 def test_what_a_dead_run_held_is_freed_once_by_two_who_look_at_the_same_moment(registry: Registry, meddled: Meddled) -> None:
     _claim_of(registry, {"pid": 2**31 - 1})
-    Meddled.begin(1, lambda other, _changes: t.cast(None, _claims(other).look()))
-    assert _claims(meddled).look() == (1, {})
+    Meddled.begin(1, lambda other, _changes: t.cast(None, _claims(other).read()))
+    assert _claims(meddled).read() == (1, {})
     assert Meddled.conflicts == 1
     assert held_in(registry) == []
 
 
 def test_nothing_is_claimed_from_a_list_that_is_older_than_another_runs_changes(registry: Registry) -> None:
     claims = _claims(registry)
-    epoch, _held = claims.look()
+    epoch, _held = claims.read()
     _take(registry, OTHER_CARD).release(changed=True)
     with pytest.raises(RegistryConflict, match="has changed cards since the fabric was listed"):
-        claims.take(epoch, [CARD])
+        claims.claim(epoch, [CARD])
     assert held_in(registry) == []
-    claims.take(claims.look()[0], [CARD])
+    claims.claim(claims.read()[0], [CARD])
     assert held_in(registry) == [CARD]
 
 
 def test_a_card_that_another_run_claims_first_is_not_claimed(registry: Registry, meddled: Meddled) -> None:
     claims = _claims(meddled)
-    epoch, _held = claims.look()
+    epoch, _held = claims.read()
     Meddled.begin(1, _other_takes)
     with pytest.raises(RegistryConflict):
-        claims.take(epoch, [OTHER_CARD])
-    with pytest.raises(RegistryConflict, match="Another run holds one of these cards"):
-        claims.take(epoch, [OTHER_CARD])
+        claims.claim(epoch, [OTHER_CARD])
+    with pytest.raises(RegistryConflict, match="Another run has claimed one of these cards"):
+        claims.claim(epoch, [OTHER_CARD])
     assert held_in(registry) == [OTHER_CARD]
 
 
@@ -202,7 +202,7 @@ def test_claims_are_given_back_also_when_another_run_claims_something_at_the_sam
     claims.release(changed=True)
     assert Meddled.conflicts == 1
     assert held_in(registry) == [OTHER_CARD]
-    assert _claims(registry).look()[0] == 1
+    assert _claims(registry).read()[0] == 1
 
 
 def test_claims_are_kept_when_a_change_that_goes_with_them_is_not_possible_any_more(

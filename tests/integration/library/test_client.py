@@ -11,18 +11,19 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Settings
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
 from ansible_collections.nec.expether.plugins.module_utils._eem.errors import (
     AnswerLost,
-    Denied,
     EemError,
-    NotEem,
+    EemRefused,
     ServerFailed,
     TimedOut,
     TlsFailed,
     Unauthorized,
+    UnexpectedAnswer,
     Unreachable,
 )
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
 from eemsim.client import Simulator
 
@@ -76,7 +77,7 @@ def test_a_read_is_tried_again_until_it_succeeds(eem: Simulator, client: Client,
 def test_a_read_is_tried_as_often_as_retries_say_and_no_more(eem: Simulator, client: Client) -> None:
     eem.fault("drop", times=-1)
     eem.reset_stats()
-    with pytest.raises(AnswerLost, match="connection ended before a complete answer"):
+    with pytest.raises(AnswerLost, match="connection ended before the answer was complete"):
         client.api_version()
     assert _sent(eem) == 3
 
@@ -102,10 +103,10 @@ def test_a_read_that_eem_refuses_is_not_tried_again(eem: Simulator, client: Clie
         ({"do": "delay", "seconds": 1.5}, TimedOut),
         ({"do": "trickle", "seconds": 0.2}, TimedOut),
         ({"do": "status", "status": 503}, ServerFailed),
-        ({"do": "html", "status": 200}, NotEem),
+        ({"do": "html", "status": 200}, UnexpectedAnswer),
         ({"do": "truncate"}, AnswerLost),
-        ({"do": "garbage", "body": '{"group_id": '}, NotEem),
-        ({"do": "fail", "status": 409, "code": "40900"}, Denied),
+        ({"do": "garbage", "body": '{"group_id": '}, UnexpectedAnswer),
+        ({"do": "fail", "status": 409, "code": "40900"}, EemRefused),
         ({"do": "fail", "status": 401, "html": True}, Unauthorized),
     ],
 )
@@ -166,7 +167,7 @@ def test_a_certificates_file_that_has_gone_meanwhile_is_told_with_its_path(tmp_p
     (tmp_path / "there").write_text("", encoding="utf-8")
     paths = {option: str(tmp_path / name) for option, name in files.items()}
     client = Client(Settings("https://127.0.0.1:1/eem", retries=0, **paths))  # type: ignore[arg-type]
-    with client, pytest.raises(TlsFailed, match="a certificate's file cannot be used") as caught:
+    with client, pytest.raises(TlsFailed, match="a certificate file cannot be used") as caught:
         client.api_version()
     assert str(tmp_path / "gone") in caught.value.message
 
@@ -190,13 +191,13 @@ def test_a_wrong_password_is_told_with_the_user_and_not_with_the_password(eem: S
 
 def test_a_wrong_context_path_is_told_with_the_right_form(eem: Simulator, make_client: object) -> None:
     client: Client = make_client(url=eem.url.replace("/eem", "/eme"), retries=0)  # type: ignore[operator]
-    with pytest.raises(NotEem, match=r"HTTP 404 with HTML instead of EEM's JSON.*http://HOST:30500/eem"):
+    with pytest.raises(UnexpectedAnswer, match=r"HTTP 404 with HTML instead of EEM's JSON.*http://HOST:30500/eem"):
         client.api_version()
 
 
 def test_redirects_are_not_followed(eem: Simulator, client: Client) -> None:
     eem.fault("garbage", status=302, body="", times=-1)
-    with pytest.raises(NotEem, match="HTTP 302"):
+    with pytest.raises(UnexpectedAnswer, match="HTTP 302"):
         client.api_version()
 
 
@@ -209,19 +210,19 @@ def test_an_empty_success_to_a_list_means_no_devices(eem: Simulator, client: Cli
 @pytest.mark.parametrize("body", ['{"devices": null}', '{"devices": {}}', '{"timestamp": "1"}', "[]", "null", '"x"', "7"])
 def test_a_list_of_another_form_is_not_taken_for_an_empty_one(eem: Simulator, client: Client, body: str) -> None:
     eem.fault("garbage", body=body, times=-1)
-    with pytest.raises(NotEem):
+    with pytest.raises(UnexpectedAnswer):
         client.devices_detail()
 
 
 def test_an_answer_that_goes_deeper_than_json_can_be_read_is_a_sentence(eem: Simulator, client: Client) -> None:
     eem.fault("garbage", body='{"devices": ' + "[" * 100_000, times=-1)
-    with pytest.raises(NotEem, match="broken JSON"):
+    with pytest.raises(UnexpectedAnswer, match="broken JSON"):
         client.devices_detail()
 
 
 def test_a_message_of_eem_is_repeated_shortly_and_in_one_line(eem: Simulator, client: Client) -> None:
     eem.fault("fail", status=409, code="40900", message="no\x1b[31m\n" + "x" * 5000, times=-1)
-    with pytest.raises(Denied) as caught:
+    with pytest.raises(EemRefused) as caught:
         client.set_group(eem.eeios()[0]["id"], "17")
     assert len(caught.value.message) < 600
     assert caught.value.message.isprintable()
@@ -254,5 +255,5 @@ def test_a_card_that_changed_since_is_told_as_stale(eem: Simulator, client: Clie
     eem.patch(device["id"], model="another")
     with pytest.raises(ExpetherError) as caught:
         client.set_group(device["id"], "17", str(device["update_time"]))
-    assert isinstance(caught.value, Denied)
+    assert isinstance(caught.value, EemRefused)
     assert client.is_stale(caught.value)

@@ -12,8 +12,9 @@ import typing as t
 import uuid
 
 import pytest
-from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Settings
-from ansible_collections.nec.expether.plugins.module_utils._execution.claims import WHOLE, Claims
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
+from ansible_collections.nec.expether.plugins.module_utils._execution.claims import WHOLE_PODM, Claims
 from ansible_collections.nec.expether.plugins.module_utils._execution.forget import Forgetting, forget
 from ansible_collections.nec.expether.plugins.module_utils._execution.report import ExecutionFailed
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, PlanRefused
@@ -176,7 +177,7 @@ def test_a_frozen_eem_uses_up_one_patience_and_not_one_for_each_wait(
     eem.reset_stats()
     with pytest.raises(ExecutionFailed, match="is not known"):
         run(client, registry, compose("n", system))
-    assert client.patience.left < 1
+    assert client.patience.seconds_left < 1
     # Those that are not answered cost half a second each, of two seconds of patience, and one more of the run and of its undoing.
     assert eem.stats()["requests"] <= 1 + 4 + 2
     assert held_in(registry) == []
@@ -189,7 +190,7 @@ def test_a_change_of_unknown_outcome_is_read_again_when_the_rest_is_undone(
     eem.fault("drop", after=True, method="PUT", nth=2)
     eem.fault("drop", method="GET", path="devices/0x", times=1)
     client = make_client(retries=0)
-    client.patience.left = 0.0  # so that the card is not read again at once
+    client.patience.seconds_left = 0.0  # so that the card is not read again at once
     with pytest.raises(ExecutionFailed) as caught:
         run(client, None, attach(system, *devices[:2]))
     assert groups_of(eem, *devices[:2]) == ["4093", "4093"], caught.value.message
@@ -215,12 +216,12 @@ def _later(seconds: float, work: t.Callable[[], object]) -> contextlib.AbstractC
 def test_a_run_and_its_check_wait_for_the_system_that_another_run_holds(
     client: Client, registry: SqliteRegistry, system: str, other_run: Claims, check: bool
 ) -> None:
-    other_run.take(other_run.look()[0], [system])
+    other_run.claim(other_run.read()[0], [system])
     running = executor(client, registry)
     with _later(0.3, lambda: other_run.release(changed=False)):
         outcome = running.run(compose("n", system), check)
     assert {row["status"] for row in outcome.rows} == {"planned" if check else "done"}
-    assert running.waited == [f"Waited for other runs: {system} held by the other run."]
+    assert running.waited == [f"Waited for other runs: {system} claimed by the other run."]
 
 
 def test_a_run_whose_new_plan_must_wait_gives_back_what_it_held(
@@ -234,7 +235,7 @@ def test_a_run_whose_new_plan_must_wait_gives_back_what_it_held(
             seen.append([])
             return attach(system, devices[0])(observed)
         if len(seen) == 1:
-            other_run.take(other_run.look()[0], [devices[1]])
+            other_run.claim(other_run.read()[0], [devices[1]])
             seen.append([])
             return attach(system, devices[1])(observed._replace(claimed_by_others={devices[1]: "the other run"}))
         return attach(system, devices[0])(observed)
@@ -253,18 +254,18 @@ def test_a_run_whose_new_plan_must_wait_gives_back_what_it_held(
 def test_nothing_is_claimed_beside_a_run_that_forgets_the_pod_manager(
     client: Client, registry: SqliteRegistry, system: str, other_run: Claims
 ) -> None:
-    other_run.take(other_run.look()[0], [WHOLE])
+    other_run.claim(other_run.read()[0], [WHOLE_PODM])
     running = executor(client, registry)
     with _later(0.3, lambda: other_run.release(changed=True)):
         running.run(compose("n", system))
-    assert running.waited == ["Waited for other runs: the pod manager held by the other run."]
+    assert running.waited == ["Waited for other runs: the pod manager claimed by the other run."]
 
 
 def test_a_run_that_forgets_the_pod_manager_waits_for_all_others(
     client: Client, registry: SqliteRegistry, system: str, other_run: Claims
 ) -> None:
     run(client, registry, compose("n", system))
-    other_run.take(other_run.look()[0], ["0x8cdf9d1200ff"])
+    other_run.claim(other_run.read()[0], ["0x8cdf9d1200ff"])
     running = executor(client, registry, exclusive=True)
     with _later(0.3, lambda: other_run.release(changed=False)):
         running.run(release("n"))
@@ -272,11 +273,11 @@ def test_a_run_that_forgets_the_pod_manager_waits_for_all_others(
     assert nodes_in(registry) == {}
 
 
-@pytest.mark.parametrize(("key", "waits"), [("0x8cdf9d1200ff", True), (WHOLE, True), ("0x8cdf9d1200fe", False)])
+@pytest.mark.parametrize(("key", "waits"), [("0x8cdf9d1200ff", True), (WHOLE_PODM, True), ("0x8cdf9d1200fe", False)])
 def test_what_is_only_forgotten_waits_for_who_is_changing_it(
     registry: SqliteRegistry, other_run: Claims, key: str, waits: bool
 ) -> None:
-    other_run.take(other_run.look()[0], ["0x8cdf9d1200ff"])
+    other_run.claim(other_run.read()[0], ["0x8cdf9d1200ff"])
     registry.commit([Change("flavors", "a", {**dict.fromkeys(SHAPES["flavors"]), "name": "a"}, NEVER)])
     change = Forgetting(PODM, key, "a test")
     settings = Settings("", timeout=2.0, retries=1)
@@ -284,7 +285,7 @@ def test_what_is_only_forgotten_waits_for_who_is_changing_it(
         waited = forget(registry, change, settings, lambda: [Change("flavors", "a", None, None)])
     assert bool(waited) == waits
     assert registry.all("flavors") == []
-    other_run.take(other_run.look()[0], ["0x8cdf9d1200ff"])
+    other_run.claim(other_run.read()[0], ["0x8cdf9d1200ff"])
     with pytest.raises(PlanRefused) if waits else contextlib.nullcontext():
         forget(registry, change, settings._replace(timeout=0.1), None)
 
@@ -298,7 +299,7 @@ def test_what_is_only_forgotten_is_decided_again_when_another_run_changed_cards_
     def changes() -> list[Change]:
         decided.append("again" if decided else "first")
         if len(decided) == 1:
-            other_run.take(other_run.look()[0], ["0x8cdf9d1200ff"])
+            other_run.claim(other_run.read()[0], ["0x8cdf9d1200ff"])
             other_run.release(changed=True)
         return [Change("flavors", decided[-1], {**dict.fromkeys(SHAPES["flavors"]), "name": decided[-1]}, NEVER)]
 
@@ -314,7 +315,7 @@ def test_what_is_only_forgotten_is_refused_when_another_run_claims_it_first(
     """After nobody was seen to hold the card, and before it is claimed; the other run does not end."""
 
     def changes() -> list[Change]:
-        other_run.take(other_run.look()[0], ["0x8cdf9d1200ff"])
+        other_run.claim(other_run.read()[0], ["0x8cdf9d1200ff"])
         return [Change("flavors", "a", {**dict.fromkeys(SHAPES["flavors"]), "name": "a"}, NEVER)]
 
     settings = Settings("", timeout=0.1, retries=0)

@@ -102,7 +102,7 @@ def test_what_changes_all_the_time_is_named_as_the_user_knows_it(
 ) -> None:
     result = run(module, at=ALWAYS, **options)
     assert result["failed"] and result["failure"]["kind"] == "registry_conflict"
-    assert f"{what} has been changed by another run meanwhile. That happened 50 times in a row." in result["msg"]
+    assert f"{what} has been changed by another run meanwhile. This happened 50 times in a row." in result["msg"]
     assert "document" not in result["msg"] and "/" not in result["msg"]
     assert result["msg"].endswith("Nothing was changed.")
 
@@ -173,7 +173,7 @@ def test_a_synchronisation_that_meets_conflicts_all_the_time_gives_that_pod_mana
     result = run("sync", at=ALWAYS)
     assert not result.get("failed") and not result["changed"]
     (podm,) = result["podms"]
-    assert f"That happened {sync.TRIES} times in a row." in podm["error"] and podm["status"] == "Online"
+    assert f"This happened {sync.TRIES} times in a row." in podm["error"] and podm["status"] == "Online"
     assert (podm["unchanged"], podm["updated"]) == (12, 0)
     assert [request["path"] for request in eem.log()] == ["/devices/detail"] * sync.TRIES
     assert Meddled.conflicts == sync.TRIES

@@ -427,7 +427,7 @@ def test_a_record_without_a_usable_id_status_or_group_id_is_a_typed_error(key: s
 
 @pytest.mark.parametrize("record", [None, [], "0x00255c0a0001", 17, True, [eesv(0)]])
 def test_what_is_no_object_is_a_typed_error(record: t.Any) -> None:
-    with pytest.raises(RecordError, match="no object"):
+    with pytest.raises(RecordError, match="is not an object"):
         parse(record)
 
 
