@@ -16,8 +16,7 @@ import typing as t
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput
 from ansible_collections.nec.expether.plugins.module_utils._model.names import composed, eem_url
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import ENV_REGISTRY, sqlite_path
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body
-from ansible_collections.nec.expether.plugins.module_utils._results.documents import CONNECTION_KEYS
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import CONNECTION_KEYS
 
 ENV_URL = "EEM_URL"
 ENV_USERNAME = "EEM_USERNAME"
@@ -106,7 +105,7 @@ def in_one_form(options: Options, params: t.Mapping[str, t.Any], given: t.Mappin
     return found
 
 
-def connection_options(task: Task, stored: bool) -> Body:
+def connection_options(task: Task, stored: bool) -> dict[str, t.Any]:
     """Return what a task says of how to reach an EEM; C(None) for a file that it says there is none of.
 
     :param stored: whether the registry may hold what is missing of a pair
@@ -129,7 +128,7 @@ def connection_options(task: Task, stored: bool) -> Body:
     return given
 
 
-def check_connection(how: Body) -> None:
+def check_connection(how: dict[str, t.Any]) -> None:
     """Check how to reach an EEM, or what is known of it.
 
     :raises InvalidInput: a value cannot be meant, or a file does not exist

@@ -4,11 +4,9 @@
 
 """Who is changing which card at the moment: claims in the registry. Private to the collection.
 
-One document a pod manager, changed by compare-and-swap:
-C({"epoch": n, "held": {CARD OR GROUP ID: {"run": …, "what": …, "until": …, "until_uptime": …, "process": …}}}).
-
-The epoch grows whenever a run that changed hardware gives its claims back, or a dead run's claims are taken
-away: a picture of the fabric that is older than the epoch must not be planned from.
+One record a pod manager, changed by compare-and-swap. Its epoch grows whenever a run that changed hardware gives its
+claims back, or a dead run's claims are taken away: a picture of the fabric that is older than the epoch must not be
+planned from.
 """
 
 from __future__ import annotations
@@ -23,14 +21,8 @@ from ansible_collections.nec.expether.plugins.module_utils._eem.client import Se
 from ansible_collections.nec.expether.plugins.module_utils._eem.patience import Patience
 from ansible_collections.nec.expether.plugins.module_utils._execution.process import ProcessIdentity, is_hidden, process_start, uptime
 from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
-    NEVER,
-    Body,
-    Change,
-    Document,
-    Registry,
-    RegistryConflict,
-)
+from ansible_collections.nec.expether.plugins.module_utils._registry.claim_records import Claim, StoredClaims
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, Registry, RegistryConflict, put
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
 
 WHOLE = "the pod manager"  # claimed by whoever is about to forget the pod manager
@@ -76,14 +68,13 @@ class Claims:
         """
 
         def attempt() -> tuple[int, dict[str, str]]:
-            document = self._document()
-            epoch, held = document.body["epoch"], document.body["held"]
-            alive = {key: claim for key, claim in held.items() if self._is_alive(claim)}
-            if clean and len(alive) < len(held):
+            stored = self._stored()
+            epoch, alive = stored.epoch, {key: claim for key, claim in stored.held.items() if self._is_alive(claim)}
+            if clean and len(alive) < len(stored.held):
                 # Whoever died may have changed what it held: all that was seen before is stale.
                 epoch += 1
-                self._registry.commit([self._change(document, {"epoch": epoch, "held": alive})])
-            return epoch, {key: claim["what"] for key, claim in alive.items() if claim["run"] != self._run}
+                self._registry.commit([put(stored._replace(epoch=epoch, held=alive))])
+            return epoch, {key: claim.what for key, claim in alive.items() if claim.run != self._run}
 
         return until_written(attempt)
 
@@ -92,7 +83,7 @@ class Claims:
 
         Whoever waits must hold nothing: two that wait for each other would wait for ever.
 
-        :param held_by: the keys with who holds them, as C(look) told them
+        :param held_by: the keys with who holds them, as `look` told them
         """
         while patience.pause(POLL):
             _epoch, held = self.look(clean=False)
@@ -105,20 +96,19 @@ class Claims:
 
         Returns the revision that all documents of the transaction have now.
 
-        :param keys: of cards and group ids; C(WHOLE) for all that the pod manager has
+        :param keys: of cards and group ids; `WHOLE` for all that the pod manager has
         :param epoch: the one that was current before the fabric was listed
         :raises RegistryConflict: the picture is stale, or one of them is held by another run
         """
-        document = self._document()
-        if document.body["epoch"] != epoch:
+        stored = self._stored()
+        if stored.epoch != epoch:
             raise RegistryConflict("Another run has changed cards since the fabric was listed.")
         keys = list(keys)
-        held = dict(document.body["held"])
-        others = {key for key, claim in held.items() if claim["run"] != self._run}
+        others = {key for key, claim in stored.held.items() if claim.run != self._run}
         if others & {*keys, WHOLE} or (others and WHOLE in keys):
             raise RegistryConflict("Another run holds one of these cards.")
-        held.update(dict.fromkeys(keys, self._claim()))
-        revision = self._registry.commit([self._change(document, {"epoch": epoch, "held": held}), *with_changes])
+        held = {**stored.held, **dict.fromkeys(keys, self._claim())}
+        revision = self._registry.commit([put(stored._replace(held=held)), *with_changes])
         self._mine = sorted({*self._mine, *keys})
         self._renewed = time.monotonic()
         return revision
@@ -129,12 +119,11 @@ class Claims:
             return True
 
         def attempt() -> bool:
-            document = self._document()
-            held = dict(document.body["held"])
-            if any(held.get(key, {}).get("run") != self._run for key in self._mine):
+            stored = self._stored()
+            if not {key for key, claim in stored.held.items() if claim.run == self._run}.issuperset(self._mine):
                 return False
-            held.update(dict.fromkeys(self._mine, self._claim()))
-            self._registry.commit([self._change(document, {**document.body, "held": held})])
+            held = {**stored.held, **dict.fromkeys(self._mine, self._claim())}
+            self._registry.commit([put(stored._replace(held=held))])
             self._renewed = time.monotonic()
             return True
 
@@ -148,16 +137,16 @@ class Claims:
         """
 
         def attempt() -> RegistryConflict | None:
-            document = self._document()
-            held = {key: claim for key, claim in document.body["held"].items() if claim["run"] != self._run}
-            body = {"epoch": document.body["epoch"] + bool(changed), "held": held}
+            stored = self._stored()
+            held = {key: claim for key, claim in stored.held.items() if claim.run != self._run}
+            now = stored._replace(epoch=stored.epoch + bool(changed), held=held)
             changes = list(with_changes)
-            if body != document.body:
-                changes.append(self._change(document, body))
+            if now != stored:
+                changes.append(put(now))
             try:
                 self._registry.commit(changes)
             except RegistryConflict as conflict:
-                if self._document().revision != document.revision:
+                if self._stored().revision != stored.revision:
                     raise  # another run's claims came between
                 return conflict
             self._mine = []
@@ -167,32 +156,32 @@ class Claims:
         if conflict:
             raise conflict
 
-    def _claim(self) -> Body:
+    def _claim(self) -> Claim:
         pid = os.getpid()
-        return {
-            "run": self._run,
-            "what": self._what,
-            "until": time.time() + self._lease,
-            "until_uptime": uptime() + self._lease,
-            "process": {"boot": self._here.boot_id, "space": self._here.pid_namespace, "pid": pid, "start": process_start(pid), "host": platform.node()},
-        }
+        return Claim(
+            run=self._run,
+            what=self._what,
+            until=time.time() + self._lease,
+            until_uptime=uptime() + self._lease,
+            boot_id=self._here.boot_id,
+            pid_namespace=self._here.pid_namespace,
+            pid=pid,
+            start=process_start(pid),
+            host=platform.node(),
+        )
 
-    def _is_alive(self, claim: Body) -> bool:
+    def _is_alive(self, claim: Claim) -> bool:
         """Whether the run that made a claim may still be at work: its process is there, or its time is not over.
 
         Of a process in another container only the time is known, by the clock that starts with the machine; on
         another machine (or on this one before it was started anew) by the clock on the wall, which may be wrong.
         """
-        process, here = claim["process"], self._here
-        if here.boot_id is None or process["boot"] != here.boot_id:
-            return bool(time.time() < claim["until"])
-        if process["space"] == here.pid_namespace and not is_hidden(process["pid"]):
-            return bool(process_start(process["pid"]) == process["start"])
-        return bool(uptime() < claim["until_uptime"])
+        here = self._here
+        if here.boot_id is None or claim.boot_id != here.boot_id:
+            return time.time() < claim.until
+        if claim.pid_namespace == here.pid_namespace and not is_hidden(claim.pid):
+            return process_start(claim.pid) == claim.start
+        return uptime() < claim.until_uptime
 
-    def _document(self) -> Document:
-        found = self._registry.get("claims", self._podm_id)
-        return found or Document(self._podm_id, NEVER, {"epoch": 0, "held": {}})
-
-    def _change(self, document: Document, body: Body) -> Change:
-        return Change("claims", self._podm_id, body, document.revision)
+    def _stored(self) -> StoredClaims:
+        return self._registry.get(StoredClaims, self._podm_id) or StoredClaims(self._podm_id)
