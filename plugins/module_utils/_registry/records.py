@@ -188,7 +188,8 @@ class StoredNode(t.NamedTuple):
     def to_body(self) -> Body:
         """Return what is stored of it."""
         body = _to_body(self)
-        return {**body, "index": body.pop("system_id")}
+        body["index"] = body.pop("system_id")
+        return body
 
     def node(self) -> Node:
         """Return it as plans have it."""

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._execution.claims import Claims
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, Registry
+from ansible_collections.nec.expether.plugins.module_utils._registry.claim_records import StoredClaims
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Registry, put
 from executor_runs import PODM
 
 CARD = "0x8cdf9d120001"
@@ -29,20 +30,18 @@ def _claim_of(registry: Registry, process: dict[str, t.Any] | None = None, **cha
     """Have a run of this process claim the card, and then change what the claim says."""
     claims = _claims(registry)
     claims.take(claims.look()[0], [CARD])
-    found = registry.get("claims", PODM)
+    found = registry.get(StoredClaims, PODM)
     assert found
-    claim = found.body["held"][CARD]
-    claim.update(changed)
-    claim["process"].update(process or {})
-    registry.commit([Change("claims", PODM, found.body, found.revision)])
+    claim = found.held[CARD]._replace(**changed, **(process or {}))
+    registry.commit([put(found._replace(held={CARD: claim}))])
 
 
 def _is_held(registry: Registry) -> bool:
     return CARD in _claims(registry).look(clean=False)[1]
 
 
-ELSEWHERE = {"space": "pid:[1]"}
-BEFORE = {"boot": "another", "space": "pid:[1]"}
+ELSEWHERE = {"pid_namespace": "pid:[1]"}
+BEFORE = {"boot_id": "another", "pid_namespace": "pid:[1]"}
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,9 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.nec.expether.plugins.module_utils._ansible import context as _glue
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import sqlite_path
 from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, RegistryConflict
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, RegistryConflict, put
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
+from ansible_collections.nec.expether.plugins.module_utils._registry.upgrade import RECORD_TYPES
 from eemsim.client import Simulator
 
 Result = dict[str, t.Any]
@@ -36,8 +37,9 @@ class Meddled(SqliteRegistry):
         Meddled.commits += 1
         if Meddled.at in (Meddled.commits, ALWAYS):
             other = SqliteRegistry(self.path)
-            found = [(change.kind, other.get(change.kind, change.uuid)) for change in changes if change.expected]
-            other.commit([Change(kind, document.uuid, document.body, document.revision) for kind, document in found if document])
+            types = {record_type.kind(): record_type for record_type in RECORD_TYPES}
+            found = [other.get(types[change.kind], change.uuid) for change in changes if change.expected]
+            other.commit([put(record) for record in found if record])
             other.close()
         try:
             return super().commit(changes)
