@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
+import operator
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._model.names import has_half_characters
 from ansible_collections.nec.expether.plugins.module_utils._registry.fields import is_text, is_whole, or_none, values
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Kind, NotAsWritten
 
@@ -61,17 +61,16 @@ class StoredDevice(t.NamedTuple):
 
         Of schema 1 too: its documents have further values, which follow from these.
 
+        :param body: with printable texts, as `read_json` returns them
         :raises NotAsWritten: it is none
         """
         # Written for speed: a registry has thousands of them.
-        if not isinstance(body, dict) or not body.keys() >= _NEEDED or has_half_characters(uuid):
+        if not isinstance(body, dict) or not body.keys() >= _NEEDED:
             raise NotAsWritten(cls.kind(), uuid)
-        record = cls(uuid, revision, *map(body.get, _KEYS))  # type: ignore[arg-type]  # checked below
-        texts = [record[place] for place in _TEXTS]
+        record = cls._make((uuid, revision, *map(body.get, _KEYS)))
         if (
-            not set(map(type, texts)) <= _TEXT_OR_NONE
+            not _TEXT_OR_NONE.issuperset(map(type, _texts(record)))
             or None in (record.device_id, record.podm_id, record.state)
-            or has_half_characters("".join(filter(None, texts)))  # type: ignore[arg-type]
             or not (record.ports_up is None or is_whole(record.ports_up))
             or not (record.enabled is None or isinstance(record.enabled, bool))
         ):
@@ -89,8 +88,10 @@ class StoredDevice(t.NamedTuple):
 
 
 _KEYS = StoredDevice._fields[2:]
-_TEXTS = [place for place, key in enumerate(StoredDevice._fields) if key not in ("uuid", "revision", "ports_up", "enabled")]
-_TEXT_OR_NONE = {str, type(None)}
+_texts = operator.itemgetter(
+    *(place for place, key in enumerate(StoredDevice._fields) if key not in ("revision", "ports_up", "enabled"))
+)
+_TEXT_OR_NONE = frozenset((str, type(None)))
 _NEEDED = frozenset(("device_id", "podm_id", "node_id", "type", "state", "missing_since"))
 
 
