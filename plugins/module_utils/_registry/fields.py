@@ -9,8 +9,8 @@ Pure. Private to the collection.
 
 from __future__ import annotations
 
-import math
 import re
+import sys
 import typing as t
 from datetime import datetime
 
@@ -79,7 +79,7 @@ def is_whole(value: t.Any) -> bool:
 
 def is_seconds(value: t.Any) -> bool:
     """Whether it is a number of seconds, more than none."""
-    return isinstance(value, (int, float)) and math.isfinite(value) and value > 0
+    return isinstance(value, (int, float)) and 0 < value <= sys.float_info.max
 
 
 def is_time(value: t.Any) -> bool:

@@ -102,6 +102,8 @@ def test_a_record_is_written_with_what_it_was_read_from_and_read_again_as_it_was
         ("claims", "held", []),
         ("claims", "held", {CARD: {**CLAIM, "process": None}}),
         ("claims", "held", {CARD: {**CLAIM, "until": "soon"}}),
+        ("claims", "held", {CARD: {**CLAIM, "until": 10**400}}),
+        ("claims", "held", {CARD: {**CLAIM, "until": float("inf")}}),
     ],
 )
 def test_a_value_of_another_sort_is_told(kind: str, key: str, value: t.Any) -> None:
