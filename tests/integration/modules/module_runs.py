@@ -43,7 +43,7 @@ PROMISED = (
     r"Not detached, because EEM does not list them at the moment: .+\.",
     r"Pod manager .+ could not be asked: .+",
     r"No pod manager is registered in .+\.",
-    r"The PCI id list .+ that EXPETHER_PCI_IDS names cannot be read \(.+\), so that vendors and devices have no names\.",
+    r"The PCI id list .+ that EXPETHER_PCI_IDS names cannot be read \(.+\), so vendors and devices have no names\.",
     r"`podms` is an empty list: no pod manager was synchronised\.",
     r"(Resetting|A reset frame to) (device|system) 0x\w{12}.* may disturb the running operating system of .+\.",
     r"0x\w{12} still responds: EEM may find it again, and then list it\.",
