@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a fork does that runs a module's own ``main()``: real, and quick, for all is imported already."""
+"""Run a module's own `main()` in a fork. This is real but quick, because everything is already imported."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible.module_utils.testing import patch_module_args
 
 
 def redirect(folder: Path) -> None:
-    """Have all that is printed from now on in the files ``out`` and ``err`` of a folder."""
+    """Redirect all output from now on to the files `out` and `err` of a folder."""
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
@@ -23,14 +23,14 @@ def redirect(folder: Path) -> None:
 
 
 def end_with(main: t.Callable[[], None], arguments: dict[str, t.Any]) -> t.NoReturn:
-    """Run a module, and end this process as the module ends."""
+    """Run a module, and exit this process with the module's status."""
     status = 0
     try:
         with patch_module_args(arguments):
             main()
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else 1
-    except BaseException:  # noqa: BLE001 - whatever it is must be seen, and must not go on in the fork
+    except BaseException:  # noqa: BLE001 - every error must be visible, and must not continue in the fork
         traceback.print_exc()
         status = 71
     sys.stdout.flush()

@@ -9,20 +9,19 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: plain_lines
 type: stdout
-short_description: Prints what a play says, and nothing else
+short_description: Print only the messages of a play
 version_added: 0.1.0
 author:
   - nec.expether contributors (@nec-expether)
 description:
-  - Prints the texts of the tasks of M(ansible.builtin.debug), a line each, and the message of a task that fails.
-    A text is printed on one line, whatever is in it; a list of texts has a line for each.
-    Line breaks and tabs become a space, and characters that cannot be seen become U+FFFD, so that no text can add lines
-    of its own or steer a terminal.
-    There are no banners, no names of tasks and no recap, so that a play that runs as a service fills its log with its own words.
-  - A failure that the play ignores is not printed. Neither is what C(no_log) hides.
-  - Warnings go to standard error, as with every other callback.
+  - Prints the messages of M(ansible.builtin.debug) tasks, and the error messages of failed tasks. There are no banners,
+    task names or recap, so that the log of a play that runs as a service contains only its messages.
+  - Each message takes exactly one line, and so does each entry of a list. Line breaks and tabs become a space, and
+    invisible characters become U+FFFD, so that no text can add log lines or send control sequences to a terminal.
+  - Ignored failures and results hidden by C(no_log) are not printed.
+  - Warnings go to standard error, as with other callbacks.
 requirements:
-  - to be set as the stdout callback, for example with C(stdout_callback=nec.expether.plain_lines) in the configuration
+  - must be set as stdout callback, for example with C(stdout_callback=nec.expether.plain_lines) in the configuration
 """
 
 import typing as t
@@ -41,23 +40,23 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     CALLBACK_NAME = "nec.expether.plain_lines"
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
-        """Print what a debug task says."""
+        """Print the message of a debug task."""
         self._handle_warnings(result._result)
         if result._task.action in _DEBUG:
-            self._say(result)
+            self._print(result)
 
     def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
         """Print why a task failed."""
         self._handle_warnings(result._result)
         if not ignore_errors:
-            self._say(result)
+            self._print(result)
 
     def v2_runner_on_unreachable(self, result: t.Any) -> None:
-        """Print why a host was not reached."""
-        self._say(result)
+        """Print why a host was unreachable."""
+        self._print(result)
 
     def v2_runner_item_on_ok(self, result: t.Any) -> None:
-        """Print what an item of a looped debug task says."""
+        """Print the message of one item of a looped debug task."""
         self.v2_runner_on_ok(result)
 
     def v2_runner_item_on_failed(self, result: t.Any) -> None:
@@ -65,13 +64,13 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         self.v2_runner_on_failed(result, bool(result._task.ignore_errors))
 
     def v2_playbook_on_no_hosts_matched(self) -> None:
-        """Say that the play did nothing."""
+        """Print that the play did nothing."""
         self._display.display("The play has no hosts: nothing was done.")
 
-    def _say(self, result: t.Any) -> None:
+    def _print(self, result: t.Any) -> None:
         content = result._result
         if "results" in content:
-            return  # of a loop: each item has been printed
-        said = content.get("censored") or content.get("msg") or "A task failed without a message."
-        for item in said if isinstance(said, list) else [said]:
+            return  # a loop: each item was printed already
+        message = content.get("censored") or content.get("msg") or "A task failed without a message."
+        for item in message if isinstance(message, list) else [message]:
             self._display.display(printable(str(item).rstrip(), limit=None))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What modules support, in one text."""
+"""The attributes that modules share."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 attributes:
   check_mode:
-    description: Can run in check mode, tells truly what a run would change, and changes nothing.
+    description: Can run in check mode. The result shows what a run would change, and nothing is changed.
   diff_mode:
-    description: Shows in diff mode what is changed.
+    description: Shows the changes in diff mode.
   idempotent:
-    description: Run again with the same options, it changes nothing more.
+    description: Running the task again with the same options changes nothing.
   action_group:
     description: Use C(group/nec.expether.expether) in C(module_defaults) to set defaults for this module.
     support: full
@@ -36,7 +36,7 @@ attributes:
     support: full
 """
 
-    # For modules that do something each time.
+    # For modules that act on every run.
     ACTIONS = r"""
 attributes:
   check_mode:
@@ -45,7 +45,8 @@ attributes:
     support: full
   idempotent:
     support: partial
-    details: What is asked is done each time, and is a change each time. Only O(action=forget_port) is idempotent.
+    details: The action is carried out, and reported as a change, on every run. Only O(action=forget_port) is
+      idempotent.
 """
 
     # For modules that only list.
@@ -55,7 +56,7 @@ attributes:
     support: full
   diff_mode:
     support: N/A
-    details: It changes nothing.
+    details: The module changes nothing.
   idempotent:
     support: full
 """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which EEM a task talks to, and how."""
+"""The options that choose an EEM and describe the connection to it."""
 
 from __future__ import annotations
 
@@ -15,65 +15,68 @@ class ModuleDocFragment:
 options:
   url:
     description:
-      - The base URL of an EEM, such as V(http://eem.example.com:30500/eem). A slash at its end does not matter.
-      - It must hold no user name and no password.
+      - The base URL of an EEM, such as V(http://eem.example.com:30500/eem). A trailing slash is ignored.
+      - It must not contain a user name or password.
       - If it is not set, the environment variable E(EEM_URL) is used.
     type: str
   username:
     description:
-      - The user name for HTTP Basic authentication. Without one, or with V(""), no authentication is tried.
-      - It needs O(password), and O(password) needs it, unless the other one was registered with the pod manager.
-      - If it is not set, the environment variable E(EEM_USERNAME) is used together with a URL.
+      - The user name for HTTP Basic authentication. If it is not set, or V(""), no authentication is used.
+      - O(username) and O(password) must be set together, unless the other one is registered with the pod manager.
+      - If it is not set and a URL is used, the environment variable E(EEM_USERNAME) applies.
     type: str
   password:
     description:
       - The password for HTTP Basic authentication.
-      - If it is not set, the environment variable E(EEM_PASSWORD) is used together with a URL.
+      - If it is not set and a URL is used, the environment variable E(EEM_PASSWORD) applies.
     type: str
   validate_certs:
     description:
       - Whether the EEM's TLS certificate must be valid.
-      - If it is not set, what was registered with the pod manager holds, or else V(true).
+      - If it is not set, the value registered with the pod manager is used, otherwise V(true).
     type: bool
   ca_path:
     description:
-      - A file or folder with the certificate authorities to trust, on the host where the module runs.
-      - Without it those of the Python library certifi are trusted, and also with V("") where one was registered.
+      - A file or directory with trusted certificate authorities, on the host where the module runs.
+      - If it is not set and none is registered, the authorities of the Python library certifi are trusted. V("") also
+        selects them, and overrides a registered value.
     type: path
   client_cert:
     description:
       - A PEM file with the client certificate and its chain, on the host where the module runs.
-      - It holds the private key too, unless O(client_key) is given. V("") means none, also where one was registered.
+      - The file must also contain the private key, unless O(client_key) is set. V("") means no certificate, and
+        overrides a registered value.
     type: path
   client_key:
     description:
-      - A PEM file with the private key of O(client_cert). V("") means none, also where one was registered.
+      - A PEM file with the private key of O(client_cert), on the host where the module runs. V("") means no key, and
+        overrides a registered value.
     type: path
   timeout:
     description:
-      - How many seconds a connection, and a whole answer, may take. More than 0 and at most 3600.
-      - All that a task waits for (an EEM that does not answer or restarts, other runs, planning again) takes
-        O(timeout) times one more than O(retries) at most, then one more answer. Warnings say what it waited for.
-      - If it is not set, what was registered with the pod manager holds, or else V(30).
+      - The time limit in seconds for a connection, and for a complete response. More than 0 and at most 3600.
+      - A task waits at most O(timeout) * (O(retries) + 1) seconds in total, plus one last response, for an EEM that
+        does not respond or restarts, for other runs, and for changed plans. Warnings name the reasons for the wait.
+      - If it is not set, the value registered with the pod manager is used, otherwise V(30).
     type: float
   retries:
     description:
-      - How often a read is tried again when EEM does not answer, and how often a plan is made again when the cards
-        have changed meanwhile, from 0 to 100 times. A change is never sent again before the card was read.
-      - Once something was changed, EEM is asked for as long as the wait that O(timeout) describes, so that it is
-        learnt what is true.
-      - If it is not set, what was registered with the pod manager holds, or else V(3).
+      - How often a read is repeated if EEM does not respond, and how often a plan is recalculated if the cards have
+        changed in the meantime, from 0 to 100. A change is never sent again before the card was read.
+      - After the first change, reads are repeated until the time described in O(timeout) is used up, because the
+        outcome must be known.
+      - If it is not set, the value registered with the pod manager is used, otherwise V(3).
     type: int
   conditional_updates:
     description:
-      - Whether a change is sent with the time of the card's last change, so that EEM can refuse it if somebody else
-        has changed the card meanwhile. An EEM that does not take this is served without.
-      - If it is not set, what was registered with the pod manager holds, or else V(true).
+      - Whether a change is sent with the time of the card's last change. EEM can then refuse it if somebody else has
+        changed the card in the meantime. If an EEM does not support this, changes are sent without the time.
+      - If it is not set, the value registered with the pod manager is used, otherwise V(true).
     type: bool
 notes:
-  - Options are checked before anything else happens, also those that the task does not need. An option without a default
-    that is null is as if it were not set. An empty text, a boolean, or an empty entry of a list is refused where a name,
-    an id or a place is wanted, and an empty list means nothing, never all.
+  - All options are checked before anything else happens, including those that the task does not need. An option without
+    a default that is null counts as not set. For a name, an id or a path, an empty string, a boolean or an empty list
+    entry is an error. An empty list selects nothing, never everything.
 requirements:
   - python >= 3.9
   - requests
@@ -85,33 +88,34 @@ options:
   podm:
     description:
       - The name or UUID of a registered pod manager, see M(nec.expether.expether_podm).
-      - Either this or O(url) says which EEM is meant; this beats the environment variable E(EEM_URL).
-      - Only where it is not set, or null, a task may be about all registered pod managers.
+      - Set either this or O(url) to choose the EEM. This option takes precedence over the environment variable
+        E(EEM_URL).
+      - A task can only apply to all registered pod managers if this option is not set, or null.
     type: str
 notes:
-  - Runs that share a registry claim there what they change, so that nothing is given twice. With O(url) of an EEM
-    that is not registered there are no claims, and only EEM's own rules and O(conditional_updates) keep two runs
-    apart.
-  - Proxies and other settings of the environment are not used to reach an EEM.
+  - Runs that share a registry claim the cards that they change, so that no device is assigned twice. With the O(url) of
+    an EEM that is not registered there are no claims. Only EEM's own rules and O(conditional_updates) then protect
+    parallel runs from each other.
+  - Proxies and other connection settings from the environment are ignored.
 """
 
-    # For modules that are about one card.
+    # For modules that work on one card.
     CARD = r"""
 options:
   device:
     description:
-      - The card. A device by its EEM id or UUID, a system by its EEM id or by the name or UUID of the node that it
-        is.
+      - The card. Identify a device by its EEM id or UUID, and a system by its EEM id or by the name or UUID of its
+        node.
     type: str
     required: true
 """
 
-    # For modules that are not about the devices of one EEM.
+    # For modules that do not work on the devices of one EEM.
     NOT_NEEDED = r"""
 options:
   podm:
     description:
-      - Not used by this module. It is taken, like the options of how to reach an EEM where they do nothing, so that
-        C(module_defaults) of the action group may set it. A value that cannot be meant is refused all the same.
+      - Not used by this module. It is accepted, like the connection options that have no effect here, so that
+        C(module_defaults) of the action group can set it. An invalid value is still an error.
     type: str
 """

@@ -2,37 +2,37 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where pod managers, nodes, devices and flavors are remembered."""
+"""The options that locate the registry of pod managers, nodes, devices and flavors."""
 
 from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The options of all modules that remember something."""
+    """The options of all modules that use the registry."""
 
     DOCUMENTATION = r"""
 options:
   registry:
     description:
-      - Where pod managers, nodes, devices and flavors are remembered. V(sqlite:///PATH) is an SQLite file on the host
-        where the module runs; it is made when it is first written.
-      - The path must be absolute or begin with V(~/). V(~) and environment variables in it are expanded, as in
+      - Where pod managers, nodes, devices and flavors are stored. V(sqlite:///PATH) is an SQLite file on the host where
+        the module runs. It is created on the first write.
+      - The path must be absolute or start with V(~/). V(~) and environment variables are expanded, as in
         O(registry_key_file).
-      - The file must be a regular file that only its owner can read and write. A symbolic link to it may be used.
-      - In a folder that belongs to another user, or to which such a folder or link leads, root reads and writes the file
-        with the rights of that user. Root uses no folder in which users other than root can write.
-      - If it is not set, the environment variable E(EXPETHER_REGISTRY) is used, or else
+      - It must be a regular file that only its owner can read and write. A symbolic link to such a file is allowed.
+      - If the directory, or a directory or link on the path to it, belongs to another user, root reads and writes the
+        file with the permissions of that user. Root refuses to use a directory in which other users can write.
+      - If it is not set, the environment variable E(EXPETHER_REGISTRY) is used, otherwise
         V(sqlite:////var/lib/expether/registry.sqlite3) for root and
         V(sqlite:///~/.local/state/expether/registry.sqlite3) for other users.
     type: str
   registry_key_file:
     description:
-      - The file with the key that the passwords in the registry are encrypted with. It is made, readable by its owner
-        only, when it is first needed. The same holds for its path, its mode and its folder as for O(registry).
-      - If it is not set, the environment variable E(EXPETHER_REGISTRY_KEY_FILE) is used, or else the path of the SQLite
-        file with C(.key) at its end.
+      - The file with the key that encrypts the passwords in the registry. It is created when it is first needed, and
+        only its owner can read it. The rules for path, mode and directory of O(registry) also apply to this file.
+      - If it is not set, the environment variable E(EXPETHER_REGISTRY_KEY_FILE) is used, otherwise the path of the
+        SQLite file with the suffix C(.key).
     type: path
 requirements:
   - python >= 3.9
-  - cryptography, where a password is remembered
+  - cryptography, if a password is stored
 """

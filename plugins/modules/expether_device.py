@@ -7,12 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: expether_device
-short_description: Light a card's locator LED, or forget a card that is gone
+short_description: Set a card's locator LED, or remove a card that is gone
 version_added: 0.1.0
 description:
-  - Turns the locator LED of any card on or off, of a device (EEIO) as of a system (EESV), and tells what it is.
-  - With O(state=absent) EEM forgets a card that is gone, and so does the registry. A card that is still there or in
-    use is refused, unless O(force) is said.
+  - Turns the locator LED of a device (EEIO) or system (EESV) on or off, and returns its state.
+  - With O(state=absent), removes a card that is gone from EEM and from the registry. The task fails for a card that
+    still responds or is in use, unless O(force=true) is set.
 author:
   - nec.expether contributors (@nec-expether)
 extends_documentation_fragment:
@@ -25,27 +25,27 @@ extends_documentation_fragment:
 options:
   uid_led:
     description:
-      - Whether the locator LED is on. It is changed only if it is not so already. Without this option it is only read.
-      - Not with O(state=absent).
+      - The desired state of the locator LED. If it is not set, the LED is only read.
+      - Cannot be used with O(state=absent).
     type: str
     choices: ['on', 'off']
   state:
     description:
-      - V(present) is for a card that EEM lists.
-      - V(absent) has EEM forget a card. One that EEM does not list is forgotten in the registry only, where it is
-        remembered as missing.
+      - V(present) expects a card that EEM lists.
+      - V(absent) removes the card from EEM. If EEM does not list the card, its missing device is removed from the
+        registry only.
     type: str
     choices: [present, absent]
     default: present
   force:
     description:
-      - With O(state=absent), forgets also a card that still answers, that is not enabled, that is a node, or that has
-        devices in its group, which stay behind in it.
+      - With O(state=absent), also removes a card that still responds, is disabled, or is a node, and a system that
+        still has devices in its group. These devices remain in the group.
     type: bool
     default: false
 notes:
-  - It takes one request to list the cards, one to read the LED and one to change it; to forget a card one to list
-    them and one to forget it.
+  - The module sends one request to list the cards, one to read the LED and one to change it. To remove a card, it sends
+    one request to list the cards and one to remove the card.
 seealso:
   - module: nec.expether.expether_device_action
   - module: nec.expether.expether_device_info
@@ -53,19 +53,19 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Light the locator LED of a device that is to be found in its rack
+- name: Turn on the locator LED to find a device in its rack
   nec.expether.expether_device:
     podm: rack1
     device: "0x8cdf9d512930"
     uid_led: "on"
 
-- name: Turn it off again
+- name: Turn the LED off again
   nec.expether.expether_device:
     podm: rack1
     device: "0x8cdf9d512930"
     uid_led: "off"
 
-- name: Forget a card that was pulled out
+- name: Remove a card that was unplugged
   nec.expether.expether_device:
     podm: rack1
     device: "0x8cdf9d512936"
@@ -75,14 +75,15 @@ EXAMPLES = r"""
 RETURN = r"""
 device:
   description:
-    - The card; as it was if it was forgotten; null if EEM does not list it and the registry does not remember it.
+    - The card; if it was removed, its last state. Null if EEM does not list the card and the registry does
+      not have it.
   returned: success
   type: dict
   contains:
     uuid:
       description:
-        - The UUID of the device. It is derived from its pod manager and its EEM id. It is null for a system (EESV),
-          as are its type, its state and all that only a PCI device has.
+        - The UUID of the device. It is derived from its pod manager and its EEM id. It is null for a system
+          (EESV), and so are the type, the state and all other keys that describe a PCI device.
       type: str
       sample: 92b7c2d4-5f3e-5d0c-9a35-5d6b2f0a8c11
       returned: always
@@ -106,37 +107,38 @@ device:
       returned: always
     type:
       description:
-        - 'What the device is: SSD, NIC, GPU, Multi, SWITCH, USB, ACS or Unknown; null if it tells no class code.'
+        - 'The device type: SSD, NIC, GPU, Multi, SWITCH, USB, ACS or Unknown; null if the card reports no
+          class code.'
       type: str
       sample: GPU
       returned: always
     state:
       description:
-        - C(free), C(allocated) to a system, or C(stranded) in a group that no system has.
+        - 'C(free), C(allocated) to a system, or C(stranded): in a group that no system has.'
       type: str
       sample: allocated
       returned: always
     node_id:
       description:
-        - The EEM id of the system (EESV) that has the device, or that the card is.
+        - The EEM id of the system (EESV) that has the device; for a system, its own EEM id.
       type: str
       sample: '0x8cdf9d53f236'
       returned: always
     node:
       description:
-        - The name of the node that has the device, or that the system is; null if there is none.
+        - The name of the node that has the device; for a system, the name of its node. Null without a node.
       type: str
       sample: train-1
       returned: always
     pooled_group_id:
       description:
-        - The group id; 4093 for a free device, 4094 for a system that has none of its own yet.
+        - The group id; 4093 for a free device, 4094 for a system that has no group of its own yet.
       type: str
       sample: '17'
       returned: always
     resource_uri:
       description:
-        - The path of the card at the EEM.
+        - The path of the card in EEM's API.
       type: str
       sample: devices/0x8cdf9d512930
       returned: always
@@ -196,82 +198,82 @@ device:
       returned: always
     reachable:
       description:
-        - Whether the card answers on any of its ports; null if it does not tell.
+        - Whether at least one port of the card is up; null if the card does not report it.
       type: bool
       sample: true
       returned: always
     ports_up:
       description:
-        - On how many of its two ports the card answers. With 1 there is no second path.
+        - How many of the card's two ports are up. With 1 there is no redundant path.
       type: int
       sample: 1
       returned: always
     enabled:
       description:
-        - Whether changes may be asked of the card; null if it does not tell.
+        - Whether the card accepts changes; null if the card does not report it.
       type: bool
       sample: true
       returned: always
     power_state:
       description:
-        - The power state as the card tells it.
+        - The power state as reported by the card.
       type: str
       sample: 'on'
       returned: always
     updated_at:
       description:
-        - When the card changed last, in UTC.
+        - When the card last changed, in UTC.
       type: str
       sample: '2021-11-16T16:08:52.401Z'
       returned: always
     first_seen_at:
       description:
-        - Of a device that is remembered, since when, in UTC.
+        - When the device was first stored in the registry, in UTC; null if it is not stored.
       type: str
       sample: null
       returned: always
     last_seen_at:
       description:
-        - Of a device that is remembered, when its EEM listed it last, in UTC.
+        - When EEM last listed the device during a synchronisation, in UTC; null if the device is not stored.
       type: str
       sample: null
       returned: always
     missing_since:
       description:
-        - Of a device that is remembered and that EEM no longer lists, since when, in UTC.
+        - Since when EEM has no longer listed the stored device, in UTC; null if EEM lists it.
       type: str
       sample: null
       returned: always
     synced_at:
       description:
-        - Of a device that is remembered, when its EEM was asked last, in UTC.
+        - When the device was last synchronised, in UTC; null if it is not stored.
       type: str
       sample: null
       returned: always
     kind:
       description:
-        - 'What sort of card it is: C(eeio) for a device, C(eesv) for a system.'
+        - 'The kind of card: C(eeio) for a device, C(eesv) for a system.'
       type: str
       sample: eeio
       returned: always
     uid_led:
       description:
-        - Whether the locator LED is C(on) or C(off), in check mode what it would be; null for a card that is forgotten,
-          and if EEM says neither.
+        - Whether the locator LED is C(on) or C(off); in check mode, what it would be. Null for a card that
+          was removed, and if EEM reports neither.
       type: str
       sample: 'on'
       returned: always
 plan:
   description:
-    - 'What a run does, step by step: in check mode what it would do.'
+    - The actions, step by step. In check mode, the actions that a run would take.
   returned: success, and failure after a change has begun
   type: list
   elements: dict
   contains:
     action:
       description:
-        - C(uid_led) turns the locator LED, C(forget_card) has EEM forget the card, C(forget) only the registry
-          a device; the others are the actions of M(nec.expether.expether_device_action).
+        - C(uid_led) turns the locator LED on or off. C(forget_card) removes the card from EEM. C(forget)
+          removes a device from the registry only. All others are actions of M(nec.expether.expether_device_action).
       type: str
       sample: uid_led
       returned: always
@@ -283,8 +285,8 @@ plan:
       returned: always
     node:
       description:
-        - The name of the node, or the EEM id of a system that is none, that has the device or that the card is;
-          null for a device that no system has.
+        - The node that has the device; for a system, its own node. The EEM id of the system if it is not
+          a node; null for a device that no system has.
       type: str
       sample: train-1
       returned: always
@@ -296,47 +298,48 @@ plan:
       returned: always
     from:
       description:
-        - Of the LED what it was; of a forgotten card C(listed), or C(missing) if only the registry had it; of a
-          forgotten port the EEM id of the device that it remembered; null else.
+        - The previous state. For the LED, C(on) or C(off). For a removed card, C(listed), or C(missing) if
+          only the registry had it. For C(forget_port), the EEM id of the device that the port had stored.
+          Otherwise null.
       type: str
       sample: 'off'
       returned: always
     to:
       description:
-        - Of the LED what it is then; null else.
+        - The new state of the LED; otherwise null.
       type: str
       sample: 'on'
       returned: always
     status:
       description:
-        - C(planned) if it was not tried, C(done), or C(failed).
+        - C(planned) if the step was not tried, C(done), or C(failed).
       type: str
       sample: done
       returned: always
 failure:
   description:
-    - What went wrong, for machines.
+    - What went wrong, in machine-readable form.
   returned: failure
   type: dict
   contains:
     kind:
       description:
-        - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
-          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
-          C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict), C(textfile) or
-          C(missing_library).'
+        - 'The kind of failure: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
+          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record),
+          C(stale), C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict),
+          C(textfile) or C(missing_library).'
       type: str
       sample: refused
       returned: always
     code:
       description:
-        - EEM's five-digit code, where it gave one.
+        - EEM's five-digit code, if it sent one.
       type: str
       sample: '40004'
       returned: always
     http_status:
       description:
-        - The HTTP status, where there was an answer.
+        - The HTTP status, if EEM responded.
       type: int
       sample: 400
       returned: always
@@ -348,7 +351,7 @@ failure:
       returned: always
     url:
       description:
-        - What was asked, without credentials.
+        - The URL of the request, without credentials.
       type: str
       sample: null
       returned: always

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: expether_device_action
-short_description: Audit or reset a card, or forget what its port remembers
+short_description: Audit or reset a card, or clear the device stored by a port
 version_added: 0.1.0
 description:
-  - Asks one thing of a card, each time that the task is run. O(action=forget_port) alone does nothing where nothing is
-    to be done.
-  - A reset may disturb the running operating system of a host. Warnings name the host and the devices, and the
-    task goes on; run it in check mode first to see them.
-  - Whether a reset was done cannot be read from a card. If EEM's answer is lost, the task fails with the kind
+  - Sends one request to a card each time the task runs. Only O(action=forget_port) does nothing if there is nothing to
+    clear.
+  - A reset may disturb the running operating system of a host. The task warns about it, names the host and the devices,
+    and continues. Run it in check mode first to see the warnings.
+  - The card does not report whether a reset was done. If EEM's response is lost, the task fails with the kind
     C(outcome_unknown), and nothing is sent again.
 author:
   - nec.expether contributors (@nec-expether)
@@ -28,21 +28,22 @@ extends_documentation_fragment:
 options:
   action:
     description:
-      - V(audit) has EEM read the card's state again; the result shows the card as it is after that.
+      - V(audit) makes EEM read the card's state again; the result shows the new state.
       - V(reset) resets the PCI Express side of the card.
       - V(reset_frame) sends a reset frame to the card.
-      - V(forget_port) forgets the device that the downstream port O(port) of a system remembers, while the port's
-        connection is down.
-      - Of a card that is not enabled only V(audit) may be asked.
+      - V(forget_port) clears the device that a system has stored for its downstream port O(port). The link of the port
+        must be down.
+      - A disabled card accepts only V(audit).
     type: str
     choices: [audit, reset, reset_frame, forget_port]
     required: true
   port:
     description:
-      - The id of a downstream port, needed for O(action=forget_port) and refused otherwise.
+      - The id of a downstream port. Required with O(action=forget_port), and not allowed otherwise.
     type: str
 notes:
-  - It takes one request to list the cards and one for the action, and after an audit one to read the card.
+  - The module sends one request to list the cards and one for the action. After an audit, it sends one more to read the
+    card.
 seealso:
   - module: nec.expether.expether_device
   - module: nec.expether.expether_device_info
@@ -50,7 +51,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Have EEM read a card's state again
+- name: Make EEM read a card's state again
   nec.expether.expether_device_action:
     podm: rack1
     device: "0x8cdf9d512930"
@@ -68,7 +69,7 @@ EXAMPLES = r"""
     device: "0x8cdf9d53f236"
     action: reset_frame
 
-- name: Forget the device that was on a port of a system
+- name: Clear the device that a system has stored for a port
   nec.expether.expether_device_action:
     podm: rack1
     device: "0x8cdf9d53f236"
@@ -79,14 +80,14 @@ EXAMPLES = r"""
 RETURN = r"""
 device:
   description:
-    - The card as it was before the action, after an audit as it is.
+    - The card before the action; for an audit, the card afterwards.
   returned: success
   type: dict
   contains:
     uuid:
       description:
-        - The UUID of the device. It is derived from its pod manager and its EEM id. It is null for a system (EESV),
-          as are its type, its state and all that only a PCI device has.
+        - The UUID of the device. It is derived from its pod manager and its EEM id. It is null for a system
+          (EESV), and so are the type, the state and all other keys that describe a PCI device.
       type: str
       sample: 92b7c2d4-5f3e-5d0c-9a35-5d6b2f0a8c11
       returned: always
@@ -110,37 +111,38 @@ device:
       returned: always
     type:
       description:
-        - 'What the device is: SSD, NIC, GPU, Multi, SWITCH, USB, ACS or Unknown; null if it tells no class code.'
+        - 'The device type: SSD, NIC, GPU, Multi, SWITCH, USB, ACS or Unknown; null if the card reports no
+          class code.'
       type: str
       sample: GPU
       returned: always
     state:
       description:
-        - C(free), C(allocated) to a system, or C(stranded) in a group that no system has.
+        - 'C(free), C(allocated) to a system, or C(stranded): in a group that no system has.'
       type: str
       sample: allocated
       returned: always
     node_id:
       description:
-        - The EEM id of the system (EESV) that has the device, or that the card is.
+        - The EEM id of the system (EESV) that has the device; for a system, its own EEM id.
       type: str
       sample: '0x8cdf9d53f236'
       returned: always
     node:
       description:
-        - The name of the node that has the device, or that the system is; null if there is none.
+        - The name of the node that has the device; for a system, the name of its node. Null without a node.
       type: str
       sample: train-1
       returned: always
     pooled_group_id:
       description:
-        - The group id; 4093 for a free device, 4094 for a system that has none of its own yet.
+        - The group id; 4093 for a free device, 4094 for a system that has no group of its own yet.
       type: str
       sample: '17'
       returned: always
     resource_uri:
       description:
-        - The path of the card at the EEM.
+        - The path of the card in EEM's API.
       type: str
       sample: devices/0x8cdf9d512930
       returned: always
@@ -200,75 +202,75 @@ device:
       returned: always
     reachable:
       description:
-        - Whether the card answers on any of its ports; null if it does not tell.
+        - Whether at least one port of the card is up; null if the card does not report it.
       type: bool
       sample: true
       returned: always
     ports_up:
       description:
-        - On how many of its two ports the card answers. With 1 there is no second path.
+        - How many of the card's two ports are up. With 1 there is no redundant path.
       type: int
       sample: 1
       returned: always
     enabled:
       description:
-        - Whether changes may be asked of the card; null if it does not tell.
+        - Whether the card accepts changes; null if the card does not report it.
       type: bool
       sample: true
       returned: always
     power_state:
       description:
-        - The power state as the card tells it.
+        - The power state as reported by the card.
       type: str
       sample: 'on'
       returned: always
     updated_at:
       description:
-        - When the card changed last, in UTC.
+        - When the card last changed, in UTC.
       type: str
       sample: '2021-11-16T16:08:52.401Z'
       returned: always
     first_seen_at:
       description:
-        - Of a device that is remembered, since when, in UTC.
+        - When the device was first stored in the registry, in UTC; null if it is not stored.
       type: str
       sample: null
       returned: always
     last_seen_at:
       description:
-        - Of a device that is remembered, when its EEM listed it last, in UTC.
+        - When EEM last listed the device during a synchronisation, in UTC; null if the device is not stored.
       type: str
       sample: null
       returned: always
     missing_since:
       description:
-        - Of a device that is remembered and that EEM no longer lists, since when, in UTC.
+        - Since when EEM has no longer listed the stored device, in UTC; null if EEM lists it.
       type: str
       sample: null
       returned: always
     synced_at:
       description:
-        - Of a device that is remembered, when its EEM was asked last, in UTC.
+        - When the device was last synchronised, in UTC; null if it is not stored.
       type: str
       sample: null
       returned: always
     kind:
       description:
-        - 'What sort of card it is: C(eeio) for a device, C(eesv) for a system.'
+        - 'The kind of card: C(eeio) for a device, C(eesv) for a system.'
       type: str
       sample: eeio
       returned: always
 plan:
   description:
-    - 'What a run does, step by step: in check mode what it would do.'
+    - The actions, step by step. In check mode, the actions that a run would take.
   returned: success, and failure after a change has begun
   type: list
   elements: dict
   contains:
     action:
       description:
-        - C(uid_led) turns the locator LED, C(forget_card) has EEM forget the card, C(forget) only the registry
-          a device; the others are the actions of M(nec.expether.expether_device_action).
+        - C(uid_led) turns the locator LED on or off. C(forget_card) removes the card from EEM. C(forget)
+          removes a device from the registry only. All others are actions of M(nec.expether.expether_device_action).
       type: str
       sample: uid_led
       returned: always
@@ -280,8 +282,8 @@ plan:
       returned: always
     node:
       description:
-        - The name of the node, or the EEM id of a system that is none, that has the device or that the card is;
-          null for a device that no system has.
+        - The node that has the device; for a system, its own node. The EEM id of the system if it is not
+          a node; null for a device that no system has.
       type: str
       sample: train-1
       returned: always
@@ -293,47 +295,48 @@ plan:
       returned: always
     from:
       description:
-        - Of the LED what it was; of a forgotten card C(listed), or C(missing) if only the registry had it; of a
-          forgotten port the EEM id of the device that it remembered; null else.
+        - The previous state. For the LED, C(on) or C(off). For a removed card, C(listed), or C(missing) if
+          only the registry had it. For C(forget_port), the EEM id of the device that the port had stored.
+          Otherwise null.
       type: str
       sample: 'off'
       returned: always
     to:
       description:
-        - Of the LED what it is then; null else.
+        - The new state of the LED; otherwise null.
       type: str
       sample: 'on'
       returned: always
     status:
       description:
-        - C(planned) if it was not tried, C(done), or C(failed).
+        - C(planned) if the step was not tried, C(done), or C(failed).
       type: str
       sample: done
       returned: always
 failure:
   description:
-    - What went wrong, for machines.
+    - What went wrong, in machine-readable form.
   returned: failure
   type: dict
   contains:
     kind:
       description:
-        - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
-          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
-          C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict), C(textfile) or
-          C(missing_library).'
+        - 'The kind of failure: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
+          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record),
+          C(stale), C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict),
+          C(textfile) or C(missing_library).'
       type: str
       sample: refused
       returned: always
     code:
       description:
-        - EEM's five-digit code, where it gave one.
+        - EEM's five-digit code, if it sent one.
       type: str
       sample: '40004'
       returned: always
     http_status:
       description:
-        - The HTTP status, where there was an answer.
+        - The HTTP status, if EEM responded.
       type: int
       sample: 400
       returned: always
@@ -345,7 +348,7 @@ failure:
       returned: always
     url:
       description:
-        - What was asked, without credentials.
+        - The URL of the request, without credentials.
       type: str
       sample: null
       returned: always

@@ -10,10 +10,10 @@ module: expether_device_attach
 short_description: Attach and detach devices
 version_added: 0.1.0
 description:
-  - Attaches any number of devices (EEIO) to a node or system in one call, or detaches them. All is checked
-    before the first is changed; if one fails, those before it are put back.
-  - No host is ever rebooted or rescanned. The host of a node sees a new device after it has rescanned its PCI
-    bus.
+  - Attaches any number of devices (EEIO) to a node or system, or detaches them, in one task. The task checks everything
+    before it changes the first device. If a change fails, earlier changes are undone.
+  - The module never reboots a host or rescans its PCI bus. The host of a node sees a new device after it has rescanned
+    its PCI bus.
 author:
   - nec.expether contributors (@nec-expether)
 extends_documentation_fragment:
@@ -25,13 +25,13 @@ extends_documentation_fragment:
 options:
   node:
     description:
-      - The name, UUID or EEM id of a node, or the EEM id of a system that is none.
-      - Needed to attach. With O(state=detached) it says where the devices must be; without it they are detached from
-        wherever they are, also from a group that no system has. Null is as if it were not set.
+      - The name, UUID or EEM id of a node, or the EEM id of a system that is not a node.
+      - Required to attach. With O(state=detached), the devices must belong to this node. If it is not set, devices are
+        detached from any node or system, and from a group that no system has. Null means not set.
     type: str
   devices:
     description:
-      - The devices, by EEM id or UUID. With an empty list there is nothing to do.
+      - The EEM ids or UUIDs of the devices. With an empty list, the task does nothing.
     type: list
     elements: str
     required: true
@@ -44,8 +44,8 @@ options:
     default: attached
   move:
     description:
-      - With O(state=attached), takes devices away from another node or system, or from the group that they are
-        stranded in. Without it, such a device is an error.
+      - With O(state=attached), also takes devices that belong to another node or system, or are stranded in a group
+        that no system has. Otherwise the task fails for such devices.
     type: bool
     default: false
 seealso:
@@ -62,14 +62,14 @@ EXAMPLES = r"""
       - "0x8cdf9d512930"
       - "0x8cdf9d512932"
 
-- name: Move one to another node
+- name: Move a device to another node
   nec.expether.expether_device_attach:
     podm: rack1
     node: train-2
     devices: "0x8cdf9d512932"
     move: true
 
-- name: Free a device, wherever it is
+- name: Detach a device from whichever node has it
   nec.expether.expether_device_attach:
     podm: rack1
     devices: "0x8cdf9d512930"
@@ -110,13 +110,14 @@ devices:
       returned: always
     type:
       description:
-        - 'What the device is: SSD, NIC, GPU, Multi, SWITCH, USB, ACS or Unknown; null if it tells no class code.'
+        - 'The device type: SSD, NIC, GPU, Multi, SWITCH, USB, ACS or Unknown; null if the card reports no
+          class code.'
       type: str
       sample: GPU
       returned: always
     state:
       description:
-        - C(free), C(allocated) to a system, or C(stranded) in a group that no system has.
+        - 'C(free), C(allocated) to a system, or C(stranded): in a group that no system has.'
       type: str
       sample: allocated
       returned: always
@@ -128,7 +129,7 @@ devices:
       returned: always
     node:
       description:
-        - The name of the node that has the device; null if its system is no node.
+        - The name of the node that has the device; null if its system is not a node.
       type: str
       sample: train-1
       returned: always
@@ -140,7 +141,7 @@ devices:
       returned: always
     resource_uri:
       description:
-        - The path of the device at the EEM.
+        - The path of the device in EEM's API.
       type: str
       sample: devices/0x8cdf9d512930
       returned: always
@@ -200,69 +201,69 @@ devices:
       returned: always
     reachable:
       description:
-        - Whether the card answers on any of its ports; null if it does not tell.
+        - Whether at least one port of the card is up; null if the card does not report it.
       type: bool
       sample: true
       returned: always
     ports_up:
       description:
-        - On how many of its two ports the card answers. With 1 there is no second path.
+        - How many of the card's two ports are up. With 1 there is no redundant path.
       type: int
       sample: 1
       returned: always
     enabled:
       description:
-        - Whether changes may be asked of the card; null if it does not tell.
+        - Whether the card accepts changes; null if the card does not report it.
       type: bool
       sample: true
       returned: always
     power_state:
       description:
-        - The power state as the card tells it.
+        - The power state as reported by the card.
       type: str
       sample: 'on'
       returned: always
     updated_at:
       description:
-        - When the card changed last, in UTC.
+        - When the card last changed, in UTC.
       type: str
       sample: '2021-11-16T16:08:52.401Z'
       returned: always
     first_seen_at:
       description:
-        - Of a device that is remembered, since when, in UTC.
+        - When the device was first stored in the registry, in UTC; null if it is not stored.
       type: str
       sample: null
       returned: always
     last_seen_at:
       description:
-        - Of a device that is remembered, when its EEM listed it last, in UTC.
+        - When EEM last listed the device during a synchronisation, in UTC; null if the device is not stored.
       type: str
       sample: null
       returned: always
     missing_since:
       description:
-        - Of a device that is remembered and that EEM no longer lists, since when, in UTC.
+        - Since when EEM has no longer listed the stored device, in UTC; null if EEM lists it.
       type: str
       sample: null
       returned: always
     synced_at:
       description:
-        - Of a device that is remembered, when its EEM was asked last, in UTC.
+        - When the device was last synchronised, in UTC; null if it is not stored.
       type: str
       sample: null
       returned: always
 plan:
   description:
-    - 'What a run changes, step by step: in check mode what it would change.'
+    - The changes, step by step. In check mode, the changes that a run would make.
   returned: success, and failure after a change has begun
   type: list
   elements: dict
   contains:
     action:
       description:
-        - C(set_group) gives a system its group id, C(attach) and C(detach) change a device's; C(remember) and C(forget)
-          change a node in the registry.
+        - C(set_group) gives a system its own group id. C(attach) and C(detach) change the group id of a device.
+          C(remember) and C(forget) change a node in the registry.
       type: str
       sample: attach
       returned: always
@@ -274,7 +275,7 @@ plan:
       returned: always
     node:
       description:
-        - The name of the node or the EEM id of a system that is none; null for a stranded device.
+        - The name of the node, or the EEM id of a system that is not a node; null for a stranded device.
       type: str
       sample: train-1
       returned: always
@@ -286,25 +287,25 @@ plan:
       returned: always
     from:
       description:
-        - The group id before; of a node its state.
+        - The group id before the step; for a node, its state.
       type: str
       sample: '4093'
       returned: always
     to:
       description:
-        - The group id after; of a node its state.
+        - The group id after the step; for a node, its state.
       type: str
       sample: '17'
       returned: always
     status:
       description:
-        - C(planned) if it was not tried, C(done), C(undone) if it was done and taken back, or C(failed).
+        - C(planned) if the step was not tried, C(done), C(undone) if it was done and then undone, or C(failed).
       type: str
       sample: done
       returned: always
 reboot_required:
   description:
-    - Whether a host must be rebooted before all takes effect.
+    - Whether a host must be rebooted before all changes take effect.
   returned: success
   type: bool
   sample: false
@@ -316,28 +317,28 @@ rescan_required:
   sample: true
 failure:
   description:
-    - What went wrong, for machines.
+    - What went wrong, in machine-readable form.
   returned: failure
   type: dict
   contains:
     kind:
       description:
-        - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
-          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
-          C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict), C(textfile) or
-          C(missing_library).'
+        - 'The kind of failure: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
+          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record),
+          C(stale), C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict),
+          C(textfile) or C(missing_library).'
       type: str
       sample: refused
       returned: always
     code:
       description:
-        - EEM's five-digit code, where it gave one.
+        - EEM's five-digit code, if it sent one.
       type: str
       sample: '40004'
       returned: always
     http_status:
       description:
-        - The HTTP status, where there was an answer.
+        - The HTTP status, if EEM responded.
       type: int
       sample: 400
       returned: always
@@ -349,15 +350,15 @@ failure:
       returned: always
     url:
       description:
-        - What was asked, without credentials.
+        - The URL of the request, without credentials.
       type: str
       sample: null
       returned: always
     candidates:
       description:
-        - 'Where something was refused for lack of devices or systems: why each does not serve.'
+        - 'If too few devices or systems were available: why each candidate does not fit.'
       type: dict
-      returned: where there are any
+      returned: if there are candidates
       sample:
         '0x8cdf9d512932': not responding
 """

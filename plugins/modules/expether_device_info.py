@@ -10,9 +10,9 @@ module: expether_device_info
 short_description: List devices
 version_added: 0.1.0
 description:
-  - Lists devices (EEIO), as their EEMs have them now or as they are remembered.
-  - Without O(podm) and O(url), the devices of all registered pod managers are listed, which are asked side by
-    side. One that fails is in RV(errors) and does not hide the others.
+  - Lists devices (EEIO), either as EEM reports them now or as stored in the registry.
+  - Without O(podm) and O(url), lists the devices of all registered pod managers, which are read in parallel. If one
+    cannot be read, it is listed in RV(errors), and the devices of the others are still returned.
 author:
   - nec.expether contributors (@nec-expether)
 extends_documentation_fragment:
@@ -24,7 +24,7 @@ extends_documentation_fragment:
 options:
   devices:
     description:
-      - Only the devices with these EEM ids or UUIDs. An empty list means no device.
+      - Only devices with these EEM ids or UUIDs. An empty list selects no device.
     type: list
     elements: str
   type:
@@ -35,8 +35,8 @@ options:
     choices: [SSD, NIC, GPU, Multi, SWITCH, USB, ACS, Unknown]
   state:
     description:
-      - Only devices in these states. V(free) belongs to nobody, V(allocated) is attached to a system, V(stranded) has
-        the group id of no system.
+      - Only devices in these states. A V(free) device is not attached, an V(allocated) device is attached to a system,
+        and a V(stranded) device is in a group that no system has.
     type: list
     elements: str
     choices: [free, allocated, stranded]
@@ -46,8 +46,9 @@ options:
     type: str
   source:
     description:
-      - V(live) asks the EEMs. V(registry) lists what the registry remembers from the last synchronisation and from tasks, and asks none.
-        With O(url), it lists the devices of the pod manager that is registered with it.
+      - V(live) reads the devices from EEM. V(registry) lists the devices stored by the last synchronisation and by
+        other tasks, without asking EEM. With O(url), V(registry) lists the devices of the pod manager that is
+        registered with this URL.
     type: str
     choices: [live, registry]
     default: live
@@ -72,7 +73,7 @@ EXAMPLES = r"""
 RETURN = r"""
 devices:
   description:
-    - The devices, in the order of their pod managers' names and their ids.
+    - The devices, sorted by pod manager and id.
   returned: success
   type: list
   elements: dict
@@ -103,13 +104,14 @@ devices:
       returned: always
     type:
       description:
-        - 'What the device is: SSD, NIC, GPU, Multi, SWITCH, USB, ACS or Unknown; null if it tells no class code.'
+        - 'The device type: SSD, NIC, GPU, Multi, SWITCH, USB, ACS or Unknown; null if the card reports no
+          class code.'
       type: str
       sample: GPU
       returned: always
     state:
       description:
-        - C(free), C(allocated) to a system, or C(stranded) in a group that no system has.
+        - 'C(free), C(allocated) to a system, or C(stranded): in a group that no system has.'
       type: str
       sample: allocated
       returned: always
@@ -121,7 +123,7 @@ devices:
       returned: always
     node:
       description:
-        - The name of the node that has the device; null if its system is no node.
+        - The name of the node that has the device; null if its system is not a node.
       type: str
       sample: train-1
       returned: always
@@ -133,7 +135,7 @@ devices:
       returned: always
     resource_uri:
       description:
-        - The path of the device at the EEM.
+        - The path of the device in EEM's API.
       type: str
       sample: devices/0x8cdf9d512930
       returned: always
@@ -193,74 +195,74 @@ devices:
       returned: always
     reachable:
       description:
-        - Whether the card answers on any of its ports; null if it does not tell.
+        - Whether at least one port of the card is up; null if the card does not report it.
       type: bool
       sample: true
       returned: always
     ports_up:
       description:
-        - On how many of its two ports the card answers. With 1 there is no second path.
+        - How many of the card's two ports are up. With 1 there is no redundant path.
       type: int
       sample: 1
       returned: always
     enabled:
       description:
-        - Whether changes may be asked of the card; null if it does not tell.
+        - Whether the card accepts changes; null if the card does not report it.
       type: bool
       sample: true
       returned: always
     power_state:
       description:
-        - The power state as the card tells it.
+        - The power state as reported by the card.
       type: str
       sample: 'on'
       returned: always
     updated_at:
       description:
-        - When the card changed last, in UTC.
+        - When the card last changed, in UTC.
       type: str
       sample: '2021-11-16T16:08:52.401Z'
       returned: always
     first_seen_at:
       description:
-        - Of a device that is remembered, since when, in UTC.
+        - When the device was first stored in the registry, in UTC; null if it is not stored.
       type: str
       sample: null
       returned: always
     last_seen_at:
       description:
-        - Of a device that is remembered, when its EEM listed it last, in UTC.
+        - When EEM last listed the device during a synchronisation, in UTC; null if the device is not stored.
       type: str
       sample: null
       returned: always
     missing_since:
       description:
-        - Of a device that is remembered and that EEM no longer lists, since when, in UTC.
+        - Since when EEM has no longer listed the stored device, in UTC; null if EEM lists it.
       type: str
       sample: null
       returned: always
     synced_at:
       description:
-        - Of a device that is remembered, when its EEM was asked last, in UTC.
+        - When the device was last synchronised, in UTC; null if it is not stored.
       type: str
       sample: null
       returned: always
 errors:
   description:
-    - The pod managers that could not be asked.
+    - The pod managers that could not be read.
   returned: success
   type: list
   elements: dict
   contains:
     podm:
       description:
-        - The name of the pod manager that could not be asked.
+        - The name of a pod manager that could not be read.
       type: str
       sample: rack2
       returned: always
     podm_id:
       description:
-        - Its UUID.
+        - The UUID of that pod manager.
       type: str
       sample: 0b3f3f64-93a1-5b3e-9f8c-5f3f2c6a1a11
       returned: always
@@ -268,33 +270,33 @@ errors:
       description:
         - What went wrong.
       type: str
-      sample: 'GET http://eem2.example.com:30500/eem/devices/detail: no connection (Connection refused). Is EEM
-        running there?'
+      sample: 'GET http://eem2.example.com:30500/eem/devices/detail: no connection (Connection refused). Is
+        EEM running there?'
       returned: always
     failure:
       description:
-        - The same for machines.
+        - The same in machine-readable form.
       type: dict
       returned: always
       contains:
         kind:
           description:
-            - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
-              C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
-              C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict), C(textfile)
-              or C(missing_library).'
+            - 'The kind of failure: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
+              C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record),
+              C(stale), C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict),
+              C(textfile) or C(missing_library).'
           type: str
           sample: refused
           returned: always
         code:
           description:
-            - EEM's five-digit code, where it gave one.
+            - EEM's five-digit code, if it sent one.
           type: str
           sample: '40004'
           returned: always
         http_status:
           description:
-            - The HTTP status, where there was an answer.
+            - The HTTP status, if EEM responded.
           type: int
           sample: 400
           returned: always
@@ -306,34 +308,34 @@ errors:
           returned: always
         url:
           description:
-            - What was asked, without credentials.
+            - The URL of the request, without credentials.
           type: str
           sample: null
           returned: always
 failure:
   description:
-    - What went wrong, for machines.
+    - What went wrong, in machine-readable form.
   returned: failure
   type: dict
   contains:
     kind:
       description:
-        - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
-          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
-          C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict), C(textfile) or
-          C(missing_library).'
+        - 'The kind of failure: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
+          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record),
+          C(stale), C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict),
+          C(textfile) or C(missing_library).'
       type: str
       sample: refused
       returned: always
     code:
       description:
-        - EEM's five-digit code, where it gave one.
+        - EEM's five-digit code, if it sent one.
       type: str
       sample: '40004'
       returned: always
     http_status:
       description:
-        - The HTTP status, where there was an answer.
+        - The HTTP status, if EEM responded.
       type: int
       sample: 400
       returned: always
@@ -345,7 +347,7 @@ failure:
       returned: always
     url:
       description:
-        - What was asked, without credentials.
+        - The URL of the request, without credentials.
       type: str
       sample: null
       returned: always

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: expether_flavor
-short_description: Name a set of device properties
+short_description: Create, change or remove a flavor
 version_added: 0.1.0
 description:
-  - A flavor is a named set of properties, from which nodes are composed.
+  - Creates, changes or removes a flavor. A flavor is a named set of device properties from which nodes are composed.
 author:
   - nec.expether contributors (@nec-expether)
 extends_documentation_fragment:
@@ -22,8 +22,8 @@ extends_documentation_fragment:
 options:
   name:
     description:
-      - The name of the flavor. An existing one may also be named by its UUID. Names count without their case, and an accent
-        may be part of its letter or a character of its own.
+      - The name of the flavor. An existing flavor can also be identified by its UUID. Names are case-insensitive and
+        are compared in Unicode NFC, so composed and decomposed accents are equal.
     type: str
     required: true
   properties:
@@ -39,11 +39,11 @@ options:
     type: dict
   description:
     description:
-      - Words for people. V("") takes them away; null is as if it were not set.
+      - Free-text description. V("") removes it. Null means not set.
     type: str
   state:
     description:
-      - V(present) makes or changes the flavor, V(absent) removes it. Nodes composed from it stay as they are.
+      - V(present) creates or changes the flavor, V(absent) removes it. Nodes composed from it are not changed.
     type: str
     choices: [present, absent]
     default: present
@@ -53,7 +53,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Make a flavor in the words of OpenStack Valence
+- name: Create a flavor in OpenStack Valence's format
   nec.expether.expether_flavor:
     name: gpu-small
     description: One GPU and one SSD
@@ -61,7 +61,7 @@ EXAMPLES = r"""
       pci_device:
         type: [GPU, SSD]
 
-- name: Make a flavor of certain cards
+- name: Create a flavor with a specific GPU model
   nec.expether.expether_flavor:
     name: v100-pair
     properties:
@@ -80,7 +80,7 @@ EXAMPLES = r"""
 RETURN = r"""
 flavor:
   description:
-    - The flavor; as it was if it was removed.
+    - The flavor; if it was removed, its last state.
   returned: success
   type: dict
   contains:
@@ -98,13 +98,13 @@ flavor:
       returned: always
     description:
       description:
-        - Words for people.
+        - Free-text description.
       type: str
       sample: One GPU and one SSD
       returned: always
     properties:
       description:
-        - What devices a node of this flavor has, as it was given.
+        - The devices that a node of this flavor has, as given in the task.
       type: dict
       sample:
         pci_device:
@@ -114,40 +114,40 @@ flavor:
       returned: always
     created_at:
       description:
-        - When it was made, in UTC.
+        - When the flavor was created, in UTC.
       type: str
       sample: '2026-11-24T02:00:18Z'
       returned: always
     updated_at:
       description:
-        - When it was changed last, in UTC.
+        - When the flavor last changed, in UTC.
       type: str
       sample: '2026-11-24T02:00:18Z'
       returned: always
 failure:
   description:
-    - What went wrong, for machines.
+    - What went wrong, in machine-readable form.
   returned: failure
   type: dict
   contains:
     kind:
       description:
-        - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
-          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
-          C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict), C(textfile) or
-          C(missing_library).'
+        - 'The kind of failure: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
+          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record),
+          C(stale), C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict),
+          C(textfile) or C(missing_library).'
       type: str
       sample: refused
       returned: always
     code:
       description:
-        - EEM's five-digit code, where it gave one.
+        - EEM's five-digit code, if it sent one.
       type: str
       sample: '40004'
       returned: always
     http_status:
       description:
-        - The HTTP status, where there was an answer.
+        - The HTTP status, if EEM responded.
       type: int
       sample: 400
       returned: always
@@ -159,7 +159,7 @@ failure:
       returned: always
     url:
       description:
-        - What was asked, without credentials.
+        - The URL of the request, without credentials.
       type: str
       sample: null
       returned: always

@@ -10,7 +10,7 @@ module: expether_flavor_info
 short_description: List flavors
 version_added: 0.1.0
 description:
-  - Lists the flavors that nodes can be composed from.
+  - Lists the flavors from which nodes can be composed.
 author:
   - nec.expether contributors (@nec-expether)
 extends_documentation_fragment:
@@ -22,7 +22,7 @@ extends_documentation_fragment:
 options:
   name:
     description:
-      - Only the flavors with these names or UUIDs. An empty list means none of them.
+      - Only flavors with these names or UUIDs. An empty list selects no flavor.
     type: list
     elements: str
 seealso:
@@ -38,7 +38,7 @@ EXAMPLES = r"""
 RETURN = r"""
 flavors:
   description:
-    - The flavors, in the order of their names.
+    - The flavors, sorted by name.
   returned: success
   type: list
   elements: dict
@@ -57,13 +57,13 @@ flavors:
       returned: always
     description:
       description:
-        - Words for people.
+        - Free-text description.
       type: str
       sample: One GPU and one SSD
       returned: always
     properties:
       description:
-        - What devices a node of this flavor has, as it was given.
+        - The devices that a node of this flavor has, as given in the task.
       type: dict
       sample:
         pci_device:
@@ -73,40 +73,40 @@ flavors:
       returned: always
     created_at:
       description:
-        - When it was made, in UTC.
+        - When the flavor was created, in UTC.
       type: str
       sample: '2026-11-24T02:00:18Z'
       returned: always
     updated_at:
       description:
-        - When it was changed last, in UTC.
+        - When the flavor last changed, in UTC.
       type: str
       sample: '2026-11-24T02:00:18Z'
       returned: always
 failure:
   description:
-    - What went wrong, for machines.
+    - What went wrong, in machine-readable form.
   returned: failure
   type: dict
   contains:
     kind:
       description:
-        - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
-          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
-          C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict), C(textfile) or
-          C(missing_library).'
+        - 'The kind of failure: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
+          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record),
+          C(stale), C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict),
+          C(textfile) or C(missing_library).'
       type: str
       sample: refused
       returned: always
     code:
       description:
-        - EEM's five-digit code, where it gave one.
+        - EEM's five-digit code, if it sent one.
       type: str
       sample: '40004'
       returned: always
     http_status:
       description:
-        - The HTTP status, where there was an answer.
+        - The HTTP status, if EEM responded.
       type: int
       sample: 400
       returned: always
@@ -118,7 +118,7 @@ failure:
       returned: always
     url:
       description:
-        - What was asked, without credentials.
+        - The URL of the request, without credentials.
       type: str
       sample: null
       returned: always

@@ -10,16 +10,19 @@ module: expether_node
 short_description: Compose, adopt or release a node
 version_added: 0.1.0
 description:
-  - Composes a node. Chooses a system (EESV) and free devices (EEIO) that meet the wish, and attaches them.
-  - A system is chosen that answers, is enabled, is no node and has room for the whole wish; of those one that
-    has its own group id already (so that no reboot is needed), then one without devices, then the one with most
-    room left, then the lowest id. Of a system that has devices and is no node, which is somebody's, these count and
-    are detached when the node is released. Adopt such systems first with O(state=managed).
-  - Devices are chosen that are free, answer, are enabled and match, the lowest id first. Devices that the node
-    has already count.
-  - What cannot be had is refused with the reasons before anything is changed. If a step fails, the steps before
-    it are undone.
-  - No host is ever powered, rebooted or rescanned; what a host needs to see its devices is a warning.
+  - Composes a node. The module chooses a system (EESV) and free devices (EEIO) that match the request, and attaches the
+    devices to the system.
+  - A system is a candidate if it responds, is enabled, is not a node and has enough free slots for the whole request.
+    Systems that already have a group id of their own come first, because they need no reboot, then systems without
+    devices, then systems with more free slots, then the lowest id.
+  - If the chosen system already has devices, they count towards the request, belong to the node, and are detached when
+    the node is released. Adopt systems that are already in use with O(state=managed) first.
+  - A device is a candidate if it is free, responds, is enabled and matches. The lowest id comes first. Devices that the
+    node already has count towards the request.
+  - Requests that cannot be met are rejected, with reasons, before anything changes. If a step fails, earlier steps are
+    undone.
+  - The module never powers or reboots a host and never rescans its PCI bus. It warns if a host needs a reboot or a
+    rescan to see its devices.
 author:
   - nec.expether contributors (@nec-expether)
 extends_documentation_fragment:
@@ -31,12 +34,12 @@ extends_documentation_fragment:
 options:
   name:
     description:
-      - The name of the node. An existing one may also be named by its UUID or its system's EEM id.
-      - Without it the node is named by its system's EEM id, O(node_index).
+      - The name of the node. An existing node can also be identified by its UUID or by the EEM id of its system.
+      - If it is not set, the EEM id of the system (O(node_index)) is used as the name.
     type: str
   flavor:
     description:
-      - The name or UUID of the flavor with the devices that the node shall have.
+      - The name or UUID of a flavor that describes the devices of the node.
     type: str
   properties:
     description:
@@ -51,24 +54,26 @@ options:
     type: dict
   node_index:
     description:
-      - The EEM id of the system that the node shall be, for example V(0x8cdf9d53f236).
+      - The EEM id of the system to use for the node, for example V(0x8cdf9d53f236).
     type: str
   purge:
     description:
-      - With O(state=present), detaches the devices that the node has beyond its wish.
+      - With O(state=present), detaches devices of the node that are not part of the request.
     type: bool
     default: false
   state:
     description:
-      - V(present) composes the node, or brings it to its wish. Needs O(flavor) or O(properties) for a new node.
-      - V(managed) adopts a system as it is.
-      - V(absent) detaches all its devices and forgets the node.
+      - V(present) composes the node, or adds the requested devices that an existing node lacks. A new node requires
+        O(flavor) or O(properties).
+      - V(managed) adopts a system with its current devices.
+      - V(absent) releases the node. All its devices are detached, and the node is removed from the registry.
     type: str
     choices: [present, managed, absent]
     default: present
   detach_devices:
     description:
-      - With O(state=absent), V(false) leaves the devices where they are, asks no EEM, and only forgets the node.
+      - With O(state=absent), V(false) only removes the node from the registry. Its devices remain attached, and EEM is
+        not asked.
     type: bool
     default: true
 seealso:
@@ -84,7 +89,7 @@ EXAMPLES = r"""
     name: train-1
     flavor: gpu-small
 
-- name: Compose a node from properties, and detach what it has beyond them
+- name: Compose a node from properties, and detach all other devices
   nec.expether.expether_node:
     podm: rack1
     name: train-2
@@ -95,7 +100,7 @@ EXAMPLES = r"""
         - type: SSD
     purge: true
 
-- name: Adopt a system as it is
+- name: Adopt a system with its current devices
   nec.expether.expether_node:
     podm: rack1
     name: storage-1
@@ -112,7 +117,7 @@ EXAMPLES = r"""
 RETURN = r"""
 node:
   description:
-    - The node; as it was if it was released; null if there was none.
+    - The node; if it was released, its last state. Null if it did not exist.
   returned: success
   type: dict
   contains:
@@ -124,13 +129,13 @@ node:
       returned: always
     resource_uri:
       description:
-        - The path of the system at the EEM.
+        - The path of the system in EEM's API.
       type: str
       sample: devices/0x8cdf9d53f236
       returned: always
     pooled_group_id:
       description:
-        - The group id; 4094 for a system that has none of its own yet.
+        - The group id; 4094 for a system that has no group of its own yet.
       type: str
       sample: '17'
       returned: always
@@ -154,7 +159,7 @@ node:
       returned: always
     power_state:
       description:
-        - The power state as the card tells it.
+        - The power state as reported by the card.
       type: str
       sample: 'on'
       returned: always
@@ -184,37 +189,37 @@ node:
       returned: always
     updated_at:
       description:
-        - When the card changed last, in UTC.
+        - When the card last changed, in UTC.
       type: str
       sample: '2021-11-16T16:08:51.495Z'
       returned: always
     reachable:
       description:
-        - Whether the card answers on any of its ports; null if it does not tell.
+        - Whether at least one port of the card is up; null if the card does not report it.
       type: bool
       sample: true
       returned: always
     ports_up:
       description:
-        - On how many of its two ports the card answers. With 1 there is no second path.
+        - How many of the card's two ports are up. With 1 there is no redundant path.
       type: int
       sample: 1
       returned: always
     enabled:
       description:
-        - Whether changes may be asked of the card; null if it does not tell.
+        - Whether the card accepts changes; null if the card does not report it.
       type: bool
       sample: true
       returned: always
     max_devices:
       description:
-        - How many devices the system takes.
+        - How many devices the system can have.
       type: int
       sample: 16
       returned: always
     free_slots:
       description:
-        - How many more devices the system takes.
+        - How many more devices the system can take.
       type: int
       sample: 14
       returned: always
@@ -229,7 +234,7 @@ node:
       returned: always
     node:
       description:
-        - The name of the node that the system is; null if it is none.
+        - The name of the system's node; null if the system is not a node.
       type: str
       sample: train-1
       returned: always
@@ -265,13 +270,14 @@ node:
       returned: always
     state:
       description:
-        - C(composing) while it is being composed or when that was cut short, C(composed), or C(managed).
+        - C(composing) while the node is being composed, or if a run was interrupted; C(composed); or C(managed).
       type: str
       sample: composed
       returned: always
     listed:
       description:
-        - Whether the EEM lists the node's system. If it does not, or was not asked, all that it would tell is null.
+        - Whether EEM lists the node's system. If it does not, or if EEM was not asked, all keys that come
+          from EEM are null.
       type: bool
       sample: true
       returned: always
@@ -308,14 +314,14 @@ node:
           returned: always
         type:
           description:
-            - 'What the device is: SSD, NIC, GPU, Multi, SWITCH, USB, ACS or Unknown; null if it tells no class
-              code.'
+            - 'The device type: SSD, NIC, GPU, Multi, SWITCH, USB, ACS or Unknown; null if the card reports
+              no class code.'
           type: str
           sample: GPU
           returned: always
         state:
           description:
-            - C(free), C(allocated) to a system, or C(stranded) in a group that no system has.
+            - 'C(free), C(allocated) to a system, or C(stranded): in a group that no system has.'
           type: str
           sample: allocated
           returned: always
@@ -327,7 +333,7 @@ node:
           returned: always
         node:
           description:
-            - The name of the node that has the device; null if its system is no node.
+            - The name of the node that has the device; null if its system is not a node.
           type: str
           sample: train-1
           returned: always
@@ -339,7 +345,7 @@ node:
           returned: always
         resource_uri:
           description:
-            - The path of the device at the EEM.
+            - The path of the device in EEM's API.
           type: str
           sample: devices/0x8cdf9d512930
           returned: always
@@ -399,69 +405,70 @@ node:
           returned: always
         reachable:
           description:
-            - Whether the card answers on any of its ports; null if it does not tell.
+            - Whether at least one port of the card is up; null if the card does not report it.
           type: bool
           sample: true
           returned: always
         ports_up:
           description:
-            - On how many of its two ports the card answers. With 1 there is no second path.
+            - How many of the card's two ports are up. With 1 there is no redundant path.
           type: int
           sample: 1
           returned: always
         enabled:
           description:
-            - Whether changes may be asked of the card; null if it does not tell.
+            - Whether the card accepts changes; null if the card does not report it.
           type: bool
           sample: true
           returned: always
         power_state:
           description:
-            - The power state as the card tells it.
+            - The power state as reported by the card.
           type: str
           sample: 'on'
           returned: always
         updated_at:
           description:
-            - When the card changed last, in UTC.
+            - When the card last changed, in UTC.
           type: str
           sample: '2021-11-16T16:08:52.401Z'
           returned: always
         first_seen_at:
           description:
-            - Of a device that is remembered, since when, in UTC.
+            - When the device was first stored in the registry, in UTC; null if it is not stored.
           type: str
           sample: null
           returned: always
         last_seen_at:
           description:
-            - Of a device that is remembered, when its EEM listed it last, in UTC.
+            - When EEM last listed the device during a synchronisation, in UTC; null if the device is not
+              stored.
           type: str
           sample: null
           returned: always
         missing_since:
           description:
-            - Of a device that is remembered and that EEM no longer lists, since when, in UTC.
+            - Since when EEM has no longer listed the stored device, in UTC; null if EEM lists it.
           type: str
           sample: null
           returned: always
         synced_at:
           description:
-            - Of a device that is remembered, when its EEM was asked last, in UTC.
+            - When the device was last synchronised, in UTC; null if it is not stored.
           type: str
           sample: null
           returned: always
 plan:
   description:
-    - 'What a run changes, step by step: in check mode what it would change.'
+    - The changes, step by step. In check mode, the changes that a run would make.
   returned: success, and failure after a change has begun
   type: list
   elements: dict
   contains:
     action:
       description:
-        - C(set_group) gives a system its group id, C(attach) and C(detach) change a device's; C(remember) and C(forget)
-          change a node in the registry.
+        - C(set_group) gives a system its own group id. C(attach) and C(detach) change the group id of a device.
+          C(remember) and C(forget) change a node in the registry.
       type: str
       sample: attach
       returned: always
@@ -473,7 +480,7 @@ plan:
       returned: always
     node:
       description:
-        - The name of the node or the EEM id of a system that is none; null for a stranded device.
+        - The name of the node, or the EEM id of a system that is not a node; null for a stranded device.
       type: str
       sample: train-1
       returned: always
@@ -485,25 +492,25 @@ plan:
       returned: always
     from:
       description:
-        - The group id before; of a node its state.
+        - The group id before the step; for a node, its state.
       type: str
       sample: '4093'
       returned: always
     to:
       description:
-        - The group id after; of a node its state.
+        - The group id after the step; for a node, its state.
       type: str
       sample: '17'
       returned: always
     status:
       description:
-        - C(planned) if it was not tried, C(done), C(undone) if it was done and taken back, or C(failed).
+        - C(planned) if the step was not tried, C(done), C(undone) if it was done and then undone, or C(failed).
       type: str
       sample: done
       returned: always
 reboot_required:
   description:
-    - Whether a host must be rebooted before all takes effect.
+    - Whether a host must be rebooted before all changes take effect.
   returned: success
   type: bool
   sample: false
@@ -515,28 +522,28 @@ rescan_required:
   sample: true
 failure:
   description:
-    - What went wrong, for machines.
+    - What went wrong, in machine-readable form.
   returned: failure
   type: dict
   contains:
     kind:
       description:
-        - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
-          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
-          C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict), C(textfile) or
-          C(missing_library).'
+        - 'The kind of failure: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
+          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record),
+          C(stale), C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict),
+          C(textfile) or C(missing_library).'
       type: str
       sample: refused
       returned: always
     code:
       description:
-        - EEM's five-digit code, where it gave one.
+        - EEM's five-digit code, if it sent one.
       type: str
       sample: '40004'
       returned: always
     http_status:
       description:
-        - The HTTP status, where there was an answer.
+        - The HTTP status, if EEM responded.
       type: int
       sample: 400
       returned: always
@@ -548,15 +555,15 @@ failure:
       returned: always
     url:
       description:
-        - What was asked, without credentials.
+        - The URL of the request, without credentials.
       type: str
       sample: null
       returned: always
     candidates:
       description:
-        - 'Where something was refused for lack of devices or systems: why each does not serve.'
+        - 'If too few devices or systems were available: why each candidate does not fit.'
       type: dict
-      returned: where there are any
+      returned: if there are candidates
       sample:
         '0x8cdf9d512932': not responding
 """

@@ -10,9 +10,8 @@ module: expether_node_info
 short_description: List nodes with their devices
 version_added: 0.1.0
 description:
-  - Lists nodes with their devices, as their EEMs have them now.
-  - Without O(podm) and O(url), the nodes of all registered pod managers are listed, which are asked side by
-    side.
+  - Lists nodes with their devices, as EEM reports them now.
+  - Without O(podm) and O(url), lists the nodes of all registered pod managers, which are read in parallel.
 author:
   - nec.expether contributors (@nec-expether)
 extends_documentation_fragment:
@@ -24,7 +23,7 @@ extends_documentation_fragment:
 options:
   name:
     description:
-      - Only the nodes with these names, UUIDs or EEM ids. An empty list means none of them.
+      - Only nodes with these names, UUIDs or EEM ids. An empty list selects no node.
     type: list
     elements: str
 seealso:
@@ -36,7 +35,7 @@ EXAMPLES = r"""
   nec.expether.expether_node_info:
   register: all_nodes
 
-- name: Show one node
+- name: Get one node
   nec.expether.expether_node_info:
     podm: rack1
     name: train-1
@@ -46,7 +45,7 @@ EXAMPLES = r"""
 RETURN = r"""
 nodes:
   description:
-    - The nodes, in the order of their pod managers' and their own names.
+    - The nodes, sorted by pod manager and name.
   returned: success
   type: list
   elements: dict
@@ -59,13 +58,13 @@ nodes:
       returned: always
     resource_uri:
       description:
-        - The path of the system at the EEM.
+        - The path of the system in EEM's API.
       type: str
       sample: devices/0x8cdf9d53f236
       returned: always
     pooled_group_id:
       description:
-        - The group id; 4094 for a system that has none of its own yet.
+        - The group id; 4094 for a system that has no group of its own yet.
       type: str
       sample: '17'
       returned: always
@@ -89,7 +88,7 @@ nodes:
       returned: always
     power_state:
       description:
-        - The power state as the card tells it.
+        - The power state as reported by the card.
       type: str
       sample: 'on'
       returned: always
@@ -119,37 +118,37 @@ nodes:
       returned: always
     updated_at:
       description:
-        - When the card changed last, in UTC.
+        - When the card last changed, in UTC.
       type: str
       sample: '2021-11-16T16:08:51.495Z'
       returned: always
     reachable:
       description:
-        - Whether the card answers on any of its ports; null if it does not tell.
+        - Whether at least one port of the card is up; null if the card does not report it.
       type: bool
       sample: true
       returned: always
     ports_up:
       description:
-        - On how many of its two ports the card answers. With 1 there is no second path.
+        - How many of the card's two ports are up. With 1 there is no redundant path.
       type: int
       sample: 1
       returned: always
     enabled:
       description:
-        - Whether changes may be asked of the card; null if it does not tell.
+        - Whether the card accepts changes; null if the card does not report it.
       type: bool
       sample: true
       returned: always
     max_devices:
       description:
-        - How many devices the system takes.
+        - How many devices the system can have.
       type: int
       sample: 16
       returned: always
     free_slots:
       description:
-        - How many more devices the system takes.
+        - How many more devices the system can take.
       type: int
       sample: 14
       returned: always
@@ -164,7 +163,7 @@ nodes:
       returned: always
     node:
       description:
-        - The name of the node that the system is; null if it is none.
+        - The name of the system's node; null if the system is not a node.
       type: str
       sample: train-1
       returned: always
@@ -200,13 +199,14 @@ nodes:
       returned: always
     state:
       description:
-        - C(composing) while it is being composed or when that was cut short, C(composed), or C(managed).
+        - C(composing) while the node is being composed, or if a run was interrupted; C(composed); or C(managed).
       type: str
       sample: composed
       returned: always
     listed:
       description:
-        - Whether the EEM lists the node's system. If it does not, or was not asked, all that it would tell is null.
+        - Whether EEM lists the node's system. If it does not, or if EEM was not asked, all keys that come
+          from EEM are null.
       type: bool
       sample: true
       returned: always
@@ -243,14 +243,14 @@ nodes:
           returned: always
         type:
           description:
-            - 'What the device is: SSD, NIC, GPU, Multi, SWITCH, USB, ACS or Unknown; null if it tells no class
-              code.'
+            - 'The device type: SSD, NIC, GPU, Multi, SWITCH, USB, ACS or Unknown; null if the card reports
+              no class code.'
           type: str
           sample: GPU
           returned: always
         state:
           description:
-            - C(free), C(allocated) to a system, or C(stranded) in a group that no system has.
+            - 'C(free), C(allocated) to a system, or C(stranded): in a group that no system has.'
           type: str
           sample: allocated
           returned: always
@@ -262,7 +262,7 @@ nodes:
           returned: always
         node:
           description:
-            - The name of the node that has the device; null if its system is no node.
+            - The name of the node that has the device; null if its system is not a node.
           type: str
           sample: train-1
           returned: always
@@ -274,7 +274,7 @@ nodes:
           returned: always
         resource_uri:
           description:
-            - The path of the device at the EEM.
+            - The path of the device in EEM's API.
           type: str
           sample: devices/0x8cdf9d512930
           returned: always
@@ -334,74 +334,75 @@ nodes:
           returned: always
         reachable:
           description:
-            - Whether the card answers on any of its ports; null if it does not tell.
+            - Whether at least one port of the card is up; null if the card does not report it.
           type: bool
           sample: true
           returned: always
         ports_up:
           description:
-            - On how many of its two ports the card answers. With 1 there is no second path.
+            - How many of the card's two ports are up. With 1 there is no redundant path.
           type: int
           sample: 1
           returned: always
         enabled:
           description:
-            - Whether changes may be asked of the card; null if it does not tell.
+            - Whether the card accepts changes; null if the card does not report it.
           type: bool
           sample: true
           returned: always
         power_state:
           description:
-            - The power state as the card tells it.
+            - The power state as reported by the card.
           type: str
           sample: 'on'
           returned: always
         updated_at:
           description:
-            - When the card changed last, in UTC.
+            - When the card last changed, in UTC.
           type: str
           sample: '2021-11-16T16:08:52.401Z'
           returned: always
         first_seen_at:
           description:
-            - Of a device that is remembered, since when, in UTC.
+            - When the device was first stored in the registry, in UTC; null if it is not stored.
           type: str
           sample: null
           returned: always
         last_seen_at:
           description:
-            - Of a device that is remembered, when its EEM listed it last, in UTC.
+            - When EEM last listed the device during a synchronisation, in UTC; null if the device is not
+              stored.
           type: str
           sample: null
           returned: always
         missing_since:
           description:
-            - Of a device that is remembered and that EEM no longer lists, since when, in UTC.
+            - Since when EEM has no longer listed the stored device, in UTC; null if EEM lists it.
           type: str
           sample: null
           returned: always
         synced_at:
           description:
-            - Of a device that is remembered, when its EEM was asked last, in UTC.
+            - When the device was last synchronised, in UTC; null if it is not stored.
           type: str
           sample: null
           returned: always
 errors:
   description:
-    - The pod managers that could not be asked.
+    - The pod managers that could not be read.
   returned: success
   type: list
   elements: dict
   contains:
     podm:
       description:
-        - The name of the pod manager that could not be asked.
+        - The name of a pod manager that could not be read.
       type: str
       sample: rack2
       returned: always
     podm_id:
       description:
-        - Its UUID.
+        - The UUID of that pod manager.
       type: str
       sample: 0b3f3f64-93a1-5b3e-9f8c-5f3f2c6a1a11
       returned: always
@@ -409,33 +410,33 @@ errors:
       description:
         - What went wrong.
       type: str
-      sample: 'GET http://eem2.example.com:30500/eem/devices/detail: no connection (Connection refused). Is EEM
-        running there?'
+      sample: 'GET http://eem2.example.com:30500/eem/devices/detail: no connection (Connection refused). Is
+        EEM running there?'
       returned: always
     failure:
       description:
-        - The same for machines.
+        - The same in machine-readable form.
       type: dict
       returned: always
       contains:
         kind:
           description:
-            - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
-              C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
-              C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict), C(textfile)
-              or C(missing_library).'
+            - 'The kind of failure: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
+              C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record),
+              C(stale), C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict),
+              C(textfile) or C(missing_library).'
           type: str
           sample: refused
           returned: always
         code:
           description:
-            - EEM's five-digit code, where it gave one.
+            - EEM's five-digit code, if it sent one.
           type: str
           sample: '40004'
           returned: always
         http_status:
           description:
-            - The HTTP status, where there was an answer.
+            - The HTTP status, if EEM responded.
           type: int
           sample: 400
           returned: always
@@ -447,34 +448,34 @@ errors:
           returned: always
         url:
           description:
-            - What was asked, without credentials.
+            - The URL of the request, without credentials.
           type: str
           sample: null
           returned: always
 failure:
   description:
-    - What went wrong, for machines.
+    - What went wrong, in machine-readable form.
   returned: failure
   type: dict
   contains:
     kind:
       description:
-        - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
-          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
-          C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict), C(textfile) or
-          C(missing_library).'
+        - 'The kind of failure: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
+          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record),
+          C(stale), C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict),
+          C(textfile) or C(missing_library).'
       type: str
       sample: refused
       returned: always
     code:
       description:
-        - EEM's five-digit code, where it gave one.
+        - EEM's five-digit code, if it sent one.
       type: str
       sample: '40004'
       returned: always
     http_status:
       description:
-        - The HTTP status, where there was an answer.
+        - The HTTP status, if EEM responded.
       type: int
       sample: 400
       returned: always
@@ -486,7 +487,7 @@ failure:
       returned: always
     url:
       description:
-        - What was asked, without credentials.
+        - The URL of the request, without credentials.
       type: str
       sample: null
       returned: always

@@ -10,12 +10,11 @@ module: expether_podm
 short_description: Register an EEM as a pod manager
 version_added: 0.1.0
 description:
-  - Registers an EEM (ExpressEther Manager) under a name, after asking it for its API version, and remembers its
-    devices a first time.
-  - Names and URLs are unique. What was registered and is registered again with the same options is not asked
-    again.
-  - How to reach the EEM (certificates, O(timeout), O(retries), O(conditional_updates)) is remembered with it;
-    the password is remembered encrypted.
+  - Registers an EEM (ExpressEther Manager) under a name. The module first asks EEM for its API version, and then stores
+    its devices in the registry.
+  - Names and URLs are unique. If the pod manager is already registered with the same options, EEM is not asked.
+  - The connection options (certificates, O(timeout), O(retries), O(conditional_updates)) are stored with the pod
+    manager. The password is stored encrypted.
 author:
   - nec.expether contributors (@nec-expether)
 extends_documentation_fragment:
@@ -27,36 +26,37 @@ extends_documentation_fragment:
 options:
   name:
     description:
-      - The name of the pod manager. A registered one may also be named by its UUID. Names count without their case.
+      - The name of the pod manager. A registered one can also be identified by its UUID. Names are case-insensitive.
     type: str
     required: true
   url:
     description:
-      - Needed to register a pod manager, here or in the environment variable E(EEM_URL). To a registered one it gives
-        another URL, which the environment does not.
+      - Required to register a pod manager, here or in the environment variable E(EEM_URL). This option also changes the
+        URL of a registered pod manager; the environment variable does not.
   description:
     description:
-      - Words for people. V("") takes them away; null is as if it were not set.
+      - Free-text description. V("") removes it. Null means not set.
     type: str
   location:
     description:
-      - Where it is, in words for people. V("") takes them away; null is as if it were not set.
+      - Free-text location. V("") removes it. Null means not set.
     type: str
   state:
     description:
-      - V(present) registers the pod manager, or brings its registration up to date.
-      - V(absent) forgets it and its devices. While it has nodes this is refused, unless O(cascade=true).
+      - V(present) registers the pod manager, or updates its registration.
+      - V(absent) removes it and its devices from the registry. A pod manager that has nodes is only removed with
+        O(cascade=true).
     type: str
     choices: [present, absent]
     default: present
   sync:
     description:
-      - Whether the devices of the EEM are remembered when it is registered.
+      - Whether to store EEM's devices in the registry when it is registered.
     type: bool
     default: true
   cascade:
     description:
-      - With O(state=absent), first detaches the devices of all nodes of the pod manager and forgets the nodes.
+      - With O(state=absent), first releases all nodes of the pod manager. Their devices are detached.
     type: bool
     default: false
 seealso:
@@ -72,7 +72,7 @@ EXAMPLES = r"""
     password: "{{ eem_password }}"
     location: Hall 2, rack 14
 
-- name: Forget it, and before that detach the devices of all its nodes and forget them
+- name: Release all nodes of a pod manager, and remove it
   nec.expether.expether_podm:
     name: rack1
     state: absent
@@ -82,7 +82,7 @@ EXAMPLES = r"""
 RETURN = r"""
 podm:
   description:
-    - The pod manager; as it was if it was removed.
+    - The pod manager; if it was removed, its last state.
   returned: success
   type: dict
   contains:
@@ -118,19 +118,19 @@ podm:
       returned: always
     description:
       description:
-        - Words for people.
+        - Free-text description.
       type: str
       sample: null
       returned: always
     location:
       description:
-        - Where it is, in words for people.
+        - Free-text location.
       type: str
       sample: Hall 2, rack 14
       returned: always
     connection:
       description:
-        - How the EEM is reached, as registered.
+        - The registered connection options.
       type: dict
       sample:
         validate_certs: true
@@ -143,8 +143,8 @@ podm:
       returned: always
     status:
       description:
-        - C(Online); C(Offline) if it could not be asked last; C(Degraded) if it lists less than half of what it
-          had; C(Unknown) if it was not asked yet.
+        - C(Online); C(Offline) if the last request failed; C(Degraded) if EEM lists less than half of the
+          devices or systems that it had; C(Unknown) if EEM was not asked yet.
       type: str
       sample: Online
       returned: always
@@ -156,25 +156,25 @@ podm:
       returned: always
     last_sync:
       description:
-        - When its devices were remembered last, in UTC.
+        - When its devices were last synchronised, in UTC.
       type: str
       sample: '2026-11-24T02:00:18Z'
       returned: always
     last_error:
       description:
-        - Why it is not C(Online).
+        - Why the status is not C(Online).
       type: str
       sample: null
       returned: always
     systems:
       description:
-        - How many systems (EESV) its EEM listed last.
+        - How many systems (EESV) EEM listed at the last synchronisation.
       type: int
       sample: 4
       returned: always
     free_slots:
       description:
-        - How many more devices these systems took.
+        - How many more devices these systems could take at that time.
       type: int
       sample: 52
       returned: always
@@ -186,21 +186,21 @@ podm:
       returned: always
     updated_at:
       description:
-        - When its registration changed last, in UTC.
+        - When its registration last changed, in UTC.
       type: str
       sample: '2026-11-24T02:00:18Z'
       returned: always
 plan:
   description:
-    - With O(cascade=true), what the removal changes, step by step.
+    - With O(cascade=true), the changes of the removal, step by step.
   returned: O(state=absent), and failure after a change has begun
   type: list
   elements: dict
   contains:
     action:
       description:
-        - C(set_group) gives a system its group id, C(attach) and C(detach) change a device's; C(remember) and C(forget)
-          change a node in the registry.
+        - C(set_group) gives a system its own group id. C(attach) and C(detach) change the group id of a device.
+          C(remember) and C(forget) change a node in the registry.
       type: str
       sample: attach
       returned: always
@@ -212,7 +212,7 @@ plan:
       returned: always
     node:
       description:
-        - The name of the node or the EEM id of a system that is none; null for a stranded device.
+        - The name of the node, or the EEM id of a system that is not a node; null for a stranded device.
       type: str
       sample: train-1
       returned: always
@@ -224,46 +224,46 @@ plan:
       returned: always
     from:
       description:
-        - The group id before; of a node its state.
+        - The group id before the step; for a node, its state.
       type: str
       sample: '4093'
       returned: always
     to:
       description:
-        - The group id after; of a node its state.
+        - The group id after the step; for a node, its state.
       type: str
       sample: '17'
       returned: always
     status:
       description:
-        - C(planned) if it was not tried, C(done), C(undone) if it was done and taken back, or C(failed).
+        - C(planned) if the step was not tried, C(done), C(undone) if it was done and then undone, or C(failed).
       type: str
       sample: done
       returned: always
 failure:
   description:
-    - What went wrong, for machines.
+    - What went wrong, in machine-readable form.
   returned: failure
   type: dict
   contains:
     kind:
       description:
-        - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
-          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
-          C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict), C(textfile) or
-          C(missing_library).'
+        - 'The kind of failure: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
+          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record),
+          C(stale), C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict),
+          C(textfile) or C(missing_library).'
       type: str
       sample: refused
       returned: always
     code:
       description:
-        - EEM's five-digit code, where it gave one.
+        - EEM's five-digit code, if it sent one.
       type: str
       sample: '40004'
       returned: always
     http_status:
       description:
-        - The HTTP status, where there was an answer.
+        - The HTTP status, if EEM responded.
       type: int
       sample: 400
       returned: always
@@ -275,15 +275,15 @@ failure:
       returned: always
     url:
       description:
-        - What was asked, without credentials.
+        - The URL of the request, without credentials.
       type: str
       sample: null
       returned: always
     candidates:
       description:
-        - 'Where something was refused for lack of devices or systems: why each does not serve.'
+        - 'If too few devices or systems were available: why each candidate does not fit.'
       type: dict
-      returned: where there are any
+      returned: if there are candidates
       sample:
         '0x8cdf9d512932': not responding
 """

@@ -10,7 +10,7 @@ module: expether_podm_info
 short_description: List pod managers
 version_added: 0.1.0
 description:
-  - Lists the registered pod managers, as they are remembered or as they are now.
+  - Lists the registered pod managers, with their stored or their current status.
 author:
   - nec.expether contributors (@nec-expether)
 extends_documentation_fragment:
@@ -22,13 +22,13 @@ extends_documentation_fragment:
 options:
   name:
     description:
-      - Only the pod managers with these names or UUIDs. An empty list means none of them.
+      - Only pod managers with these names or UUIDs. An empty list selects no pod manager.
     type: list
     elements: str
   check:
     description:
-      - V(false) lists what is remembered and asks no EEM.
-      - V(true) asks each EEM now, side by side. What they say is not remembered.
+      - V(false) returns the stored status without asking EEM.
+      - V(true) asks all EEMs now, in parallel. Their answers are not stored.
     type: bool
     default: false
 seealso:
@@ -40,7 +40,7 @@ EXAMPLES = r"""
   nec.expether.expether_podm_info:
   register: all_podms
 
-- name: Ask whether one answers now
+- name: Check whether a pod manager responds now
   nec.expether.expether_podm_info:
     name: rack1
     check: true
@@ -50,7 +50,7 @@ EXAMPLES = r"""
 RETURN = r"""
 podms:
   description:
-    - The pod managers, in the order of their names.
+    - The pod managers, sorted by name.
   returned: success
   type: list
   elements: dict
@@ -87,19 +87,19 @@ podms:
       returned: always
     description:
       description:
-        - Words for people.
+        - Free-text description.
       type: str
       sample: null
       returned: always
     location:
       description:
-        - Where it is, in words for people.
+        - Free-text location.
       type: str
       sample: Hall 2, rack 14
       returned: always
     connection:
       description:
-        - How the EEM is reached, as registered.
+        - The registered connection options.
       type: dict
       sample:
         validate_certs: true
@@ -112,8 +112,8 @@ podms:
       returned: always
     status:
       description:
-        - C(Online); C(Offline) if it could not be asked last; C(Degraded) if it lists less than half of what it
-          had; C(Unknown) if it was not asked yet.
+        - C(Online); C(Offline) if the last request failed; C(Degraded) if EEM lists less than half of the
+          devices or systems that it had; C(Unknown) if EEM was not asked yet.
       type: str
       sample: Online
       returned: always
@@ -125,25 +125,25 @@ podms:
       returned: always
     last_sync:
       description:
-        - When its devices were remembered last, in UTC.
+        - When its devices were last synchronised, in UTC.
       type: str
       sample: '2026-11-24T02:00:18Z'
       returned: always
     last_error:
       description:
-        - Why it is not C(Online).
+        - Why the status is not C(Online).
       type: str
       sample: null
       returned: always
     systems:
       description:
-        - How many systems (EESV) its EEM listed last.
+        - How many systems (EESV) EEM listed at the last synchronisation.
       type: int
       sample: 4
       returned: always
     free_slots:
       description:
-        - How many more devices these systems took.
+        - How many more devices these systems could take at that time.
       type: int
       sample: 52
       returned: always
@@ -155,34 +155,34 @@ podms:
       returned: always
     updated_at:
       description:
-        - When its registration changed last, in UTC.
+        - When its registration last changed, in UTC.
       type: str
       sample: '2026-11-24T02:00:18Z'
       returned: always
 failure:
   description:
-    - What went wrong, for machines.
+    - What went wrong, in machine-readable form.
   returned: failure
   type: dict
   contains:
     kind:
       description:
-        - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
-          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
-          C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict), C(textfile) or
-          C(missing_library).'
+        - 'The kind of failure: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
+          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record),
+          C(stale), C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict),
+          C(textfile) or C(missing_library).'
       type: str
       sample: refused
       returned: always
     code:
       description:
-        - EEM's five-digit code, where it gave one.
+        - EEM's five-digit code, if it sent one.
       type: str
       sample: '40004'
       returned: always
     http_status:
       description:
-        - The HTTP status, where there was an answer.
+        - The HTTP status, if EEM responded.
       type: int
       sample: 400
       returned: always
@@ -194,7 +194,7 @@ failure:
       returned: always
     url:
       description:
-        - What was asked, without credentials.
+        - The URL of the request, without credentials.
       type: str
       sample: null
       returned: always

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: expether_sync
-short_description: Bring the registry to what the EEMs say
+short_description: Update the registry from the EEMs
 version_added: 0.1.0
 description:
-  - Asks the EEMs of registered pod managers for all their cards, side by side and with one request each, and remembers
-    their devices. No card is changed.
-  - An EEM that cannot be asked, or whose answer cannot be read, does not stop the others and does not fail the task. It
-    is marked as C(Offline) with the reason, and its devices stay as they are remembered.
-  - An EEM that lists less than half of the devices or of the systems that it had is marked as C(Degraded) with the
-    numbers. It may have just started.
-  - A device that its EEM does not list any more is remembered as missing for the O(retention). One that comes back has
-    its UUID and its history.
-  - Two runs at once do no harm.
+  - Lists the cards of registered pod managers, in parallel and with one request for each EEM, and stores their devices
+    in the registry. The module never changes a card.
+  - If an EEM cannot be read, the others are still synchronised, and the task does not fail. The pod manager gets the
+    status C(Offline) with the reason, and its stored devices are kept.
+  - If an EEM lists less than half of the devices or of the systems that it had, the pod manager gets the status
+    C(Degraded) with the numbers. The EEM may have just started.
+  - A device that EEM no longer lists is kept as missing for O(retention) days. If it reappears, it keeps its UUID and
+    its history.
+  - Several runs at the same time do not disturb each other.
 author:
   - nec.expether contributors (@nec-expether)
 extends_documentation_fragment:
@@ -29,36 +29,37 @@ extends_documentation_fragment:
   - nec.expether.attributes.changes
 attributes:
   idempotent:
-    details: When nothing changed at an EEM, only the time at which it was asked is written, and C(changed) is false.
+    details: If EEM reports no differences, only the time of the synchronisation is stored, and C(changed) is false.
 options:
   podms:
     description:
-      - The names or UUIDs of the pod managers to synchronise. All registered ones if it is not set, or null. With an empty list
-        none is synchronised, with a warning.
+      - The names or UUIDs of the pod managers to synchronise. If it is not set, or null, all registered pod managers
+        are synchronised. With an empty list none is synchronised, and the task warns about it.
     type: list
     elements: str
   forks:
     description:
-      - How many EEMs are asked at once, from V(1) to V(64).
+      - How many EEMs are read in parallel, from V(1) to V(64).
     type: int
     default: 8
   retention:
     description:
-      - For how many days a device that its EEM does not list any more is remembered. It is dropped by a later
-        synchronisation than the one that missed it first, also with V(0).
+      - How many days a device that EEM no longer lists is kept. The synchronisation that first misses a device never
+        drops it, not even with V(0); a later one does.
     type: float
     default: 7
   textfile_dir:
     description:
-      - A folder, on the host where the module runs, in which the file C(expether.prom) is written for the textfile
-        collector of Prometheus' node_exporter. It tells what is remembered of all pod managers. The folder must exist.
-      - In a folder that belongs to another user, root writes it with the rights of that user.
-      - It is not written in check mode.
+      - A directory on the host where the module runs. The module writes the file C(expether.prom) there, for the
+        textfile collector of Prometheus' node_exporter, with metrics of all registered pod managers. The directory must
+        exist.
+      - In a directory that belongs to another user, root writes the file with the permissions of that user.
+      - The file is not written in check mode.
     type: path
 requirements:
-  - prometheus_client, where O(textfile_dir) is set
+  - prometheus_client, if O(textfile_dir) is set
 notes:
-  - O(url), O(username) and O(password) are not used. Those that were registered are.
+  - O(url), O(username) and O(password) are ignored. The registered values are used.
 seealso:
   - module: nec.expether.expether_podm
   - module: nec.expether.expether_podm_info
@@ -70,14 +71,14 @@ EXAMPLES = r"""
   nec.expether.expether_sync:
   register: synced
 
-- name: Tell what became of each
+- name: Show the result for each pod manager
   ansible.builtin.debug:
     msg: "{{ item.name }}: {{ item.status }}, {{ item.added }} added, {{ item.missing }} missing {{ item.error or '' }}"
   loop: "{{ synced.podms }}"
   loop_control:
     label: "{{ item.name }}"
 
-- name: Synchronise one, and keep what it does not list any more for a month
+- name: Synchronise one pod manager, and keep missing devices for a month
   nec.expether.expether_sync:
     podms: [rack1]
     retention: 30
@@ -86,7 +87,7 @@ EXAMPLES = r"""
 RETURN = r"""
 podms:
   description:
-    - What came of each pod manager, in the order of their names.
+    - The result for each pod manager, sorted by name.
   returned: success
   type: list
   elements: dict
@@ -111,7 +112,7 @@ podms:
       returned: always
     status:
       description:
-        - C(Online); C(Offline) if it could not be asked; C(Degraded) if it lists less than half of the devices
+        - C(Online); C(Offline) if EEM could not be read; C(Degraded) if EEM lists less than half of the devices
           or of the systems that it had.
       type: str
       sample: Online
@@ -124,13 +125,13 @@ podms:
       returned: always
     updated:
       description:
-        - How many devices changed or came back.
+        - How many devices changed or reappeared.
       type: int
       sample: 1
       returned: always
     missing:
       description:
-        - How many devices the EEM does not list, now or for some time, and that are kept.
+        - How many stored devices EEM does not list.
       type: int
       sample: 0
       returned: always
@@ -142,46 +143,46 @@ podms:
       returned: always
     unchanged:
       description:
-        - How many devices are as they were remembered; of an EEM that could not be asked, how many were kept.
+        - How many devices match their stored records; if EEM could not be read, how many records were kept.
       type: int
       sample: 11
       returned: always
     seconds:
       description:
-        - How long the pod manager took.
+        - How long the synchronisation of this pod manager took.
       type: float
       sample: 0.089
       returned: always
     error:
       description:
-        - Why it is not C(Online); null if it is.
+        - Why the status is not C(Online); null if it is.
       type: str
       sample: null
       returned: always
 failure:
   description:
-    - What went wrong, for machines.
+    - What went wrong, in machine-readable form.
   returned: failure
   type: dict
   contains:
     kind:
       description:
-        - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
-          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
-          C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict), C(textfile) or
-          C(missing_library).'
+        - 'The kind of failure: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
+          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record),
+          C(stale), C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict),
+          C(textfile) or C(missing_library).'
       type: str
       sample: refused
       returned: always
     code:
       description:
-        - EEM's five-digit code, where it gave one.
+        - EEM's five-digit code, if it sent one.
       type: str
       sample: '40004'
       returned: always
     http_status:
       description:
-        - The HTTP status, where there was an answer.
+        - The HTTP status, if EEM responded.
       type: int
       sample: 400
       returned: always
@@ -193,7 +194,7 @@ failure:
       returned: always
     url:
       description:
-        - What was asked, without credentials.
+        - The URL of the request, without credentials.
       type: str
       sample: null
       returned: always

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: expether_system_info
-short_description: List systems and what they could still take
+short_description: List systems and their free slots
 version_added: 0.1.0
 description:
-  - Lists every system (EESV), a node or not, and how many more devices it takes.
-  - Without O(podm) and O(url), the systems of all registered pod managers are listed, which are asked side by
-    side.
+  - Lists all systems (EESV), whether or not they are nodes, and their free slots.
+  - Without O(podm) and O(url), lists the systems of all registered pod managers, which are read in parallel.
 author:
   - nec.expether contributors (@nec-expether)
 extends_documentation_fragment:
@@ -24,7 +23,7 @@ extends_documentation_fragment:
 options:
   system:
     description:
-      - Only the systems with these EEM ids, or with the node of this name or UUID on them. An empty list means none.
+      - Only these systems, by EEM id, or by the name or UUID of their node. An empty list selects no system.
     type: list
     elements: str
 seealso:
@@ -37,7 +36,7 @@ EXAMPLES = r"""
     podm: rack1
   register: rack1
 
-- name: Show where there is most room
+- name: Show the system with the most free slots
   ansible.builtin.debug:
     msg: "{{ rack1.systems | sort(attribute='free_slots') | map(attribute='id') | last | default('nowhere') }}"
 """
@@ -45,7 +44,7 @@ EXAMPLES = r"""
 RETURN = r"""
 systems:
   description:
-    - The systems, in the order of their pod managers' names and their ids.
+    - The systems, sorted by pod manager and id.
   returned: success
   type: list
   elements: dict
@@ -58,13 +57,13 @@ systems:
       returned: always
     resource_uri:
       description:
-        - The path of the system at the EEM.
+        - The path of the system in EEM's API.
       type: str
       sample: devices/0x8cdf9d53f236
       returned: always
     pooled_group_id:
       description:
-        - The group id; 4094 for a system that has none of its own yet.
+        - The group id; 4094 for a system that has no group of its own yet.
       type: str
       sample: '17'
       returned: always
@@ -88,7 +87,7 @@ systems:
       returned: always
     power_state:
       description:
-        - The power state as the card tells it.
+        - The power state as reported by the card.
       type: str
       sample: 'on'
       returned: always
@@ -118,37 +117,37 @@ systems:
       returned: always
     updated_at:
       description:
-        - When the card changed last, in UTC.
+        - When the card last changed, in UTC.
       type: str
       sample: '2021-11-16T16:08:51.495Z'
       returned: always
     reachable:
       description:
-        - Whether the card answers on any of its ports; null if it does not tell.
+        - Whether at least one port of the card is up; null if the card does not report it.
       type: bool
       sample: true
       returned: always
     ports_up:
       description:
-        - On how many of its two ports the card answers. With 1 there is no second path.
+        - How many of the card's two ports are up. With 1 there is no redundant path.
       type: int
       sample: 1
       returned: always
     enabled:
       description:
-        - Whether changes may be asked of the card; null if it does not tell.
+        - Whether the card accepts changes; null if the card does not report it.
       type: bool
       sample: true
       returned: always
     max_devices:
       description:
-        - How many devices the system takes.
+        - How many devices the system can have.
       type: int
       sample: 16
       returned: always
     free_slots:
       description:
-        - How many more devices the system takes.
+        - How many more devices the system can take.
       type: int
       sample: 14
       returned: always
@@ -163,7 +162,7 @@ systems:
       returned: always
     node:
       description:
-        - The name of the node that the system is; null if it is none.
+        - The name of the system's node; null if the system is not a node.
       type: str
       sample: train-1
       returned: always
@@ -181,20 +180,20 @@ systems:
       returned: always
 errors:
   description:
-    - The pod managers that could not be asked.
+    - The pod managers that could not be read.
   returned: success
   type: list
   elements: dict
   contains:
     podm:
       description:
-        - The name of the pod manager that could not be asked.
+        - The name of a pod manager that could not be read.
       type: str
       sample: rack2
       returned: always
     podm_id:
       description:
-        - Its UUID.
+        - The UUID of that pod manager.
       type: str
       sample: 0b3f3f64-93a1-5b3e-9f8c-5f3f2c6a1a11
       returned: always
@@ -202,33 +201,33 @@ errors:
       description:
         - What went wrong.
       type: str
-      sample: 'GET http://eem2.example.com:30500/eem/devices/detail: no connection (Connection refused). Is EEM
-        running there?'
+      sample: 'GET http://eem2.example.com:30500/eem/devices/detail: no connection (Connection refused). Is
+        EEM running there?'
       returned: always
     failure:
       description:
-        - The same for machines.
+        - The same in machine-readable form.
       type: dict
       returned: always
       contains:
         kind:
           description:
-            - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
-              C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
-              C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict), C(textfile)
-              or C(missing_library).'
+            - 'The kind of failure: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
+              C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record),
+              C(stale), C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict),
+              C(textfile) or C(missing_library).'
           type: str
           sample: refused
           returned: always
         code:
           description:
-            - EEM's five-digit code, where it gave one.
+            - EEM's five-digit code, if it sent one.
           type: str
           sample: '40004'
           returned: always
         http_status:
           description:
-            - The HTTP status, where there was an answer.
+            - The HTTP status, if EEM responded.
           type: int
           sample: 400
           returned: always
@@ -240,34 +239,34 @@ errors:
           returned: always
         url:
           description:
-            - What was asked, without credentials.
+            - The URL of the request, without credentials.
           type: str
           sample: null
           returned: always
 failure:
   description:
-    - What went wrong, for machines.
+    - What went wrong, in machine-readable form.
   returned: failure
   type: dict
   contains:
     kind:
       description:
-        - 'What sort of failure it is: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
-          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record), C(stale),
-          C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict), C(textfile) or
-          C(missing_library).'
+        - 'The kind of failure: C(invalid), C(not_found), C(refused), C(unreachable), C(timeout), C(tls),
+          C(unauthorized), C(not_eem), C(eem_refused), C(server_error), C(connection_lost), C(bad_record),
+          C(stale), C(outcome_unknown), C(claims_lost), C(interrupted), C(registry), C(registry_conflict),
+          C(textfile) or C(missing_library).'
       type: str
       sample: refused
       returned: always
     code:
       description:
-        - EEM's five-digit code, where it gave one.
+        - EEM's five-digit code, if it sent one.
       type: str
       sample: '40004'
       returned: always
     http_status:
       description:
-        - The HTTP status, where there was an answer.
+        - The HTTP status, if EEM responded.
       type: int
       sample: 400
       returned: always
@@ -279,7 +278,7 @@ failure:
       returned: always
     url:
       description:
-        - What was asked, without credentials.
+        - The URL of the request, without credentials.
       type: str
       sample: null
       returned: always

@@ -2,10 +2,10 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the modules cost: wall-clock ratios and peak memory of the processes that Ansible starts, in one run.
+"""The cost of the modules: wall-clock ratios and peak memory of the processes that Ansible starts, in one run.
 
-Each figure is the best of several runs that take turns, so that a busy machine slows all alike. Times are printed
-and judge nothing; the exit status tells only whether the limit of memory is kept. Requests are counted in the tests.
+Each figure is the best of several alternating runs, so that a busy machine slows all of them equally. Times are printed
+without judgement; the exit status only depends on the memory limit. Requests are counted in the tests.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ assert len(response.json()["devices"]) == {cards}
 LISTING_LIMIT = 3.0
 SYNC_LIMIT = 2.0
 FIRST_SYNC_LIMIT = 4.0
-MANY, MANY_LIMIT = 20, 3.0  # so many EEMs, and times what one takes beyond an empty module
+MANY, MANY_LIMIT = 20, 3.0  # number of EEMs, and limit as a multiple of the time for one EEM beyond an empty module
 LATENCY_MS = 50
 SIZES = (100, 1000, 10000)
-GROWTH_LIMIT = 10.0  # ten times the devices, at most ten times the time: more would not be linear
+GROWTH_LIMIT = 10.0  # ten times the devices may take at most ten times as long; more would not be linear
 MEMORY_LIMIT_MB = 150
 
 
@@ -53,7 +53,7 @@ Pack = Callable[..., list[str]]
 
 
 class Cost(NamedTuple):
-    """The best of several runs of one process."""
+    """The best figures of several runs of one process."""
 
     seconds: float
     megabytes: float
@@ -71,9 +71,9 @@ def _once(command: list[str], environment: dict[str, str]) -> Cost:
 
 
 def measure(commands: dict[str, list[str]], runs: int) -> dict[str, Cost]:
-    """Return the best time and the highest memory of each command; the commands take turns."""
+    """Return the best time and the highest memory of each command; the commands alternate."""
     found: dict[str, list[Cost]] = {name: [] for name in commands}
-    for _run in range(runs + 1):  # the first fills caches and does not count
+    for _run in range(runs + 1):  # the first run fills caches and does not count
         for name, command in commands.items():
             found[name].append(_once(command, dict(os.environ)))
     return {
@@ -84,7 +84,7 @@ def measure(commands: dict[str, list[str]], runs: int) -> dict[str, Cost]:
 
 @contextlib.contextmanager
 def payloads(folder: Path) -> Iterator[Pack]:
-    """Give a function that has Ansible pack a module with its options and returns the program that a host runs."""
+    """Yield a function that makes Ansible pack a module with its options, and returns the program that a host runs."""
     library = folder / "library"
     library.mkdir(parents=True)
     (library / "empty.py").write_text(EMPTY_MODULE, encoding="utf-8")
@@ -114,7 +114,7 @@ def payloads(folder: Path) -> Iterator[Pack]:
 
 
 def main() -> int:
-    """Measure, print, and return whether the limit of memory is kept."""
+    """Measure, print, and return whether the memory limit is kept."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--devices", type=int, default=4000)
     parser.add_argument("--runs", type=int, default=7)
@@ -129,26 +129,26 @@ def main() -> int:
 def _bench(folder: Path, devices: int, runs: int) -> int:
     systems = max(1, devices // 20)
     registry = str(folder / "registry.sqlite3")
-    remembered: dict[str, object] = {"registry": registry}
+    stored: dict[str, object] = {"registry": registry}
     new = folder / "new.sqlite3"
     with Simulator(eesv=systems, eeio=devices) as eem, payloads(folder) as pack:
         direct: dict[str, object] = {"url": eem.url, "username": eem.username, "password": eem.password}
         modules = {
             "empty module": pack("empty", {}),
-            "device_info": pack("nec.expether.expether_device_info", {**direct, **remembered}),
+            "device_info": pack("nec.expether.expether_device_info", {**direct, **stored}),
             "device_info (new names)": pack(
                 "nec.expether.expether_device_info", {**direct, "registry": "/nonexistent/registry.sqlite3"}
             ),
-            "system_info": pack("nec.expether.expether_system_info", {**direct, **remembered}),
-            "flavor_info": pack("nec.expether.expether_flavor_info", remembered),
-            "podm_info": pack("nec.expether.expether_podm_info", remembered),
-            "podm (unchanged)": pack("nec.expether.expether_podm", {**direct, **remembered, "name": "bench"}),
-            "sync (unchanged)": pack("nec.expether.expether_sync", remembered),
+            "system_info": pack("nec.expether.expether_system_info", {**direct, **stored}),
+            "flavor_info": pack("nec.expether.expether_flavor_info", stored),
+            "podm_info": pack("nec.expether.expether_podm_info", stored),
+            "podm (unchanged)": pack("nec.expether.expether_podm", {**direct, **stored, "name": "bench"}),
+            "sync (unchanged)": pack("nec.expether.expether_sync", stored),
             "sync (first)": first_sync(folder, pack, direct, new),
-            "device_info (registry)": pack("nec.expether.expether_device_info", {**remembered, "source": "registry"}),
+            "device_info (registry)": pack("nec.expether.expether_device_info", {**stored, "source": "registry"}),
             "node (check mode)": pack(
                 "nec.expether.expether_node",
-                {**remembered, "podm": "bench", "name": "n", "properties": {"pci_device": {"type": ["GPU"]}}},
+                {**stored, "podm": "bench", "name": "n", "properties": {"pci_device": {"type": ["GPU"]}}},
                 check=True,
             ),
         }
@@ -162,7 +162,7 @@ def _bench(folder: Path, devices: int, runs: int) -> int:
         growth = _growth(eem, pack, direct, folder, runs)
     many = _many(folder, runs)
     empty, unit = costs["empty module"].seconds, costs["bare GET and parse"].seconds
-    print(f"\n{devices} devices, {systems} systems; best of {runs} runs. A bare GET and parse is the unit.\n")
+    print(f"\n{devices} devices, {systems} systems; best of {runs} runs. The unit is a bare GET and parse.\n")
     print(f"{'process':<24}{'ms':>8}{'MB':>8}{'beyond empty, ms':>18}{'in units':>10}")
     for name, cost in costs.items():
         beyond = cost.seconds - empty
@@ -173,7 +173,7 @@ def _bench(folder: Path, devices: int, runs: int) -> int:
     for what, limit in (("device_info", LISTING_LIMIT), ("sync (unchanged)", SYNC_LIMIT), ("sync (first)", FIRST_SYNC_LIMIT)):
         judge(what, (costs[what].seconds - empty) / unit, "units", limit)
     judge(f"sync of {MANY} EEMs with {LATENCY_MS} ms latency", (many[MANY] - empty) / (many[1] - empty), "times one", MANY_LIMIT)
-    print("\nGrowth beyond an empty module, ms, and for each 1,000 devices more:")
+    print("\nGrowth beyond an empty module, ms, and per additional 1,000 devices:")
     print(f"{'devices':>8}" + "".join(f"{name:>20}{'':>10}" for name in growth))
     for place, count in enumerate(SIZES):
         line = f"{count:>8}"
@@ -191,12 +191,12 @@ def _bench(folder: Path, devices: int, runs: int) -> int:
 
 
 def judge(what: str, ratio: float, unit: str, limit: float) -> None:
-    """Print a ratio beside its limit."""
+    """Print a ratio and its limit."""
     print(f"{what}: {ratio:.2f} {unit}, {'within' if ratio <= limit else 'OVER'} {limit:g}.")
 
 
 def first_sync(folder: Path, pack: Pack, direct: dict[str, object], registry: Path) -> list[str]:
-    """Return a program that synchronises into a registry that knows the pod manager and no device."""
+    """Return a program that synchronises into a registry with the pod manager but without devices."""
     known = folder / f"known-{registry.name}"
     pack("nec.expether.expether_podm", {**direct, "registry": str(known), "name": "bench", "sync": False})
     sync = pack("nec.expether.expether_sync", {"registry": str(registry), "registry_key_file": f"{known}.key"})
@@ -218,7 +218,7 @@ def _growth(eem: Simulator, pack: Pack, direct: dict[str, object], folder: Path,
 
 
 def _many(folder: Path, runs: int) -> dict[int, float]:
-    """Return the seconds of a synchronisation of one EEM, and of many, each a process of its own that takes its time."""
+    """Return the seconds of a synchronisation of one EEM, and of many, each a separate slow process."""
     registry = {"registry": str(folder / "many.sqlite3")}
     with contextlib.ExitStack() as stack:
         pack = stack.enter_context(payloads(folder / "many"))

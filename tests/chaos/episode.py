@@ -66,7 +66,7 @@ class Run:
 
     @property
     def about(self) -> str:
-        """The node or the cards that it is about, as the task says it."""
+        """The node or the cards of the run, as named by the task."""
         return str(self.name or self.options.get("devices") or self.options.get("device") or "")
 
     @property
@@ -76,7 +76,7 @@ class Run:
 
     @property
     def name(self) -> str | None:
-        """The node that it is about, as the task says it."""
+        """The node of the run, as named by the task."""
         return self.options.get("name") if self.module == "expether_node" else None
 
 
@@ -146,7 +146,7 @@ class Episode:
 
     @property
     def plain(self) -> bool:
-        """Whether every card is in order, and nobody else puts one out of order."""
+        """Whether all cards are healthy, and nobody else changes that."""
         healthy = all(fleet["style"] == "plain" for fleet in self.fleets)
         return healthy and not any(each.foreign for each in self.rounds) and not any(
             action["do"] == "change" for each in self.rounds for fault in each.faults for action in fault.actions)

@@ -54,7 +54,7 @@ KINDS = tuple(CATALOGUE)
 
 
 def fault(kind: str, rng: random.Random, timeout: float, cards: t.Sequence[str], groups: t.Sequence[str], eem: int = 0) -> Fault:
-    """One fault of a kind, with what it needs to be told: which request, which card, how long."""
+    """One fault of a kind with its parameters: request, card and duration."""
     actions = []
     for action in CATALOGUE[kind]:
         order = dict(action)

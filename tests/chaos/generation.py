@@ -154,7 +154,7 @@ class _Maker:
         return "expether_device_attach", {"node": rng.choice(self.systems[eem]), "devices": devices, "move": rng.random() < 0.5}
 
     def _ask(self, eem: int) -> tuple[str, Options]:
-        """Something that is asked of one card; what does not answer is rather forgotten than what does."""
+        """A request to one card. Cards that do not respond are removed more often than others."""
         rng = self._rng
         device = rng.choice([*self.devices[eem], *self.systems[eem]])
         draw = rng.random()

@@ -67,18 +67,18 @@ def no_stale_change(story: Story) -> Found:
 
 def touched_only_what_was_asked(story: Story) -> Found:
     """Devices are detached only by runs that were to detach them, or that take their own attaching back; attached as asked."""
-    for told in story.told:
+    for report in story.reports:
         own: set[str] = set()  # devices that this run itself has attached, or detached
-        for move in story.moves_by(told.run.key):
+        for move in story.moves_by(report.run.key):
             if not story.is_device(move.card):
                 continue
-            options, kind = told.run.options, told.run.kind
+            options, kind = report.run.options, report.run.kind
             asked = move.card in options.get("devices", ())
             may_detach = (kind in ("absent", "removed") or kind == "compose" and options.get("purge")
                           or kind == "detached" and asked or kind == "attached" and asked and options.get("move"))
             may_attach = kind == "compose" or kind == "attached" and asked
             if move.card not in own and not (may_attach if _attaches(move) else may_detach):
-                text = f"{told.run.key} ({kind}) changed {move.card} from group {move.old} to {move.new}, which nobody asked of it"
+                text = f"{report.run.key} ({kind}) changed {move.card} from group {move.old} to {move.new}, which nobody requested"
                 yield Violation("touched_only_what_was_asked", text, (move.card,))
             own.add(move.card)
 
@@ -94,10 +94,10 @@ ASKED = {
 
 
 def only_groups_change(story: Story) -> Found:
-    """No run changes anything of a card but its group id, and what it was told to change of the card that it names."""
+    """A run changes only group ids, and the requested field of the card that its task names."""
     for change in story.changes:
-        allowed = any(told.run.kind in ASKED and change.field.startswith(ASKED[told.run.kind]) and told.run.about == change.card
-                      for told in story.told_by(change.by))
+        allowed = any(report.run.kind in ASKED and change.field.startswith(ASKED[report.run.kind]) and report.run.about == change.card
+                      for report in story.reports_by(change.by))
         if change.by not in FOREIGN and change.field != "group_id" and not allowed:
             yield Violation("only_groups_change", f"{change.by} changed {change.field} of {change.card}", (change.card,))
 
@@ -139,7 +139,7 @@ def no_shared_group(story: Story) -> Found:
 
 def no_write_without_need(story: Story) -> Found:
     """No change is sent for a card that its sender has seen to be as wanted, in check mode or by an info module none at all."""
-    quiet = {told.run.key: told.run for told in story.told if not told.run.writes}
+    quiet = {report.run.key: report.run for report in story.reports if not report.run.writes}
     seen: dict[tuple[str, str], float] = {}
     for request in story.requests:
         card = request.path.split("/")[2] if request.path.startswith("/devices/0x") else None

@@ -10,14 +10,14 @@ from story import Story
 
 
 def sync_never_fails(story: Story) -> Found:
-    """Whatever an EEM does, a synchronisation succeeds and tells its error."""
-    for told in story.told:
-        if told.run.kind == "synced" and told.result is not None and told.failed:
-            yield Violation("sync_never_fails", f"{told.run.key} failed ({told.failure_kind}): {told.message}")
+    """A synchronisation always succeeds, and reports the errors of EEMs."""
+    for report in story.reports:
+        if report.run.kind == "synced" and report.result is not None and report.failed:
+            yield Violation("sync_never_fails", f"{report.run.key} failed ({report.failure_kind}): {report.message}")
 
 
 def registry_follows(story: Story) -> Found:
-    """With the EEMs in order, every device is remembered as it is, and once more nothing changes."""
+    """If the EEMs are healthy, every device is stored with its actual state, and a second synchronisation changes nothing."""
     look = next((look for look in story.looks if look.stage == "synced"), None)
     if look is None:
         return
@@ -28,12 +28,12 @@ def registry_follows(story: Story) -> Found:
         group, missing = known.get(card, (None, True))
         if story.is_gone(card, look.time):
             if not missing:
-                yield Violation("registry_follows", f"{card} is gone, and remembered as there", (card,))
+                yield Violation("registry_follows", f"{card} is gone, but stored as present", (card,))
         elif missing or group != story.group_at(card, look.time):
-            yield Violation("registry_follows", f"{card} is in group {story.group_at(card, look.time)}, remembered: {group}", (card,))
-    for told in story.told:
-        if told.stage == "synced again" and (told.result or {}).get("changed") is not False:
-            yield Violation("registry_follows", f"{told.run.key} changed something again: {told.result}")
+            yield Violation("registry_follows", f"{card} is in group {story.group_at(card, look.time)}, stored: {group}", (card,))
+    for report in story.reports:
+        if report.stage == "synced again" and (report.result or {}).get("changed") is not False:
+            yield Violation("registry_follows", f"{report.run.key} changed something again: {report.result}")
 
 
 ALL = (sync_never_fails, registry_follows)

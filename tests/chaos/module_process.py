@@ -4,7 +4,7 @@
 """Runs a module in a process of its own, forked from one that has everything imported: real, quick, and to be killed.
 
 The fork runs the module's own ``main()``. Nothing of the library is replaced; around two of its methods is counted,
-for kills at the n-th request or commit, and each request says in its ``User-Agent`` which run it is from.
+for kills at the n-th request or commit, and the `User-Agent` of each request names the run.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import conftest  # noqa: F401  # pylint: disable=unused-import  # lets the collection be imported
 from episode import Kill, Options, Run
 from forked import end_with, redirect
-from story import Told
+from story import Report
 
 HANG_SECONDS = 60.0
 MODULES = sorted(path.stem for path in (Path(__file__).resolve().parents[2] / "plugins" / "modules").glob("expether_*.py"))
@@ -50,7 +50,7 @@ class Process:
     status: int = 0
     hung: bool = False
 
-    def told(self, stage: str) -> Told:
+    def report(self, stage: str) -> Report:
         run = t.cast(Run, self.run)
         killed = os.WIFSIGNALED(self.status) and not self.hung
         output = "".join((self.folder / name).read_text(encoding="utf-8", errors="replace") for name in ("out", "err"))
@@ -61,7 +61,7 @@ class Process:
                 result = json.loads(lines[-1])
             except ValueError:
                 result = None
-        return Told(run, result, self.began, self.ended, killed, self.hung, stage, run.key, output)
+        return Report(run, result, self.began, self.ended, killed, self.hung, stage, run.key, output)
 
 
 def start(run: Run, options: Options, folder: Path) -> Process:
@@ -124,7 +124,7 @@ def _die_in(seconds: float) -> None:
 
 
 def _tag_and_count(key: str, kill: Kill | None) -> None:
-    """Name the run in each request, and die where ``kill`` says."""
+    """Name the run in each request, and die at the point given by `kill`."""
     exchange, commit = transport.exchange, registry.commit
     counts = {"request": 0, "commit": 0}
 

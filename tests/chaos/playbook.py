@@ -14,13 +14,13 @@ import typing as t
 from pathlib import Path
 
 from episode import Options, Run
-from story import Told
+from story import Report
 
 HERE = Path(__file__).resolve().parent
 
 
-def play(runs: t.Sequence[tuple[Run, Options]], folder: Path, by: str) -> list[Told]:
-    """Run them; the runs of one play cannot be told apart at the EEM, so all are ``by`` the same."""
+def play(runs: t.Sequence[tuple[Run, Options]], folder: Path, by: str) -> list[Report]:
+    """Run them. EEM cannot distinguish the runs of one play, so all have the same `by`."""
     folder.mkdir(parents=True)
     hosts = {f"h{place}": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable} for place in range(len(runs))}
     tasks = [
@@ -42,4 +42,4 @@ def play(runs: t.Sequence[tuple[Run, Options]], folder: Path, by: str) -> list[T
     lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
     found = {each["task"]: each["result"] for each in map(json.loads, lines)}
     output = done.stdout + done.stderr
-    return [Told(run, found.get(run.key), began, ended, by=by, output=output) for run, dummy in runs]
+    return [Report(run, found.get(run.key), began, ended, by=by, output=output) for run, dummy in runs]

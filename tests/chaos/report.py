@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is printed of episodes: counts, and a violation with the plays and the history that show it. Pure."""
+"""The output about episodes: counts, and each violation with its plays and history. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from episode import Episode, Run
 from faults import KINDS
 from invariants import concerned
 from invariants_cards import Violation
-from story import Request, Story, Told
+from story import Report, Request, Story
 
 
 def totals(counts: collections.Counter[str], violations: int) -> str:
@@ -32,7 +32,7 @@ def coverage(counts: collections.Counter[str]) -> str:
 
 
 def episode_lines(episode: Episode) -> list[str]:
-    """The plays and what happened to them, as far as they were planned."""
+    """The plays and the planned events."""
     lines = [f"reach: {episode.reach}; timeout: {episode.timeout:g} s, retries: {episode.retries}"
              + ("" if episode.conditional else ", conditional_updates: false"),
              f"EEM: {json.dumps(episode.fleets)} {json.dumps(episode.eem_options)}"]
@@ -55,23 +55,23 @@ def _run(run: Run) -> str:
     return f"{run.key} {run.module} {json.dumps(run.options)}" + (f" ({', '.join(more)})" if more else "")
 
 
-def told_line(told: Told) -> str:
-    """What a run told."""
-    if told.result is None:
-        return f"{told.run.key}: {'killed' if told.killed else 'no result'}"
-    rows = [f"{row['action']} {row['device'] or row['node_id']} {row['from']}->{row['to']} {row['status']}" for row in told.result.get("plan") or []]
-    status = f"failed ({told.failure_kind})" if told.failed else "succeeded"
-    return f"{told.run.key}: {status}, changed: {told.result.get('changed')}" + (f" [{'; '.join(rows)}]" if rows else "") + f" {told.message}"
+def report_line(report: Report) -> str:
+    """One line about the report of a run."""
+    if report.result is None:
+        return f"{report.run.key}: {'killed' if report.killed else 'no result'}"
+    rows = [f"{row['action']} {row['device'] or row['node_id']} {row['from']}->{row['to']} {row['status']}" for row in report.result.get("plan") or []]
+    status = f"failed ({report.failure_kind})" if report.failed else "succeeded"
+    return f"{report.run.key}: {status}, changed: {report.result.get('changed')}" + (f" [{'; '.join(rows)}]" if rows else "") + f" {report.message}"
 
 
 def history_lines(story: Story, cards: t.Collection[str]) -> list[str]:
-    """What was asked about these cards and what was changed, in the order of time, with what runs told in between."""
+    """Requests and changes that concern these cards, and the reports of runs, in the order of time."""
     start = min((request.time for request in story.requests), default=0.0)
     events = [(request.time, f"{request.by}: {request.method} {request.path} {json.dumps(request.body) if request.body else ''}"
                f" -> {request.status}{'' if request.true else ' (fault)'}") for request in story.requests if _about(request, cards)]
     events += [(change.time, f"    {change.card} {change.field} {change.old} -> {change.new} by {change.by}")
                for change in story.changes if change.card in cards]
-    events += [(told.ended, f"{told_line(told)}") for told in story.told if told.run.kind != "info" and told.stage != "set up"]
+    events += [(report.ended, f"{report_line(report)}") for report in story.reports if report.run.kind != "info" and report.stage != "set up"]
     return [f"{moment - start:8.3f}  {text}" for moment, text in sorted(events)]
 
 
@@ -82,9 +82,9 @@ def _about(request: Request, cards: t.Collection[str]) -> bool:
 
 
 def violation_text(seed: int, violation: Violation, story: Story, shrunk: bool) -> str:
-    """All that is to be said of a violation."""
+    """The complete text about a violation."""
     lines = [f"VIOLATION of {violation.name}: {violation.text}",
-             f"  again: make chaos SEED={seed} EPISODES=1" + ("" if shrunk else " (it did not show again when tried; this is how it went)")]
+             f"  again: make chaos SEED={seed} EPISODES=1" + ("" if shrunk else " (it did not occur again; this is the original run)")]
     lines += [f"  | {line}" for line in episode_lines(story.episode)]
     lines += ["  cards at the start:"]
     cards = concerned(story, violation)

@@ -73,7 +73,7 @@ def made_smaller(seed: int, name: str) -> tuple[int, str, Shown | None]:
 
 
 def campaign(pool: concurrent.futures.Executor, seed: int, episodes: int | None, seconds: float, workers: int) -> list[Result]:
-    """Play episodes until there are so many, or the time is over; say each violation as it is seen."""
+    """Run episodes until their number is reached or the time is over; print each violation when it occurs."""
     deadline = time.monotonic() + seconds
     results: list[Result] = []
     waiting: set[concurrent.futures.Future[Result]] = set()
@@ -93,29 +93,29 @@ def campaign(pool: concurrent.futures.Executor, seed: int, episodes: int | None,
 
 
 def main() -> int:
-    """Play a campaign; return an exit status."""
+    """Run a campaign; return an exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, help="of the first episode; without it a random one")
-    parser.add_argument("--episodes", type=int, help="how many; without it as many as the time lets")
+    parser.add_argument("--seed", type=int, help="seed of the first episode (default: random)")
+    parser.add_argument("--episodes", type=int, help="number of episodes (default: as many as the time allows)")
     parser.add_argument("--seconds", type=float, default=75.0)
-    parser.add_argument("--workers", type=int, default=4, help="episodes at a time")
+    parser.add_argument("--workers", type=int, default=4, help="number of parallel episodes")
     arguments = parser.parse_args()
     seed = random.SystemRandom().randrange(10**6) if arguments.seed is None else arguments.seed
     print(f"SEED={seed}", flush=True)
     workers = min(arguments.workers, arguments.episodes or arguments.workers)
-    # All workers are forked now, while this process has no thread; they fork again, and have none themselves.
+    # Fork all workers now, while this process has no threads. They fork again, and have no threads either.
     with concurrent.futures.ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool:
         results = campaign(pool, seed, arguments.episodes, arguments.seconds, workers)
-        told = _shrunk(pool, results)
+        violations = _shrunk(pool, results)
     counts: Counts = sum((result.counts for result in results), collections.Counter())
-    print(*told, sep="\n\n")
+    print(*violations, sep="\n\n")
     print(report.coverage(counts))
     print(report.totals(counts, sum(len(result.shown) for result in results)))
-    return 1 if told else 0
+    return 1 if violations else 0
 
 
 def _shrunk(pool: concurrent.futures.Executor, results: t.Sequence[Result]) -> list[str]:
-    """The first violation of each kind, as small as it could be made."""
+    """Return the first violation of each kind, shrunk as far as possible."""
     first: dict[str, tuple[int, Shown]] = {}
     for result in sorted(results, key=lambda result: result.seed):
         for shown in result.shown:

@@ -25,7 +25,7 @@ from eemsim.client import Simulator
 from episode import Episode, Fault, Foreign, Options, Round, Run
 from generation import FLAVOR
 from module_process import Process
-from story import Change, Look, Request, Story, Told
+from story import Change, Look, Report, Request, Story
 
 AGENT = "chaos "
 LEFT_TO_SETTLE = 8.0
@@ -67,7 +67,7 @@ class _Play:
     def __init__(self, episode: Episode, eems: t.Sequence[Simulator], folder: Path) -> None:
         self._episode, self._eems, self._folder = episode, eems, folder
         self._registry = folder / "state" / "registry.sqlite3"
-        self._told: list[Told] = []
+        self._reports: list[Report] = []
         self._looks: list[Look] = []
         self._counts: Counts = collections.Counter(episodes=1)
         self._ansible: list[tuple[float, str]] = []
@@ -89,12 +89,12 @@ class _Play:
             return
         for number in range(len(self._eems)):
             self._register(number)
-        told = self._alone(Run("set up flavor", "expether_flavor", FLAVOR), "set up")
-        assert not told.failed, told.output
+        report = self._alone(Run("set up flavor", "expether_flavor", FLAVOR), "set up")
+        assert not report.failed, report.output
 
     def _register(self, eem: int) -> None:
-        told = self._alone(Run(f"set up {eem}", "expether_podm", {"state": "present"}, eem), "set up")
-        assert not told.failed, told.output
+        report = self._alone(Run(f"set up {eem}", "expether_podm", {"state": "present"}, eem), "set up")
+        assert not report.failed, report.output
 
     def _round(self, number: int, each: Round) -> None:
         ordered = [(fault, self._order(fault)) for fault in each.faults]
@@ -102,15 +102,15 @@ class _Play:
         if each.through_ansible:
             by = f"ansible {number}"
             self._ansible.append((time.time(), by))
-            self._told += playbook.play([(run, self._options(run)) for run in each.runs], self._folder / by.replace(" ", ""), by)
+            self._reports += playbook.play([(run, self._options(run)) for run in each.runs], self._folder / by.replace(" ", ""), by)
             self._counts["runs through ansible-playbook"] += len(each.runs)
             module_process.wait(helpers)
         else:
             processes = [self._start(run) for run in each.runs]
             module_process.wait([*processes, *helpers])
-            told = [process.told("round") for process in processes]
-            self._told += told
-            self._counts["kills"] += sum(each.killed for each in told)
+            reports = [process.report("round") for process in processes]
+            self._reports += reports
+            self._counts["kills"] += sum(report.killed for report in reports)
         self._counts["runs"] += len(each.runs)
         self._counts["foreign changes"] += len(each.foreign)
         self._count_faults(ordered)
@@ -119,21 +119,21 @@ class _Play:
         self._look(f"round {number}")
 
     def _end(self) -> None:
-        """Everything that failed or was killed again, twice, without faults; then a look; then all nodes are released."""
+        """Repeat everything that failed or was killed, twice and without faults; look at the state; then release all nodes."""
         self._settle()
         self._look("rounds over")
         self._inform("after the rounds")
         chosen: dict[tuple[str, str], Run] = {}
-        for told in self._told:
-            run = told.run
-            if told.stage == "round" and told.failed and run.writes and not run.repeats:
+        for report in self._reports:
+            run = report.run
+            if report.stage == "round" and report.failed and run.writes and not run.repeats:
                 chosen.pop((run.kind, f"{run.eem} {run.about}"), None)
                 chosen[run.kind, f"{run.eem} {run.about}"] = run
-        # Whoever removes the pod manager comes last, lest the others have none.
+        # Remove the pod manager last, because the other runs need it.
         again = sorted(list(chosen.values())[-AGAIN_AT_MOST:], key=lambda run: run.kind == "removed")
         for run in again:
             for stage in ("again", "once more"):
-                self._told.append(self._alone(dataclasses.replace(run, key=f"{run.key} {stage}", kill=None, start=0.0), stage))
+                self._reports.append(self._alone(dataclasses.replace(run, key=f"{run.key} {stage}", kill=None, start=0.0), stage))
         if self._episode.reach == "podm":
             for number in range(len(self._eems)):
                 self._register(number)
@@ -142,18 +142,18 @@ class _Play:
         if self._episode.reach != "url":
             for name, index, dummy_state, dummy_podm in self._look("before release").nodes:
                 eem = int(self._cards[index]["eem"])
-                self._told.append(self._alone(Run(f"release {eem} {name}", "expether_node", {"name": name, "state": "absent"}, eem), "release"))
+                self._reports.append(self._alone(Run(f"release {eem} {name}", "expether_node", {"name": name, "state": "absent"}, eem), "release"))
             self._look("released")
         if self._episode.reach == "podm":
             for stage in ("synced", "synced again"):
-                self._told.append(self._alone(Run(stage, "expether_sync", {}), stage))
+                self._reports.append(self._alone(Run(stage, "expether_sync", {}), stage))
                 self._look(stage)
 
     def _inform(self, when: str) -> None:
         for number in range(len(self._eems)):
             for module in ("expether_node_info", "expether_device_info"):
                 if module == "expether_device_info" or self._episode.reach != "url":
-                    self._told.append(self._alone(Run(f"{module} {number} {when}", module, {}, number), when))
+                    self._reports.append(self._alone(Run(f"{module} {number} {when}", module, {}, number), when))
 
     # -- runs
 
@@ -172,10 +172,10 @@ class _Play:
     def _start(self, run: Run) -> Process:
         return module_process.start(run, self._options(run), self._folder / run.key.replace(" ", "_"))
 
-    def _alone(self, run: Run, stage: str) -> Told:
+    def _alone(self, run: Run, stage: str) -> Report:
         process = self._start(run)
         module_process.wait([process])
-        return process.told(stage)
+        return process.report(stage)
 
     # -- the simulators
 
@@ -244,7 +244,7 @@ class _Play:
                                       senders[entry["number"]] if entry else "control", entry["time"] if entry else each["time"], number))
         changes.sort(key=lambda change: change.time)
         wire.sort(key=lambda request: request.time)
-        return Story(self._episode, self._cards, tuple(changes), tuple(wire), tuple(self._told), tuple(self._looks))
+        return Story(self._episode, self._cards, tuple(changes), tuple(wire), tuple(self._reports), tuple(self._looks))
 
     def _sender(self, entry: t.Mapping[str, t.Any]) -> str:
         agent = entry["user_agent"] or ""

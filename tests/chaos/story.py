@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What happened in an episode: the simulators' true histories, and what each run told. Pure."""
+"""What happened in an episode: the simulators' actual histories, and the report of each run. Pure."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class Request:
 
 
 @dataclasses.dataclass(frozen=True)
-class Told:
-    """What a run told. ``stage``: ``round`` or a word of the end of the episode; ``result`` is none if it told none."""
+class Report:
+    """What a run reported. `stage` is `round` or a stage at the end of the episode; `result` is None if the run had none."""
 
     run: Run
     result: dict[str, Json] | None
@@ -101,7 +101,7 @@ class Story:
     cards: t.Mapping[str, t.Mapping[str, Json]]
     changes: tuple[Change, ...] = ()
     requests: tuple[Request, ...] = ()
-    told: tuple[Told, ...] = ()
+    reports: tuple[Report, ...] = ()
     looks: tuple[Look, ...] = ()
 
     @functools.cached_property
@@ -155,14 +155,14 @@ class Story:
         code = str(self.cards[card].get("pcie_class_code") or "")
         return TYPE_OF_CLASS.get(code[:-4]) if code else None
 
-    def told_by(self, by: str) -> list[Told]:
-        return [told for told in self.told if told.by == by]
+    def reports_by(self, by: str) -> list[Report]:
+        return [report for report in self.reports if report.by == by]
 
     def is_late(self, change: Change) -> bool:
         """Whether its client had given the request up, or was dead, when it took effect: no claim guards it any more."""
         if change.by in FOREIGN:
             return False
-        ends = [told.ended for told in self.told_by(change.by)]
+        ends = [report.ended for report in self.reports_by(change.by)]
         return change.time - change.sent > 0.9 * self.episode.timeout or bool(ends) and change.time > max(ends)
 
     def is_foreign(self, card: str) -> bool:

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Start the EEM simulator: ``python3 tests/simulator/eem_simulator.py --help``; README.md tells the rest."""
+"""Start the EEM simulator. Run `python3 tests/simulator/eem_simulator.py --help` for its options; see README.md."""
 
 from __future__ import annotations
 

@@ -2,11 +2,11 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run tests and checks, one step after the other, and count: `check.py all`, or one or more of the targets.
+"""Run tests and checks step by step, and count the results: `check.py all`, or one or more targets.
 
-The Makefile calls this inside of tests/tools/in_env.sh. Each step's output goes to .ansible/log/STEP.log; the end
-of it is printed when the step fails. A step of pytest counts as its tests, any other step as one. A step that
-cannot run on this machine says why and counts as skipped.
+The Makefile calls this in tests/tools/in_env.sh. The output of each step goes to .ansible/log/STEP.log; if a step fails,
+the end of it is printed. Each test of a pytest step counts, any other step counts as one. A step that cannot run on this
+machine prints the reason and counts as skipped.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ MODULE_PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
 
 @dataclasses.dataclass(frozen=True)
 class Core:
-    """An ansible-core, the Pythons to run it with (the first that is there), the pip its ansible-test asks for, and libraries."""
+    """An ansible-core, its Pythons (the first one that is installed is used), the pip for its ansible-test, and its libraries."""
 
     version: str
     pythons: tuple[str, ...]
@@ -60,18 +60,18 @@ CORES = (
     Core("2.19.14", ("3.11", "3.12", "3.13"), "24.2"),
     Core("2.20.10", ("3.12", "3.13", "3.14"), "25.2"),
     Core("2.21.5", ("3.13", "3.12", "3.14"), "25.2"),
-    Core("2.22.0rc1", ("3.13", "3.14"), "25.2"),  # a release candidate: not supported yet, but nothing may fail with it
+    Core("2.22.0rc1", ("3.13", "3.14"), "25.2"),  # a release candidate: not supported yet, but no test may fail with it
 )
-# Not supported on the controller; it lends its collection loader to the unit tests on the oldest Python of managed hosts.
+# Not supported on the controller. Only its collection loader is used, for unit tests on the oldest Python of managed hosts.
 OLDEST_PYTHON = Core("2.15.13", ("3.9",), "", "python39.txt", ("python39.txt",))
 
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """One command. With `junit`, its tests are counted from that file; with `skip`, it is not run, for that reason.
+    """One command. With `junit`, its tests are counted from that file. With `skip`, it is not run, for that reason.
 
-    With `tells`, the last line of its output is said with the outcome, and more of it when it fails. It is ended after
-    so many `seconds`.
+    With `summary`, the last line of its output is printed with the outcome, and more of it if it fails. It is stopped
+    after this many `seconds`.
     """
 
     name: str
@@ -80,13 +80,13 @@ class Step:
     env: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     junit: Path | None = None
     skip: str = ""
-    tells: bool = False
+    summary: bool = False
     seconds: float = STEP_SECONDS
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What became of a step."""
+    """The outcome of a step."""
 
     name: str
     passed: int
@@ -107,7 +107,7 @@ class Outcome:
 
 @functools.cache
 def find_python(version: str) -> str | None:
-    """Return the path of that Python, or none. A pyenv shim may stand for a Python that is not there: each is run."""
+    """Return the path of that Python, or None. Each candidate is run, because a pyenv shim may exist without its Python."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     candidates = [f"python{version}", *map(str, sorted(pyenv.glob(f"{version}.*/bin/python{version}"), reverse=True))]
     for candidate in candidates:
@@ -122,7 +122,7 @@ def find_python(version: str) -> str | None:
 
 
 def ansible_test_home(name: str) -> Path:
-    """Return a home folder for ansible-test, which keeps its environments there; two cores at a time must not share them.
+    """Return a home directory for ansible-test's environments, which parallel runs must not share.
 
     It drops most environment variables, so pip's settings are linked.
     """
@@ -148,7 +148,7 @@ running: set[subprocess.Popen[bytes]] = set()
 
 
 def run_command(step: Step, log: t.BinaryIO) -> int:
-    """Run a step's command in a process group of its own, so that all of it ends when it takes too long."""
+    """Run a step's command in its own process group, so that all of it can be stopped after its time limit."""
     environment = {**os.environ, **step.env}
     try:
         process = subprocess.Popen(step.command, cwd=step.cwd, env=environment, stdin=subprocess.DEVNULL, stdout=log,
@@ -161,14 +161,14 @@ def run_command(step: Step, log: t.BinaryIO) -> int:
         return process.wait(step.seconds)
     except subprocess.TimeoutExpired:
         end(process)
-        log.write(f"\nNot done after {step.seconds:g} seconds: ended.\n".encode())
+        log.write(f"\nStopped after {step.seconds:g} seconds.\n".encode())
         return 124
     finally:
         running.discard(process)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a step's process group: asked first, then forced."""
+    """Stop a step's process group: with SIGTERM, then with SIGKILL."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)
@@ -193,7 +193,7 @@ def count(junit: Path) -> tuple[int, int, int]:
 
 
 def run(step: Step) -> Outcome:
-    """Run a step, print its line, and the end of its output if it failed."""
+    """Run a step and print its line. If it fails, also print the end of its output."""
     if step.skip:
         outcome = Outcome(step.name, 0, 0, 1, 0, step.skip)
         print(outcome.line(), flush=True)
@@ -206,18 +206,18 @@ def run(step: Step) -> Outcome:
         status = run_command(step, log)
     passed, failed, skipped = count(step.junit) if step.junit else (int(status == 0), 0, 0)
     if status != 0 and not failed:
-        failed = 1  # it ended badly beside its tests, or is no pytest
+        failed = 1  # it failed outside its tests, or is not a pytest step
     elif status == 0 and not passed and not skipped:
-        failed = 1  # a pytest without any test
+        failed = 1  # a pytest step without any tests
     lines = log_file.read_text(encoding="utf-8", errors="replace").splitlines()
-    note = lines[-1] if step.tells and lines else ""
+    note = lines[-1] if step.summary and lines else ""
     outcome = Outcome(step.name, passed, failed, skipped, time.monotonic() - start, note)
     message = outcome.line()
     if failed:
-        # ansible-test marks what matters, and says much more.
+        # ansible-test marks the important lines.
         shown = [line for line in lines if line.startswith(("ERROR: ", "FATAL: "))][:TAIL_LINES]
-        shown = shown or lines[-TAIL_LINES * (10 if step.tells else 1):]
-        message += "".join(f"\n    | {line}" for line in shown) + f"\n    all of it: {log_file.relative_to(ROOT)}"
+        shown = shown or lines[-TAIL_LINES * (10 if step.summary else 1):]
+        message += "".join(f"\n    | {line}" for line in shown) + f"\n    complete log: {log_file.relative_to(ROOT)}"
     print(message, flush=True)
     return outcome
 
@@ -236,11 +236,11 @@ def pytest_step(name: str, python: str, *arguments: str) -> Step:
 
 
 def sanity_step(core: Core, tools: Path, python: str | None) -> Step:
-    """ansible-test sanity, without any ignore file; on one Python, or on all that are there."""
+    """ansible-test sanity without an ignore file, on one Python or on all installed ones."""
     name = f"sanity-{core.name}"
     script = 'set -e; "$0" "$1" "$2"; cd "$("$3" "$4")"; shift 4; exec "$@"'
     prepare = (sys.executable, str(TOOLS / "prime_pip.py"), core.pip, str(TOOLS / "copy_tree.sh"), name)
-    # ansible-test of a release candidate wants pylint's libraries from GitHub, which is no package index.
+    # ansible-test of a release candidate needs pylint's libraries from GitHub, which is not a package index.
     skipped = ("--skip-test", "pylint") if "rc" in core.version else ()
     command = (str(tools / "ansible-test"), "sanity", "--local", "--color", "no", *skipped, *(("--python", python) if python else ()))
     return Step(name, ("bash", "-c", script, *prepare, *command), env=ansible_test_env(core.name, tools))
@@ -262,16 +262,16 @@ def integration() -> list[Outcome]:
 
 
 def chaos() -> list[Outcome]:
-    """Chaos' own tests, then a campaign: of the seed that the environment says, or of a fresh one; short, or of so many episodes."""
+    """The tests of chaos itself, then a campaign, with SEED and EPISODES from the environment or a random seed and a time limit."""
     seed, episodes = os.environ.get("SEED") or str(random.SystemRandom().randrange(10**6)), os.environ.get("EPISODES")
     print(f"chaos: SEED={seed}" + (f" EPISODES={episodes}" if episodes else ""), flush=True)
     limit = STEP_SECONDS + 10 * int(episodes or 0)
     command = (sys.executable, "tests/chaos/run.py", f"--seed={seed}", *((f"--episodes={episodes}",) if episodes else ()))
-    return run_all([pytest_step("chaos-unit", sys.executable, "tests/chaos"), Step("chaos", command, tells=True, seconds=limit)])
+    return run_all([pytest_step("chaos-unit", sys.executable, "tests/chaos"), Step("chaos", command, summary=True, seconds=limit)])
 
 
 def no_machines() -> str:
-    """Return why no machine can be booted here, or nothing."""
+    """Return why no machine can be booted here, or an empty string."""
     if os.geteuid() != 0:
         return "the role on a real systemd: needs root"
     programs = ("mmdebstrap", "systemd-nspawn", "ip", "ssh", "ssh-keygen", "start-stop-daemon", "xargs")
@@ -279,15 +279,15 @@ def no_machines() -> str:
     if not Path("/usr/share/keyrings/debian-archive-keyring.gpg").exists():
         missing.append("debian-archive-keyring")
     if missing:
-        return f"the role on a real systemd: needs {', '.join(missing)}, which is not here"
+        return f"the role on a real systemd: needs {', '.join(missing)}, which is not installed"
     probe = subprocess.run(["unshare", "--mount", "--net", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False)
-    return "" if probe.returncode == 0 else "the role on a real systemd: needs to mount and to make network namespaces, which is not allowed here"
+    return "" if probe.returncode == 0 else "the role on a real systemd: needs permission to mount and to create network namespaces"
 
 
 def molecule() -> list[Outcome]:
-    """The role on machines of its own, which are ended and removed afterwards."""
+    """The role on separate machines, which are stopped and removed afterwards."""
     outcomes = run_all([Step("molecule", ("molecule", "test", "--scenario-name", "sync"), skip=no_machines(), seconds=2 * STEP_SECONDS)])
-    if (STATE / "molecule" / "run").exists():  # it was ended half-way
+    if (STATE / "molecule" / "run").exists():  # it was interrupted
         outcomes.append(run(Step("molecule-destroy", ("molecule", "destroy", "--scenario-name", "sync"))))
     return outcomes
 
@@ -313,9 +313,9 @@ def lint() -> list[Outcome]:
 
 
 def missing_pythons() -> list[Outcome]:
-    """Say which Pythons ansible-test sanity passes over, since they are not here."""
+    """Report the Pythons that ansible-test sanity skips because they are not installed."""
     missing = [version for version in MODULE_PYTHONS if not find_python(version)]
-    return run_all(Step(f"sanity-python{version}", skip=f"compile and import tests on Python {version}, which is not here") for version in missing)
+    return run_all(Step(f"sanity-python{version}", skip=f"compile and import tests on Python {version}, which is not installed") for version in missing)
 
 
 def sanity() -> list[Outcome]:
@@ -324,14 +324,14 @@ def sanity() -> list[Outcome]:
 
 
 def in_lanes(lanes: t.Sequence[t.Iterable[Step]]) -> list[Outcome]:
-    """Run lists of steps, two lists at a time."""
+    """Run lists of steps, two lists in parallel."""
     with ThreadPoolExecutor(int(WORKERS)) as pool:
         return [outcome for outcomes in pool.map(run_all, lanes) for outcome in outcomes]
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """An ansible-core in an environment of its own: the steps of the version matrix."""
+    """An ansible-core in its own environment: one row of the version matrix."""
 
     core: Core
     python: str
@@ -367,7 +367,7 @@ class Row:
 
 
 def versions() -> list[Outcome]:
-    """Environments, sanity and installation two at a time; what listens and waits runs alone."""
+    """Run environments, sanity and installation two at a time. Tests with servers and time limits run alone."""
     rows, outcomes, own = [], [run(build_step())], own_core()
     for core in (*CORES, OLDEST_PYTHON):
         python = next((version for version in core.pythons if find_python(version)), None)
@@ -375,7 +375,7 @@ def versions() -> list[Outcome]:
             rows.append(Row(core, python))
         else:
             what = "unit tests on the oldest Python" if core == OLDEST_PYTHON else f"ansible-core {core.version}"
-            outcomes.append(run(Step(f"core-{core.name}", skip=f"{what}: needs Python {' or '.join(core.pythons)}, which is not here")))
+            outcomes.append(run(Step(f"core-{core.name}", skip=f"{what}: needs Python {' or '.join(core.pythons)}, which is not installed")))
     outcomes += missing_pythons()
     made = in_lanes([[row.make()] for row in rows])
     ready = [row for row, outcome in zip(rows, made) if not outcome.failed]
@@ -402,7 +402,7 @@ def package_steps() -> list[Step]:
 
 
 def everything() -> list[Outcome]:
-    """All of it. The matrix has the sanity of .venv's ansible-core too; what is timed runs alone."""
+    """Run everything. The matrix includes sanity with .venv's ansible-core. Timed steps run alone."""
     outcomes = [*unit(), *lint(), *integration(), *chaos(), *bench(), *molecule(), *versions()]
     return outcomes + run_all(package_steps())
 
@@ -430,7 +430,7 @@ def main() -> int:
     LOGS.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
     outcomes = [outcome for target in targets for outcome in TARGETS[target]()]
-    print(f"\nSeconds a step, {time.monotonic() - start:.0f} in all:")
+    print(f"\nSeconds per step, {time.monotonic() - start:.0f} in total:")
     for outcome in outcomes:
         print(outcome.line())
     failed = sum(outcome.failed for outcome in outcomes)

@@ -3,8 +3,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Copies the checkout to NAME/ansible_collections/nec/expether below .ansible/tree, for ansible-test: it wants
-# that path, refuses links, and asks git which files there are. Prints the path of the copy.
+# Copies the checkout to NAME/ansible_collections/nec/expether below .ansible/tree, for ansible-test, which requires
+# this path, refuses links, and lists the files with git. Prints the path of the copy.
 #   tests/tools/copy_tree.sh NAME
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
@@ -13,7 +13,7 @@ copy=$root/.ansible/tree/${1:?usage: copy_tree.sh NAME}/ansible_collections/nec/
 rm -rf "$root/.ansible/tree/$1"
 mkdir -p "$copy"
 cd "$root"
-# What is known to git or would be; a file that was removed but not yet from git is not copied.
+# Tracked and untracked files that git does not ignore. Removed files that git still tracks are skipped.
 git ls-files -z --cached --others --exclude-standard |
     while IFS= read -r -d '' file; do if [ -e "$file" ]; then printf '%s\0' "$file"; fi; done |
     tar --null --files-from=- -cf - | tar -C "$copy" --no-same-owner -xf -

@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Makes a virtual environment with a certain ansible-core, to run unit and module tests in:
+# Creates a virtual environment with a given ansible-core for unit and module tests:
 #   tests/tools/core_venv.sh FOLDER PYTHON ANSIBLE-CORE-VERSION CONSTRAINTS.txt REQUIREMENTS.txt...
 set -euo pipefail
 folder=${1:?} python=${2:?} core=${3:?} constraints=${4:?}
@@ -16,7 +16,7 @@ options=()
 for file in "$@"; do options+=(-r "$file"); done
 rm -rf "$folder"
 mkdir -p "${folder%/*}"
-# --without-pip: Debian's Python may have none to give. The pip of the environment that runs this does it.
+# --without-pip, because Debian's Python may not include pip. The pip of the calling environment installs the packages.
 "$python" -m venv --without-pip "$folder"
 python -m pip --python "$folder/bin/python" --disable-pip-version-check --quiet install \
     "ansible-core==$core" "${options[@]}" -c "$constraints"

@@ -32,7 +32,7 @@ FLEETS = ((4, 14, 1), (3, 10, 2))  # EESVs, EEIOs, seed
 USERNAME = "admin"
 READY_SECONDS = 20
 
-# Output for reading: no advice about an inventory that is not needed, and tables as they are. (YAML wraps long lines.)
+# Readable output: no advice about an inventory, and unwrapped tables. (YAML would wrap long lines.)
 ANSIBLE = {
     "ANSIBLE_LOCALHOST_WARNING": "false",
     "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
@@ -43,20 +43,20 @@ ANSIBLE = {
 
 
 def ready_line(process: subprocess.Popen[bytes]) -> dict[str, t.Any]:
-    """Return what a simulator says about itself once it listens."""
+    """Return the ready line of a simulator."""
     assert process.stdout is not None
     readable, dummy, dummy = select.select([process.stdout], [], [], READY_SECONDS)
     line = process.stdout.readline() if readable else b""
     if not line:
-        sys.exit(f"The simulator did not start: {SIMULATOR} said nothing in {READY_SECONDS} seconds, or ended.")
+        sys.exit(f"The simulator did not start: {SIMULATOR} printed no ready line within {READY_SECONDS} seconds.")
     return t.cast("dict[str, t.Any]", json.loads(line))
 
 
 @contextlib.contextmanager
 def simulator(eesv: int, eeio: int, seed: int, password: str) -> t.Iterator[str]:
-    """Run a simulator on a free port; give its URL."""
+    """Run a simulator on a free port; yield its URL."""
     command = [sys.executable, str(SIMULATOR), "--port", "0", "--username", USERNAME, "--eesv", str(eesv)]
-    # Its standard input is a pipe from here: it ends with this program, even if that is killed.
+    # Its standard input is a pipe from this program, so it exits with this program, even if this is killed.
     command += ["--eeio", str(eeio), "--seed", str(seed), "--exit-with-stdin"]
     environment = {**os.environ, "EEM_SIM_PASSWORD": password}
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as process:
@@ -71,7 +71,7 @@ def simulator(eesv: int, eeio: int, seed: int, password: str) -> t.Iterator[str]
 
 
 def play(urls: list[str], password: str, arguments: list[str]) -> int:
-    """Run the playbook; return its exit status."""
+    """Run the playbook and return its exit status."""
     variables = {f"demo_url_{number}": url for number, url in enumerate(urls, 1)}
     variables["demo_registry"] = f"sqlite://{STATE}/registry.sqlite3"
     command = ["ansible-playbook", str(PLAYBOOK), "-e", json.dumps(variables), *arguments]
@@ -82,7 +82,7 @@ def play(urls: list[str], password: str, arguments: list[str]) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Do it all; return an exit status."""
+    """Run the demo and return an exit status."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, dummy: sys.exit(128 + number))
     start = time.monotonic()
@@ -93,8 +93,8 @@ def main(arguments: list[str]) -> int:
         urls = [stack.enter_context(simulator(*fleet, password)) for fleet in FLEETS]
         print(f"Two simulated EEMs are listening: {urls[0]} and {urls[1]}", flush=True)
         status = play(urls, password, arguments)
-    word = "finished" if status == 0 else f"FAILED (ansible-playbook ended with {status})"
-    print(f"The simulated EEMs are stopped. The demo {word} after {time.monotonic() - start:.0f} seconds.")
+    word = "finished" if status == 0 else f"FAILED (ansible-playbook exited with {status})"
+    print(f"The simulated EEMs were stopped. The demo {word} after {time.monotonic() - start:.0f} seconds.")
     return status
 
 

@@ -3,13 +3,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Writes tests/requirements/constraints.txt anew, after a direct requirement there was changed.
+# Rewrites tests/requirements/constraints.txt after a change of a direct requirement.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../requirements"
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-# Held: ansible-core 2.17 and 2.18 want a resolvelib before 1.1.
+# Held back: ansible-core 2.17 and 2.18 require resolvelib < 1.1.
 held=resolvelib==1.0.1
 "${PYTHON:-python3}" -m venv "$folder/venv"
 "$folder/venv/bin/python" -m pip --quiet install -r core.txt -r demo.txt -r pytest.txt -r checks.txt "$held"

@@ -7,10 +7,10 @@
 #   tests/tools/in_env.sh demo|dev COMMAND...
 #
 # - .venv: a virtual environment with the pinned packages of tests/requirements/
-#   (demo: what the demo needs; dev: what all tests and checks need)
+#   (demo: for the demo; dev: for all tests and checks)
 # - .ansible/collections/ansible_collections/nec/expether: a link to this checkout
-# - .ansible/pci.ids: the PCI id list, if the machine has none and it can be had
-# What is there already is used again. Needs no root and changes nothing outside of the checkout.
+# - .ansible/pci.ids: the PCI id list, if the machine has none and it can be downloaded
+# Existing parts are reused. Needs no root and changes nothing outside the checkout.
 # Environment: PYTHON, the Python to use (3.11 or later); EXPETHER_PCI_IDS, a PCI id list to use.
 set -euo pipefail
 
@@ -26,11 +26,11 @@ die() { say "$*"; exit 1; }
 case $set_name in
     demo) files=(core.txt demo.txt) ;;
     dev) files=(core.txt demo.txt pytest.txt checks.txt) ;;
-    *) die "in_env.sh: unknown set $set_name; it is demo or dev" ;;
+    *) die "in_env.sh: unknown set $set_name; use demo or dev" ;;
 esac
 
 # Prints the real path of a Python that is new enough. Runs each candidate, because a name on PATH
-# may be a stand-in for a Python that is not there.
+# may be a shim of a Python that is not installed.
 find_python() {
     local candidate
     for candidate in ${PYTHON:+"$PYTHON"} python3 python3.13 python3.12 python3.11 python3.14; do
@@ -42,7 +42,7 @@ print(os.path.realpath(sys.executable) if sys.prefix == sys.base_prefix else sys
 PY
         [ -z "${PYTHON:-}" ] || die "PYTHON=$PYTHON does not run, or is older than 3.11."
     done
-    die "No Python 3.11 or later was found. Install one, or name it: make PYTHON=/path/to/python3.11 ..."
+    die "No Python 3.11 or later was found. Install it, or set PYTHON: make PYTHON=/path/to/python3.11 ..."
 }
 
 # Unpacks a Debian package below a folder, without installing it and without root.
@@ -54,7 +54,7 @@ unpack_package() { # package, folder
     mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/deb"
     (
         cd "$apt/deb"
-        # With the machine's package lists; if it has none, or old ones, with lists of our own.
+        # Use the machine's package lists. If they are missing or outdated, download separate ones.
         timeout 60 apt-get -qq download "$1" ||
             { timeout 120 apt-get -qq "${own[@]}" update && timeout 60 apt-get -qq "${own[@]}" download "$1"; }
     ) </dev/null >"$apt/log" 2>&1 || return 1
@@ -62,8 +62,8 @@ unpack_package() { # package, folder
     dpkg-deb -x "$apt"/deb/*.deb "$2" && rm -rf "$apt"
 }
 
-# Puts pip into the virtual environment of a Python that came without ensurepip, as Debian's does
-# unless python3-venv is installed.
+# Installs pip into the virtual environment of a Python without ensurepip, such as Debian's without
+# python3-venv.
 seed_pip() { # python
     local wheels=$state/pip pip
     pip=$(grep -m1 '^pip==' "$root/tests/requirements/seed.txt")
@@ -71,7 +71,7 @@ seed_pip() { # python
     if unpack_package python3-pip-whl "$wheels"; then
         "$venv/bin/python" "$(echo "$wheels"/usr/share/python-wheels/pip-*.whl)/pip" --quiet install "$pip" && return
     fi
-    die "$1 has neither ensurepip nor pip. Install the package python3-venv, or name another Python: make PYTHON=..."
+    die "$1 has neither ensurepip nor pip. Install the package python3-venv, or use another Python: make PYTHON=..."
 }
 
 make_venv() {
@@ -81,14 +81,14 @@ make_venv() {
     if [ -x "$venv/bin/python" ] && [ -f "$stamp" ]; then
         have=$(sed -n "s/^$set_name //p" "$stamp")
         kind=$(sed -n 's/^root //p' "$stamp")
-        # Another PYTHON, or a checkout that was moved: a new one.
+        # Create a new one for another PYTHON or a moved checkout.
         [ -z "${PYTHON:-}" ] || [ "$(find_python)" = "$(sed -n 's/^python //p' "$stamp")" ] || kind=other
         "$venv/bin/python" -c '' 2>/dev/null || kind=broken
     fi
     [ "$kind" = "$root" ] && [ "$have" = "$wanted" ] && return
     if [ "$kind" != "$root" ]; then
         python=$(find_python)
-        say "Making .venv with $python"
+        say "Creating .venv with $python"
         rm -rf "$venv"
         "$python" -m venv "$venv" >/dev/null 2>&1 ||
             { rm -rf "$venv" && "$python" -m venv --without-pip "$venv" && seed_pip "$python"; }
@@ -100,7 +100,7 @@ make_venv() {
         cd "$root/tests/requirements"
         "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "${options[@]}" -c constraints.txt
     ) </dev/null >"$state/log/venv.log" 2>&1 || { tail -n 20 "$state/log/venv.log" >&2; die "Installing the packages failed."; }
-    # The larger set contains the smaller.
+    # The larger set includes the smaller one.
     {
         grep -E '^(root|python) ' "$stamp"
         echo "$set_name $wanted"
@@ -112,7 +112,7 @@ make_venv() {
 make_link() {
     local link=$state/collections/ansible_collections/nec/expether
     mkdir -p "${link%/*}"
-    # A tool may have put a copy there; it would hide the checkout.
+    # A tool may have created a copy here, which would hide the checkout.
     [ "$(readlink -f "$link")" = "$root" ] && return
     rm -rf "$link"
     ln -s ../../../.. "$link"
@@ -127,7 +127,7 @@ find_pci_ids() {
         fi
     done
     unset EXPETHER_PCI_IDS
-    # Not tried again for a day: without a network every try takes its time.
+    # Do not try again for a day, because every attempt without a network takes time.
     if [ -z "$(find "$fetched.missing" -mtime -1 2>/dev/null)" ]; then
         say "Fetching the PCI id list"
         if unpack_package pci.ids "$fetched" && [ -r "$fetched/usr/share/misc/pci.ids" ]; then
@@ -141,10 +141,10 @@ find_pci_ids() {
 
 mkdir -p "$state/log"
 export LC_ALL=C.UTF-8
-# No other ansible.cfg, collection, registry or real EEM gets into what runs here.
+# Keep other configurations, collections, registries and real EEMs out of this environment.
 unset ANSIBLE_COLLECTIONS_PATH ANSIBLE_COLLECTIONS_PATHS PYTHONPATH PYTHONHOME
 unset EEM_URL EEM_USERNAME EEM_PASSWORD EXPETHER_REGISTRY EXPETHER_REGISTRY_KEY_FILE
-# Several may start at once in one checkout.
+# Several instances may start at the same time in one checkout.
 exec 9>"$state/lock"
 if command -v flock >/dev/null; then flock 9; fi
 make_venv
@@ -152,10 +152,10 @@ make_link
 find_pci_ids
 exec 9>&-
 
-# An empty configuration beats those of the user and of the machine.
+# An empty configuration overrides those of the user and of the machine.
 : >>"$state/ansible.cfg"
 export ANSIBLE_HOME=$state ANSIBLE_CONFIG=$state/ansible.cfg ANSIBLE_REMOTE_TEMP=$state/tmp
-# Git answers also where the checkout is somebody else's, as in some CI.
+# Make git work even if the checkout belongs to another user, as in some CI systems.
 export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0=$root
 export XDG_STATE_HOME=$state/state HYPOTHESIS_STORAGE_DIRECTORY=$state/hypothesis
 export PATH=$venv/bin:$PATH VIRTUAL_ENV=$venv

@@ -2,12 +2,12 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Check the collection as users get it.
+"""Check the collection as users install it.
 
-  package.py build FOLDER     build the tarball there; nothing is missing in it and nothing is too much
+  package.py build FOLDER     build the tarball there, and check that it contains exactly the expected files
   package.py install FOLDER   install that tarball, and the checkout itself, without Galaxy; ansible-doc lists all modules
-  package.py importer FOLDER  what Ansible Galaxy checks at an upload
-  package.py builder          what ansible-builder reads for an execution environment
+  package.py importer FOLDER  the checks of Ansible Galaxy for uploads
+  package.py builder          check what ansible-builder reads for an execution environment
 
 Uses the ansible-core whose programs come first on PATH.
 """
@@ -31,12 +31,12 @@ ONLY_IN_CHECKOUT = re.compile(r"(galaxy\.yml|\.gitignore|\.gitattributes|\.ansib
 
 
 def call(*command: str, cwd: Path = ROOT, **variables: str) -> str:
-    """Run a program; return its output; end all if it fails."""
+    """Run a program and return its output. Exit if it fails."""
     print("+", *command, flush=True)
     answer = subprocess.run(command, cwd=cwd, env={**os.environ, **variables}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     print(answer.stdout + answer.stderr, flush=True)
     if answer.returncode != 0:
-        sys.exit(f"{command[0]} ended with {answer.returncode}")
+        sys.exit(f"{command[0]} exited with {answer.returncode}")
     return answer.stdout
 
 
@@ -51,12 +51,12 @@ def modules(root: Path) -> set[str]:
 def tarball_in(folder: Path) -> Path:
     found = list(folder.glob("nec-expether-*.tar.gz"))
     if len(found) != 1:
-        sys.exit(f"There are {len(found)} tarballs in {folder}; `package.py build` makes one.")
+        sys.exit(f"{folder} contains {len(found)} tarballs instead of one. Run `package.py build`.")
     return found[0]
 
 
 def build(folder: Path) -> None:
-    """Build, and compare the tarball with what git knows or would."""
+    """Build the tarball, and compare its files with those of git."""
     shutil.rmtree(folder, ignore_errors=True)
     call("ansible-galaxy", "collection", "build", "--output-path", str(folder))
     with tarfile.open(tarball_in(folder)) as tarball:
@@ -71,20 +71,20 @@ def build(folder: Path) -> None:
 
 
 def install(folder: Path) -> None:
-    """Install from the tarball and from the checkout, each into an empty folder."""
+    """Install the tarball and the checkout, each into an empty folder."""
     for source in (str(tarball_in(folder)), f"{ROOT}/"):
         with scratch() as path:
             call("ansible-galaxy", "collection", "install", source, "--offline", "-p", path, ANSIBLE_COLLECTIONS_PATH=path)
             listed = json.loads(call("ansible-doc", "--list", "--json", "-t", "module", "nec.expether", ANSIBLE_COLLECTIONS_PATH=path))
             names = {name.removeprefix("nec.expether.") for name in listed}
             if names != modules(ROOT) or not names:
-                sys.exit(f"ansible-doc lists {sorted(names)}; in plugins/modules are {sorted(modules(ROOT))}")
+                sys.exit(f"ansible-doc lists {sorted(names)}, but plugins/modules contains {sorted(modules(ROOT))}")
             call("ansible-doc", "--json", "-t", "module", *sorted(listed), ANSIBLE_COLLECTIONS_PATH=path)
             print(f"{len(names)} modules from {source}")
 
 
 def importer(folder: Path) -> None:
-    """Run galaxy-importer; a warning of it is an error here."""
+    """Run galaxy-importer. Its warnings count as errors."""
     with scratch() as path:
         settings = Path(path, "galaxy-importer.cfg")
         settings.write_text("[galaxy-importer]\nCHECK_CHANGELOG = True\nCHECK_RUNTIME_YAML = True\n", encoding="utf-8")
@@ -92,12 +92,12 @@ def importer(folder: Path) -> None:
 
 
 def builder() -> None:
-    """Compare what ansible-builder finds with requirements.txt and bindep.txt."""
+    """Compare the requirements that ansible-builder finds with requirements.txt and bindep.txt."""
     found = call("ansible-builder", "introspect", str(ROOT / ".ansible" / "collections"))
     wanted = [line for name in ("requirements.txt", "bindep.txt") for line in (ROOT / name).read_text(encoding="utf-8").splitlines()]
     missing = [line for line in wanted if line and not line.startswith("#") and line not in found]
     if missing:
-        sys.exit(f"ansible-builder does not see {', '.join(missing)}")
+        sys.exit(f"ansible-builder does not find {', '.join(missing)}")
 
 
 def main(action: str, *folders: str) -> None:

@@ -2,11 +2,11 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Give ansible-test its pip from the package index: `prime_pip.py VERSION...`.
+"""Provide ansible-test with pip from the package index: `prime_pip.py VERSION...`.
 
-ansible-test makes its virtual environments without pip and fills them with ~/.ansible/test/cache/get_pip_X_Y.py,
-which it fetches from a server of its own unless the file is there. This puts a stand-in there that runs the pip
-wheel of the same version, so that tests need no other server than the package index.
+ansible-test creates its virtual environments without pip, and installs pip with ~/.ansible/test/cache/get_pip_X_Y.py. If
+that file does not exist, ansible-test downloads it from its own server. This program creates the file; it runs the pip
+wheel of the same version from the package index, so that tests need no other server.
 """
 
 from __future__ import annotations

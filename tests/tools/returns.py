@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write the modules' RETURN from returns.yml, where it is said once; with --check only look whether it is written."""
+"""Generate the modules' RETURN from returns.yml. With --check, only verify that it is up to date."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _BLOCK = re.compile(r'\nRETURN = r"""\n(.*?)"""\n', re.DOTALL)
 
 
 def _keys(source: dict[str, Any], shape: str) -> dict[str, Any]:
-    """Return the documented keys of a shape, those of the shape that it is like first."""
+    """Return the documented keys of a shape; the keys of its `_like` shape come first."""
     keys = dict(source["shapes"][shape])
     like = keys.pop("_like", None)
     return {**(_keys(source, like) if like else {}), **{key: _block(source, entry) for key, entry in keys.items()}}
 
 
 def _block(source: dict[str, Any], entry: dict[str, Any] | str) -> dict[str, Any]:
-    """Return one documented key; a word stands for one of the common blocks."""
+    """Return one documented key. A plain string names one of the common blocks."""
     entry = dict(source["blocks"][entry] if isinstance(entry, str) else entry)
     shape = entry.pop("_contains", None)
     entry["description"] = [entry["description"]]
@@ -37,7 +37,7 @@ def _block(source: dict[str, Any], entry: dict[str, Any] | str) -> dict[str, Any
 
 
 class _Dumper(yaml.SafeDumper):
-    """Lists are set in below their key, as everywhere in the collection; nothing is an alias."""
+    """Indents lists below their key, as everywhere in the collection, and never writes YAML aliases."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         super().increase_indent(flow, False)
@@ -50,11 +50,11 @@ def written(module: str) -> str:
     """Return the text of a module's RETURN."""
     source = yaml.safe_load((HERE / "returns.yml").read_text(encoding="utf-8"))
     blocks = {key: _block(source, entry) for key, entry in source["modules"][module].items()}
-    return yaml.dump(blocks, Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True)
+    return yaml.dump(blocks, Dumper=_Dumper, sort_keys=False, width=104, allow_unicode=True)
 
 
 def _place(text: str) -> tuple[int, int]:
-    """Return where a module's RETURN begins and ends."""
+    """Return the start and end offsets of a module's RETURN."""
     found = _BLOCK.search(text)
     if found is None:
         raise SystemExit("A module has no RETURN.")
@@ -73,7 +73,7 @@ def main() -> int:
             if "--check" not in sys.argv:
                 path.write_text(new, encoding="utf-8")
     if stale and "--check" in sys.argv:
-        print(f"RETURN is not as in returns.yml: {', '.join(stale)}. Run tests/tools/returns.py.")
+        print(f"RETURN differs from returns.yml in {', '.join(stale)}. Run tests/tools/returns.py.")
         return 1
     return 0
 

@@ -21,7 +21,7 @@ def text_of(playbook: str) -> str:
 
 
 def documented(playbook: str) -> dict[str, str]:
-    """The variables that a playbook's header names, with what it says of each."""
+    """The variables in a playbook's header, with their descriptions."""
     return dict(re.findall(r"^#   (\w+)  +(\w.*)$", text_of(playbook), re.MULTILINE))
 
 

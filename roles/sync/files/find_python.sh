@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Prints the first Python of the host that is new enough, as JSON; nothing if there is none.
+# Prints the first Python of the host that is new enough, as JSON, or nothing.
 for candidate in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do
     "$candidate" - 2>/dev/null <<'PY' && exit
 import importlib.util, json, os, shutil, sys

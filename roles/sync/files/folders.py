@@ -1,18 +1,19 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Change the owner of folders, and of files in them, without being led elsewhere. Runs on the host, as root.
+"""Change the owner of directories and of files in them, without being redirected elsewhere. Runs on the host, as root.
 
-  folders.py [--check] verify FOLDER                     nobody but root can change what FOLDER leads to
-  folders.py [--check] give FOLDER UID GID NAME...       FOLDER, and the files with these names in it, belong to UID
-  folders.py [--check] take FOLDER UID NAME...           undoes `give`, of a folder of UID's: it is root's
-  folders.py [--check] open FOLDER UID GID               a folder of root's lets GID write; a missing one is made for UID
+  folders.py [--check] verify FOLDER                     fails unless only root can change what FOLDER leads to
+  folders.py [--check] give FOLDER UID GID NAME...       gives FOLDER, and the named files in it, to UID
+  folders.py [--check] take FOLDER UID NAME...           undoes `give`: takes a folder of UID back for root
+  folders.py [--check] open FOLDER UID GID               lets GID write to a folder of root; creates a missing one for UID
   folders.py [--check] clear FOLDER UID GID NAME         undoes `open`, and removes the file NAME
 
-Prints {"changed": bool}, or {"message": sentence} with status 1 when it refuses. With --check nothing is changed.
+Prints {"changed": bool}. If it refuses, prints {"message": sentence} and exits with status 1. With --check nothing is
+changed.
 
-Modules that take a path look at it first and change it afterwards; whoever owns the folder can put a link there in
-between. Here each folder is opened below the one before, and what is changed is what was looked at: an open file.
+Modules that accept a path first check it and then change it. In between, the owner of the folder can put a link there.
+This program opens each folder below its parent, and changes exactly the open file that it has checked.
 """
 
 from __future__ import annotations
@@ -28,30 +29,30 @@ MAX_LINKS = 40
 
 
 class Refused(Exception):
-    """A sentence for whoever runs the role."""
+    """Why the role stops, as a sentence for its user."""
 
 
 def others_can_write(fd: int) -> bool:
-    """Whether others than root may write to this folder, if it is root's."""
+    """Whether other users can write to this folder, assuming that root owns it."""
     status = os.fstat(fd)
     if not status.st_mode & stat.S_IWGRP:
         return bool(status.st_mode & stat.S_IWOTH)
     if status.st_gid != 0 or status.st_mode & stat.S_IWOTH:
         return True
     try:
-        # With an access control list these bits are its mask: whoever it names can write.
+        # With an access control list these bits are its mask, and any of its entries can allow writing.
         return "system.posix_acl_access" in os.listxattr(fd)
     except OSError:
-        return False  # A file system without them.
+        return False  # a file system without access control lists
 
 
 class Way:
     """The folder that a path leads to.
 
-    If it `exists`, `fd` is the folder, and `name` what it is called in the folder `parent`. A symbolic link is followed only where
-    nobody but root can have made it: a folder below one that belongs to somebody else is really in there.
-    `owners` are who, besides root, may own the folders on the way; None: anybody. With `make` the folder is made, and root is
-    given those that are missing on the way. Raises Refused, and OSError.
+    If it `exists`, `fd` is the open folder, and `name` is its name in the folder `parent`. Symbolic links are followed only
+    where nobody but root can have created them, so that a folder below one of another user is really located there.
+    `owners`: the users besides root who may own folders on the way; None for any user. With `make`, a missing folder is
+    created; its missing parents are created for root. Raises Refused and OSError.
     """
 
     def __init__(self, path: str, owners: set[int] | None, make: bool) -> None:
@@ -70,10 +71,10 @@ class Way:
                 entry = os.stat(name, dir_fd=self.parent, follow_symlinks=False)
             except FileNotFoundError:
                 entry = None
-            # In a folder such as /tmp nobody can replace what is root's.
+            # In a sticky folder such as /tmp, nobody can replace an entry of root.
             kept = bool(here.st_mode & stat.S_ISVTX and entry and entry.st_uid == 0)
             if owners is not None and (here.st_uid not in {0, *owners} or (writable and not kept)):
-                raise Refused(f"{path} is below a folder that others than root can change. Choose a place where root owns all folders on the way.")
+                raise Refused(f"{path} is below a folder that users other than root can change. Choose a place where root owns all parent folders.")
             self.only_root = self.only_root and here.st_uid == 0 and (kept or not writable)
             if entry is None:
                 if not make:
@@ -84,7 +85,7 @@ class Way:
             elif stat.S_ISLNK(entry.st_mode):
                 links += 1
                 if not self.only_root or links > MAX_LINKS:
-                    raise Refused(f"{path} leads through a symbolic link that others than root can change. Set the path to where it leads.")
+                    raise Refused(f"{path} leads through a symbolic link that users other than root can change. Set the path to the target of the link.")
                 target = os.readlink(name, dir_fd=self.parent)
                 if target.startswith("/"):
                     self.fd = os.open("/", FOLDER)
@@ -98,20 +99,20 @@ class Way:
         os.mkdir(self.name, mode, dir_fd=self.parent)
         fd = os.open(self.name, FOLDER, dir_fd=self.parent)
         if os.fstat(fd).st_uid != os.geteuid() or os.listdir(fd):
-            raise Refused(f"{path} was replaced while it was made. Choose a place where root owns all folders on the way.")
+            raise Refused(f"{path} was replaced while it was created. Choose a place where root owns all parent folders.")
         os.fchmod(fd, mode)
         return fd
 
 
 def file_to_change(folder: int, path: str, name: str, uid: int, gid: int, owner: int) -> int | None:
-    """Return the file, open, if it is to be given to `uid`. Raises Refused unless it is a file of `owner`, or of `uid`."""
+    """Open and return the file if its owner must change; otherwise return None. Raises Refused unless `owner` or `uid` owns it."""
 
     def judge(status: os.stat_result) -> None:
         if not stat.S_ISREG(status.st_mode):
             raise Refused(f"{path}/{name} is not a regular file. Remove it.")
         if status.st_nlink > 1:
-            raise Refused(f"{path}/{name} has another name elsewhere (a hard link). Remove it, or put a copy in its place.")
-        # That a file is root's says nothing in a folder that was not root's.
+            raise Refused(f"{path}/{name} has another hard link. Remove it, or replace it by a copy.")
+        # In a folder of another user, a file of root may be a hard link to any file of root.
         if status.st_uid != owner and (status.st_uid != uid or uid == 0):
             raise Refused(f"{path}/{name} belongs to user {status.st_uid}, but its folder belongs to user {owner}. "
                           f"Remove it, or give it to the owner of the folder: chown -h {owner} {path}/{name}")
@@ -121,32 +122,32 @@ def file_to_change(folder: int, path: str, name: str, uid: int, gid: int, owner:
         judge(status)
         if (status.st_uid, status.st_gid) == (uid, gid):
             return None
-        # Not blocking: it may be a FIFO by now.
+        # Open without blocking: the file may have been replaced by a FIFO.
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
     except FileNotFoundError:
-        return None  # SQLite removes its -wal and -shm when the last who uses the registry ends.
+        return None  # SQLite removes its -wal and -shm files when the last process closes the registry
     judge(os.fstat(fd))
     return fd
 
 
 def give(path: str, uid: int, gid: int, names: list[str], check: bool) -> bool:
-    """Make folder and files `uid`'s; make a missing folder."""
+    """Give the folder and its files to `uid`; create a missing folder."""
     way = Way(path, {uid}, make=not check)
     return not way.exists or change_owner(way, path, uid, gid, names, check) or way.made
 
 
 def take(path: str, uid: int, names: list[str], check: bool) -> bool:
-    """Make a folder of `uid`'s, and its files, root's."""
+    """Give a folder of `uid` and its files to root."""
     way = Way(path, {uid}, make=False)
     return way.exists and os.fstat(way.fd).st_uid == uid and change_owner(way, path, 0, 0, names, check)
 
 
 def change_owner(way: Way, path: str, uid: int, gid: int, names: list[str], check: bool) -> bool:
-    """Change the owner of the folder, and of its files with these names.
+    """Change the owner of the folder and of its files with these names.
 
-    A folder that belongs to somebody else is root's, 0700, until all is done: nobody can change what is in it meanwhile. It has its
-    owner and mode again if anything is refused. In a folder of root's, files may be root's; elsewhere only its owner's: what
-    else is there has been brought there, as a hard link may be.
+    While it works, the folder belongs to root with mode 0700, so that nobody can change its content. If anything is
+    refused, the previous owner and mode are restored. The files must have the same owner as the folder: any other file
+    may be a hard link to a file elsewhere.
     """
     folder, before = way.fd, os.fstat(way.fd)
     taken = before.st_uid != uid and not check
@@ -171,7 +172,7 @@ def change_owner(way: Way, path: str, uid: int, gid: int, names: list[str], chec
 
 
 def let_write(path: str, uid: int, gid: int, check: bool) -> bool:
-    """Make a missing folder for `uid`, or let `gid` write to one of root's whose group is root's; leave any other as it is."""
+    """Create a missing folder for `uid`, or let `gid` write to a folder that belongs to user and group root; leave all others."""
     way = Way(path, None, make=not check)
     if not way.exists:
         return True
@@ -190,7 +191,7 @@ def let_write(path: str, uid: int, gid: int, check: bool) -> bool:
 
 
 def clear(path: str, uid: int, gid: int, name: str, check: bool) -> bool:
-    """Remove the file, and the folder if it is empty and `uid`'s; one of root's is no longer `gid`'s to write to."""
+    """Remove the file. Then remove the folder if `uid` owns it and it is empty, or remove `gid`'s access to a folder of root."""
     way = Way(path, None, make=False)
     if not way.exists:
         return False
@@ -200,7 +201,7 @@ def clear(path: str, uid: int, gid: int, name: str, check: bool) -> bool:
         os.unlink(name, dir_fd=way.fd)
     if status.st_uid == uid != 0 and len(content) == removed:
         if not check:
-            # Only an empty folder: nothing that was put there meanwhile goes with it.
+            # rmdir fails if somebody has put anything there in the meantime.
             os.rmdir(way.name, dir_fd=way.parent)
         return True
     if status.st_uid == 0 and status.st_gid == gid != 0:
@@ -215,8 +216,8 @@ def verify(path: str) -> bool:
     way = Way(path, set(), make=False)
     if way.exists and (os.fstat(way.fd).st_uid != 0 or others_can_write(way.fd)):
         raise Refused(
-            f"{path} can be changed by others than root, and root would run what is in it. Choose a folder of root's, or one"
-            " that does not exist yet."
+            f"{path} can be changed by users other than root, and root would run its content. Choose a folder that belongs to root, or"
+            " one that does not exist yet."
         )
     return False
 
@@ -233,7 +234,7 @@ def main() -> None:
     names, check = given.ids[1 if given.action == "take" else 2:], given.check
     try:
         if os.geteuid() != 0:
-            raise Refused("The role changes the host as root. Set become: true.")
+            raise Refused("The role must change the host as root. Set become: true.")
         if given.action == "verify":
             changed = verify(given.folder)
         elif given.action == "give":
@@ -248,7 +249,7 @@ def main() -> None:
         print(json.dumps({"message": str(refusal)}))
         sys.exit(1)
     except OSError as error:
-        print(json.dumps({"message": f"{given.folder} cannot be prepared: {error.strerror}. Run the role again if somebody changed it just now."}))
+        print(json.dumps({"message": f"{given.folder} cannot be prepared: {error.strerror}. Run the role again if somebody has just changed it."}))
         sys.exit(1)
     print(json.dumps({"changed": changed}))
 

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Packs an installed collection, and a folder of wheels, for the host; tells what they are. Runs on the controller.
+"""Packs an installed collection and a folder of wheels for the host, and describes them. Runs on the controller.
 
-  pack.py FOLDER WHEELS    packs FOLDER/ansible_collections and the wheels, if there are any, as FOLDER/bundle.tar
+  pack.py FOLDER WHEELS    packs FOLDER/ansible_collections and all wheels, if any, into FOLDER/bundle.tar
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 
 def of_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Whoever runs Ansible is nobody on the host; and what was private on the controller is read by the service."""
+    """Let root own the files on the host, because the user of the controller may not exist there, and let the service read them."""
     member.uid = member.gid = 0
     member.uname = member.gname = "root"
     member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
@@ -24,29 +24,29 @@ def of_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def main(folder: Path, wheels: str) -> None:
-    """Pack, and tell of the collection its version and a digest, and what pip is to install for it."""
+    """Pack, and print the collection's version and digest, its requirements for pip, and the names of the wheels."""
     collection = folder / "ansible_collections" / "nec" / "expether"
     if not collection.is_dir():
-        sys.exit("This is another collection; nec.expether is wanted.")
-    # Not the bytes of the tarball, which has times in it: the files.
+        sys.exit("This is not the collection nec.expether.")
+    # A digest of the files, because the tarball contains timestamps.
     files = json.loads((collection / "FILES.json").read_text(encoding="utf-8"))["files"]
     content = sorted((entry["name"], entry["chksum_sha256"] or "") for entry in files)
     manifest = json.loads((collection / "MANIFEST.json").read_text(encoding="utf-8"))
     lines = (collection / "requirements.txt").read_text(encoding="utf-8").splitlines()
     found = sorted(Path(wheels).glob("*.whl")) if wheels else []
     if wheels and not found:
-        sys.exit(f"There are no wheels in {wheels}.")
+        sys.exit(f"{wheels} contains no wheels.")
     with tarfile.open(folder / "bundle.tar", "w") as bundle:
         bundle.add(folder / "ansible_collections", "collections/ansible_collections", filter=of_root)
         for wheel in found:
             bundle.add(wheel, f"wheels/{wheel.name}", filter=of_root)
-    told = {
+    description = {
         "version": manifest["collection_info"]["version"],
         "digest": hashlib.sha256(json.dumps(content).encode()).hexdigest(),
         "requirements": [line for line in lines if line.strip() and not line.startswith("#")],
         "wheels": [wheel.name for wheel in found],
     }
-    print(json.dumps(told))
+    print(json.dumps(description))
 
 
 if __name__ == "__main__":

@@ -66,10 +66,10 @@ def serve(mains: t.Mapping[str, t.Callable[[], None]], folder: Path) -> None:
         pid = os.fork()
         if pid == 0:
             run(mains[order["module"]], order, folder)
-        print(json.dumps(told(pid, order, folder)), flush=True)
+        print(json.dumps(report(pid, order, folder)), flush=True)
 
 
-def told(pid: int, order: dict[str, t.Any], folder: Path) -> dict[str, t.Any]:
+def report(pid: int, order: dict[str, t.Any], folder: Path) -> dict[str, t.Any]:
     """Wait for a fork, and return what came of it."""
     found: dict[str, t.Any] = {"status": wait(pid, order["seconds"])}
     for name in ("out", "err"):
@@ -96,7 +96,7 @@ def serve_together(mains: t.Mapping[str, t.Callable[[], None]], orders: t.Sequen
     os.close(starting)
     print(json.dumps(pids), flush=True)
     sys.stdin.readline()
-    print(json.dumps([told(*each) for each in zip(pids, orders, folders)]), flush=True)
+    print(json.dumps([report(*each) for each in zip(pids, orders, folders)]), flush=True)
 
 
 if __name__ == "__main__":

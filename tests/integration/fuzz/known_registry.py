@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from eemsim.client import Simulator
-from module_fuzz import Forks, Options, Told, check, placed
+from module_fuzz import Forks, Options, Report, check, placed
 
 NAME = "registry.sqlite3"
 Document = tuple[str, str, t.Any]
@@ -37,8 +37,8 @@ class Known:
         self.names = ["rack1", "gpu", "train", *sorted(self.cards), *(uuid for _kind, uuid, _body in self.documents)]
 
     def _must(self, module: str, **arguments: t.Any) -> None:
-        told = self._forks.run(module, arguments, self._environment(self._folder))
-        assert not check(told, ()).get("failed"), told
+        report = self._forks.run(module, arguments, self._environment(self._folder))
+        assert not check(report, ()).get("failed"), report
 
     @staticmethod
     def _environment(folder: Path) -> dict[str, str]:
@@ -52,7 +52,7 @@ class Known:
             shutil.copytree(self._folder, name, dirs_exist_ok=True)
             yield Path(name)
 
-    def run(self, module: str, arguments: Options, folder: Path, environment: t.Mapping[str, str] | None = None) -> Told:
+    def run(self, module: str, arguments: Options, folder: Path, environment: t.Mapping[str, str] | None = None) -> Report:
         return self._forks.run(module, placed(arguments, folder), {**self._environment(folder), **(environment or {})})
 
 

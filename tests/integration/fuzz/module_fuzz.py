@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Arbitrary values for the options of every module, from the module's own argument spec; and what every run must tell."""
+"""Arbitrary values for the options of every module, from the module's own argument spec; and checks for the output of every run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FUZZ = int(os.environ.get("FUZZ") or 0)
 
 
 def fuzzed(examples: int) -> settings:
-    """Return how much is tried."""
+    """Return Hypothesis settings with this number of examples."""
     return settings(
         max_examples=examples * max(1, FUZZ),
         derandomize=not FUZZ,
@@ -42,8 +42,8 @@ def fuzzed(examples: int) -> settings:
 
 
 @dataclasses.dataclass(frozen=True)
-class Told:
-    """What a run of a module told."""
+class Report:
+    """The exit status and output of one run of a module."""
 
     status: int | None
     out: str
@@ -51,7 +51,7 @@ class Told:
 
     @property
     def result(self) -> dict[str, Json]:
-        """Its result, which must be the last and only line."""
+        """The result of the module, which must be the only line of its output."""
         lines = self.out.strip().splitlines()
         assert len(lines) == 1, f"no single result: {self.out[:2000]!r} {self.err[-3000:]}"
         found = json.loads(lines[0])
@@ -68,12 +68,12 @@ class Forks:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )
 
-    def run(self, module: str, arguments: Options, environment: t.Mapping[str, str], seconds: float = 20.0) -> Told:
+    def run(self, module: str, arguments: Options, environment: t.Mapping[str, str], seconds: float = 20.0) -> Report:
         assert self._process.stdin and self._process.stdout
         order = {"module": module, "arguments": arguments, "environment": dict(environment), "seconds": seconds}
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
-        return Told(**json.loads(self._process.stdout.readline()))
+        return Report(**json.loads(self._process.stdout.readline()))
 
     def start(self, runs: t.Iterable[tuple[str, Options]], environment: t.Mapping[str, str], seconds: float = 60.0) -> list[int]:
         """Start several modules at once, and return their process ids; ``ended`` must follow."""
@@ -83,11 +83,11 @@ class Forks:
         ]
         return t.cast("list[int]", self._exchange({"runs": orders}))
 
-    def ended(self) -> list[Told]:
-        """Wait for those that were started, and return what they told, in their order."""
-        return [Told(**each) for each in self._exchange({})]
+    def ended(self) -> list[Report]:
+        """Wait for the started runs, and return their reports in order."""
+        return [Report(**each) for each in self._exchange({})]
 
-    def together(self, runs: t.Iterable[tuple[str, Options]], environment: t.Mapping[str, str]) -> list[Told]:
+    def together(self, runs: t.Iterable[tuple[str, Options]], environment: t.Mapping[str, str]) -> list[Report]:
         """Run several modules at once."""
         self.start(runs, environment)
         return self.ended()
@@ -102,25 +102,25 @@ class Forks:
         self._process.communicate(timeout=30)
 
 
-def check(told: Told, secrets: t.Iterable[str] = (CANARY,)) -> dict[str, Json]:
-    """Return the result, if it is one that a user can do something with: never a traceback, never a secret."""
-    everything = told.out + told.err
-    assert told.status is not None, "it took too long"
+def check(report: Report, secrets: t.Iterable[str] = (CANARY,)) -> dict[str, Json]:
+    """Return the result, after checking that it is useful: no traceback, no secret, a readable message."""
+    everything = report.out + report.err
+    assert report.status is not None, "it took too long"
     assert "Traceback" not in everything, everything[-3000:]
-    result = told.result
+    result = report.result
     assert "exception" not in result, ascii(result)
     for secret in secrets:
         assert secret not in everything, everything[-3000:]
     if result.get("failed"):
         message = result["msg"]
-        assert told.status == 1, told.status
+        assert report.status == 1, report.status
         assert isinstance(message, str) and len(message.split()) > 2, ascii(message)
         assert "object at 0x" not in message, ascii(message)
         if "failure" in result:
             assert message.rstrip().endswith((".", ")", "?")), ascii(message)
             assert set(result["failure"]) >= {"kind", "code", "http_status", "message", "url"}
     else:
-        assert told.status == 0, (told.status, told.err)
+        assert report.status == 0, (report.status, report.err)
         assert isinstance(result["changed"], bool)
     return result
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A server that answers every request with the bytes that it was told, whatever they are, and hangs up."""
+"""A server that answers every request with given bytes, and closes the connection."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whatever bytes a server answers, each call of the client gives its result or an error that is a sentence."""
+"""With any bytes from a server, each call of the client returns a result or raises an error with a readable message."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Answers that are made to hold a client up or to fill its memory, each by its name."""
+"""Answers that try to block a client or to fill its memory, by name."""
 
 from __future__ import annotations
 

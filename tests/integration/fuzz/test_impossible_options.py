@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What cannot be meant is refused by every module, before a request is sent or a registry is made."""
+"""Every module refuses invalid options before it sends a request or creates a registry."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ CONNECTION: list[Impossible] = [
 
 
 def of_its_own(module: str) -> list[Impossible]:
-    """Return what cannot be meant by the options that only this module has."""
+    """Return invalid values for the options that only this module has."""
     found: list[Impossible] = []
     for name, option in spec_of(module).items():
         kind = option.get("type", "str")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whatever records an EEM answers, a module tells a result or a sentence."""
+"""With any records from EEM, a module returns a result or fails with a readable message."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_any_records_give_a_result_or_a_sentence(known: Known, server: RawServer
         answer = {"devices": found, "version_number": "v1.0.8", **({"device": found[0]} if found else {})}
         server.answer = [http(json.dumps(answer).encode())]
         with known.copy() as folder:
-            told = known.run(module, {**options, "url": server.url, "timeout": 2, "retries": 1, "_ansible_diff": True}, folder)
-        check(told)
+            report = known.run(module, {**options, "url": server.url, "timeout": 2, "retries": 1, "_ansible_diff": True}, folder)
+        check(report)
 
     tried()

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Several tasks at once on one registry, as real processes: nobody is told of a conflict, and of identical tasks one changes."""
+"""Several tasks at once on one registry, as real processes: no task reports a conflict, and only one of identical tasks reports a change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from eemsim.client import Simulator
 from known_registry import NAME, Known
-from module_fuzz import Forks, Options, Told, check
+from module_fuzz import Forks, Options, Report, check
 
 EIGHT = range(8)
 Run = tuple[str, Options]
@@ -26,13 +26,13 @@ def environment(folder: Path) -> dict[str, str]:
 
 def together(forks: Forks, folder: Path, runs: t.Sequence[Run]) -> list[Options]:
     """Run them, each of which must succeed."""
-    results = [succeeded(told) for told in forks.together(runs, environment(folder))]
+    results = [succeeded(report) for report in forks.together(runs, environment(folder))]
     assert not [name for name in folder.iterdir() if name.name.startswith((".registry-", ".key-"))], "a draft was left"
     return results
 
 
-def succeeded(told: Told) -> Options:
-    result = check(told, ())
+def succeeded(report: Report) -> Options:
+    result = check(report, ())
     assert not result.get("failed"), result["msg"]
     return result
 
@@ -133,8 +133,8 @@ def test_tasks_that_contradict_each_other_all_end_well(forks: Forks, known: Know
 
 def test_two_names_for_one_eem_are_refused_in_words_of_the_user(forks: Forks, eem: Simulator, tmp_path: Path) -> None:
     way = {"url": eem.url, "username": eem.username, "password": eem.password}
-    told = forks.together([("expether_podm", {"name": f"rack{one}", **way}) for one in EIGHT], environment(tmp_path))
-    results = [check(each, ()) for each in told]
+    report = forks.together([("expether_podm", {"name": f"rack{one}", **way}) for one in EIGHT], environment(tmp_path))
+    results = [check(each, ()) for each in report]
     failed = [result for result in results if result.get("failed")]
     assert len(failed) == 7
     assert {result["failure"]["kind"] for result in failed} == {"refused"}

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whatever a task says, a module tells a result or a sentence: never a traceback, never a secret."""
+"""With any options, a module returns a result or fails with a readable message: no traceback, no secret."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_any_options_give_a_result_or_a_sentence(known: Known, module: str) -> N
         way = {"timeout": 5, "retries": 1, **({"podm": "rack1"} if named and "url" not in options else {})}
         more = {name: value for name, value in way.items() if name in spec and name not in options}
         with known.copy() as folder:
-            told = known.run(module, {**more, **options, "_ansible_check_mode": check_mode, "_ansible_diff": True}, folder)
-        check(told)
+            report = known.run(module, {**more, **options, "_ansible_check_mode": check_mode, "_ansible_diff": True}, folder)
+        check(report)
 
     tried()

@@ -16,7 +16,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 from known_registry import NAME
-from module_fuzz import Forks, Told, check
+from module_fuzz import Forks, Report, check
 from raw_server import RawServer
 
 PASSWORDS = {"rack1": 'sesame/"open" & <shut>+é', "rack2": "another: of rack2/\\"}
@@ -61,8 +61,8 @@ def leaks(data: bytes) -> list[str]:
     return found
 
 
-def nothing_leaked(folder: Path, told: Told) -> None:
-    assert leaks((told.out + told.err).encode()) == []
+def nothing_leaked(folder: Path, report: Report) -> None:
+    assert leaks((report.out + report.err).encode()) == []
     for file in folder.rglob("*"):
         if file.is_file():
             assert leaks(file.read_bytes()) == [], file.name
@@ -75,9 +75,9 @@ def fixture_registered(forks: Forks, server: RawServer, tmp_path: Path) -> Path:
     server.answer = [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(version), version)]
     for name, password in PASSWORDS.items():
         podm = {"name": name, "url": f"{server.url}/{name}", "username": USER, "password": password}
-        told = forks.run("expether_podm", podm, environment(tmp_path))
-        assert not check(told, ()).get("failed"), told
-        nothing_leaked(tmp_path, told)
+        report = forks.run("expether_podm", podm, environment(tmp_path))
+        assert not check(report, ()).get("failed"), report
+        nothing_leaked(tmp_path, report)
     return tmp_path
 
 
@@ -98,11 +98,11 @@ def test_what_a_server_repeats_of_a_password_is_stored_and_told_masked(
     ):
         if module == "expether_node":
             server.answer = answer(status, f"Basic {echoes(PASSWORDS['rack1'])[form]} was not expected")
-        told = forks.run(module, t.cast("dict[str, t.Any]", options), environment(registered))
-        check(told, PASSWORDS.values())
-        nothing_leaked(registered, told)
+        report = forks.run(module, t.cast("dict[str, t.Any]", options), environment(registered))
+        check(report, PASSWORDS.values())
+        nothing_leaked(registered, report)
         if module != "expether_podm_info" or options:
-            assert "********" in told.out
+            assert "********" in report.out
     (stored,) = (podm for podm in check(forks.run("expether_podm_info", {"name": ["rack1"]}, environment(registered)), ())["podms"])
     assert "was not expected" in stored["last_error"] and "********" in stored["last_error"]
 
@@ -111,10 +111,10 @@ def test_a_password_that_is_cut_in_a_long_message_is_masked_before(forks: Forks,
     password = PASSWORDS["rack1"]
     for length in range(270, 301):
         server.answer = answer(500, "." * length + password)
-        told = forks.run("expether_sync", {"podms": ["rack1"]}, environment(registered))
-        check(told, PASSWORDS.values())
-        nothing_leaked(registered, told)
-        assert password[:5] not in told.out
+        report = forks.run("expether_sync", {"podms": ["rack1"]}, environment(registered))
+        check(report, PASSWORDS.values())
+        nothing_leaked(registered, report)
+        assert password[:5] not in report.out
 
 
 def test_texts_of_cards_and_versions_are_stored_masked(forks: Forks, server: RawServer, registered: Path) -> None:
@@ -128,7 +128,7 @@ def test_texts_of_cards_and_versions_are_stored_masked(forks: Forks, server: Raw
         ("expether_device_info", {"source": "registry"}),
     ]
     for module, given in options:
-        told = forks.run(module, given, environment(registered))
-        assert not check(told, PASSWORDS.values()).get("failed"), told
-        nothing_leaked(registered, told)
-    assert "0x8cdf9d000001" in told.out
+        report = forks.run(module, given, environment(registered))
+        assert not check(report, PASSWORDS.values()).get("failed"), report
+        nothing_leaked(registered, report)
+    assert "0x8cdf9d000001" in report.out

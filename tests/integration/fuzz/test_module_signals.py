@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from eemsim.client import Simulator
 from known_registry import NAME, Known
-from module_fuzz import Forks, Options, Told, check
+from module_fuzz import Forks, Options, Report, check
 
 MANY = 60  # more requests than any run here sends
 Run = tuple[str, Options]
@@ -57,8 +57,8 @@ def await_fault(eem: Simulator, pid: int) -> bool:
 
 def interrupted_at(
     forks: Forks, eem: Simulator, folder: Path, run: Run, request: int, number: int = signal.SIGTERM, timeout: float = 30.0
-) -> Told | None:
-    """Return what a run told that got a signal while EEM held up that request of it; none if it sent fewer."""
+) -> Report | None:
+    """Return the report of a run that gets a signal while EEM delays this request; None if it sends fewer requests."""
     eem.fault("freeze", nth=request)
     module, options = run
     (pid,) = forks.start([(module, {**options, "timeout": timeout})], environment(folder))
@@ -67,13 +67,13 @@ def interrupted_at(
         os.kill(pid, number)
         time.sleep(0.2)  # what is read ends although EEM does not answer, what is changed goes on when it does
     eem.clear_faults()
-    (told,) = forks.ended()
-    return told if held_up else None
+    (report,) = forks.ended()
+    return report if held_up else None
 
 
-def failed(told: Told, name: str = "SIGTERM") -> Options:
-    result = check(told, ())
-    assert told.err == ""
+def failed(report: Report, name: str = "SIGTERM") -> Options:
+    result = check(report, ())
+    assert report.err == ""
     assert result["failed"] and result["failure"]["kind"] == "interrupted", result
     assert result["msg"].startswith(f"Interrupted by {name}.")
     return result
@@ -85,10 +85,10 @@ def test_a_signal_at_any_request_leaves_everything_as_it_was(forks: Forks, known
     for request in range(1, MANY):
         with known.copy() as folder:
             before = groups(known.eem), {kind: documents(folder, kind) for kind in ("nodes", "pod_managers", "flavors")}
-            told = interrupted_at(forks, known.eem, folder, run, request)
-            if told is None:
+            report = interrupted_at(forks, known.eem, folder, run, request)
+            if report is None:
                 break
-            result = failed(told)
+            result = failed(report)
             after = groups(known.eem), {kind: documents(folder, kind) for kind in ("nodes", "pod_managers", "flavors")}
             assert after == before
             assert all(not claims["held"] for claims in documents(folder, "claims").values())
@@ -115,10 +115,10 @@ def test_a_signal_ends_attaching_and_detaching(forks: Forks, known: Known, state
                 check(forks.run("expether_device_attach", attach, environment(folder)), ())
             options: Options = attach if state == "attached" else {"podm": "rack1", "devices": free, "state": "detached"}
             before = groups(known.eem)
-            told = interrupted_at(forks, known.eem, folder, ("expether_device_attach", options), request, number)
-            if told is None:
+            report = interrupted_at(forks, known.eem, folder, ("expether_device_attach", options), request, number)
+            if report is None:
                 break
-            result = failed(told, number.name)
+            result = failed(report, number.name)
             assert groups(known.eem) == before
             assert all(not claims["held"] for claims in documents(folder, "claims").values())
             assert not result["changed"]
@@ -130,9 +130,9 @@ def test_a_signal_ends_registering_before_anything_is_written(forks: Forks, eem:
     eem.reset()
     podm = {"name": "rack1", "url": eem.url, "username": eem.username, "password": eem.password, "sync": sync}
     for request in (1, 2) if sync else (1,):
-        told = interrupted_at(forks, eem, tmp_path, ("expether_podm", podm), request)
-        assert told
-        assert failed(told)["msg"] == "Interrupted by SIGTERM. Nothing was changed."
+        report = interrupted_at(forks, eem, tmp_path, ("expether_podm", podm), request)
+        assert report
+        assert failed(report)["msg"] == "Interrupted by SIGTERM. Nothing was changed."
         assert not (tmp_path / NAME).exists()
 
 
@@ -147,9 +147,9 @@ def test_a_signal_ends_what_asks_several_eems_at_once(forks: Forks, eem: Simulat
             check(forks.run("expether_podm", {"name": name, **way}, environment(tmp_path)), ())
         before = documents(tmp_path, "pod_managers")
         options = {"check": True} if module == "expether_podm_info" else {}
-        told = interrupted_at(forks, other, tmp_path, (module, options), 1)
-        assert told
-        result = failed(told)
+        report = interrupted_at(forks, other, tmp_path, (module, options), 1)
+        assert report
+        result = failed(report)
         after = documents(tmp_path, "pod_managers")
     uuid = next(uuid for uuid, body in before.items() if body["name"] == "rack2")
     assert after[uuid] == before[uuid], "an EEM that was not waited for is not Offline"
@@ -165,9 +165,9 @@ def test_what_reads_stops_although_eem_never_answers(forks: Forks, known: Known)
         (pid,) = forks.start([("expether_device_info", {"podm": "rack1", "timeout": 3600})], environment(folder))
         assert await_fault(known.eem, pid)
         os.kill(pid, signal.SIGINT)
-        (told,) = forks.ended()
+        (report,) = forks.ended()
         known.eem.clear_faults()
-        assert failed(told, "SIGINT")["msg"].rstrip() == "Interrupted by SIGINT."
+        assert failed(report, "SIGINT")["msg"].rstrip() == "Interrupted by SIGINT."
 
 
 def test_a_change_that_eem_never_answers_is_read_back_and_told_as_it_is(forks: Forks, known: Known) -> None:
@@ -176,9 +176,9 @@ def test_a_change_that_eem_never_answers_is_read_back_and_told_as_it_is(forks: F
         (pid,) = forks.start([(COMPOSE[0], {**COMPOSE[1], "timeout": 1, "retries": 3})], environment(folder))
         assert await_fault(known.eem, pid)
         os.kill(pid, signal.SIGTERM)
-        (told,) = forks.ended()
+        (report,) = forks.ended()
         known.eem.clear_faults()
-        result = failed(told)
+        result = failed(report)
         assert "EEM may still carry it out" in result["msg"] and result["changed"]
         assert "Undone: " in result["msg"]
         assert sorted(step["status"] for step in result["plan"] if step["action"] in ("set_group", "attach"))[:1] == ["failed"]
@@ -197,7 +197,7 @@ def test_a_run_that_waits_for_another_stops_waiting(forks: Forks, known: Known) 
         while not ended(waiting):
             time.sleep(0.01)
         known.eem.clear_faults()
-        results = [check(told, ()) for told in forks.ended()]
+        results = [check(report, ()) for report in forks.ended()]
         waited = results[0 if waiting == first else 1]
         assert waited["failure"]["kind"] == "interrupted"
         assert not results[1 if waiting == first else 0].get("failed")
@@ -216,10 +216,10 @@ def test_a_second_signal_ends_the_run_at_once(forks: Forks, known: Known) -> Non
         os.kill(pid, signal.SIGTERM)
         time.sleep(1.2)  # within a second it is taken for the same one
         os.kill(pid, signal.SIGTERM)
-        (told,) = forks.ended()
+        (report,) = forks.ended()
         known.eem.clear_faults()
-        assert told.status == -signal.SIGTERM
-        assert (told.out, told.err) == ("", "")
+        assert report.status == -signal.SIGTERM
+        assert (report.out, report.err) == ("", "")
 
 
 def test_two_signals_at_once_are_one(forks: Forks, known: Known) -> None:
@@ -232,9 +232,9 @@ def test_two_signals_at_once_are_one(forks: Forks, known: Known) -> None:
         os.kill(pid, signal.SIGTERM)
         time.sleep(0.1)
         known.eem.clear_faults()
-        (told,) = forks.ended()
-        check(told, ())
-        assert told.status == 1
+        (report,) = forks.ended()
+        check(report, ())
+        assert report.status == 1
         assert groups(known.eem) == before
 
 
@@ -244,5 +244,5 @@ def test_an_eem_that_accepts_no_connection_holds_a_signal_up_for_its_timeout_at_
         (pid,) = forks.start([("expether_device_info", {"url": url, "timeout": 2, "retries": 100})], environment(tmp_path))
         time.sleep(0.5)
         os.kill(pid, signal.SIGTERM)
-        (told,) = forks.ended()
-    failed(told)
+        (report,) = forks.ended()
+    failed(report)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whatever JSON somebody wrote into the registry, a module tells a result or a sentence that says it is damaged."""
+"""With any JSON in the registry, a module returns a result or reports that the registry is damaged."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_any_content_of_the_registry_gives_a_result_or_a_sentence(known: Known, 
         module, options = task
         with known.copy() as folder:
             overwrite(folder, *document)
-            told = known.run(module, {**options, "_ansible_check_mode": check_mode, "_ansible_diff": True}, folder)
-        check(told, (known.eem.password,))
+            report = known.run(module, {**options, "_ansible_check_mode": check_mode, "_ansible_diff": True}, folder)
+        check(report, (known.eem.password,))
 
     tried()

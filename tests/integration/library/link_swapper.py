@@ -54,7 +54,7 @@ class Swapper:
 
     def __init__(self, uid: int, folder: Path, outside: Path, seed: int) -> None:
         stop, self._stop = os.pipe()
-        self._told, told = os.pipe()
+        self._ready, ready = os.pipe()
         self._pid = os.fork()
         if self._pid == 0:
             status = 71
@@ -63,38 +63,38 @@ class Swapper:
                 os.setresgid(uid, uid, uid)
                 os.setresuid(uid, uid, uid)
                 os.close(self._stop)
-                _swap(folder, outside, random.Random(seed), stop, told)
+                _swap(folder, outside, random.Random(seed), stop, ready)
                 status = 0
             except BaseException:  # noqa: BLE001 - must not go on in the fork
                 traceback.print_exc()
             finally:
                 os._exit(status)
         os.close(stop)
-        os.close(told)
-        assert os.read(self._told, 1) == b"r"
+        os.close(ready)
+        assert os.read(self._ready, 1) == b"r"
 
     def end(self) -> int:
         """Stop it; return how often it has replaced something."""
         os.write(self._stop, b"e")
         os.close(self._stop)
-        swaps = int(os.read(self._told, 100))
-        os.close(self._told)
+        swaps = int(os.read(self._ready, 100))
+        os.close(self._ready)
         assert os.waitpid(self._pid, 0)[1] == 0
         return swaps
 
 
-def _swap(folder: Path, outside: Path, rng: random.Random, stop: int, told: int) -> None:
+def _swap(folder: Path, outside: Path, rng: random.Random, stop: int, ready: int) -> None:
     victims = sorted(outside.iterdir())
     swaps = 0
     os.chdir(folder)
-    os.write(told, b"r")
+    os.write(ready, b"r")
     while not select.select([stop], [], [], 0)[0]:
         target = rng.choice([*victims, outside / f"new-{rng.randrange(10**9)}"])
         with contextlib.suppress(OSError):
             swaps += _turn(folder, outside, target, rng)
         if rng.random() < 0.7:
             clean()  # or root would refuse from then on what lies there
-    os.write(told, str(swaps).encode())
+    os.write(ready, str(swaps).encode())
 
 
 def _turn(folder: Path, outside: Path, target: Path, rng: random.Random) -> bool:

@@ -199,7 +199,7 @@ def test_what_was_done_is_told_when_the_registry_fails_after_it(
     assert "Nothing was changed" not in caught.value.message
 
 
-def test_a_refusal_is_told_without_a_change(eem: Simulator, client: Client, device: str) -> None:
+def test_a_refusal_is_reported_without_a_change(eem: Simulator, client: Client, device: str) -> None:
     eem.fault("fail", method="PUT", code="40999", times=-1)
     for draft in (led(device), ask("reset", device)):
         with pytest.raises(ExpetherError, match="Nothing was changed") as caught:

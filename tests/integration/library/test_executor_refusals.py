@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A change that is refused is sent once, whatever the refusal looks like, and is told as what it is."""
+"""A refused change is sent once, in whatever form EEM refuses it, and is reported as refused."""
 
 from __future__ import annotations
 

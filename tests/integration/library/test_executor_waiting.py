@@ -252,15 +252,15 @@ def test_what_is_only_forgotten_waits_for_who_is_changing_it(
 ) -> None:
     other_run.take(other_run.look()[0], ["0x8cdf9d1200ff"])
     registry.commit([put(Flavor("a", NEVER, "a", None, {}, None, None))])
-    wish = Forgetting(PODM, key, "a test")
+    change = Forgetting(PODM, key, "a test")
     settings = Settings("", timeout=2.0, retries=1)
     with _later(0.3, lambda: other_run.release(changed=False)):
-        waited = forget(registry, wish, settings, lambda: [remove_anyway(Flavor, "a")])
+        waited = forget(registry, change, settings, lambda: [remove_anyway(Flavor, "a")])
     assert bool(waited) == waits
     assert registry.all(Flavor) == []
     other_run.take(other_run.look()[0], ["0x8cdf9d1200ff"])
     with pytest.raises(PlanRefused) if waits else contextlib.nullcontext():
-        forget(registry, wish, settings._replace(timeout=0.1), None)
+        forget(registry, change, settings._replace(timeout=0.1), None)
 
 
 def test_steps_are_not_undone_that_another_run_has_taken_over(

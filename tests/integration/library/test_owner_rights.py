@@ -135,7 +135,7 @@ def fixture_attack(place: Path) -> Attack:
 
 
 def in_fork(work: Callable[[], object]) -> int:
-    """Run in a process of its own; return its exit status: 0, or 1 for an error that is told in a sentence."""
+    """Run in a process of its own; return its exit status: 0, or 1 for an error with a readable message."""
     pid = os.fork()
     if pid == 0:
         status = 71
@@ -179,9 +179,9 @@ def test_modules_that_root_runs_are_not_led_out_of_a_users_folder(attack: Attack
                     redirect(tmp_path)
                     end_with(mains[name], {**arguments, "registry": registry})
                 os.waitpid(pid, 0)
-                told = json.loads((tmp_path / "out").read_text(encoding="utf-8"))
-                kind = told.get("failure", {}).get("kind", "ok") if told.get("failed") else "ok"
-                assert "exception" not in told, told
+                report = json.loads((tmp_path / "out").read_text(encoding="utf-8"))
+                kind = report.get("failure", {}).get("kind", "ok") if report.get("failed") else "ok"
+                assert "exception" not in report, report
                 ends[kind] += 1
     attack.check()
     assert set(ends) <= {"ok", "registry", "registry_conflict", "textfile", "invalid", "not_found"}, ends

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs modules through ansible-playbook, and tells of each task what came back and what it did.
+"""Runs modules through ansible-playbook, and records the result and the requests of each task.
 
 A playbook has one play on localhost with a task for each ``Task``. Every run is checked for what no run may have:
 warnings that no module promises, deprecations, tracebacks, and a module that changes anything in check mode or
@@ -85,7 +85,7 @@ class Task:
         return dataclasses.replace(self, check_mode=True)
 
     def failing(self) -> Task:
-        """The same task, of which the test says that it fails."""
+        """The same task, which the test expects to fail."""
         return dataclasses.replace(self, may_fail=True)
 
     def having(self, **options: Json) -> Task:
@@ -117,7 +117,7 @@ def call(module: str, /, **options: Json) -> Task:
 
 
 class Orders:
-    """What a simulator is told to do right before a task: arguments of ``Task.after``."""
+    """Orders to a simulator right before a task: arguments of `Task.after`."""
 
     def __init__(self, control: str) -> None:
         self._control = control
@@ -264,9 +264,9 @@ class Ansible:
         defaults: Options | None = None,
         environment: t.Mapping[str, str | None] | None = None,
     ) -> Run:
-        """Run these tasks in one play; a task that fails though the test does not say so fails the test."""
+        """Run these tasks in one play; an unexpected failure of a task fails the test."""
         before = {task.name or f"{place} {task.module}": task for place, task in enumerate(tasks)}
-        assert len(before) == len(tasks), "tasks of one name cannot be told apart"
+        assert len(before) == len(tasks), "tasks need different names"
         known: list[Result] = []
         for name, task in list(before.items()):
             if task.outcome:

@@ -49,7 +49,7 @@ def rack_of_the_examples(eem: Simulator) -> list[dict[str, t.Any]]:
         mac = ":".join(re.findall("..", card_id[2:]))
         same = {"pcie_vendor_id": "0x10de", "pcie_device_id": "0x1db6"} if card["id"] in gpus else {}
         silent = SILENT if card_id == GONE else {}
-        if card_id == SYSTEM:  # its port 0 remembers the card that is gone
+        if card_id == SYSTEM:  # its port 0 has stored the card that is gone
             card["downstream_ports"][0]["eeio_mac_address"] = ":".join(re.findall("..", GONE[2:]))
         cards.append({**card, **same, **silent, "id": card_id, "mac_address": mac})
     return cards
@@ -124,7 +124,7 @@ def tasks_of(content: t.Any) -> t.Iterator[dict[str, t.Any]]:
 
 @pytest.fixture(name="options_of_modules", scope="module")
 def fixture_options_of_modules() -> dict[str, set[str]]:
-    """The options of each module with their aliases, as ansible-doc tells them."""
+    """The options of each module with their aliases, as shown by ansible-doc."""
     names = [f"nec.expether.{module}" for module in MODULES]
     command = [sys.executable, "-m", "ansible", "doc", "--type", "module", "--json", *names]
     answer = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a module's documentation says that it returns is what it returns: every key, of the type it says."""
+"""Modules return exactly the documented keys with the documented types."""
 
 from __future__ import annotations
 

@@ -195,8 +195,8 @@ def test_a_restart_in_the_middle_of_a_change_is_waited_for(
     restart = orders.fault(
         {"do": "restart", "after": True, "down": 0.3, "starting": 0.7, "mode": "reset"}, method="PUT", path="group_id$"
     )
-    wish = {"pci_device": {"type": ["GPU", "SSD"]}}
-    run = ansible.play(rack1.having(retries=6), call("node", podm="rack1", name="n1", properties=wish).after(restart))
+    properties = {"pci_device": {"type": ["GPU", "SSD"]}}
+    run = ansible.play(rack1.having(retries=6), call("node", podm="rack1", name="n1", properties=properties).after(restart))
     assert run[1].statuses == {"done"}
     assert [device["device_id"] for device in run[1]["node"]["devices"]] == eeios[:2]
     assert len(eem.history(field="group_id")) == 2
@@ -205,8 +205,8 @@ def test_a_restart_in_the_middle_of_a_change_is_waited_for(
 def test_an_eem_that_goes_away_in_the_middle_leaves_nothing_that_running_again_does_not_mend(
     ansible: Ansible, eem: Simulator, rack1: Task, orders: Orders, eeios: list[str]
 ) -> None:
-    wish = {"pci_device": {"type": ["GPU", "SSD"]}}
-    node = call("node", podm="rack1", name="n1", properties=wish)
+    properties = {"pci_device": {"type": ["GPU", "SSD"]}}
+    node = call("node", podm="rack1", name="n1", properties=properties)
     gone = orders.fault({"do": "drop", "after": True}, path=".", nth=3, times=-1)
     run = ansible.play(
         rack1.having(retries=0, timeout=1),

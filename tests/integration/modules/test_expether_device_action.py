@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""expether_device_action: audit, resets, and what a port remembers."""
+"""expether_device_action: audit, resets, and the stored device of a port."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def remembers(port: int, mac: str, connection: str) -> dict[str, str]:
 
 @pytest.fixture(name="ports")
 def fixture_ports(eem: Simulator, eesvs: list[str], eeios: list[str]) -> list[str]:
-    """Two devices: a system's port 0 remembers one that is down, port 1 has the other; port 2 remembers nothing."""
+    """Two devices: port 0 of a system has stored one that is down, port 1 has the other, port 2 is empty."""
     first, second = (eem.card(card)["mac_address"] for card in eeios[:2])
     memories = [(0, first, "down"), (1, second, "up"), (2, "00:00:00:00:00:00", "down")]
     eem.patch(eesvs[0], link=False, downstream_ports=[remembers(*each) for each in memories])

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""expether_device_info: devices as their EEMs have them now, or as they are remembered."""
+"""expether_device_info: devices as EEM reports them now, or as stored."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ def test_without_purge_nothing_is_taken_away(ansible: Ansible, known: Task, eeio
 
 
 def test_devices_are_found_by_vendor_device_and_model(ansible: Ansible, known: Task, eeios: list[str]) -> None:
-    wish = {
+    properties = {
         "devices": [
             {"vendor_id": "10DE", "device_id": "1db6", "count": 2},
             {"model": "ee i/o expansion unit (40g)-2s", "type": "nic"},
@@ -167,7 +167,7 @@ def test_devices_are_found_by_vendor_device_and_model(ansible: Ansible, known: T
     }
     run = ansible.play(
         known,
-        node("n1", properties=wish),
+        node("n1", properties=properties),
         node("n2", properties={"devices": [{"vendor_id": "10de", "device_id": "1db6"}]}).failing(),
     )
     assert ids(run[1]) == [eeios[0], eeios[2], eeios[9]]
@@ -242,13 +242,13 @@ def test_more_devices_than_a_system_takes_are_refused(
 ) -> None:
     for index in eesvs:
         eem.patch(index, max_eeio_count="2")
-    wish = {"pci_device": {"type": ["GPU", "SSD", "NIC"]}}
+    properties = {"pci_device": {"type": ["GPU", "SSD", "NIC"]}}
     run = ansible.play(
         known,
-        node("n1", properties=wish).failing(),
-        node("n1", properties=wish, node_index=eesvs[0]).failing(),
+        node("n1", properties=properties).failing(),
+        node("n1", properties=properties, node_index=eesvs[0]).failing(),
         node("n2", properties=GPU_AND_SSD),
-        node("n2", properties=wish).failing(),
+        node("n2", properties=properties).failing(),
     )
     for place in (1, 2, 4):
         assert run[place].kind == "refused" and run[place].left_all_alone
@@ -265,7 +265,7 @@ def test_what_is_not_known_is_said_with_what_there_is(ansible: Ansible, rack1: T
         node("n1", flavor="gpu-small").failing().called("no flavor"),
         call("flavor", name="big", properties=GPU),
         node("n1", flavor="gpu-small").failing().called("unknown flavor"),
-        node("n1").failing().called("no wish"),
+        node("n1").failing().called("no devices"),
         node("n1", state="managed").failing().called("nothing to adopt"),
     )
     for about, kind, said in (
@@ -273,7 +273,7 @@ def test_what_is_not_known_is_said_with_what_there_is(ansible: Ansible, rack1: T
         ("unknown pod manager", "not_found", "rack1"),
         ("no flavor", "not_found", "'gpu-small'"),
         ("unknown flavor", "not_found", "big"),
-        ("no wish", "invalid", "Set `flavor` or `properties`"),
+        ("no devices", "invalid", "Set `flavor` or `properties`"),
         ("nothing to adopt", "invalid", "node_index"),
     ):
         assert (about, run[about].kind) == (about, kind)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""expether_podm_info: pod managers as they are remembered, or as they are now."""
+"""expether_podm_info: pod managers with their stored or current status."""
 
 from __future__ import annotations
 

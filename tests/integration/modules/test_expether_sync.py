@@ -39,7 +39,7 @@ def fixture_rack2(other: Simulator) -> Task:
 
 
 def both_modes(run: t.Sequence[Result], place: int) -> Result:
-    """The result of a task that ran in check mode right before, which told the truth."""
+    """The result of a task that ran in check mode right before, which predicted the change."""
     check, real = run[place - 1], run[place]
     assert_check_mode_tells_the_truth(check, real)
     return real

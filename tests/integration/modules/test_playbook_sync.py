@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbook nec.expether.sync, and the callback that makes what it says a journal."""
+"""The playbook nec.expether.sync, and the callback that prints only its messages."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a module needs and its host does not have: a sentence that says so, and only where it is needed."""
+"""A missing Python or library is reported, but only if the module needs it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def python(version: str) -> str:
 
 
 def python_path_with_old(library: str, version: str, tmp_path: Path) -> str:
-    """A PYTHONPATH on which a library says to be of a version."""
+    """A PYTHONPATH on which a library claims this version."""
     folder = tmp_path / f"old-{library}"
     metadata = folder / f"{library}-{version}.dist-info" / "METADATA"
     metadata.parent.mkdir(parents=True)
@@ -108,14 +108,14 @@ def test_without_cryptography_only_passwords_cannot_be_remembered(
     with Simulator(eesv=1, eeio=2, seed=200, username=None) as open_to_all:
         tasks = (
             rack1.having(name="rack2", url=open_to_all.url).failing().called("with a password"),
-            call("device_info", podm="rack1").failing().called("a password that is remembered"),
+            call("device_info", podm="rack1").failing().called("a stored password"),
             call("podm", name="open", url=open_to_all.url).called("without a password"),
             call("device_info", podm="open").called("its devices"),
             call("device_info", url=eem.url, username="admin", password=eem.password).called("by its URL"),
             call("flavor", name="small", properties=GPU).called("flavor"),
         )
         run = ansible.play(*(task.with_environment(PYTHONPATH=no_cryptography) for task in tasks))
-        for about in ("with a password", "a password that is remembered"):
+        for about in ("with a password", "a stored password"):
             assert run[about].kind == "missing_library"
             assert "Failed to import the required Python library (cryptography)" in run[about].msg
             assert run[about].left_all_alone

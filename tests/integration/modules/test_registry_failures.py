@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A registry that cannot be used is said, and never made anew, changed or emptied."""
+"""An unusable registry is reported, and never recreated, changed or emptied."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_a_lost_or_wrong_key_is_an_error_only_where_a_password_is_needed(
         call("device_info").called("all"),
         call("podm_info", check=True).called("pod managers"),
         call("device_info", source="registry"),
-        info.having(username="admin", password=eem.password).called("told"),
+        info.having(username="admin", password=eem.password).called("with options"),
         info.having(registry_key_file=str(ansible.files / "kept")).called("kept"),
         rack1.called("register anew"),
         info.called("as before"),
@@ -166,7 +166,7 @@ def test_a_lost_or_wrong_key_is_an_error_only_where_a_password_is_needed(
     assert run["all"]["errors"][0]["failure"]["kind"] == "registry"
     assert run["pod managers"]["podms"][0]["status"] == "Offline"
     assert run["register anew"].changed
-    assert [len(run[about]["devices"]) for about in ("told", "kept", "as before")] == [12, 12, 12]
+    assert [len(run[about]["devices"]) for about in ("with options", "kept", "as before")] == [12, 12, 12]
 
 
 def test_without_a_registry_nothing_is_known_and_none_is_made(ansible: Ansible, rack1: Task) -> None:

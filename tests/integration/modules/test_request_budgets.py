@@ -60,8 +60,8 @@ def test_what_is_asked_of_single_cards(
 def test_composing_and_releasing(
     ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], count: int, system: int
 ) -> None:
-    wish = {"devices": [{"model": "EE I/O Expansion Unit (40G)-2S", "count": count}]}
-    compose = call("node", podm="rack1", name="n1", properties=wish, node_index=eesvs[system])
+    properties = {"devices": [{"model": "EE I/O Expansion Unit (40G)-2S", "count": count}]}
+    compose = call("node", podm="rack1", name="n1", properties=properties, node_index=eesvs[system])
     release = call("node", podm="rack1", name="n1", state="absent")
     ansible.play(known)
     eem.reset_stats()

@@ -149,7 +149,7 @@ def test_the_home_of_the_user_on_the_controller_is_where_the_wheels_are(tmp_path
     given = [("wheel_dir", "~/wheels"), ("wheel_dir", "~/none"), ("wheel_dir", "~nobody-has-this-name/x"), ("wheel_dir", "$HOME/wheels")]
     results = play(tmp_path, given, tasks_from="check", HOME=str(tmp_path / "home"), ANSIBLE_LOCAL_TEMP=str(tmp_path / "tmp"))
     assert results[0] is None
-    assert all("is not a folder on the controller" in sentence(result) for result in results[1:])
+    assert all("is not a directory on the controller" in sentence(result) for result in results[1:])
     assert f"{tmp_path}/home/none, " in sentence(results[1])
 
 

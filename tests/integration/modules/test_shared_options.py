@@ -15,7 +15,7 @@ GPU = {"pci_device": {"type": ["GPU"]}}
 
 
 def one_of_each(eesv: str, eeio: str) -> dict[str, Task]:
-    """A task of each module that says nothing of an EEM or a registry."""
+    """A task of each module without an EEM or a registry."""
     return {
         task.module.rpartition(".")[2]: task
         for task in (

@@ -125,13 +125,13 @@ def test_without_conditional_updates_no_update_time_is_sent(
 @pytest.mark.parametrize("answer", ["empty-body", "204"])
 def test_an_eem_without_cards_has_no_devices(ansible: Ansible, eem: Simulator, rack1: Task, answer: str) -> None:
     eem.reset(devices=[], options={"empty_list": answer})
-    wish = {"pci_device": {"type": ["GPU"]}}
+    properties = {"pci_device": {"type": ["GPU"]}}
     run = ansible.play(
         rack1,
         call("device_info"),
         call("system_info"),
         call("node_info"),
-        call("node", podm="rack1", name="n1", properties=wish).failing(),
+        call("node", podm="rack1", name="n1", properties=properties).failing(),
     )
     assert (run[1]["devices"], run[2]["systems"], run[3]["nodes"]) == ([], [], [])
     assert run[4].kind == "refused"

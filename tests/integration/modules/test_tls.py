@@ -148,13 +148,13 @@ def test_how_to_reach_it_is_remembered_with_the_pod_manager(
         client_cert=certificates.client_alone,
         client_key=certificates.client_key,
     )
-    wish = {"pci_device": {"type": ["GPU"]}}
+    properties = {"pci_device": {"type": ["GPU"]}}
     run = ansible.play(
         register,
         register,
         call("device_info", podm="rack1"),
         call("podm_info", check=True),
-        call("node", podm="rack1", name="n1", properties=wish),
+        call("node", podm="rack1", name="n1", properties=properties),
         call("device_info", podm="rack1", ca_path="/no/such/file").failing(),
     )
     assert run[0]["podm"]["connection"]["ca_path"] == certificates.ca

@@ -365,7 +365,7 @@ def test_a_folder_below_one_that_others_can_change_is_refused(place: Path, uid: 
     for arguments in (("verify", folder), ("give", folder, USER, USER, *NAMES), ("take", folder, USER, *NAMES)):
         status, answer = helper(*arguments)  # type: ignore[arg-type]
         assert status == 1
-        assert "Choose a place where root owns all folders on the way." in answer["message"]
+        assert "Choose a place where root owns all parent folders." in answer["message"]
     assert owners(folder) == {(0, 0)}
 
 
@@ -376,7 +376,7 @@ def test_a_folder_of_others_is_no_place_for_the_virtual_environment(place: Path)
     own(folder, USER, 0o755)
     status, answer = helper("verify", folder)
     assert status == 1
-    assert "root would run what is in it" in answer["message"]
+    assert "root would run its content" in answer["message"]
 
 
 def test_a_link_is_followed_where_only_root_can_have_made_it(place: Path) -> None:
@@ -437,4 +437,4 @@ def test_who_is_not_root_is_told_so() -> None:
     early = "import argparse, gettext, json, locale, shutil"  # while this Python's files can still be read
     command = [sys.executable, "-I", "-c", f"{early}\n{BECOME}\n{program}", "verify", "/opt"]
     done = subprocess.run(command, check=False, capture_output=True, timeout=60)
-    assert (done.returncode, json.loads(done.stdout)) == (1, {"message": "The role changes the host as root. Set become: true."})
+    assert (done.returncode, json.loads(done.stdout)) == (1, {"message": "The role must change the host as root. Set become: true."})

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The control path tells the truth and changes what it is told to."""
+"""The control path reports the actual state, and makes the requested changes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each fault does what it says, to the request it is for and to no other."""
+"""Each fault has its documented effect on the matching requests, and on no others."""
 
 from __future__ import annotations
 

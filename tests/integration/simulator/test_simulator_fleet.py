@@ -23,7 +23,7 @@ def mixed(eesv: int, eeio: int, seed: int = 1) -> list[dict[str, Any]]:
 def kinds(records: list[dict[str, Any]]) -> list[str]:
     """Base classes of clean free devices."""
     return [record["pcie_class_code"] for record in records
-            if cards.is_eeio(record) and record["group_id"] == "4093" and cards.answers(record)
+            if cards.is_eeio(record) and record["group_id"] == "4093" and cards.responds(record)
             and cards.enabled(record) and "pcie_class_code" in record]
 
 
@@ -36,7 +36,7 @@ def test_a_small_mixed_fleet_is_enough_for_a_demo() -> None:
     records = mixed(4, 12)
     free = kinds(records)
     assert free.count("0x30200") >= 3 and free.count("0x10802") >= 3 and free.count("0x20000") >= 2
-    assert all(cards.answers(record) and cards.enabled(record) and len(record) > 25 for record in records)
+    assert all(cards.responds(record) and cards.enabled(record) and len(record) > 25 for record in records)
     own = [record for record in records if cards.is_eesv(record) and record["group_id"] != "4094"]
     assert len(own) == 3
     assert any(cards.is_eeio(record) and record["group_id"] not in ("4093",) for record in records)
@@ -53,8 +53,8 @@ def test_a_large_mixed_fleet_has_every_oddity() -> None:
     groups = {record["group_id"] for record in eesvs}
     for side in (eesvs, eeios):
         assert {record["type"] for record in side} == {"1g", "10g", "40g"}
-        assert any(not cards.answers(record) for record in side)
-        assert any(cards.answers(record) and "up" not in record["notification_status0"] for record in side)
+        assert any(not cards.responds(record) for record in side)
+        assert any(cards.responds(record) and "up" not in record["notification_status0"] for record in side)
         assert any(record["admin_status"] == "disabled" for record in side)
         assert any(record["monitoring_status"] == "disabled" for record in side)
         assert any(len(record) < 15 for record in side)
@@ -96,7 +96,7 @@ def test_plain_fleet(eem: Simulator) -> None:
     assert {card["group_id"] for card in eem.eeios()} == {"4093"}
     codes = [card["pcie_class_code"] for card in eem.eeios()]
     assert codes == ["0x30200", "0x10802", "0x20000"] * 4
-    assert all(cards.answers(card) and cards.enabled(card) and card["type"] == "40g" for card in eem.records())
+    assert all(cards.responds(card) and cards.enabled(card) and card["type"] == "40g" for card in eem.records())
 
 
 BROKEN: list[Any] = [

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each option changes what it says, on the command line and at run time."""
+"""Each option has its documented effect, on the command line and at run time."""
 
 from __future__ import annotations
 

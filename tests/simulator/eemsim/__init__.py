@@ -1,4 +1,4 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An ExpressEther Manager (EEM) on loopback: see README.md in the folder above."""
+"""A simulated ExpressEther Manager (EEM) on loopback; see ../README.md."""

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What goes back to a client, before it is put on the wire."""
+"""Responses, before they are sent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass
 class Answer:
-    """Status, body and headers; the last fields tell how a fault spoils the sending."""
+    """Status, body and headers. The last fields describe how a fault disturbs the sending."""
 
     status: int = 200
     body: bytes = b""
@@ -32,12 +32,12 @@ def json_answer(value: Any, status: int = 200) -> Answer:
 
 
 def error(code: str, message: str, status: int | None = None) -> Answer:
-    """``{"code": "40400", "message": "..."}``: five digits as text, the first three being the HTTP status [nec][drv]."""
+    """``{"code": "40400", "message": "..."}``: five digits as text; the first three are the HTTP status [nec][drv]."""
     return json_answer({"code": code, "message": message}, status or int(code[:3]))
 
 
 def html(status: int, detail: str = "", headers: dict[str, str] | None = None) -> Answer:
-    """What Tomcat itself answers: 401, a wrong context path, a crash, a restart [drv]."""
+    """Tomcat's own error page: for 401, a wrong context path, a crash or a restart [drv]."""
     reason = reason_of(status)
     page = (
         f"<html><head><title>Apache Tomcat - Error report</title></head><body><h1>HTTP Status {status} - {detail}</h1>"

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The REST calls of the EEM interface notes, on the state, without HTTP: a request in, an answer out."""
+"""The REST calls of the EEM interface notes without HTTP: each maps a request and the state to an answer."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from . import cards
 from .answers import Answer, error, html, json_answer
 from .listing import Listing, wrap
 from .options import Options
-from .rules import MALFORMED, Refusal, Rules
+from .rules import MALFORMED, EemRefused, Rules
 from .state import Card, Fabric
 
 
 @dataclass
 class Request:
-    """What a call needs to know of an HTTP request. ``path`` is inside the context."""
+    """The parts of an HTTP request that a call needs. `path` is relative to the context."""
 
     method: str
     path: str
@@ -30,15 +30,15 @@ class Request:
     number: int | None = None
 
     def json(self) -> dict[str, Any]:
-        """The body; a PUT body is JSON and says so [nec], else it is refused [?]."""
+        """The body as a JSON object. Anything else is refused [?]."""
         if not self.body.strip():
             return {}
         try:
             value = json.loads(self.body)
         except ValueError:
-            raise Refusal(MALFORMED, "the body is not JSON") from None
+            raise EemRefused(MALFORMED, "the body is not JSON") from None
         if not isinstance(value, dict):
-            raise Refusal(MALFORMED, "the body is not a JSON object")
+            raise EemRefused(MALFORMED, "the body is not a JSON object")
         return value
 
 
@@ -47,7 +47,7 @@ _TABLE: list[tuple[str, re.Pattern[str], str, Call]] = []
 
 
 def call(name: str) -> Callable[[Call], Call]:
-    """Enter a method in the table of calls under a name such as ``GET /devices/{id}``."""
+    """Register a method as a call with a name such as `GET /devices/{id}`."""
     method, template = name.split(" ")
 
     def enter(function: Call) -> Call:
@@ -59,7 +59,7 @@ def call(name: str) -> Callable[[Call], Call]:
 
 
 class Eem:
-    """One EEM: its cards, its rules, and how it answers."""
+    """One EEM: its cards, its rules and its calls."""
 
     def __init__(self, fabric: Fabric, options: Options) -> None:
         self.fabric = fabric
@@ -67,23 +67,23 @@ class Eem:
         self.rules = Rules(fabric, options)
         self.listing = Listing(fabric, options)
         self.empty = False
-        """True for a while after a restart: no card has been found yet."""
+        """True for some time after a restart: EEM has not found any card yet."""
 
     def answer(self, request: Request) -> Answer:
         found, _name, function, parts = find(request.method, request.path)
         if function is None:
-            # Not in the notes; a servlet container answers so [?].
+            # The notes do not mention it; this is what a servlet container answers [?].
             return html(405 if found else 404, f"{request.method} {request.path}" if found else request.path)
         if request.method == "PUT" and request.body.strip() and "json" not in request.content_type:
             return html(415, request.content_type or "no Content-Type")
         try:
             return function(self, request, parts)
-        except Refusal as refusal:
-            return error(refusal.code, refusal.message)
+        except EemRefused as exc:
+            return error(exc.code, exc.message)
 
     def card(self, parts: dict[str, str]) -> Card:
         if self.empty:
-            raise Refusal("40400", f"device {parts['id']} is not found")
+            raise EemRefused("40400", f"device {parts['id']} is not found")
         return self.rules.card(parts["id"])
 
     def changed(self, value: dict[str, Any]) -> Answer:
@@ -93,7 +93,7 @@ class Eem:
         return json_answer({} if self.options.change_answer == "empty" else value)
 
     def no_devices(self, name: str) -> Answer:
-        """A list of nothing; an empty 200 has been provided for by a client, as "no devices"."""
+        """An empty list. One known client also accepts an empty 200 as "no devices"."""
         if self.options.empty_list == "204":
             return Answer(204, content_type=None)
         return Answer(body=wrap(name, b"[]") if self.options.empty_list == "object" else b"")
@@ -115,10 +115,10 @@ class Eem:
     def _list(self, request: Request, detail: bool) -> Answer:
         status = request.query.get("status")
         if status not in (None, "eesv", "eeio"):
-            raise Refusal(MALFORMED, f"status {status!r} is not one of eesv, eeio")
+            raise EemRefused(MALFORMED, f"status {status!r} is not one of eesv, eeio")
         since = request.query.get("update_time")
         if since is not None and not since.isdigit():
-            raise Refusal(MALFORMED, f"update_time {since!r} is not a time")
+            raise EemRefused(MALFORMED, f"update_time {since!r} is not a time")
         group = request.query.get("group_id")
         body = self.listing.devices(detail, status, group, None if since is None else int(since))
         if body is None or self.empty:
@@ -150,14 +150,14 @@ class Eem:
     def set_group(self, request: Request, parts: dict[str, str]) -> Answer:
         card = self.card(parts)
         body = request.json()
-        # The notes name an optional update_time without saying where it goes: taken in the body and in the query [?].
+        # The notes mention an optional update_time but not its place, so both body and query are accepted [?].
         self.rules.unchanged_since(card, body.get("update_time", request.query.get("update_time")))
         self.rules.may_change(card)
         group = body.get("group_id")
         if group is None:
             group = self.rules.pick_group(card)
         elif not isinstance(group, str) or not group:
-            raise Refusal(MALFORMED, "group_id must be text")
+            raise EemRefused(MALFORMED, "group_id must be text")
         self.rules.may_set_group(card, group)
         self.fabric.set_group(card, group, "api", request.number)
         return self.changed({"group_id": group, "update_time": self.listing.time_value(card)})
@@ -175,7 +175,7 @@ class Eem:
 
     @call("PUT /devices/{id}/audit")
     def audit(self, request: Request, parts: dict[str, str]) -> Answer:
-        """Reads the card's state again; allowed on a disabled card too [nec]. That it moves update_time is [?]."""
+        """Reads the card's state again, even of a disabled card [nec]. It is an assumption that update_time moves [?]."""
         card = self.card(parts)
         self.rules.may_ask(card)
         self.fabric.stamp(card)
@@ -187,7 +187,7 @@ class Eem:
         value = request.json().get("uid_led_status")
         self.rules.may_change(card)
         if value not in ("on", "off"):
-            raise Refusal(MALFORMED, "uid_led_status must be on or off")
+            raise EemRefused(MALFORMED, "uid_led_status must be on or off")
         self.fabric.set_led(card, value, "api", request.number)
         return self.changed({"uid_led_status": value})
 
@@ -226,7 +226,7 @@ class Eem:
 
 
 def find(method: str, path: str) -> tuple[bool, str, Call | None, dict[str, str]]:
-    """Whether the path is known at all; the call's name as statistics count it, the call, and the parts of the path."""
+    """Return whether the path is known, the call's name for the statistics, the call, and the variable parts of the path."""
     known = False
     for its_method, pattern, name, function in _TABLE:
         match = pattern.fullmatch(path)

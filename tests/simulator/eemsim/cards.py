@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What one card's record says; pure functions that stand any record, also a broken one.
+"""Read single records of cards. All functions are pure and accept any record, including broken ones.
 
-Marks such as [hw] and [nec] tell how sure the EEM interface notes are of a fact: seen in an answer of real hardware,
-kept by NEC's own clients, kept by the Valence driver [drv], or inferred [?].
+Marks name the source of a fact in the EEM interface notes: [hw] was seen in a response of real hardware, [nec] is how
+NEC's own clients behave, [drv] is how the Valence driver behaves, and [?] is an inference.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ FREE = "4093"
 """Group id of an EEIO that belongs to nobody [nec][drv][hw]."""
 
 UNSET = "4094"
-"""Group id of an EESV that has none of its own yet [nec][drv]."""
+"""Group id of an EESV that has no group of its own yet [nec][drv]."""
 
 NOBODY = (FREE, UNSET)
 LOWEST, HIGHEST = 16, 4092
@@ -27,7 +27,7 @@ Record = dict[str, Any]
 
 
 def has_id(record: Any) -> bool:
-    """Tell if a record can be addressed at all; a deliberately broken one can only be listed."""
+    """Whether a record has an id. A deliberately broken record without one can only be listed."""
     return isinstance(record, dict) and isinstance(record.get("id"), str) and record["id"] != ""
 
 
@@ -45,8 +45,8 @@ def group_of(record: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def answers(record: Record) -> bool:
-    """A card answers when any value of either notification status is ``up``: two entries each, two paths [nec]."""
+def responds(record: Record) -> bool:
+    """A card responds if any value of either notification status is `up`: two entries each, for two paths [nec]."""
     for key in ("notification_status0", "notification_status1"):
         values = record.get(key)
         if values == "up" or isinstance(values, (list, tuple)) and "up" in values:
@@ -55,7 +55,7 @@ def answers(record: Record) -> bool:
 
 
 def enabled(record: Record) -> bool:
-    """Changes may be asked only of a card with both states ``enabled`` [nec]; one that reports neither counts [?]."""
+    """Only a card with both states `enabled` accepts changes [nec]. A card that reports no state counts as enabled [?]."""
     return all(record.get(key, "enabled") == "enabled" for key in ("admin_status", "monitoring_status"))
 
 
@@ -69,13 +69,13 @@ def mac_of(record: Record) -> str:
 
 
 def rotary_of(record: Record) -> str:
-    """Position of the rotary switch: the group id while that is 1 to 15 [hw], else 0 [?]."""
+    """Position of the rotary switch: the group id if it is 1 to 15 [hw], otherwise 0 [?]."""
     group = group_of(record) or ""
     return group if group.isdigit() and 1 <= int(group) < LOWEST else "0"
 
 
 def max_devices(record: Record) -> int:
-    """How many EEIOs an EESV takes: what it says, else 16 on 40G cards and 8 on older ones [hw][drv]."""
+    """How many EEIOs an EESV can have: the reported number, otherwise 16 for 40G cards and 8 for older ones [hw][drv]."""
     try:
         return int(record["max_eeio_count"])
     except (KeyError, TypeError, ValueError):
@@ -83,7 +83,7 @@ def max_devices(record: Record) -> int:
 
 
 def time_of(record: Any) -> int:
-    """``update_time`` in milliseconds; it has been seen as text and as a number [hw]."""
+    """`update_time` in milliseconds. Hardware reports it as text or as a number [hw]."""
     try:
         return int(record["update_time"])
     except (KeyError, TypeError, ValueError):

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Records as cards of the three generations give them, in the shape of captured answers [hw], with made-up values.
+"""Records of cards of the three generations, in the format of captured responses [hw], with invented values.
 
-PCI values are written as EEM does: hex with ``0x`` and no leading zeros [hw].
+PCI values have EEM's format: hex with `0x` and without leading zeros [hw].
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from .cards import FREE, UNSET, ZERO_MAC, Record
 
 START = 1_760_000_000_000
-"""Update times begin here (October 2025), so that a fleet does not depend on the day it is made."""
+"""Update times start here (October 2025), so that a fleet does not depend on the current day."""
 
 # kind: (class code, [(vendor, device, link width), ...])
 DEVICES: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
@@ -27,7 +27,7 @@ DEVICES: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
 
 
 def card_id(status: str, index: int, seed: int) -> str:
-    """Even addresses, so that a fleet of another seed has other cards (of the next 95 seeds at least)."""
+    """Return the id of a card. Fleets of seeds less than 96 apart have no ids in common. Ids are even."""
     block = (0x10 if status == "eesv" else 0x80) + seed % 0x60
     return f"0x8cdf9d{block:02x}{index * 2:04x}"
 
@@ -87,7 +87,7 @@ def eesv(index: int, seed: int, rng: random.Random, generation: str = "40g", gro
 
 def eeio(index: int, seed: int, rng: random.Random, kind: str = "gpu", choice: int = 0, generation: str = "40g",
          group: str = FREE) -> Record:
-    """An EEIO with one device; ``kind`` "none" is an empty slot. Only 40G cards tell what they carry [hw]."""
+    """An EEIO with one device; `kind` "none" is an empty slot. Only 40G cards report their device [hw]."""
     record = _common("eeio", index, seed, rng, generation, group)
     record.update({
         "device_id": "0x1e" if generation == "40g" else "0x13",
@@ -110,14 +110,14 @@ def eeio(index: int, seed: int, rng: random.Random, kind: str = "gpu", choice: i
 
 
 def minimal(record: Record, generation: str) -> Record:
-    """An old card's record: nothing but these has been seen of one [hw]."""
+    """An old card's record: only these keys have been seen [hw]."""
     kept = ("id", "status", "update_time", "group_id", "admin_status", "monitoring_status", "notification_status0",
             "notification_status1", "link_status0", "link_status1")
     return {**{key: record[key] for key in kept}, "type": generation}
 
 
 def silent(record: Record) -> Record:
-    """A card that no longer answers on either path."""
+    """A card that no longer responds on either path."""
     return _notify(record, ["down", "down"], ["down", "down"], "down", "down")
 
 
@@ -127,7 +127,7 @@ def second_port(record: Record) -> Record:
 
 
 def second_value(record: Record) -> Record:
-    """Answers, but not in the first value of either status."""
+    """Responds, but not in the first value of either status."""
     return _notify(record, ["down", "up"], ["down", "down"], "up", "down")
 
 
@@ -138,12 +138,12 @@ def _notify(record: Record, first: list[str], second: list[str], link0: str, lin
 
 
 def numbered(record: Record) -> Record:
-    """``update_time`` as a JSON number, as it has been seen too [hw]."""
+    """`update_time` as a JSON number, which also occurs [hw]."""
     return {**record, "update_time": int(record["update_time"])}
 
 
 def newer(record: Record) -> Record:
-    """A firmware that tells more than is known today."""
+    """A newer firmware that reports unknown keys."""
     return {**record, "temperature_status": "normal", "thermal_sensors": [{"sensor_id": "0", "celsius": "41"}]}
 
 

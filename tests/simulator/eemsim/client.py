@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Start the simulator as a process of its own, and control it: for tests, the demo and benchmarks.
+"""Start the simulator in its own process and control it, for tests, the demo and benchmarks.
 
-``tests/`` is no package, so whoever imports this puts ``tests/simulator`` on ``sys.path`` first::
+`tests/` is not a package, so put `tests/simulator` on `sys.path` before the import::
 
     sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "simulator"))
     from eemsim.client import Simulator
@@ -11,7 +11,7 @@
     with Simulator(eesv=2, eeio=6) as eem:
         requests.get(eem.url + "/devices", auth=eem.auth)
 
-It needs ``requests`` here and ``aiohttp`` in the Python that runs the simulator, and imports nothing of the collection.
+This module needs `requests`, and the Python that runs the simulator needs `aiohttp`. It imports nothing from the collection.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ PROGRAM = Path(__file__).resolve().parent.parent / "eem_simulator.py"
 
 
 class Simulator:
-    """One simulator process; a context manager, or ``start()`` and ``stop()``.
+    """One simulator process. Use it as a context manager, or call `start()` and `stop()`.
 
-    ``fleet`` is a list of raw records or the path of a file; without it a fleet is made from ``eesv``, ``eeio``,
-    ``seed``, ``style`` and ``no_group``. ``username=None`` turns authentication off. ``tls`` is (certificate, key) as
-    paths; ``client_ca`` demands client certificates, then ``verify`` and ``cert`` are what control requests use.
+    `fleet` is a list of raw records or the path of a file. Without it, a fleet is generated from `eesv`, `eeio`, `seed`,
+    `style` and `no_group`. `username=None` turns authentication off. `tls` is (certificate, key) as paths. `client_ca`
+    requires client certificates; control requests then use `verify` and `cert`.
     """
 
     def __init__(self, *, eesv: int = 4, eeio: int = 12, seed: int = 1, style: str = "plain", no_group: int = 0,
@@ -64,7 +64,7 @@ class Simulator:
     # -- the process
 
     def start(self) -> Simulator:
-        """Start it and wait until it is ready."""
+        """Start the process and wait until it is ready."""
         with tempfile.TemporaryDirectory() as folder:
             command = list(self._command)
             if isinstance(self._fleet, list):
@@ -73,7 +73,7 @@ class Simulator:
                 command.append(f"--fleet={path}")
             elif self._fleet is not None:
                 command.append(f"--fleet={self._fleet}")
-            # Closing its standard input ends it, so it does not outlive a test run that was killed.
+            # The process ends when its standard input is closed, so it does not outlive a killed test run.
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                 env={**os.environ, "EEM_SIM_PASSWORD": self.password})
@@ -88,7 +88,7 @@ class Simulator:
         return self
 
     def stop(self) -> int | None:
-        """End it and return its exit status."""
+        """Stop the process and return its exit status."""
         process, self._process = self._process, None
         if process is None:
             return None
@@ -113,7 +113,7 @@ class Simulator:
         return None if self.username is None else (self.username, self.password)
 
     def call(self, method: str, path: str, **kwargs: Any) -> requests.Response:
-        """One REST call as the configured user; ``path`` is inside the context, such as ``/devices``."""
+        """Make one REST call as the configured user. `path` is relative to the context, such as `/devices`."""
         headers = {"Accept": "application/json", **kwargs.pop("headers", {})}
         return self._send(method, self.url + path, **{"auth": self.auth, "headers": headers, **kwargs})
 
@@ -132,16 +132,16 @@ class Simulator:
         self._control("DELETE", "/log")
 
     def history(self, field: str | None = None, card: str | None = None) -> list[dict[str, Any]]:
-        """True state changes since the start, of one field or one card if wanted."""
+        """Actual state changes since the start, optionally of one field or one card only."""
         return [each for each in self._list("/history")
                 if field in (None, each["field"]) and card in (None, each["card"])]
 
     def records(self) -> list[Any]:
-        """All true records, also broken ones."""
+        """All actual records, including broken ones."""
         return self._list("/cards")
 
     def cards(self) -> dict[str, dict[str, Any]]:
-        """True records by id, without those that have none."""
+        """Actual records by id, without records that have no id."""
         return {record["id"]: record for record in self.records() if isinstance(record, dict) and record.get("id")}
 
     def eesvs(self) -> list[dict[str, Any]]:
@@ -154,7 +154,7 @@ class Simulator:
         return self._control("GET", f"/cards/{quote(card_id, safe='')}")
 
     def patch(self, card_id: str, *, bump: bool = True, link: bool = True, **changes: Any) -> dict[str, Any]:
-        """Change keys behind the client's back; None removes a key."""
+        """Change keys of a card without the client; None removes a key."""
         return self._control("PATCH", f"/cards/{quote(card_id, safe='')}", json=changes,
                              params={"bump": "yes" if bump else "no", "link": "yes" if link else "no"})
 
@@ -166,7 +166,7 @@ class Simulator:
         self._control("DELETE", f"/cards/{quote(card_id, safe='')}")
 
     def silence(self, card_id: str) -> None:
-        """The card no longer answers on any path."""
+        """Make a card stop responding on all paths."""
         self.patch(card_id, notification_status0=["down", "down"], notification_status1=["down", "down"])
 
     def options(self) -> dict[str, str]:
@@ -177,9 +177,9 @@ class Simulator:
 
     def fault(self, *actions: str | dict[str, Any], method: str | None = None, path: str | None = None, nth: int = 1,
               times: int = 1, **fields: Any) -> int:
-        """Order a fault: ``fault("drop", after=True, method="PUT", path="group_id$")``, or actions as objects.
+        """Order a fault: `fault("drop", after=True, method="PUT", path="group_id$")`, or pass actions as objects.
 
-        ``fields`` belong to an action that is given by name only.
+        `fields` are the keys of actions that are given by name.
         """
         orders = [{"do": action, **fields} if isinstance(action, str) else action for action in actions]
         match = {"method": method, "path": path, "nth": nth}
@@ -192,12 +192,12 @@ class Simulator:
         self._control("DELETE", "/faults")
 
     def restart(self, down: float = 0.0, starting: float = 0.0, empty: float = 0.0, mode: str = "refuse") -> None:
-        """Restart the EEM now; seconds of each phase. With ``mode="refuse"`` control is away during ``down`` too."""
+        """Restart the EEM now; the phases are in seconds. With `mode="refuse"`, control is also unreachable during `down`."""
         order = {"down": down, "starting": starting, "empty": empty, "mode": mode}
         self._control("POST", "/restart", json=order)
 
     def reset(self, options: dict[str, Any] | None = None, **fleet: Any) -> None:
-        """Back to the start, or to another fleet: ``devices=[...]``, or eesv, eeio, seed, style, no_group."""
+        """Restore the initial state, or use another fleet: `devices=[...]`, or eesv, eeio, seed, style, no_group."""
         self._control("POST", "/reset", json={**fleet, **({"options": options} if options else {})})
 
     def _control(self, method: str, path: str, **kwargs: Any) -> dict[str, Any]:
@@ -215,10 +215,10 @@ class Simulator:
         return response.json()
 
     def _send(self, method: str, url: str, **kwargs: Any) -> requests.Response:
-        """On a connection of its own: connections kept open would be counted, and would not survive a restart."""
+        """Use a new connection: open connections would be counted, and would not survive a restart."""
         with requests.Session() as session:
-            # Neither a proxy nor REQUESTS_CA_BUNDLE nor .netrc of the environment is meant for a test server.
+            # Ignore proxies, REQUESTS_CA_BUNDLE and .netrc of the environment.
             session.trust_env = False
-            # A response keeps its connection open for as long as someone holds it, unless it is asked to close.
+            # Without this header, a response keeps its connection open as long as somebody holds a reference to it.
             session.headers["Connection"] = "close"
             return session.request(method, url, **{"timeout": 30, "verify": self.verify, "cert": self.cert, **kwargs})

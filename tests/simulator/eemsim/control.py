@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The control path ``/_control``: for tests, outside the context, without authentication, never counted, never faulted."""
+"""The control path `/_control` for tests: outside the context, without authentication, never counted, never faulted."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ class Control:
         return [web.route(method, CONTROL + path, self._guarded(handler)) for method, path, handler in table]
 
     def _guarded(self, handler: Handler) -> Handler:
-        """Wrong orders are the caller's to mend: 400 with the reason."""
+        """Answer invalid requests with 400 and the reason."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             if not self.simulator.settings.control:
-                return web.json_response({"error": "control is off: not on loopback"}, status=403)
+                return web.json_response({"error": "control is disabled because the simulator does not listen on loopback"}, status=403)
             try:
                 return await handler(request)
             except (ValueError, TypeError) as exc:
                 return web.json_response({"error": str(exc)}, status=400)
             except KeyError as exc:
-                return web.json_response({"error": f"there is no {exc.args[0]}"}, status=404)
+                return web.json_response({"error": f"{exc.args[0]} does not exist"}, status=404)
 
         return guarded
 
@@ -109,7 +109,7 @@ class Control:
         return web.json_response({})
 
     async def restart(self, request: web.Request) -> web.Response:
-        """A restart now, not at a request."""
+        """Restart now, not at a later request."""
         order = Action.read({**_object(await _body(request)), "do": "restart"})
         response = web.json_response({})
         await response.prepare(request)

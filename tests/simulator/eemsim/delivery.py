@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Puts an answer on the wire, or spoils it as a fault says."""
+"""Sends an answer, or disturbs the sending as a fault requests."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from aiohttp import web
 
 from .answers import Answer, reason_of
 
-# Tomcat of those years calls itself so; clients must not care.
+# The server header of Tomcat at that time. Clients must not depend on it.
 SERVER = "Apache-Coyote/1.1"
 
 
 async def send(request: web.Request, answer: Answer) -> web.StreamResponse:
-    """The response, sent as far as a fault lets it."""
+    """Send the response, as far as a fault allows."""
     if answer.drop:
         return hang_up(request, answer.reset)
     headers = {"Server": SERVER, **answer.headers}
@@ -34,7 +34,7 @@ async def send(request: web.Request, answer: Answer) -> web.StreamResponse:
 
 
 def hang_up(request: web.Request, reset: bool = False) -> web.Response:
-    """Close the connection without an answer: orderly (FIN), or with a reset (RST)."""
+    """Close the connection without an answer, with FIN or with RST."""
     transport = request.transport
     if transport is not None:
         raw = transport.get_extra_info("socket")
@@ -45,7 +45,7 @@ def hang_up(request: web.Request, reset: bool = False) -> web.Response:
 
 
 def _headers_alone(request: web.Request, answer: Answer, headers: dict[str, str]) -> web.Response:
-    """A status and headers without a Content-Length, and the end of the connection: written here, as aiohttp adds a length."""
+    """Send status and headers without a Content-Length, and close. Written directly, because aiohttp would add a length."""
     lines = [f"HTTP/1.1 {answer.status} {reason_of(answer.status)}", *(f"{name}: {value}" for name, value in headers.items())]
     transport = request.transport
     if transport is not None:
@@ -55,7 +55,7 @@ def _headers_alone(request: web.Request, answer: Answer, headers: dict[str, str]
 
 
 async def _truncated(request: web.Request, answer: Answer, headers: dict[str, str]) -> web.StreamResponse:
-    """A body cut in the middle: shorter than its Content-Length, or chunked without the last chunk."""
+    """Send a truncated body: shorter than its Content-Length, or chunked without the last chunk."""
     response = web.StreamResponse(status=answer.status, headers=headers)
     if answer.chunked:
         response.enable_chunked_encoding()
@@ -71,7 +71,7 @@ async def _truncated(request: web.Request, answer: Answer, headers: dict[str, st
 
 
 async def _trickled(request: web.Request, answer: Answer, headers: dict[str, str]) -> web.StreamResponse:
-    """One byte every so many seconds: each read of the client succeeds, yet the answer never ends."""
+    """Send one byte at a time with a pause before each: every read of the client succeeds, but the answer takes forever."""
     response = web.StreamResponse(status=answer.status, headers=headers)
     response.content_length = len(answer.body)
     await response.prepare(request)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Faults that a test orders: which request each is for, and what it does. Pure; ``delivery`` carries them out."""
+"""Faults that a test orders: which requests they apply to, and what they do. Pure; `delivery` carries them out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KINDS = REPLACING + ("delay", "drop", "truncate", "trickle", "freeze", "restart"
 
 @dataclass(frozen=True)
 class Action:
-    """One thing that goes wrong; README.md says which field belongs to which kind."""
+    """One thing that goes wrong. README.md lists the fields of each kind."""
 
     do: str
     after: bool = False
@@ -48,12 +48,12 @@ class Action:
         known = {each.name for each in fields(cls)}
         unknown = set(spec) - known
         if unknown:
-            raise ValueError(f"unknown key {', '.join(sorted(unknown))} in an action; there are {', '.join(sorted(known))}")
+            raise ValueError(f"unknown key {', '.join(sorted(unknown))} in an action; known keys are {', '.join(sorted(known))}")
         for name, value in spec.items():
             if not isinstance(value, TYPES[name]) or isinstance(value, bool) and bool not in TYPES[name]:
                 raise ValueError(f"{name!r} in an action cannot be {value!r}")
         if spec["do"] in ("truncate", "trickle"):
-            # These spoil the sending of the true answer, so the call is carried out unless the order says otherwise.
+            # These disturb the sending of the real answer. Therefore the call is carried out first, unless ordered otherwise.
             spec = {"after": True, **spec}
         return cls(**spec)
 
@@ -68,7 +68,7 @@ TYPES: dict[str, tuple[type, ...]] = {
 
 @dataclass
 class Fault:
-    """An order: the k-th matching request from now on, and so many after it."""
+    """One order: it applies to the `nth` matching request from now on, for `times` matching requests in total."""
 
     number: int
     spec: dict[str, Any]
@@ -98,12 +98,12 @@ class Book:
         self._numbers = itertools.count(1)
 
     def order(self, spec: Any) -> int:
-        """Take an order or raise ``ValueError`` with what is wrong with it."""
+        """Add an order and return its number. Raises ValueError with the reason if it is invalid."""
         if not isinstance(spec, dict) or "action" not in spec or set(spec) - {"match", "times", "action"}:
-            raise ValueError("a fault is an object with 'action' and, if wanted, 'match' and 'times'")
+            raise ValueError("a fault is an object with 'action' and, optionally, 'match' and 'times'")
         match = spec.get("match") or {}
         if not isinstance(match, dict) or set(match) - {"method", "path", "nth"}:
-            raise ValueError("'match' has 'method', 'path' (a regular expression) and 'nth'")
+            raise ValueError("'match' accepts 'method', 'path' (a regular expression) and 'nth'")
         actions = spec["action"] if isinstance(spec["action"], list) else [spec["action"]]
         try:
             path = re.compile(match["path"]) if match.get("path") else None
@@ -115,7 +115,7 @@ class Book:
         return fault.number
 
     def fire(self, method: str, path: str) -> list[tuple[int, Action]]:
-        """What goes wrong with this request; every order counts it."""
+        """Return the actions for this request. Every matching order counts it."""
         return [(fault.number, action)
                 for fault in self._faults if fault.fires(method, path)
                 for action in fault.actions]

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fleets of cards: generated, always the same for the same numbers and seed, or given as raw records."""
+"""Fleets of cards: generated reproducibly from numbers and a seed, or given as raw records."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Fleet:
 
     @property
     def generated(self) -> bool:
-        """Generated cards get their dependent fields worked out; given records are used as they are."""
+        """The simulator computes dependent fields of generated cards. Given records are used as they are."""
         return self.devices is None
 
     @classmethod
     def read(cls, body: dict[str, Any]) -> Fleet:
-        """From JSON: ``{"devices": [...]}``, or any of eesv, eeio, seed, style, no_group."""
+        """Read from JSON: `{"devices": [...]}`, or any of eesv, eeio, seed, style, no_group."""
         unknown = set(body) - {"devices", "timestamp", "eesv", "eeio", "seed", "style", "no_group"}
         if unknown:
             raise ValueError(f"unknown key {', '.join(sorted(unknown))} in a fleet")
@@ -41,7 +41,7 @@ class Fleet:
                 raise ValueError("'devices' must be a list of records")
             return cls(devices=tuple(body["devices"]))
         if body.get("style", "mixed") not in ("mixed", "plain"):
-            raise ValueError("style is mixed or plain")
+            raise ValueError("style must be mixed or plain")
         return cls(**body)
 
     @classmethod
@@ -51,7 +51,7 @@ class Fleet:
     def records(self) -> list[Any]:
         if self.devices is not None:
             return list(self.devices)
-        # No secret depends on it: the same seed must give the same fleet.
+        # Not for secrets: the same seed must give the same fleet.
         rng = random.Random(self.seed)
         if self.style == "plain":
             return plain.fleet(self.eesv, self.eeio, self.seed, rng, self.no_group)

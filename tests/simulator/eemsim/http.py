@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The HTTP side: every path that is not for control, read, counted, answered."""
+"""The HTTP side: reads, counts and answers all requests outside the control path."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from .control import CONTROL
 from .runtime import Simulator
 
 MAX_BODY = 512 * 1024 * 1024
-"""A new fleet for control may be large."""
+"""A new fleet, which is sent through control, may be large."""
 
 
 class Front:
-    """Takes requests from aiohttp to the simulator and answers back."""
+    """Passes requests from aiohttp to the simulator, and the answers back."""
 
     def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if request.path == CONTROL or request.path.startswith(CONTROL + "/"):
-            return web.json_response({"error": f"no control call {request.method} {request.path}"}, status=404)
+            return web.json_response({"error": f"unknown control call {request.method} {request.path}"}, status=404)
         body = await request.read()
         context = self.simulator.settings.context
         inside = request.path.startswith(context + "/")
@@ -48,7 +48,7 @@ class Front:
                 answer = await self.simulator.serve(eem_request, request.headers.get("Authorization"), fired)
             else:
                 answer = self.simulator.outside(request.path)
-            # Known before the sending, so that a test that has its answer finds it in the log.
+            # Logged before sending, so that a test that has received the answer finds it in the log.
             self.simulator.traffic.end(entry, None if answer.drop else answer.status)
             return await delivery.send(request, answer)
         except ConnectionError:
@@ -57,7 +57,7 @@ class Front:
 
 
 def _readable(body: bytes) -> Any:
-    """The body for the log: as JSON if it is, else as text, None if there is none."""
+    """The body for the log: parsed JSON, otherwise text; None if it is empty."""
     if not body:
         return None
     try:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lists of cards as bytes. Encoded once per card and joined once per change, so that benchmarks measure the client."""
+"""Lists of cards as bytes. Cached per card and per change, so that benchmarks measure the client, not the encoding."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STAMP = b', "timestamp": "%s"}'
 
 
 class Listing:
-    """Writes records and lists in the form that the options ask for."""
+    """Encodes records and lists in the format that the options select."""
 
     def __init__(self, fabric: Fabric, options: Options) -> None:
         self.fabric = fabric
@@ -27,7 +27,7 @@ class Listing:
         self._version = -1
 
     def time_value(self, card: Card) -> Any:
-        """``update_time`` as it is told of this card: text, but numbers have been seen too [hw]."""
+        """`update_time` in the type that is reported for this card: usually text, but numbers also occur [hw]."""
         value = card.record.get("update_time")
         kind = self.options.time_type
         if value is None or kind == "kept":
@@ -38,17 +38,16 @@ class Listing:
 
     def record(self, card: Card) -> bytes:
         if card.encoded is None:
-            told = card.record
-            if isinstance(told, dict) and "update_time" in told:
-                told = {**told, "update_time": self.time_value(card)}
-            card.encoded = json.dumps(told).encode()
+            record = card.record
+            if isinstance(record, dict) and "update_time" in record:
+                record = {**record, "update_time": self.time_value(card)}
+            card.encoded = json.dumps(record).encode()
         return card.encoded
 
     def devices(self, detail: bool, status: str | None, group: str | None, since: int | None) -> bytes | None:
-        """The answer as JSON text; None if no card fits.
+        """The answer as JSON text; None if no card matches.
 
-        ``since`` keeps the cards that have changed after that time; what EEM's filter ``update_time`` means is not
-        known [?].
+        `since` selects cards that changed after that time. The exact meaning of EEM's filter `update_time` is unknown [?].
         """
         if self._version != self.fabric.version:
             self._kept.clear()
@@ -58,13 +57,13 @@ class Listing:
             if len(self._kept) >= MAX_KEPT:
                 self._kept.clear()
             write = self.record if detail else _only_id
-            fitting = self._fitting(status, group, since)
-            self._kept[key] = b'{"devices": [%s]' % b",".join(map(write, fitting)) if fitting else b""
+            matching = self._matching(status, group, since)
+            self._kept[key] = b'{"devices": [%s]' % b",".join(map(write, matching)) if matching else b""
         kept = self._kept[key]
-        # One copy of several megabytes and no more.
+        # Copy the list only once: it may have several megabytes.
         return b"".join((kept, STAMP % timestamp().encode())) if kept else None
 
-    def _fitting(self, status: str | None, group: str | None, since: int | None) -> list[Card]:
+    def _matching(self, status: str | None, group: str | None, since: int | None) -> list[Card]:
         tests: list[Callable[[Card], bool]] = []
         if status is not None:
             tests.append(cards_with_status(status))
@@ -80,7 +79,7 @@ def cards_with_status(status: str) -> Callable[[Card], bool]:
 
 
 def _only_id(card: Card) -> bytes:
-    """``GET /devices`` tells ids only [drv][hw]; a broken record keeps whatever it has there."""
+    """`GET /devices` returns ids only [drv][hw]. A broken record is returned as it is."""
     if not isinstance(card.record, dict):
         return json.dumps(card.record).encode()
     return json.dumps({key: card.record[key] for key in ("id",) if key in card.record}).encode()
@@ -91,5 +90,5 @@ def timestamp() -> str:
 
 
 def wrap(name: str, body: bytes) -> bytes:
-    """Put a JSON value under its name, with the time stamp of the answer after it [hw]."""
+    """Wrap a JSON value in an object under `name`, followed by the timestamp of the answer [hw]."""
     return b'{"%s": %s' % (name.encode(), body) + STAMP % timestamp().encode()

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The mixed fleet: what a site that grew over ten years may have.
+"""The mixed fleet: cards of a site that has grown over ten years.
 
-Small fleets are clean: oddities come only with the 5th EESV and the 13th EEIO, and then with the same place in every
-further 24 EESVs and 48 EEIOs, so that at least half of any fleet is healthy 40G.
+Small fleets are clean: unusual cards start at the 5th EESV and the 13th EEIO, and recur every 24 EESVs and 48 EEIOs.
+Therefore at least half of any fleet are healthy 40G cards.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 
 from . import catalogue
-from .cards import FREE, UNSET, Record, answers, enabled, max_devices
+from .cards import FREE, UNSET, Record, enabled, max_devices, responds
 
 EESV_TURN = 24
 EEIO_TURN = 48
@@ -21,15 +21,15 @@ FIRST_GROUP = 17
 
 CLEAN = ("gpu", "gpu", "ssd", "nic", "gpu", "ssd", "nic", "gpu", "ssd", "nic", "usb", "gpu")
 ATTACHED = (4, 9)
-"""Of the first twelve EEIOs, these belong to an EESV already, if there are twelve."""
+"""Of the first twelve EEIOs, these start in the group of an EESV, if the fleet has at least twelve."""
 
 
 def fleet(eesvs: int, eeios: int, seed: int, rng: random.Random) -> list[Record]:
-    """EESVs, then EEIOs; some EEIOs in the groups of EESVs that can take them."""
+    """Return EESVs, then EEIOs. Some EEIOs are in the groups of suitable EESVs."""
     groups = _group_ids(eesvs, rng)
     servers = [_eesv(index, seed, rng, groups[index]) for index in range(eesvs)]
     takers = [server for server in servers
-              if server["group_id"] != UNSET and server["type"] != "1g" and answers(server) and enabled(server)]
+              if server["group_id"] != UNSET and server["type"] != "1g" and responds(server) and enabled(server)]
     stranded = _unused(groups)
     taken: dict[str, int] = {}
     devices = []
@@ -38,7 +38,7 @@ def fleet(eesvs: int, eeios: int, seed: int, rng: random.Random) -> list[Record]
         if takers and _starts_attached(index, eeios) and device["group_id"] == FREE:
             taker = takers[(index // 5) % len(takers)]
             group = taker["group_id"]
-            # Half of the places stay open, so that any fleet can still be composed from.
+            # Keep half of the slots free, so that nodes can be composed from any fleet.
             if taken.get(group, 0) < max_devices(taker) // 2:
                 taken[group] = taken.get(group, 0) + 1
                 device["group_id"] = group
@@ -47,7 +47,7 @@ def fleet(eesvs: int, eeios: int, seed: int, rng: random.Random) -> list[Record]
 
 
 def _group_ids(count: int, rng: random.Random) -> list[str]:
-    """Ascending ids with gaps, as software and people leave them; far too many cards get none."""
+    """Return ascending ids with gaps. If the ids are used up, the remaining cards get no group."""
     ids, last = [], FIRST_GROUP - 1
     for _each in range(count):
         last += rng.choice((1, 1, 1, 2)) if count < 2000 else 1
@@ -56,7 +56,7 @@ def _group_ids(count: int, rng: random.Random) -> list[str]:
 
 
 def _unused(groups: list[str]) -> str:
-    """A group that no EESV has, for stranded devices."""
+    """Return a group that no EESV has, for stranded devices."""
     return next(str(number) for number in range(4000, 4093) if str(number) not in groups)
 
 

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the EEM interface notes leave open, or what installations do differently, as options.
+"""Options for behaviour that the EEM interface notes leave open, or that differs between installations.
 
-Each can be set on the command line (``--option NAME=VALUE``) and at run time (``PATCH /_control/options``). The table in
-README.md is written from ``OPTIONS`` below; a test compares the two.
+Set them on the command line (`--option NAME=VALUE`) or at run time (`PATCH /_control/options`). The table in README.md
+is generated from `OPTIONS` below; a test compares the two.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Option:
-    """One option: its values, the first being the default. An empty tuple of values means any text of ``pattern``."""
+    """One option. The first value is the default. If `values` is empty, any text that matches `pattern` is valid."""
 
     values: tuple[str, ...]
     text: str
@@ -28,54 +28,54 @@ class Option:
         return self.values[0] if self.values else self.default
 
     def check(self, name: str, value: Any) -> str:
-        """The value as text, or ``ValueError``."""
+        """Return the value as text. Raises ValueError if it is invalid."""
         text = str(value)
-        fits = text in self.values if self.values else re.fullmatch(self.pattern, text)
-        if not fits:
+        valid = text in self.values if self.values else re.fullmatch(self.pattern, text)
+        if not valid:
             raise ValueError(f"option {name}: {text!r} is not one of {', '.join(self.values) or self.pattern}")
         return text
 
 
 OPTIONS = {
-    "enforce": Option(("strict", "none"), "strict: all rules of the interface notes; none: only that the card exists and "
-                      "that the request is well-formed, so any group id goes on any card, also a taken one"),
-    "conditional": Option(("honour", "ignore", "refuse"), "update_time sent with a change: a condition, answered 40004 "
-                          "when the card changed since; not looked at; refused with HTTP 400 and an unknown code"),
-    "change_answer": Option(("object", "empty", "none"), "a change is answered with its object, with 200 and {}, or with "
-                            "204, no body and no Content-Length"),
-    "empty_list": Option(("object", "empty-body", "204"), "a list without devices is answered with its object, with 200 "
-                         "and an empty body, or with 204"),
-    "time_type": Option(("kept", "string", "number", "mixed"), "JSON type of update_time: as the fleet has it, always "
-                        "text, always a number, or text for one card and a number for the next"),
-    "silent_change": Option(("accept", "refuse"), "a change asked of a card that does not answer: carried out, or "
+    "enforce": Option(("strict", "none"), "strict: all rules of the interface notes; none: only checks that the card "
+                      "exists and the request is well-formed, so any card accepts any group id, even if it is taken"),
+    "conditional": Option(("honour", "ignore", "refuse"), "update_time sent with a change: a condition, with answer "
+                          "40004 if the card has changed since; ignored; refused with HTTP 400 and an unknown code"),
+    "change_answer": Option(("object", "empty", "none"), "answer to a change: its object, 200 with {}, or 204 without "
+                            "body and Content-Length"),
+    "empty_list": Option(("object", "empty-body", "204"), "answer to an empty list: its object, 200 with an empty body, "
+                         "or 204"),
+    "time_type": Option(("kept", "string", "number", "mixed"), "JSON type of update_time: as in the fleet, always "
+                        "text, always a number, or text for some cards and a number for others"),
+    "silent_change": Option(("accept", "refuse"), "a change of a card that does not respond: carried out, or "
                             "refused with 50003"),
-    "orphan_detach": Option(("accept", "refuse"), "detaching an EEIO whose EESV does not answer: carried out, or refused "
+    "orphan_detach": Option(("accept", "refuse"), "detaching an EEIO whose EESV does not respond: carried out, or refused "
                             "with 50003"),
-    "repeat_delete": Option(("refuse", "accept"), "deleting the group id of a card that has none: refused with 40011, or "
+    "repeat_delete": Option(("refuse", "accept"), "deleting the group id of a card without one: refused with 40011, or "
                             "accepted without effect"),
     "shared_group": Option(("refuse", "accept"), "giving an EESV the group id of another EESV"),
-    "group_pick": Option(("lowest", "highest", "random"), "which unused group id EEM picks when asked to pick"),
+    "group_pick": Option(("lowest", "highest", "random"), "which unused group id EEM picks if the request has none"),
     "peer_update_time": Option(("moves", "stays"), "update_time of the card at the other end when only its dependent "
                                "fields change (ports, connection states)"),
-    "refusal_code": Option((), "code of every refusal whose true code is unknown; its first three digits are the HTTP "
+    "refusal_code": Option((), "code of every refusal whose real code is unknown; its first three digits are the HTTP "
                            "status", "40900", "[45][0-9]{4}"),
-    "latency_ms": Option((), "milliseconds that every request waits first", "0", "[0-9]{1,6}"),
+    "latency_ms": Option((), "milliseconds of delay before every request", "0", "[0-9]{1,6}"),
 }
 
 
 class Options:
-    """The values in force, as attributes named after the options."""
+    """The current values, as attributes named after the options."""
 
     def __init__(self, start: dict[str, Any] | None = None) -> None:
         self._values = {name: option.start for name, option in OPTIONS.items()}
         self.update(start or {})
 
     def update(self, changes: dict[str, Any]) -> None:
-        """Set several; all or none."""
+        """Set several options, all or none."""
         checked = {}
         for name, value in changes.items():
             if name not in OPTIONS:
-                raise ValueError(f"unknown option {name!r}; there are {', '.join(OPTIONS)}")
+                raise ValueError(f"unknown option {name!r}; known options are {', '.join(OPTIONS)}")
             checked[name] = OPTIONS[name].check(name, value)
         self._values.update(checked)
 

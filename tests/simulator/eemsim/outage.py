@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A restart of the EEM: first nobody listens, then Tomcat runs without the context, then it may know no card yet."""
+"""A restart of the EEM: first nothing listens, then Tomcat runs without the context, then EEM has not found any card yet."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UP, DOWN, STARTING, EMPTY = "up", "down", "starting", "empty"
 
 
 class Listener(Protocol):
-    """What an outage does to the listening socket and to the connections."""
+    """How an outage controls the listening socket and the connections."""
 
     def close(self) -> None:
         """Stop listening and abort every connection."""
@@ -24,7 +24,7 @@ class Listener(Protocol):
 
 
 class Outage:
-    """The phases of one restart at a time. The cards' state is kept throughout."""
+    """The phases of one restart. The state of the cards does not change."""
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
@@ -37,7 +37,7 @@ class Outage:
         return next((phase for phase, end in self._ends.items() if now < end), UP)
 
     def begin(self, down: float, starting: float, empty: float, mode: str) -> None:
-        """``refuse`` closes the listening socket, so control is away as well; ``reset`` keeps control reachable."""
+        """`refuse` closes the listening socket, so that control is also unreachable; `reset` keeps control reachable."""
         start = time.monotonic()
         self._ends = {DOWN: start + down, STARTING: start + down + starting, EMPTY: start + down + starting + empty}
         if mode == "refuse" and self._task is None:
@@ -45,7 +45,7 @@ class Outage:
             self._task = asyncio.get_running_loop().create_task(self._reopen(self._listener.open))
 
     def cancel(self) -> None:
-        """Be up at once; a closed socket is opened again within a few milliseconds."""
+        """End the outage now. A closed socket is opened again within a few milliseconds."""
         self._ends = dict.fromkeys(self._ends, 0.0)
 
     async def _reopen(self, open_again: Callable[[], Awaitable[None]]) -> None:
@@ -56,6 +56,6 @@ class Outage:
                 await open_again()
                 break
             except OSError:
-                # A client's outgoing connection may have taken the port for a moment.
+                # A client's outgoing connection may use the port for a moment.
                 await asyncio.sleep(0.02)
         self._task = None

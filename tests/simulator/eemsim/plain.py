@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plain fleet for tests: nothing odd, everything free."""
+"""The plain fleet for tests: all cards are healthy, and all devices are free."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FIRST_GROUP = 17
 
 
 def fleet(eesvs: int, eeios: int, seed: int, rng: random.Random, no_group: int = 0) -> list[Record]:
-    """40G EESVs with their own group ids from 17 up, the last ``no_group`` with none; then GPU, SSD, NIC in turn."""
+    """40G EESVs with group ids from 17 up, except for the last `no_group` EESVs; then GPU, SSD and NIC in turn."""
     records = []
     for index in range(eesvs):
         own = index < eesvs - no_group and FIRST_GROUP + index <= HIGHEST

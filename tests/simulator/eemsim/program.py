@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The command line, and the life of the server from its ready line to its signal."""
+"""The command line, and the server from its ready line to the signal that stops it."""
 
 from __future__ import annotations
 
@@ -26,35 +26,35 @@ from .runtime import Settings, Simulator
 
 def parser() -> argparse.ArgumentParser:
     parse = argparse.ArgumentParser(
-        prog="eem_simulator.py", description="An ExpressEther Manager for tests and demonstrations, on loopback.")
-    parse.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
-    parse.add_argument("--port", type=int, default=30500, help="port to listen on (30500); 0 takes any free one")
-    parse.add_argument("--context", default="/eem", help="path under which the REST calls are (/eem)")
-    parse.add_argument("--username", help="user name for HTTP Basic; without it there is no authentication")
-    parse.add_argument("--password", help="password; process lists show it, so better use --password-file or "
+        prog="eem_simulator.py", description="A simulated ExpressEther Manager on loopback, for tests and demonstrations.")
+    parse.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+    parse.add_argument("--port", type=int, default=30500, help="port to listen on (default 30500); 0 selects a free port")
+    parse.add_argument("--context", default="/eem", help="path prefix of the REST calls (default /eem)")
+    parse.add_argument("--username", help="user name for HTTP Basic; if it is not set, there is no authentication")
+    parse.add_argument("--password", help="password; it is visible in process lists, so prefer --password-file or "
                                           "the environment variable EEM_SIM_PASSWORD")
-    parse.add_argument("--password-file", help="file with the password in its first line")
+    parse.add_argument("--password-file", help="file with the password on its first line")
     parse.add_argument("--fleet", help='JSON file {"devices": [...]} of raw records, used as they are')
-    parse.add_argument("--eesv", type=int, default=4, help="number of EESVs to make (4)")
-    parse.add_argument("--eeio", type=int, default=12, help="number of EEIOs to make (12)")
-    parse.add_argument("--seed", type=int, default=1, help="the same seed makes the same fleet (1)")
+    parse.add_argument("--eesv", type=int, default=4, help="number of EESVs to generate (default 4)")
+    parse.add_argument("--eeio", type=int, default=12, help="number of EEIOs to generate (default 12)")
+    parse.add_argument("--seed", type=int, default=1, help="the same seed generates the same fleet (default 1)")
     parse.add_argument("--fleet-style", choices=("mixed", "plain"), default="mixed",
-                       help="mixed: believable, with oddities when it is large; plain: all healthy and free")
-    parse.add_argument("--no-group", type=int, default=0, help="plain fleet: so many EESVs have no own group id (0)")
-    parse.add_argument("--tls-cert", help="PEM certificate chain; turns HTTPS on")
+                       help="mixed: realistic, large fleets have unusual cards; plain: all healthy and free")
+    parse.add_argument("--no-group", type=int, default=0, help="plain fleet: number of EESVs without a group id (default 0)")
+    parse.add_argument("--tls-cert", help="PEM certificate chain; enables HTTPS")
     parse.add_argument("--tls-key", help="PEM key of the certificate")
-    parse.add_argument("--tls-client-ca", help="PEM CA; clients must then show a certificate of it")
-    parse.add_argument("--latency-ms", type=int, help="milliseconds that every request waits first (0)")
+    parse.add_argument("--tls-client-ca", help="PEM CA; clients must present a certificate of this CA")
+    parse.add_argument("--latency-ms", type=int, help="milliseconds of delay before every request (default 0)")
     parse.add_argument("--option", action="append", default=[], metavar="NAME=VALUE",
                        help=f"one of {', '.join(OPTIONS)}; may be repeated")
     parse.add_argument("--control-anywhere", action="store_true",
-                       help=f"serve {CONTROL} also when not on loopback: anyone who reaches it can do anything")
-    parse.add_argument("--exit-with-stdin", action="store_true", help="end when standard input is closed")
+                       help=f"serve {CONTROL} even if not on loopback: everybody who can reach it has full control")
+    parse.add_argument("--exit-with-stdin", action="store_true", help="exit when standard input is closed")
     return parse
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
-    """Raises ``ValueError`` or ``OSError`` with what is wrong."""
+    """Return the settings. Raises ValueError or OSError if an argument is invalid."""
     options = dict(text.partition("=")[::2] for text in args.option)
     if args.latency_ms is not None:
         options["latency_ms"] = str(args.latency_ms)
@@ -100,7 +100,7 @@ class Server:
     """The listening socket and its connections."""
 
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
-        # "localhost" may be two addresses, which would be two different free ports.
+        # "localhost" may have two addresses, which would get two different free ports.
         self._host = "127.0.0.1" if host == "localhost" else host
         self.port = port
         self._tls = tls

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One running simulator: the EEM, its traffic, its faults, and how a request passes through them."""
+"""One running simulator: the EEM, its traffic and its faults, and how a request passes through them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .traffic import Traffic
 
 @dataclass
 class Settings:
-    """What the program was started with."""
+    """The settings from the command line."""
 
     fleet: Fleet
     options: dict[str, Any] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Settings:
 
 
 class Simulator:
-    """Everything but HTTP itself."""
+    """Everything except HTTP itself."""
 
     def __init__(self, settings: Settings, listener: Listener) -> None:
         self.settings = settings
@@ -45,37 +45,37 @@ class Simulator:
         self.reset()
 
     def reset(self, fleet: Fleet | None = None, options: dict[str, Any] | None = None) -> None:
-        """Back to the start: cards, options, faults, statistics, log and history."""
+        """Restore the initial cards, options, faults, statistics, log and history."""
         fleet = fleet or self.settings.fleet
         records = fleet.records()
-        wanted = Options({**self.settings.options, **(options or {})})
+        new_options = Options({**self.settings.options, **(options or {})})
         self.outage.cancel()
         self.book = Book()
         self._thaw()
-        self.options = wanted
-        self.fabric = Fabric(records, wanted, link=fleet.generated)
-        self.eem = Eem(self.fabric, wanted)
-        # Encoded before the first client asks, so that no benchmark pays for it.
+        self.options = new_options
+        self.fabric = Fabric(records, new_options, link=fleet.generated)
+        self.eem = Eem(self.fabric, new_options)
+        # Encode the list before the first request, so that benchmarks do not include it.
         self.eem.listing.devices(True, None, None, None)
         self.traffic.reset_stats()
         self.traffic.reset_log()
 
     def order_fault(self, spec: Any) -> int:
-        """Raises ``ValueError``; also for a card that is not there, lest a test wait for a change that never comes."""
+        """Add a fault. Raises ValueError if it is invalid or names an unknown card, whose change would never happen."""
         number = self.book.order(spec)
         for action in self.book.actions(number):
             if action.do == "change" and action.card not in self.fabric.cards:
                 self.book.remove(number)
-                raise ValueError(f"there is no card {action.card!r} to change")
+                raise ValueError(f"card {action.card!r} does not exist")
         return number
 
     def clear_faults(self, number: int | None = None) -> None:
-        """Frozen requests go on when the faults are cleared."""
+        """Remove one fault or all. Frozen requests continue."""
         self.book.remove(number)
         self._thaw()
 
     def _thaw(self) -> None:
-        """Let frozen requests go on; those to come wait for the next time."""
+        """Let all frozen requests continue. Later ones wait for the next call."""
         self.thaw.set()
         self.thaw = asyncio.Event()
 
@@ -84,7 +84,7 @@ class Simulator:
         self.fabric.encodings_changed()
 
     def authorized(self, header: str | None) -> bool:
-        """HTTP Basic, or nothing at all when no user name was given [nec]."""
+        """Check HTTP Basic authentication; without a configured user name everybody is authorized [nec]."""
         if self.settings.username is None:
             return True
         scheme, _space, given = (header or "").partition(" ")
@@ -92,15 +92,15 @@ class Simulator:
             decoded = base64.b64decode(given, validate=True)
         except ValueError:
             return False
-        wanted = f"{self.settings.username}:{self.settings.password}".encode()
-        return scheme.lower() == "basic" and hmac.compare_digest(decoded, wanted)
+        expected = f"{self.settings.username}:{self.settings.password}".encode()
+        return scheme.lower() == "basic" and hmac.compare_digest(decoded, expected)
 
     def fire(self, request: Request) -> list[tuple[int, Action]]:
-        """The faults for this request; while the EEM is away, none is used up."""
+        """Return the faults for this request. While the EEM is down or starting, no fault is used up."""
         return [] if self.outage.phase in (DOWN, STARTING) else self.book.fire(request.method, request.path)
 
     async def serve(self, request: Request, authorization: str | None, fired: list[tuple[int, Action]]) -> Answer:
-        """One request through outage, faults, authentication and the call."""
+        """Pass one request through outage, faults, authentication and the call."""
         phase = self.outage.phase
         if phase == DOWN:
             return Answer(drop=True, reset=True)
@@ -111,16 +111,16 @@ class Simulator:
         latency = int(self.options.latency_ms)
         if latency:
             await asyncio.sleep(latency / 1000)
-        spoiled = await self._apply([action for _number, action in fired if not action.after], None)
+        replaced = await self._apply([action for _number, action in fired if not action.after], None)
         if self.fabric is not fabric:
-            return Answer(drop=True, reset=True)  # a reset came between: what was held up must not reach the new fleet
-        if spoiled is not None:
-            return spoiled
+            return Answer(drop=True, reset=True)  # after a reset: a delayed request must not reach the new fleet
+        if replaced is not None:
+            return replaced
         answer = self._call(request, authorization)
         return await self._apply([action for _number, action in fired if action.after], answer) or answer
 
     def outside(self, path: str) -> Answer:
-        """A path that is not in the context: Tomcat's own 404."""
+        """Answer a path outside the context with Tomcat's own 404."""
         return Answer(drop=True, reset=True) if self.outage.phase == DOWN else answers.html(404, path)
 
     def _call(self, request: Request, authorization: str | None) -> Answer:
@@ -130,7 +130,7 @@ class Simulator:
         return self.eem.answer(request)
 
     async def _apply(self, actions: list[Action], answer: Answer | None) -> Answer | None:
-        """Carry out actions in their order; the answer is None before the call, and stays so if none replaces it."""
+        """Carry out actions in order. `answer` is None before the call; return an answer only if an action replaces it."""
         for action in actions:
             if action.do == "delay":
                 await asyncio.sleep(action.seconds)
@@ -154,7 +154,7 @@ class Simulator:
         return answer
 
     def _change(self, action: Action) -> None:
-        """Something else than this client changes a card; with an empty set, only its update_time moves."""
+        """Change a card as another client would. With an empty set, only its update_time moves."""
         if action.card in self.fabric.cards:
             self.fabric.patch(action.card, action.set)
 

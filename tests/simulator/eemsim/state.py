@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The true state of all cards that the simulated EEM manages: no HTTP, and no rules about who may change what."""
+"""The actual state of all cards that the simulated EEM manages, without HTTP and without rules."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .options import Options
 
 @dataclass
 class Card:
-    """One card: its record as EEM would tell it, and what a record does not hold."""
+    """One card: its record as EEM reports it, and state that is not in the record."""
 
     key: str
     record: Any
@@ -31,7 +31,7 @@ class Card:
 
 
 class Fabric:
-    """All cards, found by id and by group; every change is stamped, linked to its other end, and remembered."""
+    """All cards, by id and by group. Every change gets an update time, updates connected cards, and is recorded."""
 
     def __init__(self, records: Iterable[Any], options: Options, *, link: bool = False) -> None:
         self.options = options
@@ -47,7 +47,7 @@ class Fabric:
     # -- finding
 
     def get(self, card_id: str) -> Card | None:
-        """The card with exactly this id; whether EEM would take another spelling is not known [?]."""
+        """Return the card with exactly this id. Whether EEM accepts other spellings is unknown [?]."""
         card = self.cards.get(card_id)
         return card if card is not None and card.addressable else None
 
@@ -63,7 +63,7 @@ class Fabric:
         return [card for card in self.members(group) if cards.is_eeio(card.record)]
 
     def groups(self) -> list[str]:
-        """Every group id in use but the two that mean "none" [?: the notes show the answer, not its rule]."""
+        """Return every group id in use except the two that mean "none". The notes show an answer but not the rule [?]."""
         used = [group for group, members in self._groups.items() if group and members and group not in cards.NOBODY]
         return sorted(used, key=lambda group: (len(group), group))
 
@@ -71,29 +71,29 @@ class Fabric:
 
     def set_group(self, card: Card, group: str, by: str, request: int | None = None) -> None:
         old = card.group
-        self._remember(card.key, "group_id", card.record.get("group_id"), group, by, request)
+        self._record_change(card.key, "group_id", card.record.get("group_id"), group, by, request)
         card.record["group_id"] = group
         self.stamp(card)
         self._changed(card)
         self.relink({old, group}, also=[card], stamped=card)
 
     def set_led(self, card: Card, value: str, by: str, request: int | None = None) -> None:
-        """The record's ``uid_switch_status`` follows the LED where a card reports it [?]."""
+        """Set the LED. If the record has `uid_switch_status`, it follows the LED [?]."""
         if card.led != value:
-            self._remember(card.key, "uid_led_status", card.led, value, by, request)
+            self._record_change(card.key, "uid_led_status", card.led, value, by, request)
         card.led = value
         if "uid_switch_status" in card.record:
             card.record["uid_switch_status"] = value
         self.stamp(card)
 
     def event(self, card: Card, name: str, by: str, request: int | None = None) -> None:
-        """Something done to a card that leaves no trace in its record, such as a reset."""
-        self._remember(card.key, name, None, "done", by, request)
+        """Record an action that leaves no trace in the card's record, such as a reset."""
+        self._record_change(card.key, name, None, "done", by, request)
         self.stamp(card)
 
     def forget_port(self, card: Card, port: dict[str, Any], by: str, request: int | None = None) -> None:
         name = f"downstream_ports/{port.get('downstream_port_id')}/eeio_mac_address"
-        self._remember(card.key, name, port.get("eeio_mac_address"), cards.ZERO_MAC, by, request)
+        self._record_change(card.key, name, port.get("eeio_mac_address"), cards.ZERO_MAC, by, request)
         port["eeio_mac_address"] = cards.ZERO_MAC
         self.stamp(card)
 
@@ -101,18 +101,18 @@ class Fabric:
         card = self.cards.pop(key)
         self._groups[card.group].pop(key)
         self.version += 1
-        self._remember(key, "card", "present", None, by, request)
+        self._record_change(key, "card", "present", None, by, request)
         self.relink({card.group})
 
     def patch(self, key: str, changes: dict[str, Any], *, bump: bool = True, link: bool = True) -> None:
-        """Merge keys into a record behind the clients' backs; None removes one."""
+        """Merge keys into a record without a client; None removes a key."""
         card = self.cards[key]
         if not isinstance(card.record, dict):
             raise ValueError(f"the record of {key} is not an object")
         old = card.group
         for name, value in changes.items():
             if card.record.get(name) != value:
-                self._remember(key, name, card.record.get(name), value, "control", None)
+                self._record_change(key, name, card.record.get(name), value, "control", None)
             if value is None:
                 card.record.pop(name, None)
             else:
@@ -126,7 +126,7 @@ class Fabric:
             self.relink({old, card.group}, also=[card], stamped=card)
 
     def put(self, key: str, record: Any, *, link: bool = False) -> None:
-        """Add or replace a whole record, as it is given."""
+        """Add or replace a whole record without checks."""
         old = self.cards.get(key)
         if old is not None:
             self._groups[old.group].pop(key)
@@ -136,19 +136,19 @@ class Fabric:
             self._changed(old)
         else:
             self._add(copy.deepcopy(record), key)
-        self._remember(key, "card", "present" if old else None, "present", "control", None)
+        self._record_change(key, "card", "present" if old else None, "present", "control", None)
         if link:
             self.relink({self.cards[key].group})
 
     def stamp(self, card: Card) -> None:
-        """Give the card a new ``update_time``, later than any it had, of the JSON type it had."""
+        """Give the card a new, later `update_time` of the same JSON type."""
         now = max(int(time.time() * 1000), cards.time_of(card.record) + 1)
         card.record["update_time"] = now if isinstance(card.record.get("update_time"), int) else str(now)
         self._changed(card)
 
     def relink(self, groups: set[str | None], also: Iterable[Card] = (), stamped: Card | None = None,
                bump: bool = True) -> None:
-        """Bring dependent fields in step in these groups, and of cards that have just left one."""
+        """Update the dependent fields of all cards in these groups, and of cards (`also`) that have just left one."""
         affected = {card.key: card for card in also}
         for group in groups:
             if group not in cards.NOBODY or not bump:
@@ -156,8 +156,8 @@ class Fabric:
         for card in affected.values():
             eesvs = self.eesvs_of(card.group)
             if cards.is_eesv(card.record):
-                mine = self.eeios_of(card.group) if eesvs else []
-                changed = links.link_eesv(card.record, [eeio.record for eeio in mine])
+                eeios = self.eeios_of(card.group) if eesvs else []
+                changed = links.link_eesv(card.record, [eeio.record for eeio in eeios])
             elif cards.is_eeio(card.record):
                 changed = links.link_eeio(card.record, eesvs[0].record if eesvs else None)
             else:
@@ -168,7 +168,7 @@ class Fabric:
                     self.stamp(card)
 
     def encodings_changed(self) -> None:
-        """An option changed how records are written."""
+        """Discard all encoded records, because an option has changed their format."""
         for card in self.cards.values():
             card.encoded = None
         self.version += 1
@@ -177,7 +177,7 @@ class Fabric:
 
     def _add(self, record: Any, key: str | None = None) -> None:
         if key is None:
-            # A broken record, or a second one with the same id, is still listed; control calls it by this name.
+            # A broken record, or a second record with the same id, is still listed. Control uses this key for it.
             key = record["id"] if cards.has_id(record) and record["id"] not in self.cards else f"#{len(self.cards)}"
         card = Card(key, record, led=_led(record), group=cards.group_of(record))
         self.cards[key] = card
@@ -193,7 +193,7 @@ class Fabric:
             self._groups.setdefault(group, {})[card.key] = card
             card.group = group
 
-    def _remember(self, key: str, field: str, old: Any, new: Any, by: str, request: int | None) -> None:
+    def _record_change(self, key: str, field: str, old: Any, new: Any, by: str, request: int | None) -> None:
         self.history.append({"seq": len(self.history) + 1, "time": time.time(), "card": key, "field": field,
                              "from": copy.deepcopy(old), "to": copy.deepcopy(new), "by": by, "request": request})
 

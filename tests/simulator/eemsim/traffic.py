@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What was asked, how often, and over how many connections."""
+"""Counts and logs requests and connections."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 KEPT = 100_000
-"""Log entries kept, so that a long benchmark does not eat the machine's memory."""
+"""Maximum number of log entries, so that a long benchmark does not use up the memory."""
 
 
 @dataclass
 class Entry:
-    """One request that was not for control."""
+    """One request outside the control path."""
 
     number: int
     time: float
@@ -32,13 +32,13 @@ class Entry:
     user_agent: str | None = None
     authorization: bool = False
     status: int | None = None
-    """None while no answer was sent, also for good when the connection was dropped."""
+    """None until an answer is sent. Remains None if the connection is dropped."""
     seconds: float | None = None
     faults: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Traffic:
-    """Counts and remembers; control requests never come here."""
+    """The counters and the log. Control requests are not included."""
 
     def __init__(self) -> None:
         self._open: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
@@ -57,7 +57,7 @@ class Traffic:
         self._log: deque[Entry] = deque(maxlen=KEPT)
 
     def begin(self, transport: Any, **about: Any) -> Entry:
-        """A request came; connections are numbered in the order of their first request."""
+        """Count and log a new request. Connections are numbered in the order of their first request."""
         if transport is None:
             number = 0
         else:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writes one JSON line a task: its result, what went over the wire meanwhile, and the registry's files afterwards.
 
-Ansible calls it in its own process, before it starts the next task: so what a task did can be told from what the
+Ansible calls it in its own process, before it starts the next task: so what a task did can be separated from what the
 others did. It also carries out what a test wants done before a task: faults, silent cards, a restart.
 """
 

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, settings
 settings.register_profile(
     "expether",
     max_examples=int(os.environ.get("EXPETHER_TEST_EXAMPLES", "60")),
-    deadline=None,  # on a busy machine a slow example is no failure
-    # A plan that is refused says nothing about what plans do: many are passed over.
+    deadline=None,  # on a busy machine, a slow example is not a failure
+    # Refused plans show nothing about the behaviour of plans, so many examples are skipped.
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
     database=None,
     print_blob=True,

@@ -361,7 +361,7 @@ def _wish(choices: _Choices) -> list[Entry]:
 
 
 @st.composite
-def wishes(draw: st.DrawFn) -> list[Entry]:
+def device_requests(draw: st.DrawFn) -> list[Entry]:
     """Give entries of properties.devices."""
     return _wish(_Choices(draw(st.binary(min_size=8, max_size=8))))
 

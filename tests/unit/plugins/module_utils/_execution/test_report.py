@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a failed run says of itself: what was done, undone, or could not be undone, and whether something is changed."""
+"""The report of a failed run: what was done, undone, or could not be undone, and whether anything is changed."""
 
 from __future__ import annotations
 

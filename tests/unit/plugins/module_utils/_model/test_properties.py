@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What devices a node shall have, and which devices meet that."""
+"""The devices that a node requests, and which devices match."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets imp
     Entry,
     Record,
     device_id,
+    device_requests,
     eeio,
     most_met,
     wanted,
-    wishes,
 )
 from hypothesis import given
 from hypothesis import strategies as st
 
 
-def wish_of(*entries: Entry) -> Properties:
+def request_of(*entries: Entry) -> Properties:
     return parse_properties({"devices": list(entries)})
 
 
 def matching(entry: Entry, **record: t.Any) -> bool:
     """Whether one entry means a device with this record."""
     device = Fabric.from_records([eeio(0, **record)]).devices[device_id(0)]
-    (want,) = wish_of(entry)
+    (want,) = request_of(entry)
     return want.matches(device)
 
 
@@ -44,23 +44,23 @@ def matching(entry: Entry, **record: t.Any) -> bool:
 
 
 def test_a_repeated_type_means_several_devices() -> None:
-    wish = parse_properties({"pci_device": {"type": ["NIC", "NIC", "SSD"]}})
-    assert wish == wish_of({"type": "NIC", "count": 2}, {"type": "SSD"})
+    requested = parse_properties({"pci_device": {"type": ["NIC", "NIC", "SSD"]}})
+    assert requested == request_of({"type": "NIC", "count": 2}, {"type": "SSD"})
 
 
 def test_one_type_needs_no_list() -> None:
-    assert parse_properties({"pci_device": {"type": "gpu"}}) == wish_of({"type": "GPU"})
+    assert parse_properties({"pci_device": {"type": "gpu"}}) == request_of({"type": "GPU"})
 
 
 def test_both_shapes_may_be_given_at_once_and_add_up() -> None:
     both = parse_properties({"pci_device": {"type": ["GPU"]}, "devices": [{"type": "gpu", "count": 2}]})
-    assert both == wish_of({"type": "GPU", "count": 3})
+    assert both == request_of({"type": "GPU", "count": 3})
 
 
 @pytest.mark.parametrize("name", ["SSD", "NIC", "GPU", "Multi", "SWITCH", "USB", "ACS", "Unknown"])
 def test_every_type_is_taken_in_any_case(name: str) -> None:
     for text in (name, name.lower(), name.upper(), f" {name} "):
-        assert wish_of({"type": text}) == parse_properties({"pci_device": {"type": [name]}})
+        assert request_of({"type": text}) == parse_properties({"pci_device": {"type": [name]}})
 
 
 @pytest.mark.parametrize(
@@ -75,20 +75,20 @@ def test_every_type_is_taken_in_any_case(name: str) -> None:
     ],
 )
 def test_one_wish_written_in_two_ways_is_one_wish(one: Entry, other: Entry) -> None:
-    assert wish_of(one) == wish_of(other)
-    assert wish_of(one, other) == wish_of(other, one)
+    assert request_of(one) == request_of(other)
+    assert request_of(one, other) == request_of(other, one)
 
 
-@given(wishes(), st.randoms(use_true_random=False))
+@given(device_requests(), st.randoms(use_true_random=False))
 def test_the_order_and_the_splitting_of_entries_do_not_matter(entries: list[Entry], chance: random.Random) -> None:
     split = [{**entry, "count": 1} for entry in entries for dummy in range(entry["count"])]
     chance.shuffle(split)
-    assert wish_of(*split) == wish_of(*entries)
+    assert request_of(*split) == request_of(*entries)
 
 
 def test_models_that_differ_in_case_only_are_one_model() -> None:
-    assert wish_of({"model": "Box A"}, {"model": "box a"})[0] == wish_of({"model": "Box A", "count": 2})[0]
-    assert len(wish_of({"model": "Box A"}, {"model": "box a"})) == 1
+    assert request_of({"model": "Box A"}, {"model": "box a"})[0] == request_of({"model": "Box A", "count": 2})[0]
+    assert len(request_of({"model": "Box A"}, {"model": "box a"})) == 1
 
 
 # What an entry means
@@ -119,7 +119,7 @@ def test_a_device_that_does_not_say_what_it_is_is_meant_only_by_who_does_not_ask
     ],
 )
 def test_a_want_reads_as_a_phrase(entry: Entry, shown: str) -> None:
-    assert [str(want) for want in wish_of(entry)] == [shown]
+    assert [str(want) for want in request_of(entry)] == [shown]
 
 
 # What is refused, by name
@@ -261,12 +261,12 @@ json_values = st.recursive(
 @given(json_values)
 def test_whatever_properties_are_they_are_a_wish_or_refused(properties: t.Any) -> None:
     try:
-        wish = parse_properties(properties)
+        requested = parse_properties(properties)
     except InvalidInput as error:
         assert error.message.endswith(".")
         return
-    assert wish
-    assert parse_properties(properties) == wish
+    assert requested
+    assert parse_properties(properties) == requested
 
 
 # Which devices
@@ -277,26 +277,26 @@ def cards(kinds: t.Sequence[str]) -> list[Record]:
 
 
 def best(entries: t.Sequence[Entry], records: t.Sequence[Record]) -> list[str]:
-    """Return the ids that shall be chosen, by trying every set of devices: most met, then first in preference."""
+    """Return the ids that should be chosen, by trying every set of devices: most requests met, then first in preference."""
     size = most_met(entries, records)
     sets = itertools.combinations(records, size)
     return next([record["id"] for record in some] for some in sets if most_met(entries, some) == size)
 
 
-@given(wishes(), st.lists(st.sampled_from(list(KINDS)), max_size=7), st.randoms(use_true_random=False))
+@given(device_requests(), st.lists(st.sampled_from(list(KINDS)), max_size=7), st.randoms(use_true_random=False))
 def test_the_choice_meets_most_of_the_wish_with_what_is_preferred(
     entries: list[Entry], kinds: list[str], chance: random.Random
 ) -> None:
     records = cards(kinds)
     chance.shuffle(records)
     devices = Fabric.from_records(records).devices
-    wish = wish_of(*entries)
-    chosen, counts = match_devices(wish, [devices[record["id"]] for record in records])
+    requested = request_of(*entries)
+    chosen, counts = match_devices(requested, [devices[record["id"]] for record in records])
     assert [device.id for device in chosen] == best(entries, records)
     assert sum(counts) == len(chosen)
-    assert all(0 <= count <= want[0] for count, want in zip(counts, wish))
+    assert all(0 <= count <= want[0] for count, want in zip(counts, requested))
     # So many of each want can really be had at once.
-    each = [{**_entry(want), "count": count} for want, count in zip(wish, counts) if count]
+    each = [{**_entry(want), "count": count} for want, count in zip(requested, counts) if count]
     assert most_met(each, [record for record in records if record["id"] in {device.id for device in chosen}]) == len(
         chosen
     )
@@ -312,21 +312,21 @@ def _entry(want: t.Any) -> Entry:
 def test_a_choosy_want_gets_the_device_that_the_easy_one_could_take(order: tuple[int, int]) -> None:
     records = cards(["gpu", "other gpu"])
     devices = Fabric.from_records(records).devices
-    wish = wish_of({"type": "GPU"}, {"type": "GPU", "device_id": "1db6"})
-    chosen, counts = match_devices(wish, [devices[records[place]["id"]] for place in order])
+    requested = request_of({"type": "GPU"}, {"type": "GPU", "device_id": "1db6"})
+    chosen, counts = match_devices(requested, [devices[records[place]["id"]] for place in order])
     assert len(chosen) == 2
     assert counts == [1, 1]
 
 
 def test_no_more_is_chosen_than_is_wished() -> None:
     devices = Fabric.from_records(cards(["gpu"] * 5)).devices
-    chosen, counts = match_devices(wish_of({"type": "GPU", "count": 2}), devices.values())
+    chosen, counts = match_devices(request_of({"type": "GPU", "count": 2}), devices.values())
     assert [device.id for device in chosen] == [device_id(0), device_id(1)]
     assert counts == [2]
 
 
 def test_nothing_is_chosen_where_nothing_is_meant() -> None:
     devices = Fabric.from_records(cards(["gpu", "ssd"])).devices
-    assert match_devices(wish_of({"type": "NIC"}), devices.values()) == ([], [0])
-    assert match_devices(wish_of({"type": "NIC"}), []) == ([], [0])
+    assert match_devices(request_of({"type": "NIC"}), devices.values()) == ([], [0])
+    assert match_devices(request_of({"type": "NIC"}), []) == ([], [0])
     assert wanted([{"type": "NIC"}]) == 1

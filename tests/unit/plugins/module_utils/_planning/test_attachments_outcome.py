@@ -21,6 +21,7 @@ from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets imp
     carried_out,
     compose_requests,
     detach_requests,
+    device_requests,
     devices_in,
     devices_of,
     fits,
@@ -34,7 +35,6 @@ from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets imp
     room,
     systems_in,
     wanted,
-    wishes,
 )
 from hypothesis import assume, given
 
@@ -136,7 +136,7 @@ def test_composing_of_healthy_cards_is_refused_only_for_want_of_devices_or_room(
     assert granted == (enough and fitting)
 
 
-@given(fleets(most_systems=6), wishes())
+@given(fleets(most_systems=6), device_requests())
 def test_the_chosen_system_is_the_best_that_serves(fleet: Fleet, entries: list[Entry]) -> None:
     best = best_system(fleet, wanted(entries))
     try:

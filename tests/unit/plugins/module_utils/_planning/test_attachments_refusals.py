@@ -41,7 +41,7 @@ from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets imp
 RUN = "a run for node other"
 
 
-def wish(*entries: Entry) -> Properties:
+def requested(*entries: Entry) -> Properties:
     return parse_properties({"devices": list(entries)})
 
 
@@ -53,7 +53,7 @@ def refused(function: t.Callable[..., t.Any], *arguments: t.Any, **more: t.Any) 
 
 
 def gpus(count: int) -> Properties:
-    return wish({"type": "GPU", "count": count})
+    return requested({"type": "GPU", "count": count})
 
 
 # Devices that cannot be had
@@ -97,7 +97,7 @@ def test_where_there_is_no_device_of_that_kind_none_is_named() -> None:
 
 def test_every_want_that_cannot_be_met_is_named() -> None:
     place = observed([eesv(0), eeio(0), eeio(1, kind="nic", **SILENT)])
-    error = refused(plan_compose, place, node_on(0, "new"), wish({"type": "GPU", "count": 3}, {"type": "NIC"}))
+    error = refused(plan_compose, place, node_on(0, "new"), requested({"type": "GPU", "count": 3}, {"type": "NIC"}))
     assert error.message == f"1 NIC requested, 0 free. Not available: {device_id(1)} not responding; 3 GPU requested, 1 free."
 
 
@@ -192,7 +192,7 @@ def test_a_group_that_is_too_full_already_gets_no_device_until_there_is_room() -
     """Three devices where one is taken: with two detached, the third's place is still taken."""
     records = [eesv(0, "17", max_eeio_count="1"), eeio(0, "17"), eeio(1, "17", kind="nic"), eeio(2, kind="ssd")]
     place = observed(records, [node_on(0, "node0")])
-    refused(plan_compose, place, node_on(0, "node0"), wish({"type": "GPU"}, {"type": "SSD"}), purge=True)
+    refused(plan_compose, place, node_on(0, "node0"), requested({"type": "GPU"}, {"type": "SSD"}), purge=True)
 
 
 def test_a_system_whose_group_id_is_that_of_free_devices_takes_no_more_than_any_other() -> None:
@@ -330,9 +330,9 @@ def test_a_device_that_software_may_not_change_is_not_detached(record: Record, r
 
 def test_purge_is_refused_where_what_is_over_may_not_be_detached() -> None:
     place = observed([eesv(0, "17"), eeio(0, "17", **DISABLED), eeio(1, "17", kind="nic")], [node_on(0, "node0")])
-    error = refused(plan_compose, place, node_on(0, "node0"), wish({"type": "NIC"}), purge=True)
+    error = refused(plan_compose, place, node_on(0, "node0"), requested({"type": "NIC"}), purge=True)
     assert error.message == f"Cannot detach: {device_id(0)} is not enabled (admin_status or monitoring_status)."
-    assert plan_compose(place, node_on(0, "node0"), wish({"type": "NIC"})).steps == ()
+    assert plan_compose(place, node_on(0, "node0"), requested({"type": "NIC"})).steps == ()
 
 
 # Releasing
@@ -399,7 +399,7 @@ def test_a_device_that_would_not_serve_anyway_is_not_waited_for(oddity: Record) 
 
 def test_a_held_device_of_a_kind_that_is_not_lacking_is_not_waited_for() -> None:
     place = observed([eesv(0, "17"), eeio(0), eeio(1)], held=held(device_id(0)))
-    asked = wish({"type": "GPU"}, {"type": "NIC"})
+    asked = requested({"type": "GPU"}, {"type": "NIC"})
     assert refused(plan_compose, place, node_on(0, "new"), asked).blocked_by == {}
 
 
@@ -444,7 +444,7 @@ def test_every_card_that_a_plan_would_touch_is_waited_for() -> None:
     plain = with_node(observed(records), node)
     by_system = with_node(observed(records, held=held(system_id(0))), node)
     by_device = with_node(observed(records, held=held(device_id(0))), node)
-    nothing_wished = wish({"type": "GPU", "count": 1})
+    nothing_requested = requested({"type": "GPU", "count": 1})
     composing = node._replace(state="composing")
     calls: list[tuple[str, ObservedState, str, t.Callable[[ObservedState], t.Any]]] = [
         ("detach", by_device, device_id(0), lambda place: plan_detach(place, [device_id(0)]).steps),
@@ -458,13 +458,13 @@ def test_every_card_that_a_plan_would_touch_is_waited_for() -> None:
             "compose",
             by_system,
             system_id(0),
-            lambda place: plan_compose(place._replace(nodes={}), node, nothing_wished).steps,
+            lambda place: plan_compose(place._replace(nodes={}), node, nothing_requested).steps,
         ),
         (
             "compose",
             by_system,
             system_id(0),
-            lambda place: plan_compose(with_node(place, composing), node, nothing_wished).steps,
+            lambda place: plan_compose(with_node(place, composing), node, nothing_requested).steps,
         ),
     ]
     wrong = []

@@ -54,7 +54,7 @@ MONITORED = {"monitoring_status": "disabled"}
 
 
 def ports(*memories: tuple[int | None, str | None]) -> dict[str, t.Any]:
-    """A system's ports, each with its status and the device that it remembers."""
+    """A system's ports, each with its status and its stored device."""
     return {
         "downstream_ports": [
             {

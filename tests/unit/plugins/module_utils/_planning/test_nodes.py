@@ -27,6 +27,7 @@ from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets imp
     Fleet,
     best_system,
     device_id,
+    device_requests,
     devices_of,
     eeio,
     eesv,
@@ -37,7 +38,6 @@ from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets imp
     system_id,
     systems,
     wanted,
-    wishes,
 )
 from hypothesis import assume, event, given
 from hypothesis import strategies as st
@@ -82,7 +82,7 @@ def outcome_of(decide: Decision, of: ObservedState, request: NodeRequest) -> Pla
 # A node that is new
 
 
-@given(fleets(most_systems=6), wishes())
+@given(fleets(most_systems=6), device_requests())
 def test_a_new_node_gets_the_best_system_that_has_room_for_all_of_it(fleet: Fleet, entries: list[Entry]) -> None:
     best = best_system(fleet, wanted(entries))
     made = outcome_of(plan_present, fleet.observed, NodeRequest("new", None, properties_of(entries)))
@@ -95,7 +95,7 @@ def test_a_new_node_gets_the_best_system_that_has_room_for_all_of_it(fleet: Flee
     assert made.steps[0] == RegistryChange("remember", None, "new", best, None, "composed")
 
 
-@given(fleets_with_a_system(), wishes())
+@given(fleets_with_a_system(), device_requests())
 def test_a_new_node_is_on_the_system_that_the_task_names_and_on_no_other(
     place: tuple[Fleet, str], entries: list[Entry]
 ) -> None:
@@ -196,7 +196,7 @@ def test_what_is_adopted_must_be_named() -> None:
         plan_managed(observed([eesv(0, "17")]), NodeRequest("new"))
 
 
-@given(fleets_with_a_system(), wishes(), st.booleans())
+@given(fleets_with_a_system(), device_requests(), st.booleans())
 def test_an_adopted_node_becomes_composed_only_when_its_devices_change(
     place: tuple[Fleet, str], entries: list[Entry], purge: bool
 ) -> None:
@@ -226,7 +226,7 @@ def test_a_half_composed_node_is_finished_only_by_a_task_that_says_what_it_shoul
         assert made == Plan((), node)
 
 
-@given(fleets_with_a_node(), wishes())
+@given(fleets_with_a_node(), device_requests())
 def test_a_half_composed_node_is_finished_on_its_system_though_its_devices_are_there_already(
     place: tuple[Fleet, Node], entries: list[Entry]
 ) -> None:
@@ -253,7 +253,7 @@ def test_a_node_of_every_state_is_released_with_its_devices(state: NodeState) ->
 # A node that is elsewhere
 
 
-@given(fleets_with_a_node(), st.integers(0, 9), st.one_of(st.none(), wishes()), st.booleans())
+@given(fleets_with_a_node(), st.integers(0, 9), st.one_of(st.none(), device_requests()), st.booleans())
 def test_a_node_is_not_moved_to_another_system_whatever_else_the_task_says(
     place: tuple[Fleet, Node], number: int, entries: list[Entry] | None, purge: bool
 ) -> None:
@@ -267,7 +267,7 @@ def test_a_node_is_not_moved_to_another_system_whatever_else_the_task_says(
         )
 
 
-@given(fleets_with_a_node(), st.one_of(st.none(), wishes()), st.sampled_from([plan_present, plan_managed, plan_absent]))
+@given(fleets_with_a_node(), st.one_of(st.none(), device_requests()), st.sampled_from([plan_present, plan_managed, plan_absent]))
 def test_a_node_is_one_and_the_same_by_its_name_in_any_case_its_uuid_and_the_id_of_its_system(
     place: tuple[Fleet, Node], entries: list[Entry] | None, decide: Decision
 ) -> None:

@@ -95,7 +95,7 @@ def test_a_device_that_a_node_has_counts_even_if_it_does_not_answer_at_the_momen
 def test_a_node_is_remembered_if_it_is_new_or_half_composed_or_becomes_composed(
     state: str | None, devices: int, remembered: bool
 ) -> None:
-    """Of a managed node nothing is changed as long as it has what is wished."""
+    """A managed node is not changed while it has the requested devices."""
     node = node_on(0, "node0", "composed")
     known = [node._replace(state=state)] if state else []  # type: ignore[arg-type]
     place = observed([eesv(0, "17"), eeio(0, FREE if devices else "17")], known)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which remembered thing a name, UUID or id means, and what is shown of it."""
+"""Which stored record a name, UUID or id refers to, and how it is shown."""
 
 from __future__ import annotations
 

@@ -107,22 +107,22 @@ def test_a_file_that_is_no_list_gives_no_names(content: bytes, tmp_path: Path, m
     file = tmp_path / "pci.ids"
     file.write_bytes(content)
     monkeypatch.setenv(ENV_PCI_IDS, str(file))
-    told: list[str] = []
-    names = PciNames(told.append)
+    warnings: list[str] = []
+    names = PciNames(warnings.append)
     assert names("10de", "1db6") == (None, None)
     assert names.learned is None or names.learned.names == {"10de:1db6": (None, None)}
-    assert told in ([], [f"{file} is not a PCI id list, so vendors and devices have no names."])
+    assert warnings in ([], [f"{file} is not a PCI id list, so vendors and devices have no names."])
 
 
 def test_without_a_list_there_are_no_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_pci_names, "_PATHS", (str(tmp_path / "none"), str(tmp_path)))  # a folder is no list
     monkeypatch.delenv(ENV_PCI_IDS, raising=False)
-    told: list[str] = []
-    names = PciNames(told.append)
+    warnings: list[str] = []
+    names = PciNames(warnings.append)
     assert names.version == ""
-    assert told == []
+    assert warnings == []
     assert names("10de", "1db6") == names("10de", "1db5") == (None, None)
-    assert len(told) == 1 and "install the package pci.ids" in told[0]
+    assert len(warnings) == 1 and "install the package pci.ids" in warnings[0]
     assert names.learned is None
 
 
@@ -131,10 +131,10 @@ def test_without_the_package_there_are_no_names_and_one_warning_says_what_to_ins
 ) -> None:
     del names
     monkeypatch.setitem(sys.modules, "hwdata", None)  # importing it fails
-    told: list[str] = []
-    without = PciNames(told.append)
+    warnings: list[str] = []
+    without = PciNames(warnings.append)
     assert without("10de", "1db6") == without("8086", "1533") == (None, None)
-    assert len(told) == 1 and "hwdata" in told[0] and "pip" in told[0]
+    assert len(warnings) == 1 and "hwdata" in warnings[0] and "pip" in warnings[0]
     assert without.learned is None
     stored = StoredNames(without.version, {"10de:1db6": ("Green", "Fast")})
     known = PciNames(no_warning, lambda: stored)
@@ -203,14 +203,14 @@ def test_a_named_list_that_cannot_be_read_is_told_and_no_other_is_used(
         named = Path(os.fsdecode(b"/\xff.ids"))
     monkeypatch.setattr(_pci_names, "_PATHS", (str(system),))
     monkeypatch.setenv(ENV_PCI_IDS, str(named))
-    told: list[str] = []
-    names = PciNames(told.append)
+    warnings: list[str] = []
+    names = PciNames(warnings.append)
     assert names("10de", "1db6") == (None, None)
     assert names("8086", "1533") == (None, None)
     assert names.version == ""
-    assert len(set(told)) == 1
-    assert ENV_PCI_IDS in told[0] and os.fsencode(named).decode(errors="replace") in told[0]
-    told[0].encode()
+    assert len(set(warnings)) == 1
+    assert ENV_PCI_IDS in warnings[0] and os.fsencode(named).decode(errors="replace") in warnings[0]
+    warnings[0].encode()
 
 
 def test_the_list_of_the_system_is_used_where_the_environment_says_none(

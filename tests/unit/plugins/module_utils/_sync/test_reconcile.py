@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a list of EEM's makes of the devices that are remembered: nothing is lost, nothing is written without need."""
+"""How EEM's listing changes the stored devices: nothing is lost, and nothing is written unnecessarily."""
 
 from __future__ import annotations
 
