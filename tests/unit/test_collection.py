@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
+import sys
 import typing as t
 from pathlib import Path
 
@@ -296,6 +298,28 @@ def test_module_first_imports_what_refuses_an_old_python(module: str) -> None:
     called = next(line for line in trees[1].body if isinstance(line, ast.Expr) and isinstance(line.value, ast.Call))
     assert ast.unparse(called) == "refuse_old_python()"
     assert not any(isinstance(line, (ast.ClassDef, ast.Assign)) for line in trees[1].body[: trees[1].body.index(called)])
+
+
+LOADED = """
+import importlib, json, sys
+sys.path.insert(0, sys.argv[1])
+import conftest
+for module in json.loads(sys.argv[2]):
+    importlib.import_module(f"ansible_collections.nec.expether.plugins.modules.{module}")
+print(json.dumps([name for name in json.loads(sys.argv[3]) if name in sys.modules]))
+"""
+LATE = ["sqlite3", "cryptography", "hwdata", "prometheus_client"]
+#: Modules that can do their work with the registry alone.
+WITHOUT_EEM = ["expether_device_info", "expether_flavor", "expether_flavor_info", "expether_node_info", "expether_podm_info"]
+
+
+@pytest.mark.parametrize(
+    ("names", "late"), [(modules(), LATE), (WITHOUT_EEM, [*LATE, "requests"])], ids=["all", "without EEM"]
+)
+def test_modules_load_only_when_it_is_used_what_takes_long_to_load(names: list[str], late: list[str]) -> None:
+    command = [sys.executable, "-c", LOADED, str(ROOT / "tests"), json.dumps(names), json.dumps(late)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert json.loads(done.stdout) == []
 
 
 def test_the_libraries_that_modules_refuse_as_too_old_are_those_below_the_requirements() -> None:

@@ -14,9 +14,11 @@ import os
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput
-from ansible_collections.nec.expether.plugins.module_utils._model.names import composed, eem_url
+from ansible_collections.nec.expether.plugins.module_utils._model.names import composed, eem_url, unregistered_podm_uuid
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import ENV_REGISTRY, sqlite_path
-from ansible_collections.nec.expether.plugins.module_utils._registry.records import CONNECTION_KEYS
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import CONNECTION_KEYS, PodManager
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Registry
+from ansible_collections.nec.expether.plugins.module_utils._results.documents import find_podm
 
 ENV_URL = "EEM_URL"
 ENV_USERNAME = "EEM_USERNAME"
@@ -29,6 +31,10 @@ class Task(t.Protocol):
     """What options are read from: see `Context`."""
 
     params: dict[str, t.Any]
+
+    @property
+    def registry(self) -> Registry:
+        """The registry."""
 
     def option(self, name: str, variable: str) -> t.Any:
         """Return a parameter, or else what the environment says."""
@@ -179,3 +185,16 @@ def said_url(task: Task) -> str | None:
         return None
     url = task.option("url", ENV_URL)
     return None if url is None else eem_url(url)
+
+
+def said_podm_id(task: Task) -> str | None:
+    """Return the UUID of the pod manager that the task says by name or URL; C(None) if it says none.
+
+    :raises ExpetherError: the pod manager is not registered, or the URL is none of an EEM
+    """
+    url = said_url(task)
+    if url is not None:
+        registered_there = (podm.uuid for podm in task.registry.all(PodManager) if podm.url == url)
+        return next(registered_there, unregistered_podm_uuid(url))
+    podm = task.params.get("podm")
+    return None if podm is None else find_podm(task.registry, podm).uuid

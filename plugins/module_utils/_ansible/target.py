@@ -21,10 +21,10 @@ from ansible_collections.nec.expether.plugins.module_utils._model.errors import 
     ExpetherError,
     InvalidInput,
     MissingLibrary,
-    NotKnown,
+    NotFound,
 )
 from ansible_collections.nec.expether.plugins.module_utils._model.names import (
-    listed,
+    comma_list,
     parse_uuid,
     unregistered_podm_uuid,
 )
@@ -110,19 +110,6 @@ def unregistered(context: Context, url: str) -> Settings:
     return Settings(url=url, username=username, password=password, **connection(context, {}))
 
 
-def said_podm_id(context: Context) -> str | None:
-    """Return the UUID of the pod manager that the task says by name or URL; C(None) if it says none.
-
-    :raises ExpetherError: the pod manager is not registered, or the URL is none of an EEM
-    """
-    url = said_url(context)
-    if url is not None:
-        registered_there = (podm.uuid for podm in context.registry.all(PodManager) if podm.url == url)
-        return next(registered_there, unregistered_podm_uuid(url))
-    name = context.params.get("podm")
-    return None if name is None else find_podm(context.registry, name).uuid
-
-
 def targets(context: Context) -> list[Target]:
     """Return the EEMs that a reading task means: the one it names, or else all registered ones.
 
@@ -168,8 +155,8 @@ def target(
         return registered(context, podms[0])
     if devices is not None and podms:
         if node is not None and parse_card_id(node) is None and parse_uuid(node) is None:
-            names = listed(sorted(found.name for found in context.registry.all(StoredNode)))
-            raise NotKnown(f"There is no node {node!r}; " + (f"there are {names}." if names else "there are no nodes."))
+            names = comma_list(sorted(found.name for found in context.registry.all(StoredNode)))
+            raise NotFound(f"There is no node {node!r}; " + (f"there are {names}." if names else "there are no nodes."))
         ids = {parse_card_id(text) or parse_uuid(text) for text in devices}
         known = (device for device in context.registry.all(StoredDevice) if {device.uuid, device.device_id} & ids)
         owners = {device.podm_id for device in known}
@@ -180,7 +167,7 @@ def target(
         raise InvalidInput(
             "No pod manager is registered. Register one with expether_podm and name it in podm, or give url."
         )
-    names = listed(sorted(podm.name for podm in podms))
+    names = comma_list(sorted(podm.name for podm in podms))
     raise InvalidInput(f"Say with podm which pod manager is meant; registered are {names}.")
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How long a run waits in all, whatever it waits for. Private to the collection."""
+"""How long a run waits in total, whatever it waits for. Private to the collection."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from ansible_collections.nec.expether.plugins.module_utils._eem.interruption imp
 
 
 class Patience:
-    """The one measure of a run's waiting: for an EEM that does not answer, and for other runs.
+    """The one budget for all waiting of a run: for an EEM that does not respond, and for other runs.
 
-    What counts is waiting, which is pauses and exchanges that failed. What EEM answers takes as long as it takes.
+    Only pauses and failed exchanges count. Exchanges that succeed may take as long as they need.
 
-    :ivar left: seconds that the run still waits
+    :ivar seconds_left: how many seconds the run may still wait
     """
 
     def __init__(self, seconds: float) -> None:
-        self.left = seconds
+        self.seconds_left = seconds
 
-    def lose(self, seconds: float) -> None:
-        """Count seconds that have gone by in vain."""
-        self.left -= seconds
+    def spend(self, seconds: float) -> None:
+        """Subtract seconds that were spent in vain."""
+        self.seconds_left -= seconds
 
     def pause(self, seconds: float) -> bool:
-        """Sleep, and return whether it did: not when so much patience is not left, nor when a signal ends the run."""
-        if seconds > self.left or not sleep(seconds):
+        """Sleep; return false, at once, if the budget is too small or a signal ends the run."""
+        if seconds > self.seconds_left or not sleep(seconds):
             return False
-        self.left -= seconds
+        self.seconds_left -= seconds
         return True

@@ -48,7 +48,7 @@ class Observer:
 
     def _fabric(self, changed_cards: t.AbstractSet[str]) -> Fabric:
         while True:
-            fabric = Fabric.from_records(self._client.devices_detail().devices)
+            fabric = Fabric.from_records(self._client.devices_detail())
             missing = self._not_listed_yet(fabric, changed_cards)
             if not missing:
                 return fabric

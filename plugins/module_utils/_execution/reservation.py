@@ -9,7 +9,7 @@ import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Settings
 from ansible_collections.nec.expether.plugins.module_utils._eem.patience import Patience
-from ansible_collections.nec.expether.plugins.module_utils._execution.claims import WHOLE, Claims, lease_of
+from ansible_collections.nec.expether.plugins.module_utils._execution.claims import WHOLE_PODM, Claims, lease_of
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, PlanRefused
 from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node, NodeState
@@ -91,8 +91,8 @@ class Reservation:
         :param clean: whether the claims of dead runs are taken away first; not in check mode
         :raises PlanRefused: another run has claimed the pod manager, or with `exclusive` anything of it
         """
-        self._epoch, claimed = self._claims.look(clean)
-        blocking = claimed if self._exclusive else {key: who for key, who in claimed.items() if key == WHOLE}
+        self._epoch, claimed = self._claims.read(clean)
+        blocking = claimed if self._exclusive else {key: who for key, who in claimed.items() if key == WHOLE_PODM}
         if blocking:
             raise PlanRefused(
                 f"The pod manager is being changed by {comma_list(sorted(set(blocking.values())))}.", blocked_by=blocking
@@ -112,9 +112,9 @@ class Reservation:
         """
         keys = {key for step in plan.steps for key in (step.device, step.system_id) if key}
         keys |= {step.new for step in plan.group_changes if step.action == "set_group"}
-        keys |= {WHOLE} if self._exclusive else set()
+        keys |= {WHOLE_PODM} if self._exclusive else set()
         changes = self._mark_composing(observed, plan)
-        revision = self._claims.take(self._epoch, keys, changes)
+        revision = self._claims.claim(self._epoch, keys, changes)
         self.is_held = True
         for change in changes:
             before = self._written[change.uuid][0] if change.uuid in self._written else self._known.get(t.cast(Node, plan.node).system_id)

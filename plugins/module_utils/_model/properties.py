@@ -13,7 +13,7 @@ import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import TYPE_NAMES, Eeio
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput
-from ansible_collections.nec.expether.plugins.module_utils._model.names import listed
+from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
 
 _TYPES = {name.lower(): name for name in TYPE_NAMES}
 _DEVICE_KEYS = ("type", "count", "vendor_id", "device_id", "model")
@@ -101,7 +101,7 @@ def _entry(entry: t.Any, where: str) -> DeviceRequest:
         if value is None:
             raise InvalidInput(f"{where}.{key} is null: set a value, or leave it out.")
     if not entry:
-        raise InvalidInput(f"{where} says nothing: give at least one of {listed(_DEVICE_KEYS)}.")
+        raise InvalidInput(f"{where} says nothing: give at least one of {comma_list(_DEVICE_KEYS)}.")
     model = entry.get("model")
     if model is not None and (not isinstance(model, str) or not model.strip()):
         raise InvalidInput(f"{where}.model must be a text; put it in quotes.")
@@ -117,13 +117,13 @@ def _entry(entry: t.Any, where: str) -> DeviceRequest:
 def _only_keys(value: t.Mapping[t.Any, t.Any], allowed: t.Sequence[str], where: str) -> None:
     unknown = [str(key) for key in value if key not in allowed]
     if unknown:
-        raise InvalidInput(f"{where} has no key {listed(map(repr, unknown))}; it takes {listed(allowed)}.")
+        raise InvalidInput(f"{where} has no key {comma_list(map(repr, unknown))}; it takes {comma_list(allowed)}.")
 
 
 def _type(value: t.Any, where: str) -> str:
     name = _TYPES.get(value.strip().lower()) if isinstance(value, str) else None
     if name is None:
-        raise InvalidInput(f"{where}: {value!r} is no device type; the types are {listed(TYPE_NAMES)}.")
+        raise InvalidInput(f"{where}: {value!r} is no device type; the types are {comma_list(TYPE_NAMES)}.")
     return name
 
 

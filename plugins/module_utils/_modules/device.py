@@ -11,7 +11,7 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.change impor
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
 from ansible_collections.nec.expether.plugins.module_utils._ansible.target import Target, target
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
-from ansible_collections.nec.expether.plugins.module_utils._eem.errors import Denied
+from ansible_collections.nec.expether.plugins.module_utils._eem.errors import EemRefused
 from ansible_collections.nec.expether.plugins.module_utils._execution.card_requests import led_of
 from ansible_collections.nec.expether.plugins.module_utils._execution.outcome import Outcome
 from ansible_collections.nec.expether.plugins.module_utils._execution.steps import CardGone, listed_ids
@@ -79,7 +79,7 @@ def _read_led(client: Client, card: str, needed: bool) -> str | None:
     """Return what a card's locator LED shows; `None` if EEM does not report it, which is an error if it is needed."""
     try:
         return led_of(client, card)
-    except Denied as error:
+    except EemRefused as error:
         if error.http_status == 404 and card not in listed_ids(client):
             raise CardGone(f"EEM does not list card {card} any more.") from None
         if needed:

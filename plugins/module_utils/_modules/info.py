@@ -9,8 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
-from ansible_collections.nec.expether.plugins.module_utils._ansible.options import said_url
-from ansible_collections.nec.expether.plugins.module_utils._ansible.target import said_podm_id
+from ansible_collections.nec.expether.plugins.module_utils._ansible.options import said_podm_id, said_url
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
@@ -89,7 +88,7 @@ def _live(context: Context, show: Show) -> tuple[list[View], list[View]]:
         if where.error is not None:
             raise where.error
         with Client(where.settings) as client:
-            return Fabric.from_records(client.devices_detail().devices), client.waited
+            return Fabric.from_records(client.devices_detail()), client.waited
 
     found: list[View] = []
     errors: list[View] = []

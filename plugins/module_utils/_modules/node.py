@@ -9,10 +9,10 @@ import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.change import ChangeRun, plan_result
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
+from ansible_collections.nec.expether.plugins.module_utils._ansible.options import said_podm_id
 from ansible_collections.nec.expether.plugins.module_utils._ansible.target import (
     Target,
     connection,
-    said_podm_id,
     target,
 )
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Settings

@@ -21,14 +21,14 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.target impor
 )
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Settings
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
-from ansible_collections.nec.expether.plugins.module_utils._execution.claims import WHOLE
+from ansible_collections.nec.expether.plugins.module_utils._execution.claims import WHOLE_PODM
 from ansible_collections.nec.expether.plugins.module_utils._execution.forget import Forgetting, forget
-from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, NotKnown, Refused
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, NotFound, PlanRefused
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._model.names import (
     check_name,
+    comma_list,
     eem_url,
-    listed,
     node_uuid,
     podm_uuid,
     unregistered_podm_uuid,
@@ -72,7 +72,7 @@ def _present(context: Context, eem: _Eem) -> Result:
     settings = _wanted_settings(context, found)
     for other in podms:
         if other.uuid != uuid and other.url == settings.url:
-            raise Refused(f"{settings.url} is registered already, as pod manager {other.name}.")
+            raise PlanRefused(f"{settings.url} is registered already, as pod manager {other.name}.")
     before = podm_view(found) if found else {}
     now = now_iso()
     old = found or _new(uuid, name, now)
@@ -144,7 +144,7 @@ def _new(uuid: str, name: str, now: str) -> PodManager:
 def _adopt_nodes(context: Context, uuid: str, name: str, url: str) -> list[Change]:
     """Return the changes that give a pod manager the nodes that were made by its URL before it was registered.
 
-    :raises Refused: it has a node of such a name already
+    :raises PlanRefused: it has a node of such a name already
     """
     nodes = context.registry.all(StoredNode)
     changes = []
@@ -152,7 +152,7 @@ def _adopt_nodes(context: Context, uuid: str, name: str, url: str) -> list[Chang
         if node.podm_id == unregistered_podm_uuid(url):
             new = node_uuid(uuid, node.name)
             if any(other.uuid == new for other in nodes):
-                raise Refused(
+                raise PlanRefused(
                     f"Node {node.name} was made by the URL {url}, and pod manager {name} has a node of that name"
                     " already. Release one of them first."
                 )
@@ -203,7 +203,7 @@ class _Eem:
 
         Return the pod manager with that, and the changes for its devices.
 
-        :raises Refused: another EEM is there than the one that has the pod manager's nodes
+        :raises PlanRefused: another EEM is there than the one that has the pod manager's nodes
         """
         registry = self._context.registry
         nodes = registry.of_podm(StoredNode, podm.uuid)
@@ -215,8 +215,8 @@ class _Eem:
         podm = podm._replace(api_version=self._version)
         elsewhere = sorted(node.name for node in nodes if node.system_id not in self._fabric.systems)
         if elsewhere:
-            raise Refused(
-                f"{settings.url} does not list the systems of the nodes {listed(elsewhere)}; release them first."
+            raise PlanRefused(
+                f"{settings.url} does not list the systems of the nodes {comma_list(elsewhere)}; release them first."
             )
         if not sync:
             return podm._replace(status="Online", last_error=None), []
@@ -230,7 +230,7 @@ class _Eem:
             return
         with Client(settings) as client:
             self._version = client.api_version()
-            self._fabric = Fabric.from_records(client.devices_detail().devices) if cards else Fabric([])
+            self._fabric = Fabric.from_records(client.devices_detail()) if cards else Fabric([])
             self._context.warn(client.waited)
         self._asked = (settings, listing, cards)
 
@@ -240,7 +240,7 @@ def _absent(context: Context) -> Result:
     try:
         if found is not None:
             return _remove(context, found)
-    except NotKnown:  # another run was quicker
+    except NotFound:  # another run was quicker
         if _find(context) is not None:
             raise
     return {"changed": False, "podm": None, "plan": [], "diff": {"before": {}, "after": {}}}
@@ -254,8 +254,8 @@ def _remove(context: Context, found: PodManager) -> Result:
     view = podm_view(found)
     nodes = context.registry.of_podm(StoredNode, found.uuid)
     if nodes and not context.params["cascade"]:
-        names = listed(sorted(node.name for node in nodes))
-        raise Refused(
+        names = comma_list(sorted(node.name for node in nodes))
+        raise PlanRefused(
             f"Pod manager {found.name} has nodes: {names}. Release them first (expether_node, state: absent), or say"
             " cascade: true, which detaches their devices and forgets them."
         )
@@ -272,10 +272,10 @@ def _forget_alone(context: Context, found: PodManager) -> None:
 
     def changes() -> list[Change]:
         if context.registry.of_podm(StoredNode, found.uuid):
-            raise Refused(f"Pod manager {found.name} has got a node just now; give the task again.")
+            raise PlanRefused(f"Pod manager {found.name} has got a node just now; give the task again.")
         return _forget(context, found.uuid)
 
-    wish = Forgetting(found.uuid, WHOLE, f"the removal of {found.name}")
+    wish = Forgetting(found.uuid, WHOLE_PODM, f"the removal of {found.name}")
     settings = Settings(found.url, **connection(context, found.connection))
     context.warn(forget(context.registry, wish, settings, None if context.check_mode else changes))
 
@@ -283,11 +283,11 @@ def _forget_alone(context: Context, found: PodManager) -> None:
 def _forget(context: Context, uuid: str) -> list[Change]:
     """Return the changes that forget a pod manager and its devices.
 
-    :raises NotKnown: another run has removed it
+    :raises NotFound: another run has removed it
     """
     found = context.registry.get(PodManager, uuid)
     if found is None:
-        raise NotKnown("The pod manager was removed by another run meanwhile.")
+        raise NotFound("The pod manager was removed by another run meanwhile.")
     return [
         remove(found),
         remove_anyway(RegisteredUrl, unregistered_podm_uuid(found.url)),

@@ -22,7 +22,7 @@ from ansible_collections.nec.expether.plugins.module_utils._model.errors import 
     MissingLibrary,
 )
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
-from ansible_collections.nec.expether.plugins.module_utils._model.names import listed
+from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice, StoredListing
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager, StoredNode
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, Registry, RegistryConflict, put
@@ -139,8 +139,8 @@ def _stop_if_interrupted(answered: t.Sequence[tuple[PodManager, Row | ExpetherEr
         done = [podm.name for podm, answer in answered if not isinstance(answer, Interrupted)]
         left = [podm.name for podm, answer in answered if isinstance(answer, Interrupted)]
         raise Interrupted(
-            f"{interrupted[0].message} Not synchronised: {listed(left)}."
-            + (f" Synchronised before: {listed(done)}." if done else "")
+            f"{interrupted[0].message} Not synchronised: {comma_list(left)}."
+            + (f" Synchronised before: {comma_list(done)}." if done else "")
         )
 
 
@@ -156,7 +156,7 @@ def _textfile(folder: str | None) -> Textfile | None:
 def _wanted(registry: Registry, names: t.Sequence[str] | None) -> list[PodManager]:
     """Return the pod managers that the task means, each once, in the order of their names.
 
-    :raises NotKnown: one of them is not registered
+    :raises NotFound: one of them is not registered
     """
     found = registry.all(PodManager) if names is None else [find_podm(registry, name) for name in names]
     unique = {podm.uuid: podm for podm in found}
@@ -245,7 +245,7 @@ class _Sync:
             return settings
         with Client(settings) as client:
             try:
-                records = client.devices_detail().devices
+                records = client.devices_detail()
                 value = digest(records, self._names_version)
                 is_known = known.listing is not None and known.listing.digest == value
                 return Answer(value, None if is_known else Fabric.from_records(records))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A registry that stores no password that somebody else repeats. Private to the collection."""
+"""A registry that never stores a password that an EEM repeats. Private to the collection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
     Registry,
 )
 
-#: What an EEM says in its own words: free text, by which nothing is found and nothing is decided.
+#: Free text from an EEM: no lookup and no decision depends on it.
 FREE_TEXT: dict[Kind, tuple[str, ...]] = {
     "pod_managers": ("last_error", "api_version"),
     "devices": ("model", "serial_number"),
@@ -25,9 +25,9 @@ FREE_TEXT: dict[Kind, tuple[str, ...]] = {
 
 
 class MaskedRegistry:
-    """See `Registry`. What it writes of an EEM's words is masked first.
+    """See `Registry`. Free text from an EEM is masked before it is written.
 
-    :param masked: returns a value without the passwords that are known by now
+    :param masked: returns a value without the passwords known so far
     """
 
     def __init__(self, registry: Registry, masked: t.Callable[[t.Any], t.Any]) -> None:
@@ -48,11 +48,11 @@ class MaskedRegistry:
         return self._registry.of_podm(record_type, podm_id)
 
     def commit(self, changes: t.Sequence[Change]) -> int:
-        """Make all changes or none; return the revision that the changed documents have now."""
+        """Make all changes or none; return the revision of the changed documents."""
         return self._registry.commit([change._replace(body=self._without_secrets(change)) for change in changes])
 
     def close(self) -> None:
-        """Give back what the registry holds."""
+        """Close the registry."""
         self._registry.close()
 
     def _without_secrets(self, change: Change) -> Body | None:

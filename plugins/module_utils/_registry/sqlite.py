@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The registry in an SQLite file: WAL, file 0600, folder 0700. Private to the collection."""
+"""The registry in an SQLite file (WAL mode, file 0600, folder 0700). Private to the collection."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
     RegistryError,
 )
 
-_APPLICATION_ID = 0x45784574  # "ExEt": tells our file from any other SQLite file
+_APPLICATION_ID = 0x45784574  # "ExEt": distinguishes our file from other SQLite files
 _BUSY_SECONDS = 30.0
-_SIBLINGS = ("-wal", "-shm", "-journal")  # files that SQLite makes beside its own
+_SIBLINGS = ("-wal", "-shm", "-journal")  # files that SQLite creates beside its own
 
 _TABLE = """
 CREATE TABLE documents (
@@ -51,7 +51,7 @@ _SELECT_ALL = "SELECT uuid, revision, body FROM documents WHERE kind = ? ORDER B
 
 
 class SqliteRegistry:
-    """See C(Registry). The file is opened when it is first needed, and made when it is first written."""
+    """See `Registry`. The file is opened when it is first needed, and created by the first write."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -72,7 +72,7 @@ class SqliteRegistry:
         return [record for record in self.all(record_type) if record.podm_id == podm_id]
 
     def commit(self, changes: t.Sequence[Change]) -> int:
-        """Make all changes or none; return the revision that the changed documents have now."""
+        """Make all changes or none; return the revision of the changed documents."""
         if not changes:
             return NEVER
         connection = t.cast(sqlite3.Connection, self._open(make=True))
@@ -96,7 +96,7 @@ class SqliteRegistry:
     def close(self) -> None:
         """Close the file."""
         if self._connection is not None:
-            with rights_of(self._owner):  # SQLite removes by their names what it has made
+            with rights_of(self._owner):  # SQLite removes the files that it has created, by name
                 self._connection.close()
             self._connection = None
 
@@ -112,11 +112,11 @@ class SqliteRegistry:
             return [record_type.from_body(uuid, revision, loads(body)) for uuid, revision, body in rows]
 
     def _open(self, make: bool) -> sqlite3.Connection | None:
-        """Return the open file; C(None) if it is not there and is not to be made."""
+        """Return the open database; `None` if it does not exist and must not be created."""
         if self._connection is not None:
             return self._connection
         with self._told("opened"):
-            # Again at each try: the folder may have been made, or given to somebody, since the last one.
+            # Checked at each attempt: the folder may have been created, or its owner changed, since the last one.
             self._owner = owner_of(self.path)
             with rights_of(self._owner):
                 is_there = self._is_there()
@@ -130,7 +130,7 @@ class SqliteRegistry:
 
     def _is_there(self) -> bool:
         try:
-            os.stat(self.path)  # a folder that may not be looked into is an error, not "no registry"
+            os.stat(self.path)  # a folder without permission is an error, not "no registry"
         except FileNotFoundError:
             return False
         return True
@@ -159,7 +159,7 @@ class SqliteRegistry:
         problem = why_not_private(self.path, found, uid)
         if not problem and found.st_size == 0:
             raise self._damaged("it is empty")
-        real = os.path.realpath(self.path)  # SQLite's own files are there
+        real = os.path.realpath(self.path)  # SQLite creates its own files beside the real file
         for end in _SIBLINGS if not problem else ():
             with contextlib.suppress(FileNotFoundError):
                 problem = problem or why_not_private(real + end, os.lstat(real + end), uid)
@@ -167,7 +167,7 @@ class SqliteRegistry:
             raise RegistryError(f"The registry cannot be used: {problem}")
 
     def _make(self) -> None:
-        """Make the file beside its place and put it there when it is complete."""
+        """Create the file under another name and publish it when it is complete."""
         folder = os.path.dirname(self.path)
         make_folder(folder, 0o700)
         self._owner = owner_of(self.path)
@@ -192,7 +192,7 @@ class SqliteRegistry:
 
     def _check(self, connection: sqlite3.Connection) -> None:
         if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
-            raise self._damaged("it is a database of something else")
+            raise self._damaged("it is the database of another program")
         self._schema(connection)
 
     def _schema(self, connection: sqlite3.Connection) -> int:
@@ -203,26 +203,26 @@ class SqliteRegistry:
         schema: int = connection.execute("PRAGMA user_version").fetchone()[0]
         if schema > SCHEMA:
             raise RegistryError(
-                f"The registry {self.path} was written by a newer version of this collection (its schema is {schema},"
-                f" this version knows {SCHEMA}). Install that version, or name another registry."
+                f"The registry {self.path} was written by a newer version of this collection (schema {schema};"
+                f" this version supports {SCHEMA}). Install that version, or set `registry` to another registry."
             )
         return schema
 
     def _damaged(self, why: str) -> RegistryError:
         return RegistryError(
-            f"The registry {self.path} is damaged or none of this collection's ({why}). It was left as it is: restore"
-            " it from a backup, or move it away and register the pod managers again."
+            f"The registry {self.path} is damaged or was not created by this collection ({why}). It was not changed."
+            " Restore it from a backup, or move it away and register the pod managers again."
         )
 
     @contextlib.contextmanager
     def _told(self, what: str) -> t.Iterator[None]:
-        """Turn SQLite's and the system's errors into sentences."""
+        """Translate errors of SQLite and of the operating system into `RegistryError`."""
         try:
             yield
         except sqlite3.OperationalError as error:
             raise RegistryError(
-                f"The registry {self.path} cannot be {what} ({error}). Check that its folder and it can be written by"
-                " this user, that its disk has room, and that no other program holds it."
+                f"The registry {self.path} cannot be {what} ({error}). Check that this user can write the file and"
+                " its folder, that the disk has free space, and that no other program has locked the file."
             ) from None
         except (sqlite3.DatabaseError, ValueError) as error:
             raise self._damaged(str(error)) from None
@@ -231,12 +231,12 @@ class SqliteRegistry:
         except OSError as error:
             raise RegistryError(
                 f"The registry {self.path} cannot be {what} ({error.strerror or error}). Check that its folder exists"
-                " or can be made, and can be written by this user."
+                " or can be created, and that this user can write to it."
             ) from None
 
 
 def _loader(kind: str) -> t.Callable[[str], t.Any]:
-    # What a device's document says comes from its card, perhaps by a version that stored any text.
+    # Texts in a device document come from its card. An older version may have stored them unfiltered.
     return read_json if kind == "devices" else json.loads
 
 
@@ -281,7 +281,7 @@ _NOUNS = {"pod_managers": "Pod manager", "nodes": "Node", "flavors": "Flavor"}
 
 
 def _subject(connection: sqlite3.Connection, change: Change, body: Body) -> str:
-    """Return what a change is about, in the user's words: a pod manager, node or flavor by its name."""
+    """Return what a change is about, as users know it: a pod manager, node or flavor by its name."""
     if change.kind in _NOUNS:
         return f"{_NOUNS[change.kind]} {body['name']}" if "name" in body else f"A {_NOUNS[change.kind].lower()}"
     podm_id = body.get("podm_id", change.uuid)
@@ -290,5 +290,5 @@ def _subject(connection: sqlite3.Connection, change: Change, body: Body) -> str:
 
 
 def _quoted(path: str) -> str:
-    """Return a path for a file: URI."""
+    """Return a path, quoted for a `file:` URI."""
     return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")

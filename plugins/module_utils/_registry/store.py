@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What must be remembered between runs: a small store of typed records. Private to the collection.
+"""The registry: a small store of typed records for what must be kept between runs. Private to the collection.
 
-A record is stored as a JSON document `kind/uuid` with a revision, and changed by compare-and-swap, several in one
-transaction. EEM is the truth about hardware; nothing here overrides it.
+A record is stored as a JSON document, identified by its kind and UUID, with a revision. Documents are changed by
+compare-and-swap, several in one transaction. EEM is the source of truth about hardware; nothing here overrides it.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ SCHEMA = 2
 Kind = t.Literal["pod_managers", "urls", "nodes", "devices", "listings", "flavors", "claims", "pci_names"]
 Body = dict[str, t.Any]
 
-TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"  # of times in documents, in UTC
-NEVER = 0  # the revision of a document that is not there
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"  # of times in documents, which are in UTC
+NEVER = 0  # the revision of a document that does not exist
 
 
 class RegistryError(ExpetherError):
-    """The registry cannot be opened, read or written, or what is in it cannot be used."""
+    """The registry cannot be opened, read or written, or its content cannot be used."""
 
     kind = "registry"
 
@@ -87,8 +87,7 @@ class Change(t.NamedTuple):
     """One change of a transaction, made by one of the functions below.
 
     :ivar body: the new body; `None` removes the document
-    :ivar expected: the revision that the document must have, `NEVER` if it must not be there;
-        `None` for any
+    :ivar expected: the revision that the document must have; `NEVER` if it must not exist, `None` for any
     """
 
     kind: Kind
@@ -118,9 +117,9 @@ def remove_anyway(record_type: type[Record], uuid: str) -> Change:
 
 
 class Registry(t.Protocol):
-    """What every back end does. Every method raises `RegistryError`.
+    """What every back end provides. Every method raises `RegistryError`.
 
-    :ivar path: where it is, for messages
+    :ivar path: its location, for messages
     """
 
     path: str
@@ -135,23 +134,22 @@ class Registry(t.Protocol):
         """Return all records of a type that belong to a pod manager, in the order of their UUIDs."""
 
     def commit(self, changes: t.Sequence[Change]) -> int:
-        """Make all changes or none; return the revision that the changed documents have now.
+        """Make all changes or none; return the revision of the changed documents.
 
-        Revisions grow over the whole registry, so that none comes back with a document that was removed and
-        made again.
+        Revisions grow across the whole registry, so a document that is removed and created again never gets an old one.
 
-        :raises RegistryConflict: a document has not its expected revision
+        :raises RegistryConflict: a document does not have its expected revision
         """
 
     def close(self) -> None:
-        """Give back what the registry holds."""
+        """Close the registry."""
 
 
 def iso_seconds(moment: datetime) -> str:
-    """Return a time in UTC as documents and results have it: ISO 8601, seconds. Such texts sort by time."""
+    """Return a time in UTC as stored in documents and shown in results: ISO 8601, seconds. Such texts sort by time."""
     return moment.strftime(TIME_FORMAT)
 
 
 def now_iso() -> str:
-    """Return the time as documents and results have it."""
+    """Return the current time in this form."""
     return iso_seconds(datetime.now(timezone.utc))

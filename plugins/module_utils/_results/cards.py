@@ -4,7 +4,7 @@
 
 """Cards, and what is stored of them, as the results show them. Pure. Private to the collection.
 
-Keys are those of OpenStack Valence where it has one. A key that EEM did not give is null, never absent.
+Keys are named as in OpenStack Valence, if it has them. A value that EEM did not report is null; no key is ever absent.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
 
 View = dict[str, t.Any]
 
-#: To be raised when other values are stored of a device from the same record of EEM's: what the registry remembers of
-#: devices is brought up to date then although EEM says what it said before. A new value is noticed without it.
+#: Bump this when `to_store()` derives different values from the same EEM record. It is part of the listing digest, so the
+#: next sync rewrites all stored devices even if EEM's answer is unchanged. A new field is noticed without it.
 DEVICE_VERSION = 1
 
-#: PCI vendor id, device id (4 hex digits each) -> their names, or None.
-PciNames = t.Callable[[str, t.Optional[str]], tuple[t.Optional[str], t.Optional[str]]]
+#: Vendor id and device id (4 hex digits each) to their names; `None` for unknown ones.
+FindPciNames = t.Callable[[str, t.Optional[str]], tuple[t.Optional[str], t.Optional[str]]]
 
 
 def no_pci_names(_vendor: str, _device: str | None) -> tuple[None, None]:
-    """Return the names where no PCI id list is at hand."""
+    """Return no names, for use without a PCI id list."""
     return (None, None)
 
 
 class Views:
-    """What every view needs to know beyond the fabric.
+    """Builds the views of cards and nodes of one pod manager.
 
-    :param podm_id: the pod manager's UUID
-    :param podm: its name; `None` if it is used by its URL and not registered
+    :param podm_id: the UUID of the pod manager
+    :param podm: its name; `None` if it is used by its URL without being registered
     :param nodes: EESV id to the name of the node on it
     """
 
     def __init__(
-        self, podm_id: str, podm: str | None, nodes: t.Mapping[str, str], pci_names: PciNames = no_pci_names
+        self, podm_id: str, podm: str | None, nodes: t.Mapping[str, str], pci_names: FindPciNames = no_pci_names
     ) -> None:
         self.podm_id = podm_id
         self.podm = podm
@@ -95,7 +95,7 @@ class Views:
         return device_view(facts, self.podm, self._nodes.get(facts.node_id) if facts.node_id else None)
 
     def card(self, fabric: Fabric, card: Eesv | Eeio) -> View:
-        """Return a card of either kind with the keys of a device, and which kind it is."""
+        """Return a card of either kind with the keys of a device, and with its `kind`."""
         if isinstance(card, Eeio):
             return {**self.device(fabric, card), "kind": "eeio"}
         view = self.system(fabric, card)
@@ -104,7 +104,7 @@ class Views:
             **{key: value for key, value in view.items() if key in DEVICE_KEYS},
             "device_id": card.id,
             "node_id": card.id,
-            "type": None,  # of a device it is what it is, of a system its card's generation
+            "type": None,  # the type of a device; for a system, `type` is the generation of its card
             "card_type": card.card_type,
             "model": card.model,
             "kind": "eesv",
@@ -139,7 +139,7 @@ class Views:
     def node(self, fabric: Fabric, node: Node) -> View:
         """Return a node as in `nodes`, with its system.
 
-        A system that EEM does not list gives nulls: the node is shown, and `listed` is false.
+        If EEM does not list the system, its values are null and `listed` is false.
         """
         system = fabric.systems.get(node.system_id)
         view: View = (
@@ -208,7 +208,7 @@ def device_view(device: StoredDevice, podm: str | None, node: str | None, synced
 #: The keys of a device, for a card that is none.
 DEVICE_KEYS = tuple(device_view(StoredDevice._make([None] * len(StoredDevice._fields)), None, None))
 
-#: The keys of a system, for one that EEM does not list.
+#: The keys of a system, also for systems that EEM does not list.
 SYSTEM_KEYS = (
     "id",
     "resource_uri",

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, NotKnown
-from ansible_collections.nec.expether.plugins.module_utils._model.names import listed
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, NotFound
+from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Named, find_by_name
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import Flavor, PodManager, StoredNode
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Registry
@@ -53,13 +53,13 @@ def flavor_view(flavor: Flavor) -> View:
 def find_podm(registry: Registry, wanted: str) -> PodManager:
     """Return a registered pod manager by its name or UUID.
 
-    :raises NotKnown: there is none
+    :raises NotFound: there is none
     """
     podms = registry.all(PodManager)
     found = find_by_name(podms, wanted)
     if found:
         return found[0]
-    raise NotKnown(
+    raise NotFound(
         f"No pod manager {wanted!r} is registered in {registry.path}; {_there(podms)} expether_podm registers one.",
     )
 
@@ -67,13 +67,13 @@ def find_podm(registry: Registry, wanted: str) -> PodManager:
 def find_flavor(registry: Registry, wanted: str) -> Flavor:
     """Return a flavor by its name or UUID.
 
-    :raises NotKnown: there is none
+    :raises NotFound: there is none
     """
     flavors = registry.all(Flavor)
     found = find_by_name(flavors, wanted)
     if found:
         return found[0]
-    raise NotKnown(f"There is no flavor {wanted!r}; {_there(flavors)} expether_flavor makes one.")
+    raise NotFound(f"There is no flavor {wanted!r}; {_there(flavors)} expether_flavor makes one.")
 
 
 def only_node(found: t.Sequence[StoredNode], wanted: str) -> StoredNode | None:
@@ -89,5 +89,5 @@ def only_node(found: t.Sequence[StoredNode], wanted: str) -> StoredNode | None:
 
 
 def _there(things: t.Sequence[Named]) -> str:
-    names = listed(sorted(thing.name for thing in things))
+    names = comma_list(sorted(thing.name for thing in things))
     return f"there {'are' if len(things) > 1 else 'is'} {names}." if names else "there is none."

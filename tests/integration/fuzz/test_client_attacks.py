@@ -29,7 +29,7 @@ def _error(server: RawServer, *answer: Part, timeout: float = 5.0, scheme: str =
 @pytest.mark.parametrize(
     ("status", "message"),
     [
-        ("200 OK", "the answer is longer than 64 MiB, and none of EEM's."),
+        ("200 OK", "the answer is longer than 64 MiB, so it is not from EEM."),
         ("302 Found", "HTTP 302 redirects to "),
         ("500 Failed", "EEM failed (HTTP 500)."),
     ],
@@ -102,7 +102,7 @@ def test_an_answer_that_is_cut_off_anywhere_is_not_taken_for_a_whole_one(server:
         server.answer, server.then = [whole[:at]], [cards]
         with Client(Settings(server.url, timeout=5.0, retries=0)) as client:
             try:
-                assert client.devices_detail().devices == [1], whole[:at]  # asked again
+                assert client.devices_detail() == [1], whole[:at]  # asked again
             except ExpetherError as error:
                 assert error.kind in ("connection_lost", "not_eem"), whole[:at]
         server.answer, server.then = [whole[:at]], None
@@ -110,7 +110,7 @@ def test_an_answer_that_is_cut_off_anywhere_is_not_taken_for_a_whole_one(server:
             client.set_group("0x8cdf9d000001", "17")
     server.answer = [whole]
     with Client(Settings(server.url, timeout=5.0, retries=0)) as client:
-        assert client.devices_detail().devices == []
+        assert client.devices_detail() == []
 
 
 @pytest.mark.parametrize("status", ["HTTP/1.0 200 OK", "HTTP/1.1 200 OK"])
@@ -119,7 +119,7 @@ def test_an_eem_whose_empty_list_is_nothing_at_all_without_a_length_is_asked_twi
 ) -> None:
     server.answer, before = [f"{status}\r\nServer: x\r\n\r\n".encode()], server.served
     with Client(Settings(server.url, timeout=5.0, retries=0)) as client:
-        assert client.devices_detail().devices == []
+        assert client.devices_detail() == []
     assert server.served == before + 2
 
 

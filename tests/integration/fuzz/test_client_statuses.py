@@ -130,6 +130,6 @@ def test_the_place_of_a_redirect_is_shown_without_secrets_printable_and_bounded(
 
 @pytest.mark.parametrize("status", REDIRECTS)
 def test_a_redirect_that_leads_nowhere_says_so(server: RawServer, status: int) -> None:
-    assert f"HTTP {status} redirects without saying where to. " in _redirect(server, status=status).message
+    assert f"HTTP {status} redirects without a target. " in _redirect(server, status=status).message
     for location in ("javascript:alert(1)", "http://[", "mailto:a@b", "https://"):
         assert "redirects to something that is not an HTTP address. " in _redirect(server, location, status=status).message

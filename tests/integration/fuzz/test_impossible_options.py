@@ -41,9 +41,9 @@ CONNECTION: list[Impossible] = [
     ("client_cert", "PLACE", "`client_cert`: PLACE does not exist, is not a file, or"),
     ("client_key", "PLACE/missing", "`client_key`: PLACE/missing does not exist"),
     ("client_key", False, "`client_key` is a boolean"),
-    ("url", "eem.example.com", "url is no URL of an EEM"),
-    ("url", "http://eem:99999/eem", "url cannot be read as a URL"),
-    ("url", f"http://admin:{CANARY}@eem/eem", "url must not hold a user name or password"),
+    ("url", "eem.example.com", "`url` is not the URL of an EEM"),
+    ("url", "http://eem:99999/eem", "`url` cannot be parsed"),
+    ("url", f"http://admin:{CANARY}@eem/eem", "`url` must not contain a user name or password"),
     ("url", "", "`url` is empty"),
     ("url", [], "`url` is a list"),
     ("username", False, "`username` is a boolean"),
@@ -142,7 +142,7 @@ def test_half_of_a_pair_is_refused_by_every_module(
 
 
 @pytest.mark.parametrize("module", [module for module in MODULES if module.endswith("_info")])
-@pytest.mark.parametrize(("variable", "said"), [("EXPETHER_REGISTRY", "The registry mysql://"), ("EEM_URL", "url is no URL")])
+@pytest.mark.parametrize(("variable", "said"), [("EXPETHER_REGISTRY", "The registry mysql://"), ("EEM_URL", "`url` is not the URL")])
 def test_the_environment_is_checked_where_it_is_used(
     forks: Forks, tmp_path: Path, module: str, variable: str, said: str
 ) -> None:

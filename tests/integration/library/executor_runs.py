@@ -31,8 +31,8 @@ def run(client: Client, registry: Registry | None, decide: Decide, check: bool =
     return executor(client, registry).run(decide, check)
 
 
-def executor(client: Client, registry: Registry | None, what: str = "a test", exclusive: bool = False) -> Executor:
-    return Executor(client, PODM, "test", reservation_for(registry, PODM, what, client.settings, exclusive))
+def executor(client: Client, registry: Registry | None, what: str = "a test", exclusive: bool = False, podm_id: str = PODM) -> Executor:
+    return Executor(client, podm_id, "test", reservation_for(registry, podm_id, what, client.settings, exclusive))
 
 
 def attach(system: str, *devices: str, move: bool = False) -> Decide:

@@ -284,7 +284,7 @@ def test_root_uses_no_folder_in_which_others_can_write(place: Path, mode: int) -
         lambda: open_registry(str(folder / "r")).all(RegisteredUrl),
         lambda: Secrets(str(folder / "k"), make=True).encrypt("x"),
     ):
-        with pytest.raises(RegistryError, match=f"Other users than root can write in {folder}"):
+        with pytest.raises(RegistryError, match=f"Users other than root can write to {folder}"):
             use()
     assert list(folder.iterdir()) == []
 
@@ -297,7 +297,7 @@ def test_a_folder_below_one_that_everybody_can_write_is_used_if_its_names_keep_t
             use_all_in.commit(NEW)
             use_all_in.close()
         else:
-            with pytest.raises(RegistryError, match="Other users than root"):
+            with pytest.raises(RegistryError, match="Users other than root"):
                 open_registry(str(folder / "r")).commit(NEW)
         assert folder.exists() == is_safe
 
@@ -315,10 +315,24 @@ def test_a_text_file_is_written_in_a_folder_of_roots_that_the_services_group_can
     registry.close()
 
 
+def test_a_link_that_others_laid_in_a_text_folder_is_not_written_through(place: Path) -> None:
+    """Names are guessable that are made of the process and its thread, as those of `prometheus_client`'s own writer."""
+    folder = make(place / "textfile", uid=0, mode=0o775)
+    target = place / "of-root"
+    target.write_text("untouched", encoding="utf-8")
+    target.chmod(0o600)
+    for name in ("expether.prom", f"expether.prom.{os.getpid()}.{threading.get_ident()}"):
+        (folder / name).symlink_to(target)
+    use_textfile(folder)
+    assert target.read_text(encoding="utf-8") == "untouched"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert not (folder / "expether.prom").is_symlink()
+
+
 def test_a_text_folder_that_its_owner_cannot_write_is_refused_first(place: Path) -> None:
-    with pytest.raises(InvalidInput, match="cannot be written"):
+    with pytest.raises(InvalidInput, match="is not a writable directory"):
         Textfile(str(make(place / "textfile", mode=0o500)))
-    with pytest.raises(InvalidInput, match="Other users than root"):
+    with pytest.raises(InvalidInput, match="Users other than root"):
         Textfile(str(make(make(place / "x", uid=0, mode=0o777) / "textfile", uid=0)))
 
 
@@ -327,7 +341,7 @@ def test_a_file_of_another_than_the_folders_owner_is_told(place: Path) -> None:
     use_all(folder)
     for name in ("registry.sqlite3", "registry.sqlite3.key"):
         os.chown(folder / name, 0, 0)
-    with pytest.raises(RegistryError, match=rf"registry.sqlite3 belongs to the user with the id 0\. .* id {USER}"):
+    with pytest.raises(RegistryError, match=rf"registry.sqlite3 belongs to the user with the id 0, .* id {USER}"):
         open_registry(str(folder / "registry.sqlite3")).all(RegisteredUrl)
     with pytest.raises(RegistryError, match="registry.sqlite3.key belongs to the user with the id 0"):
         Secrets(str(folder / "registry.sqlite3.key"), make=True).encrypt("x")

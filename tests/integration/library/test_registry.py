@@ -180,7 +180,7 @@ def test_a_damaged_registry_is_told_and_left_as_it_is(tmp_path: Path, how: str) 
     _damage(path, how)
     before = path.read_bytes()
     registry = open_registry(str(path))
-    with pytest.raises(RegistryError, match="is damaged or none of this collection's"):
+    with pytest.raises(RegistryError, match="is damaged or was not created by this collection"):
         registry.all(RegisteredUrl)
     registry.close()
     assert path.read_bytes() == before
@@ -318,7 +318,7 @@ def test_a_lost_another_and_a_broken_key_are_told(tmp_path: Path) -> None:
     Secrets(str(tmp_path / "two"), make=True).encrypt("x")
     (tmp_path / "broken").write_text("no key")
     (tmp_path / "broken").chmod(0o600)
-    for name, said in (("gone", "is gone"), ("two", "is not the one"), ("broken", "holds no key")):
+    for name, said in (("gone", "does not exist"), ("two", "is not the one"), ("broken", "is not a key file")):
         with pytest.raises(RegistryError, match=said):
             Secrets(str(tmp_path / name), make=True).decrypt(token)
     assert not (tmp_path / "gone").exists()

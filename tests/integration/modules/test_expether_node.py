@@ -335,6 +335,22 @@ def test_a_node_whose_system_is_gone_is_released(
     assert eem.card(eeios[0])["group_id"] == "4093"
 
 
+def test_releasing_a_node_warns_of_its_devices_that_eem_does_not_list_at_the_moment(
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
+) -> None:
+    gpus = {"devices": [{"type": "GPU", "count": 2}]}
+    ansible.play(known, node("n1", properties=gpus), node("n2", properties=gpus))
+    gone = eeios[3]
+    eem.delete_card(gone)
+    release = node("n1", state="absent")
+    run = ansible.play(release.checked(), release, node("n2", state="absent"))
+    warning = f"Not detached, because EEM does not list them at the moment: {gone}, devices of n1."
+    for result in run.results[:2]:
+        assert warning in result.warnings
+        assert [(step["action"], step["device"]) for step in result.steps] == [("detach", eeios[0]), ("forget", None)]
+    assert not [sentence for sentence in run[2].warnings if "Not detached" in sentence]
+
+
 def test_a_step_that_fails_for_good_is_undone_and_the_node_is_not_left_behind(
     ansible: Ansible, eem: Simulator, known: Task, orders: Orders, eeios: list[str]
 ) -> None:

@@ -148,7 +148,7 @@ def test_a_node_named_by_the_id_of_its_system_has_that_name_in_eem_s_form(
 def test_the_id_of_another_card_is_not_the_name_of_a_new_node(decide: Decision) -> None:
     place = observed([eesv(0, "17"), eesv(1), eeio(0)])
     for name in (system_id(1), device_id(0).upper()):
-        with pytest.raises(InvalidInput, match="would be taken for a card's id"):
+        with pytest.raises(InvalidInput, match="would be mistaken for the id of a card"):
             decide(place, NodeRequest(name, system_id(0), GPU))
 
 
