@@ -17,7 +17,7 @@ from ansible_collections.nec.expether.plugins.module_utils._execution.claims imp
 from ansible_collections.nec.expether.plugins.module_utils._registry.claim_records import StoredClaims
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import RegisteredUrl
 from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Registry, RegistryConflict, put
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, Registry, RegistryConflict, put
 from executor_runs import PODM, held_in
 from module_main import Meddled
 

@@ -315,7 +315,7 @@ def test_what_is_only_forgotten_is_refused_when_another_run_claims_it_first(
         return [put(Flavor("a", NEVER, "a", None, {}, None, None))]
 
     settings = Settings("", timeout=0.1, retries=0)
-    with pytest.raises(PlanRefused, match="Being changed by another run: the other run"):
+    with pytest.raises(PlanRefused, match="Blocked by another run: the other run"):
         forget(registry, Forgetting(PODM, "0x8cdf9d1200ff", "a test"), settings, changes)
     assert registry.all(Flavor) == []
     assert held_in(registry) == ["0x8cdf9d1200ff"]

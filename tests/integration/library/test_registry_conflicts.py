@@ -16,7 +16,7 @@ from ansible_collections.nec.expether.plugins.module_utils._modules import sync
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import sqlite_path
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager, StoredNode
 from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, RegistryConflict
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, RegistryConflict, put
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
 from eemsim.client import Simulator
 from executor_runs import MakeClient, compose, executor, nodes_in, release
