@@ -25,7 +25,7 @@ def run(context: Context) -> Result:
     where = target(context, node, devices, names_needed=node is not None and parse_card_id(node) is None)
 
     def decide(observed: ObservedState, _client: Client) -> Plan:
-        if params["state"] == "detached":
+        if params["state"] in ("detached", "absent"):
             return plan_detached(observed, devices, node)
         return plan_attached(observed, node, devices, params["move"])
 

@@ -13,8 +13,8 @@ from ansible_collections.nec.expether.plugins.module_utils._eem.interruption imp
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput
 from ansible_collections.nec.expether.plugins.module_utils._model.names import check_name, flavor_uuid
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import find_by_name
-from ansible_collections.nec.expether.plugins.module_utils._model.properties import parse_properties
-from ansible_collections.nec.expether.plugins.module_utils._registry.records import Flavor, today
+from ansible_collections.nec.expether.plugins.module_utils._model.properties import normal_properties, parse_properties
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import Flavor
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER, now_iso, put, remove
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
 from ansible_collections.nec.expether.plugins.module_utils._results.documents import flavor_view
@@ -31,20 +31,21 @@ def _attempt(context: Context) -> Result:
     found = next(iter(find_by_name(context.registry.all(Flavor), params["name"])), None)
     if params["state"] == "absent":
         return _absent(context, found)
-    properties = params["properties"] if params["properties"] is not None else found and found.properties
-    if properties is None:
-        raise InvalidInput(f"Flavor {params['name']!r} is not there yet: properties says what it stands for.")
-    wish = parse_properties(properties)
+    given = params["properties"]
+    if given is None and found is None:
+        raise InvalidInput(f"Flavor {params['name']!r} does not exist. Set `properties` to create it.")
+    properties = normal_properties(given) if found is None or given is not None else found.properties
+    requests = parse_properties(properties)
     description = found and found.description if params["description"] is None else params["description"] or None
     before = flavor_view(found) if found else {}
-    if found and wish == parse_properties(found.properties) and description == found.description:
+    if found and requests == parse_properties(found.properties) and description == found.description:
         return {"changed": False, "flavor": before, "diff": {"before": before, "after": before}}
     now = now_iso()
     if found:
-        flavor = found._replace(description=description, properties=today(properties), updated_at=now)
+        flavor = found._replace(description=description, properties=properties, updated_at=now)
     else:
         uuid = flavor_uuid(check_name(params["name"], "flavor"))
-        flavor = Flavor(uuid, NEVER, params["name"], description, today(properties), now, now)
+        flavor = Flavor(uuid, NEVER, params["name"], description, properties, now, now)
     if not context.check_mode:
         context.registry.commit([put(flavor)])
     after = flavor_view(flavor)

@@ -22,6 +22,7 @@ from ansible_collections.nec.expether.plugins.module_utils._results.cards import
 if t.TYPE_CHECKING:
     from ansible_collections.nec.expether.plugins.module_utils._ansible.target import Target
     from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
+    from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node
     from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
 
     Show = t.Callable[[Target, Fabric, Views, t.Sequence[StoredNode]], list[View]]
@@ -56,18 +57,41 @@ def run_systems(context: Context) -> Result:
 
 
 def run_nodes(context: Context) -> Result:
-    """List nodes with their devices."""
+    """List nodes with their devices, live or as they are stored."""
     wanted = context.params["name"]
 
+    def selected(nodes: t.Sequence[StoredNode]) -> list[Node]:
+        found = nodes if wanted is None else [node for text in wanted for node in find_by_name(nodes, text)]
+        unique = {node.uuid: node.node() for node in found}
+        return sorted(unique.values(), key=lambda node: node.name.casefold())
+
+    if context.params["source"] == "registry":
+        return {"changed": False, "nodes": _stored_nodes(context, selected), "errors": []}
+
     def show(_where: Target, fabric: Fabric, views: Views, nodes: t.Sequence[StoredNode]) -> list[View]:
-        shown = nodes if wanted is None else [node for text in wanted for node in find_by_name(nodes, text)]
-        unique = {node.uuid: node.node() for node in shown}
-        return sorted(
-            (views.node(fabric, node) for node in unique.values()), key=lambda node: str(node["name"]).casefold()
-        )
+        return [views.node(fabric, node) for node in selected(nodes)]
 
     nodes, errors = _live(context, show)
     return {"changed": False, "nodes": nodes, "errors": errors}
+
+
+def _stored_nodes(context: Context, selected: t.Callable[[t.Sequence[StoredNode]], list[Node]]) -> list[View]:
+    """Return the nodes as they are stored, with what the registry knows of their devices; no EEM is asked."""
+    from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
+    from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
+
+    names = {podm.uuid: podm.name for podm in context.registry.all(PodManager)}
+    only, nodes = said_podm_id(context), context.registry.all(StoredNode)
+    podm_ids = {node.podm_id for node in nodes if only in (None, node.podm_id)}
+    devices = _remembered_devices(context)
+    shown = []
+    for podm_id in sorted(podm_ids, key=lambda uuid: str(names.get(uuid)).casefold()):
+        views = Views(podm_id, names.get(podm_id), {})
+        for node in selected([node for node in nodes if node.podm_id == podm_id]):
+            mine = [each for each in devices if (each["podm_id"], each["node_id"]) == (podm_id, node.system_id)]
+            ids = [device["device_id"] for device in mine]
+            shown.append({**views.node(Fabric([]), node), "device_ids": ids, "devices": mine})
+    return shown
 
 
 def _live(context: Context, show: Show) -> tuple[list[View], list[View]]:

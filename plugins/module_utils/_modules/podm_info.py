@@ -22,7 +22,7 @@ def run(context: Context) -> Result:
     if wanted is not None:
         podms = list({found.uuid: found for name in wanted for found in find_by_name(podms, name)}.values())
     podms.sort(key=lambda podm: podm.name.casefold())
-    if not context.params["check"]:
+    if context.params["source"] == "registry" and not context.params["check"]:
         return {"changed": False, "podms": [podm_view(podm) for podm in podms]}
     # Imported here: what only reads the registry does not pay for HTTP.
     from ansible_collections.nec.expether.plugins.module_utils._ansible.target import remembered

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node, NodeState
+from ansible_collections.nec.expether.plugins.module_utils._model.properties import normal_properties
 from ansible_collections.nec.expether.plugins.module_utils._model.texts import printable
 from ansible_collections.nec.expether.plugins.module_utils._registry.fields import (
     Test,
@@ -227,7 +229,7 @@ class Flavor(t.NamedTuple):
         """
         found = values(cls.kind(), uuid, body, _FLAVOR, {"updated_at": is_said})
         found["description"] = found["description"] or None
-        found["properties"] = today(found["properties"])
+        found["properties"] = _normal(found["properties"])
         return cls(uuid, revision, **found)
 
     def to_body(self) -> Body:
@@ -243,21 +245,25 @@ _FLAVOR: t.Mapping[str, Test] = {
 }
 
 
-def today(properties: t.Any) -> t.Any:
-    """Return properties as a task may say them today: PCI ids were once taken as numbers, and nulls as not set."""
-    if not isinstance(properties, dict) or not isinstance(properties.get("devices"), list):
+def _normal(properties: t.Any) -> t.Any:
+    """Return a flavor's properties in their normal form: PCI ids were once taken as numbers.
+
+    What somebody else wrote is returned as it is, and refused where it is used.
+    """
+    entries = properties.get("devices") if isinstance(properties, dict) else None
+    if isinstance(entries, list):
+        properties = {**properties, "devices": [_entry(entry) for entry in entries]}
+    try:
+        return normal_properties(properties)
+    except InvalidInput:
         return properties
-    return {**properties, "devices": [_entry_today(entry) for entry in properties["devices"]]}
 
 
-def _entry_today(entry: t.Any) -> t.Any:
+def _entry(entry: t.Any) -> t.Any:
     if not isinstance(entry, dict):
         return entry
-    return {
-        key: str(value) if key in ("vendor_id", "device_id") and isinstance(value, int) and not isinstance(value, bool) else value
-        for key, value in entry.items()
-        if value is not None
-    }
+    ids = {key: str(entry[key]) for key in ("vendor_id", "device_id") if type(entry.get(key)) is int}
+    return {**entry, **ids}
 
 
 def _to_body(record: t.Any) -> Body:

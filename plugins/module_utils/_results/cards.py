@@ -105,8 +105,6 @@ class Views:
             "device_id": card.id,
             "node_id": card.id,
             "type": None,  # the type of a device; for a system, `type` is the generation of its card
-            "card_type": card.card_type,
-            "model": card.model,
             "kind": "eesv",
         }
 
@@ -117,6 +115,8 @@ class Views:
             "resource_uri": f"devices/{system.id}",
             "pooled_group_id": system.group_id,
             "type": system.card_type,
+            "card_type": system.card_type,
+            "model": system.model,
             "mac_address": system.mac_address,
             "serial_number": system.serial_number,
             "power_state": system.power_state,
@@ -214,6 +214,8 @@ SYSTEM_KEYS = (
     "resource_uri",
     "pooled_group_id",
     "type",
+    "card_type",
+    "model",
     "mac_address",
     "serial_number",
     "power_state",

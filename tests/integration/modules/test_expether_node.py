@@ -161,7 +161,7 @@ def test_without_purge_nothing_is_taken_away(ansible: Ansible, known: Task, eeio
 def test_devices_are_found_by_vendor_device_and_model(ansible: Ansible, known: Task, eeios: list[str]) -> None:
     properties = {
         "devices": [
-            {"vendor_id": "10DE", "device_id": "1db6", "count": 2},
+            {"vendor_id": "10DE", "pci_device_id": "1db6", "count": 2},
             {"model": "ee i/o expansion unit (40g)-2s", "type": "nic"},
         ]
     }
@@ -293,7 +293,7 @@ def test_options_that_contradict_each_other_are_refused_by_ansible(ansible: Ansi
     assert "mutually exclusive" in run[1].msg
     assert "one of the following is required" in run[2].msg
     assert "mutually exclusive" in run[3].msg
-    assert "properties.processor" in run[4].msg and "'gpu'" in run[5].msg
+    assert "properties.processor" in run[4].msg and "properties.gpu" in run[5].msg
     assert all(result.left_all_alone for result in run.results[1:])
 
 
