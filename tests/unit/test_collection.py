@@ -39,6 +39,8 @@ MAY_IMPORT = {
 }
 # What only one package may import.
 ONLY = {"requests": "_eem", "urllib3": "_eem", "ansible": "_ansible", "sqlite3": "_registry", "cryptography": "_registry"}
+# What only the registry's own package may know: how its records are stored.
+RAW = {"Body", "Document", "values", "upgraded"}
 PURE = ("_model", "_planning")
 #: What asks the installation, for packages that may import nothing else of each other.
 NOT_PURE = ("_model/libraries.py",)
@@ -101,6 +103,19 @@ def wrong_imports(package: str, source: str) -> list[str]:
             name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
             if name in IMPURE_CALLS:
                 wrong.append(f"{call.lineno}: {package} is pure and calls {name}()")
+    return wrong
+
+
+def raw_documents(source: str) -> list[str]:
+    """Return where a file outside of `_registry` touches a stored document, and not a record of it."""
+    wrong = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{PACKAGE}_registry."):
+            wrong += [f"{node.lineno}: imports {alias.name}" for alias in node.names if alias.name in RAW]
+        elif isinstance(node, ast.Attribute) and node.attr in ("body", "from_body", "to_body"):
+            wrong.append(f"{node.lineno}: uses .{node.attr}")
+        elif isinstance(node, ast.Name) and node.id == "body":
+            wrong.append(f"{node.lineno}: uses a body")
     return wrong
 
 
@@ -235,6 +250,30 @@ def test_the_walk_finds_a_circle() -> None:
 )
 def test_the_walk_finds_a_wrong_import(package: str, source: str) -> None:
     assert len(wrong_imports(package, source)) == 1
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in library() if "_registry" in MAY_IMPORT[path.parent.name]],
+    ids=lambda path: f"{path.parent.name}/{path.stem}",
+)
+def test_only_the_registry_knows_how_its_records_are_stored(path: Path) -> None:
+    assert raw_documents(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"from {PACKAGE}_registry.store import Body, Change",
+        f"def late():\n    from {PACKAGE}_registry.store import Body",
+        "name = node.body['name']",
+        "name = change.body.get('name')",
+        "def name_of(body):\n    return body['name']",
+        "record = StoredNode.from_body('u', 1, {})",
+    ],
+)
+def test_the_walk_finds_a_stored_document(source: str) -> None:
+    assert raw_documents(source)
 
 
 @pytest.mark.parametrize("module", modules())

@@ -26,12 +26,12 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.options impo
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import Interrupted, interrupted_by, listening
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, InvalidInput, MissingLibrary
 from ansible_collections.nec.expether.plugins.module_utils._model.masking import MASK, forms_of, mask_all
-from ansible_collections.nec.expether.plugins.module_utils._model.names import has_half_characters
+from ansible_collections.nec.expether.plugins.module_utils._model.names import PCI_NAMES, has_half_characters
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import ENV_KEY_FILE, ENV_REGISTRY, key_path, open_registry
 from ansible_collections.nec.expether.plugins.module_utils._registry.masked import MaskedRegistry
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Registry, RegistryError
-from ansible_collections.nec.expether.plugins.module_utils._results.documents import stored_pci_names
-from ansible_collections.nec.expether.plugins.module_utils._results.pci_ids import PciNames, StoredNames
+from ansible_collections.nec.expether.plugins.module_utils._registry.pci_records import StoredNames
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Registry, RegistryError
+from ansible_collections.nec.expether.plugins.module_utils._results.pci_ids import PciNames
 
 if t.TYPE_CHECKING:
     from ansible_collections.nec.expether.plugins.module_utils._registry.secrets import Secrets
@@ -140,7 +140,7 @@ class Context:
         self._warned: set[str] = set()
         self.pci_names = PciNames(lambda sentence: self.warn([sentence]), self._stored_names)
         self.params: dict[str, t.Any] = module.params
-        self.connection: Body = {}
+        self.connection: dict[str, t.Any] = {}
         self.check_mode: bool = module.check_mode
 
     def check_options(self, options: Options, stored: bool) -> None:
@@ -157,7 +157,7 @@ class Context:
 
     def _stored_names(self) -> StoredNames | None:
         try:
-            return stored_pci_names(self.registry)
+            return self.registry.get(StoredNames, PCI_NAMES)
         except RegistryError:
             return None  # whoever needs the registry will report it
 

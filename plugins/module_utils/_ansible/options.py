@@ -19,9 +19,10 @@ from ansible_collections.nec.expether.plugins.module_utils._model.errors import 
 from ansible_collections.nec.expether.plugins.module_utils._model.names import composed, eem_url, unregistered_podm_uuid
 from ansible_collections.nec.expether.plugins.module_utils._model.properties import KIND_KEYS, TYPES_BY_NAME
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import ENV_REGISTRY, sqlite_path
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Registry
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import CONNECTION_KEYS, PodManager
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Registry
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import DEVICE_KEYS
-from ansible_collections.nec.expether.plugins.module_utils._results.documents import CONNECTION_KEYS, find_podm
+from ansible_collections.nec.expether.plugins.module_utils._results.documents import find_podm
 
 ENV_URL = "EEM_URL"
 ENV_USERNAME = "EEM_USERNAME"
@@ -200,7 +201,7 @@ def in_one_form(options: Options, params: t.Mapping[str, t.Any], given: t.Mappin
     return found
 
 
-def connection_options(task: Task, stored: bool) -> Body:
+def connection_options(task: Task, stored: bool) -> dict[str, t.Any]:
     """Return what a task says of how to reach an EEM; C(None) for a file that it says there is none of.
 
     :param stored: whether the registry may hold what is missing of a pair
@@ -223,7 +224,7 @@ def connection_options(task: Task, stored: bool) -> Body:
     return given
 
 
-def check_connection(how: Body) -> None:
+def check_connection(how: dict[str, t.Any]) -> None:
     """Check how to reach an EEM, or what is known of it.
 
     :raises InvalidInput: a value cannot be meant, or a file does not exist
@@ -283,7 +284,7 @@ def said_podm_id(task: Task) -> str | None:
     """
     url = said_url(task)
     if url is not None:
-        registered_there = (found.uuid for found in task.registry.all("pod_managers") if found.body["url"] == url)
+        registered_there = (podm.uuid for podm in task.registry.all(PodManager) if podm.url == url)
         return next(registered_there, unregistered_podm_uuid(url))
     podm = task.params.get("podm")
     return None if podm is None else find_podm(task.registry, podm).uuid

@@ -4,8 +4,7 @@
 
 """Which run is changing which card: claims in the registry. Private to the collection.
 
-Each pod manager has one document, changed by compare-and-swap:
-`{"epoch": n, "held": {CARD OR GROUP ID: {"run": …, "what": …, "until": …, "until_uptime": …, "process": …}}}`.
+Each pod manager has one record, changed by compare-and-swap.
 
 The epoch is raised whenever a run that changed hardware releases its claims, and when the claims of a dead run are
 removed. A plan must not be carried out if the epoch was raised after its fabric was listed.
@@ -27,14 +26,8 @@ from ansible_collections.nec.expether.plugins.module_utils._execution.process im
     uptime,
 )
 from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
-    NEVER,
-    Body,
-    Change,
-    Document,
-    Registry,
-    RegistryConflict,
-)
+from ansible_collections.nec.expether.plugins.module_utils._registry.claim_records import Claim, StoredClaims
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, Registry, RegistryConflict, put
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
 
 WHOLE_PODM = "the pod manager"  # the key of a claim on everything that the pod manager has
@@ -82,14 +75,13 @@ class Claims:
         """
 
         def attempt() -> tuple[int, dict[str, str]]:
-            document = self._document()
-            epoch, claims = document.body["epoch"], document.body["held"]
-            alive = {key: claim for key, claim in claims.items() if self._is_alive(claim)}
-            if clean and len(alive) < len(claims):
+            stored = self._stored()
+            epoch, alive = stored.epoch, {key: claim for key, claim in stored.held.items() if self._is_alive(claim)}
+            if clean and len(alive) < len(stored.held):
                 # The dead run may have changed the cards that it claimed: every earlier listing is out of date.
                 epoch += 1
-                self._registry.commit([self._change(document, {"epoch": epoch, "held": alive})])
-            return epoch, {key: claim["what"] for key, claim in alive.items() if claim["run"] != self._run}
+                self._registry.commit([put(stored._replace(epoch=epoch, held=alive))])
+            return epoch, {key: claim.what for key, claim in alive.items() if claim.run != self._run}
 
         return until_written(attempt)
 
@@ -115,16 +107,15 @@ class Claims:
         :param keys: ids of cards and groups; `WHOLE_PODM` for everything that the pod manager has
         :raises RegistryConflict: the listing is out of date, or another run has claimed one of the keys
         """
-        document = self._document()
-        if document.body["epoch"] != epoch:
+        stored = self._stored()
+        if stored.epoch != epoch:
             raise RegistryConflict("Another run has changed cards since the fabric was listed.")
         keys = list(keys)
-        claims = dict(document.body["held"])
-        claimed_by_others = {key for key, claim in claims.items() if claim["run"] != self._run}
+        claimed_by_others = {key for key, claim in stored.held.items() if claim.run != self._run}
         if claimed_by_others & {*keys, WHOLE_PODM} or (claimed_by_others and WHOLE_PODM in keys):
             raise RegistryConflict("Another run has claimed one of these cards.")
-        claims.update(dict.fromkeys(keys, self._new_claim()))
-        revision = self._registry.commit([self._change(document, {"epoch": epoch, "held": claims}), *with_changes])
+        held = {**stored.held, **dict.fromkeys(keys, self._new_claim())}
+        revision = self._registry.commit([put(stored._replace(held=held)), *with_changes])
         self._keys = sorted({*self._keys, *keys})
         self._renewed = time.monotonic()
         return revision
@@ -135,12 +126,11 @@ class Claims:
             return True
 
         def attempt() -> bool:
-            document = self._document()
-            claims = dict(document.body["held"])
-            if any(claims.get(key, {}).get("run") != self._run for key in self._keys):
+            stored = self._stored()
+            if not {key for key, claim in stored.held.items() if claim.run == self._run}.issuperset(self._keys):
                 return False
-            claims.update(dict.fromkeys(self._keys, self._new_claim()))
-            self._registry.commit([self._change(document, {**document.body, "held": claims})])
+            held = {**stored.held, **dict.fromkeys(self._keys, self._new_claim())}
+            self._registry.commit([put(stored._replace(held=held))])
             self._renewed = time.monotonic()
             return True
 
@@ -154,16 +144,16 @@ class Claims:
         """
 
         def attempt() -> RegistryConflict | None:
-            document = self._document()
-            claims = {key: claim for key, claim in document.body["held"].items() if claim["run"] != self._run}
-            body = {"epoch": document.body["epoch"] + bool(changed), "held": claims}
+            stored = self._stored()
+            held = {key: claim for key, claim in stored.held.items() if claim.run != self._run}
+            now = stored._replace(epoch=stored.epoch + bool(changed), held=held)
             changes = list(with_changes)
-            if body != document.body:
-                changes.append(self._change(document, body))
+            if now != stored:
+                changes.append(put(now))
             try:
                 self._registry.commit(changes)
             except RegistryConflict as conflict:
-                if self._document().revision != document.revision:
+                if self._stored().revision != stored.revision:
                     raise  # another run has changed its claims: try again
                 return conflict
             self._keys = []
@@ -173,38 +163,32 @@ class Claims:
         if conflict:
             raise conflict
 
-    def _new_claim(self) -> Body:
+    def _new_claim(self) -> Claim:
         pid = os.getpid()
-        return {
-            "run": self._run,
-            "what": self._what,
-            "until": time.time() + self._lease,
-            "until_uptime": uptime() + self._lease,
-            "process": {
-                "boot": self._process.boot_id,
-                "space": self._process.pid_namespace,
-                "pid": pid,
-                "start": process_start(pid),
-                "host": platform.node(),
-            },
-        }
+        return Claim(
+            run=self._run,
+            what=self._what,
+            until=time.time() + self._lease,
+            until_uptime=uptime() + self._lease,
+            boot_id=self._process.boot_id,
+            pid_namespace=self._process.pid_namespace,
+            pid=pid,
+            start=process_start(pid),
+            host=platform.node(),
+        )
 
-    def _is_alive(self, claim: Body) -> bool:
+    def _is_alive(self, claim: Claim) -> bool:
         """Whether the run that made a claim may still be working: its process exists, or the claim has not expired.
 
         For a process in another container only the expiry is known, by the clock that starts when the machine boots.
         For another machine, or this one before its last boot, it is known by the wall clock, which may be wrong.
         """
-        process, own = claim["process"], self._process
-        if own.boot_id is None or process["boot"] != own.boot_id:
-            return bool(time.time() < claim["until"])
-        if process["space"] == own.pid_namespace and not is_hidden(process["pid"]):
-            return bool(process_start(process["pid"]) == process["start"])
-        return bool(uptime() < claim["until_uptime"])
+        own = self._process
+        if own.boot_id is None or claim.boot_id != own.boot_id:
+            return time.time() < claim.until
+        if claim.pid_namespace == own.pid_namespace and not is_hidden(claim.pid):
+            return process_start(claim.pid) == claim.start
+        return uptime() < claim.until_uptime
 
-    def _document(self) -> Document:
-        document = self._registry.get("claims", self._podm_id)
-        return document or Document(self._podm_id, NEVER, {"epoch": 0, "held": {}})
-
-    def _change(self, document: Document, body: Body) -> Change:
-        return Change("claims", self._podm_id, body, document.revision)
+    def _stored(self) -> StoredClaims:
+        return self._registry.get(StoredClaims, self._podm_id) or StoredClaims(self._podm_id)

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Change, Document, Kind, Registry
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
+    AnyOfPodm,
+    AnyRecord,
+    Body,
+    Change,
+    Kind,
+    Registry,
+)
 
 #: Free text from an EEM: no lookup and no decision depends on it.
 FREE_TEXT: dict[Kind, tuple[str, ...]] = {
@@ -28,13 +35,17 @@ class MaskedRegistry:
         self._masked = masked
         self.path = registry.path
 
-    def get(self, kind: Kind, uuid: str) -> Document | None:
-        """Return a document, or `None`."""
-        return self._registry.get(kind, uuid)
+    def get(self, record_type: type[AnyRecord], uuid: str) -> AnyRecord | None:
+        """Return a record, or `None`."""
+        return self._registry.get(record_type, uuid)
 
-    def all(self, kind: Kind) -> list[Document]:
-        """Return all documents of a kind, in the order of their UUIDs."""
-        return self._registry.all(kind)
+    def all(self, record_type: type[AnyRecord]) -> list[AnyRecord]:
+        """Return all records of a type, in the order of their UUIDs."""
+        return self._registry.all(record_type)
+
+    def of_podm(self, record_type: type[AnyOfPodm], podm_id: str) -> list[AnyOfPodm]:
+        """Return all records of a type that belong to a pod manager, in the order of their UUIDs."""
+        return self._registry.of_podm(record_type, podm_id)
 
     def commit(self, changes: t.Sequence[Change]) -> int:
         """Make all changes or none; return the revision of the changed documents."""

@@ -22,14 +22,13 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.owner_right
     rights_of,
 )
 from ansible_collections.nec.expether.plugins.module_utils._registry.private_files import publish, why_not_private
-from ansible_collections.nec.expether.plugins.module_utils._registry.schema import SHAPES, fits
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
     NEVER,
     SCHEMA,
+    AnyOfPodm,
+    AnyRecord,
     Body,
     Change,
-    Document,
-    Kind,
     RegistryConflict,
     RegistryError,
 )
@@ -47,6 +46,8 @@ CREATE TABLE documents (
   PRIMARY KEY (kind, uuid)
 ) WITHOUT ROWID
 """
+_SELECT_ONE = "SELECT uuid, revision, body FROM documents WHERE kind = ? AND uuid = ?"
+_SELECT_ALL = "SELECT uuid, revision, body FROM documents WHERE kind = ? ORDER BY uuid"
 
 
 class SqliteRegistry:
@@ -57,14 +58,18 @@ class SqliteRegistry:
         self._connection: sqlite3.Connection | None = None
         self._owner: Owner | None = None
 
-    def get(self, kind: Kind, uuid: str) -> Document | None:
-        """Return a document, or `None`."""
-        rows = self._read("SELECT uuid, revision, body FROM documents WHERE kind = ? AND uuid = ?", (kind, uuid))
-        return rows[0] if rows else None
+    def get(self, record_type: type[AnyRecord], uuid: str) -> AnyRecord | None:
+        """Return a record, or `None`."""
+        found = self._read(record_type, _SELECT_ONE, (uuid,))
+        return found[0] if found else None
 
-    def all(self, kind: Kind) -> list[Document]:
-        """Return all documents of a kind, in the order of their UUIDs."""
-        return self._read("SELECT uuid, revision, body FROM documents WHERE kind = ? ORDER BY uuid", (kind,))
+    def all(self, record_type: type[AnyRecord]) -> list[AnyRecord]:
+        """Return all records of a type, in the order of their UUIDs."""
+        return self._read(record_type, _SELECT_ALL)
+
+    def of_podm(self, record_type: type[AnyOfPodm], podm_id: str) -> list[AnyOfPodm]:
+        """Return all records of a type that belong to a pod manager, in the order of their UUIDs."""
+        return [record for record in self.all(record_type) if record.podm_id == podm_id]
 
     def commit(self, changes: t.Sequence[Change]) -> int:
         """Make all changes or none; return the revision of the changed documents."""
@@ -74,6 +79,9 @@ class SqliteRegistry:
         with self._told("written"), rights_of(self._owner):
             connection.execute("BEGIN IMMEDIATE")
             try:
+                # Again in each transaction: another process may have upgraded the file since it was opened.
+                if self._schema(connection) < SCHEMA:
+                    _upgrade(connection)
                 connection.execute("UPDATE counter SET revision = revision + 1")
                 revision: int = connection.execute("SELECT revision FROM counter").fetchone()[0]
                 for change in changes:
@@ -92,20 +100,16 @@ class SqliteRegistry:
                 self._connection.close()
             self._connection = None
 
-    def _read(self, sql: str, parameters: tuple[str, ...]) -> list[Document]:
+    def _read(self, record_type: type[AnyRecord], sql: str, parameters: tuple[str, ...] = ()) -> list[AnyRecord]:
         connection = self._open(make=False)
         if connection is None:
             return []
-        with self._told("read"), rights_of(self._owner):
-            rows = connection.execute(sql, parameters).fetchall()
-            # Texts in a device document come from its card. An older version may have stored them unfiltered.
-            loads = read_json if parameters[0] == "devices" else json.loads
-            documents = [Document(uuid, revision, loads(body)) for uuid, revision, body in rows]
-        for document in documents:
-            body: t.Any = document.body
-            if not isinstance(body, dict) or not fits({**body, "uuid": document.uuid}, SHAPES[parameters[0]]):
-                raise self._damaged(f"{parameters[0]}/{document.uuid} is not as it was written")
-        return documents
+        kind = record_type.kind()
+        with self._told("read"):
+            with rights_of(self._owner):
+                rows = connection.execute(sql, (kind, *parameters)).fetchall()
+            loads = _loader(kind)
+            return [record_type.from_body(uuid, revision, loads(body)) for uuid, revision, body in rows]
 
     def _open(self, make: bool) -> sqlite3.Connection | None:
         """Return the open database; `None` if it does not exist and must not be created."""
@@ -189,12 +193,20 @@ class SqliteRegistry:
     def _check(self, connection: sqlite3.Connection) -> None:
         if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
             raise self._damaged("it is the database of another program")
-        schema = connection.execute("PRAGMA user_version").fetchone()[0]
+        self._schema(connection)
+
+    def _schema(self, connection: sqlite3.Connection) -> int:
+        """Return the file's schema.
+
+        :raises RegistryError: a newer version has written it
+        """
+        schema: int = connection.execute("PRAGMA user_version").fetchone()[0]
         if schema > SCHEMA:
             raise RegistryError(
                 f"The registry {self.path} was written by a newer version of this collection (schema {schema};"
                 f" this version supports {SCHEMA}). Install that version, or set `registry` to another registry."
             )
+        return schema
 
     def _damaged(self, why: str) -> RegistryError:
         return RegistryError(
@@ -223,6 +235,31 @@ class SqliteRegistry:
             ) from None
 
 
+def _loader(kind: str) -> t.Callable[[str], t.Any]:
+    # Texts in a device document come from its card. An older version may have stored them unfiltered.
+    return read_json if kind == "devices" else json.loads
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Write all documents as this version does, in a transaction that has begun; what is damaged stays as it is."""
+    # Imported here: this is done once in the life of a registry.
+    from ansible_collections.nec.expether.plugins.module_utils._registry.upgrade import upgraded
+
+    rows = connection.execute("SELECT kind, uuid, revision, body FROM documents").fetchall()
+    for kind, uuid, revision, text in rows:
+        try:
+            body = upgraded(kind, uuid, revision, _loader(kind)(text))
+        except (ValueError, RecursionError):
+            continue
+        new = (_text(body), kind, uuid)
+        connection.execute("UPDATE documents SET body = ? WHERE kind = ? AND uuid = ?", new)
+    connection.execute(f"PRAGMA user_version = {SCHEMA}")
+
+
+def _text(body: Body) -> str:
+    return json.dumps(body, sort_keys=True)
+
+
 def _apply(connection: sqlite3.Connection, change: Change, new: int) -> None:
     key = (change.kind, change.uuid)
     row = connection.execute("SELECT revision, body FROM documents WHERE kind = ? AND uuid = ?", key).fetchone()
@@ -236,7 +273,7 @@ def _apply(connection: sqlite3.Connection, change: Change, new: int) -> None:
         connection.execute(
             "INSERT INTO documents (kind, uuid, revision, body) VALUES (?, ?, ?, ?)"
             " ON CONFLICT (kind, uuid) DO UPDATE SET revision = excluded.revision, body = excluded.body",
-            (*key, new, json.dumps(change.body, sort_keys=True)),
+            (*key, new, _text(change.body)),
         )
 
 

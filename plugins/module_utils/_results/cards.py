@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Cards as results show them. Pure. Private to the collection.
+"""Cards, and what is stored of them, as the results show them. Pure. Private to the collection.
 
 Keys are named as in OpenStack Valence, if it has them. A value that EEM did not report is null; no key is ever absent.
 """
@@ -16,11 +16,13 @@ from ansible_collections.nec.expether.plugins.module_utils._model.cards import E
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric, has_own_group
 from ansible_collections.nec.expether.plugins.module_utils._model.names import device_uuid
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node
+from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER
 
 View = dict[str, t.Any]
 
-#: Bump this when `device()` derives different values from the same EEM record. It is part of the listing digest, so the
-#: next sync rewrites all stored devices even if EEM's answer is unchanged.
+#: Bump this when `to_store()` derives different values from the same EEM record. It is part of the listing digest, so the
+#: next sync rewrites all stored devices even if EEM's answer is unchanged. A new field is noticed without it.
 DEVICE_VERSION = 1
 
 #: Vendor id and device id (4 hex digits each) to their names; `None` for unknown ones.
@@ -53,43 +55,44 @@ class Views:
         """Return a device's UUID."""
         return device_uuid(self._namespace, device_id)
 
-    def device(self, fabric: Fabric, device: Eeio) -> View:
-        """Return a device as in `devices`."""
+    def to_store(self, fabric: Fabric, device: Eeio) -> StoredDevice:
+        """Return what is stored of a device that EEM lists, without any history."""
         owner = fabric.owner(device)
         vendor_name, device_name = (
             self._pci_names(device.vendor_id, device.pci_device_id) if device.vendor_id else (None, None)
         )
-        return {
-            "uuid": self.uuid_of(device.id),
-            "device_id": device.id,
-            "podm_id": self.podm_id,
-            "podm": self.podm,
-            "type": device.type,
-            "state": fabric.state(device),
-            "node_id": owner.id if owner else None,
-            "node": self._nodes.get(owner.id) if owner else None,
-            "pooled_group_id": device.group_id,
-            "resource_uri": f"devices/{device.id}",
-            "mac_address": device.mac_address,
-            "model": device.model,
-            "serial_number": device.serial_number,
-            "card_type": device.card_type,
-            "vendor_id": device.vendor_id,
-            "pci_device_id": device.pci_device_id,
-            "class_code": device.class_code,
-            "vendor_name": vendor_name,
-            "device_name": device_name,
-            "reachable": device.reachable,
-            "ports_up": device.ports_up,
-            "enabled": device.enabled,
-            "power_state": device.power_state,
-            "updated_at": iso_time(device.update_time),
-            # Only for devices from the registry: those that EEM has just listed are neither old nor missing.
-            "first_seen_at": None,
-            "last_seen_at": None,
-            "missing_since": None,
-            "synced_at": None,
-        }
+        return StoredDevice(
+            uuid=self.uuid_of(device.id),
+            revision=NEVER,
+            device_id=device.id,
+            podm_id=self.podm_id,
+            type=device.type,
+            state=fabric.state(device),
+            node_id=owner.id if owner else None,
+            pooled_group_id=device.group_id,
+            mac_address=device.mac_address,
+            model=device.model,
+            serial_number=device.serial_number,
+            card_type=device.card_type,
+            vendor_id=device.vendor_id,
+            pci_device_id=device.pci_device_id,
+            class_code=device.class_code,
+            vendor_name=vendor_name,
+            device_name=device_name,
+            ports_up=device.ports_up,
+            enabled=device.enabled,
+            power_state=device.power_state,
+            updated_at=iso_time(device.update_time),
+            # What EEM has just said is neither old nor missing.
+            first_seen_at=None,
+            last_seen_at=None,
+            missing_since=None,
+        )
+
+    def device(self, fabric: Fabric, device: Eeio) -> View:
+        """Return a device as in `devices`."""
+        facts = self.to_store(fabric, device)
+        return device_view(facts, self.podm, self._nodes.get(facts.node_id) if facts.node_id else None)
 
     def card(self, fabric: Fabric, card: Eesv | Eeio) -> View:
         """Return a card of either kind with the keys of a device, and with its `kind`."""
@@ -163,37 +166,47 @@ class Views:
         }
 
 
-#: The keys of a device, also for cards that are not devices.
-DEVICE_KEYS = (
-    "uuid",
-    "device_id",
-    "podm_id",
-    "podm",
-    "type",
-    "state",
-    "node_id",
-    "node",
-    "pooled_group_id",
-    "resource_uri",
-    "mac_address",
-    "model",
-    "serial_number",
-    "card_type",
-    "vendor_id",
-    "pci_device_id",
-    "class_code",
-    "vendor_name",
-    "device_name",
-    "reachable",
-    "ports_up",
-    "enabled",
-    "power_state",
-    "updated_at",
-    "first_seen_at",
-    "last_seen_at",
-    "missing_since",
-    "synced_at",
-)
+def device_view(device: StoredDevice, podm: str | None, node: str | None, synced_at: str | None = None) -> View:
+    """Return a device as in `devices`.
+
+    :param podm: the name of its pod manager; `None` if that is not registered
+    :param node: the name of the node that has it
+    :param synced_at: when its EEM listed it, of a remembered one
+    """
+    return {
+        "uuid": device.uuid,
+        "device_id": device.device_id,
+        "podm_id": device.podm_id,
+        "podm": podm,
+        "type": device.type,
+        "state": device.state,
+        "node_id": device.node_id,
+        "node": node,
+        "pooled_group_id": device.pooled_group_id,
+        "resource_uri": f"devices/{device.device_id}",
+        "mac_address": device.mac_address,
+        "model": device.model,
+        "serial_number": device.serial_number,
+        "card_type": device.card_type,
+        "vendor_id": device.vendor_id,
+        "pci_device_id": device.pci_device_id,
+        "class_code": device.class_code,
+        "vendor_name": device.vendor_name,
+        "device_name": device.device_name,
+        "reachable": device.reachable,
+        "ports_up": device.ports_up,
+        "enabled": device.enabled,
+        "power_state": device.power_state,
+        "updated_at": device.updated_at,
+        "first_seen_at": device.first_seen_at,
+        "last_seen_at": device.last_seen_at or synced_at,
+        "missing_since": device.missing_since,
+        "synced_at": synced_at,
+    }
+
+
+#: The keys of a device, for a card that is none.
+DEVICE_KEYS = tuple(device_view(StoredDevice._make([None] * len(StoredDevice._fields)), None, None))
 
 #: The keys of a system, also for systems that EEM does not list.
 SYSTEM_KEYS = (

@@ -18,6 +18,8 @@ import warnings
 
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import MissingLibrary
 from ansible_collections.nec.expether.plugins.module_utils._model.libraries import need
+from ansible_collections.nec.expether.plugins.module_utils._registry.pci_records import StoredNames
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, put_anyway
 
 ENV_PCI_IDS = "EXPETHER_PCI_IDS"
 _PATHS = ("/usr/share/hwdata/pci.ids", "/usr/share/misc/pci.ids")
@@ -35,17 +37,6 @@ class Lookup(t.Protocol):
 
     def get_device(self, vendor: str, device: str) -> str | None:
         """Return a device's name by 4 hex digits each."""
-
-
-class StoredNames(t.NamedTuple):
-    """The names that were looked up in a list.
-
-    :ivar version: identifies the list
-    :ivar names: by `VENDOR:DEVICE`, or `VENDOR:` without a device id
-    """
-
-    version: str
-    names: t.Mapping[str, Names]
 
 
 class PciNames:
@@ -88,6 +79,11 @@ class PciNames:
     def learned(self) -> StoredNames | None:
         """The names to store: all known ones, or `None` if none of them was read from the list."""
         return StoredNames(self.version, self._names) if self._names and self._list is not None else None
+
+    def changes(self) -> list[Change]:
+        """Return the change that stores what was learned."""
+        learned = self.learned
+        return [] if learned is None else [put_anyway(learned)]
 
     def _look_up(self, vendor: str, device: str | None) -> Names:
         if not self._is_read:

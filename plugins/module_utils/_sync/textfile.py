@@ -15,8 +15,11 @@ from datetime import datetime, timezone
 
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, InvalidInput
 from ansible_collections.nec.expether.plugins.module_utils._model.libraries import need
+from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice
 from ansible_collections.nec.expether.plugins.module_utils._registry.owner_rights import UnsafeFolder, owner_of, rights_of
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import TIME_FORMAT, Body, Registry
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager, StoredNode
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import TIME_FORMAT, Registry
+from ansible_collections.nec.expether.plugins.module_utils._results.cards import View
 
 MISSING: Exception | None = None
 try:
@@ -56,7 +59,7 @@ class Textfile:
             raise InvalidInput(f"textfile_dir: {folder} is not a writable directory on the host where the module runs.")
         self.path = os.path.join(self._folder, NAME)
 
-    def write(self, registry: Registry, results: t.Sequence[Body], seconds: float) -> None:
+    def write(self, registry: Registry, results: t.Sequence[View], seconds: float) -> None:
         """Write the current content of the registry. A reader sees the complete old file or the complete new one.
 
         :param results: the results of the pod managers that were synchronised
@@ -89,33 +92,33 @@ class Textfile:
                 os.unlink(draft)
 
 
-def _metrics(registry: Registry, results: t.Sequence[Body], seconds: float) -> CollectorRegistry:
+def _metrics(registry: Registry, results: t.Sequence[View], seconds: float) -> CollectorRegistry:
     """Return the metrics of all pod managers, with durations for those that were synchronised."""
     metrics = CollectorRegistry()
 
     def gauge(name: str, text: str, *labels: str) -> Gauge:
         return Gauge(f"expether_{name}", text, labels, registry=metrics)
 
-    podms = {podm.uuid: podm.body for podm in registry.all("pod_managers")}
+    podms = {podm.uuid: podm for podm in registry.all(PodManager)}
     up = gauge("podm_up", "Whether the EEM listed its cards at the last run and had not lost most of them.", "podm")
     last = gauge("podm_last_success_timestamp_seconds", "When the EEM last listed its cards, as Unix time.", "podm")
     systems = gauge("systems", "Systems (EESV) in the last listing of the EEM.", "podm")
     slots = gauge("free_slots", "How many more devices the systems can have.", "podm")
-    for body in podms.values():
-        up.labels(body["name"]).set(body["status"] == "Online")
-        for series, value in ((last, _unix(body["last_sync"])), (systems, body.get("systems")), (slots, body.get("free_slots"))):
+    for podm in podms.values():
+        up.labels(podm.name).set(podm.status == "Online")
+        for series, value in ((last, _unix(podm.last_sync)), (systems, podm.systems), (slots, podm.free_slots)):
             if value is not None:
-                series.labels(body["name"]).set(value)
+                series.labels(podm.name).set(value)
     devices = gauge("devices", "Devices (EEIO) as stored in the registry.", "podm", "type", "state")
     nodes = gauge("nodes", "Nodes as stored in the registry.", "podm", "state")
     kinds: list[tuple[Gauge, str, tuple[str, ...]]] = [
-        (devices, body["podm_id"], (body["type"] or "", "missing" if body["missing_since"] else body["state"]))
-        for body in (found.body for found in registry.all("devices"))
+        (devices, device.podm_id, (device.type or "", "missing" if device.missing_since else device.state))
+        for device in registry.all(StoredDevice)
     ]
-    kinds += [(nodes, body["podm_id"], (body["state"],)) for body in (found.body for found in registry.all("nodes"))]
+    kinds += [(nodes, node.podm_id, (node.state,)) for node in registry.all(StoredNode)]
     for (series, podm_id, labels), count in Counter(kinds).items():
         if podm_id in podms:
-            series.labels(podms[podm_id]["name"], *labels).set(count)
+            series.labels(podms[podm_id].name, *labels).set(count)
     took = gauge("podm_sync_duration_seconds", "How long the last synchronisation of the pod manager took.", "podm")
     for result in results:
         took.labels(result["name"]).set(result["seconds"])
@@ -128,5 +131,5 @@ def _metrics(registry: Registry, results: t.Sequence[Body], seconds: float) -> C
 
 
 def _unix(text: str | None) -> float | None:
-    """Return a time from a document as Unix time."""
+    """Return a stored time as Unix time."""
     return datetime.strptime(text, TIME_FORMAT).replace(tzinfo=timezone.utc).timestamp() if text else None

@@ -16,6 +16,8 @@ from ansible_collections.nec.expether.plugins.module_utils._model.properties imp
 from ansible_collections.nec.expether.plugins.module_utils._planning.attachments import plan_attach, plan_detach
 from ansible_collections.nec.expether.plugins.module_utils._planning.nodes import NodeRequest, plan_absent, plan_present
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan
+from ansible_collections.nec.expether.plugins.module_utils._registry.claim_records import StoredClaims
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import StoredNode
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Registry
 from eemsim.client import Simulator
 
@@ -54,8 +56,8 @@ def groups_of(eem: Simulator, *cards: str) -> list[str]:
 
 
 def nodes_in(registry: Registry) -> dict[str, str]:
-    return {found.body["name"]: found.body["state"] for found in registry.all("nodes")}
+    return {node.name: node.state for node in registry.all(StoredNode)}
 
 
 def held_in(registry: Registry) -> list[str]:
-    return [key for found in registry.all("claims") for key in found.body["held"]]
+    return [key for claims in registry.all(StoredClaims) for key in claims.held]

@@ -12,7 +12,8 @@ import typing as t
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, RegistryConflict
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, RegistryConflict, put
+from ansible_collections.nec.expether.plugins.module_utils._registry.upgrade import RECORD_TYPES
 
 Result = dict[str, t.Any]
 Run = t.Callable[..., Result]
@@ -23,8 +24,9 @@ ALWAYS = -1
 
 def rewrite(other: SqliteRegistry, changes: t.Sequence[Change]) -> None:
     """Write the same documents, which get other revisions."""
-    found = [(change.kind, other.get(change.kind, change.uuid)) for change in changes if change.expected]
-    other.commit([Change(kind, document.uuid, document.body, document.revision) for kind, document in found if document])
+    types = {record_type.kind(): record_type for record_type in RECORD_TYPES}
+    found = [other.get(types[change.kind], change.uuid) for change in changes if change.expected]
+    other.commit([put(record) for record in found if record])
 
 
 class Meddled(SqliteRegistry):

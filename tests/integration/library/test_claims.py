@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._execution.claims import Claims
+from ansible_collections.nec.expether.plugins.module_utils._registry.claim_records import StoredClaims
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import RegisteredUrl
 from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, Registry, RegistryConflict
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, Registry, RegistryConflict, put
 from executor_runs import PODM, held_in
 from module_main import Meddled
 
@@ -31,20 +33,18 @@ def _claim_of(registry: Registry, process: dict[str, t.Any] | None = None, **cha
     """Have a run of this process claim the card, and then change what the claim says."""
     claims = _claims(registry)
     claims.claim(claims.read()[0], [CARD])
-    found = registry.get("claims", PODM)
+    found = registry.get(StoredClaims, PODM)
     assert found
-    claim = found.body["held"][CARD]
-    claim.update(changed)
-    claim["process"].update(process or {})
-    registry.commit([Change("claims", PODM, found.body, found.revision)])
+    claim = found.held[CARD]._replace(**changed, **(process or {}))
+    registry.commit([put(found._replace(held={CARD: claim}))])
 
 
 def _is_held(registry: Registry) -> bool:
     return CARD in _claims(registry).read(clean=False)[1]
 
 
-ELSEWHERE = {"space": "pid:[1]"}
-BEFORE = {"boot": "another", "space": "pid:[1]"}
+ELSEWHERE = {"pid_namespace": "pid:[1]"}
+BEFORE = {"boot_id": "another", "pid_namespace": "pid:[1]"}
 
 
 @pytest.mark.parametrize(
@@ -182,10 +182,10 @@ def test_claims_are_not_renewed_that_another_run_takes_over_at_the_same_moment(
     monkeypatch.setattr("ansible_collections.nec.expether.plugins.module_utils._execution.claims.RENEW_AFTER", 0.0)
 
     def take_over(other: SqliteRegistry, _changes: t.Sequence[Change]) -> None:
-        found = other.get("claims", PODM)
+        found = other.get(StoredClaims, PODM)
         assert found
-        found.body["held"][CARD]["process"]["pid"] = 2**31 - 1  # as if this run had died
-        other.commit([Change("claims", PODM, found.body, found.revision)])
+        dead = found.held[CARD]._replace(pid=2**31 - 1)  # as if this run had died
+        other.commit([put(found._replace(held={**found.held, CARD: dead}))])
         _take(other, CARD)
 
     Meddled.begin(1, take_over)
@@ -212,13 +212,13 @@ def test_claims_are_kept_when_a_change_that_goes_with_them_is_not_possible_any_m
     claims = _take(meddled, CARD)
     Meddled.begin(0)
     with pytest.raises(RegistryConflict):
-        claims.release(changed=True, with_changes=[Change("urls", "a", {"podm_id": ""}, 99)])
+        claims.release(changed=True, with_changes=[put(RegisteredUrl("a", 99, ""))])
     assert Meddled.commits == 1
     assert held_in(registry) == [CARD]
-    assert registry.all("urls") == []
+    assert registry.all(RegisteredUrl) == []
 
 
 def _until(registry: Registry) -> float:
-    found = registry.get("claims", PODM)
+    found = registry.get(StoredClaims, PODM)
     assert found
-    return float(found.body["held"][CARD]["until"])
+    return found.held[CARD].until

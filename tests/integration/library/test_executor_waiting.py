@@ -9,7 +9,6 @@ import contextlib
 import json
 import threading
 import typing as t
-import uuid
 
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
@@ -18,11 +17,11 @@ from ansible_collections.nec.expether.plugins.module_utils._execution.claims imp
 from ansible_collections.nec.expether.plugins.module_utils._execution.forget import Forgetting, forget
 from ansible_collections.nec.expether.plugins.module_utils._execution.report import ExecutionFailed
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, PlanRefused
-from ansible_collections.nec.expether.plugins.module_utils._model.names import device_uuid
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan
-from ansible_collections.nec.expether.plugins.module_utils._registry.schema import SHAPES
+from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import Flavor
 from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER, Change, Registry
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER, Change, Registry, put, remove_anyway
 from eemsim.client import Simulator
 from executor_runs import PODM, MakeClient, attach, compose, executor, groups_of, held_in, nodes_in, release, run
 
@@ -139,16 +138,13 @@ def test_an_eem_without_cards_of_which_nothing_is_known_is_not_waited_for(
     eem: Simulator, make_client: MakeClient, registry: SqliteRegistry
 ) -> None:
     eem.reset(devices=[])
-    gone = {"podm_id": PODM, "device_id": "0x8cdf9d120000", "missing_since": "2026-01-01T00:00:00Z"}
+    known = {"podm_id": PODM, "device_id": "0x8cdf9d120000", "state": "free", "missing_since": "2026-01-01T00:00:00Z"}
+    gone = StoredDevice(**{**dict.fromkeys(StoredDevice._fields), "uuid": PODM, "revision": NEVER, **known})
     eem.reset_stats()
-    registry.commit([Change("devices", device_uuid(uuid.UUID(PODM), "0x8cdf9d120000"), _device_body(gone), NEVER)])
+    registry.commit([put(gone)])
     with pytest.raises(PlanRefused):
         run(make_client(), registry, compose("n"))
     assert eem.stats()["requests"] == 1
-
-
-def _device_body(known: dict[str, t.Any]) -> dict[str, t.Any]:
-    return {**dict.fromkeys(SHAPES["devices"]), "uuid": "", "state": "free", **known}
 
 
 # For an EEM that does not answer
@@ -278,13 +274,13 @@ def test_what_is_only_forgotten_waits_for_who_is_changing_it(
     registry: SqliteRegistry, other_run: Claims, key: str, waits: bool
 ) -> None:
     other_run.claim(other_run.read()[0], ["0x8cdf9d1200ff"])
-    registry.commit([Change("flavors", "a", {**dict.fromkeys(SHAPES["flavors"]), "name": "a"}, NEVER)])
+    registry.commit([put(Flavor("a", NEVER, "a", None, {}, None, None))])
     change = Forgetting(PODM, key, "a test")
     settings = Settings("", timeout=2.0, retries=1)
     with _later(0.3, lambda: other_run.release(changed=False)):
-        waited = forget(registry, change, settings, lambda: [Change("flavors", "a", None, None)])
+        waited = forget(registry, change, settings, lambda: [remove_anyway(Flavor, "a")])
     assert bool(waited) == waits
-    assert registry.all("flavors") == []
+    assert registry.all(Flavor) == []
     other_run.claim(other_run.read()[0], ["0x8cdf9d1200ff"])
     with pytest.raises(PlanRefused) if waits else contextlib.nullcontext():
         forget(registry, change, settings._replace(timeout=0.1), None)
@@ -301,11 +297,11 @@ def test_what_is_only_forgotten_is_decided_again_when_another_run_changed_cards_
         if len(decided) == 1:
             other_run.claim(other_run.read()[0], ["0x8cdf9d1200ff"])
             other_run.release(changed=True)
-        return [Change("flavors", decided[-1], {**dict.fromkeys(SHAPES["flavors"]), "name": decided[-1]}, NEVER)]
+        return [put(Flavor(decided[-1], NEVER, decided[-1], None, {}, None, None))]
 
     assert forget(registry, Forgetting(PODM, "0x8cdf9d1200ff", "a test"), Settings(""), changes) == []
     assert decided == ["first", "again"]
-    assert [found.uuid for found in registry.all("flavors")] == ["again"]
+    assert [found.uuid for found in registry.all(Flavor)] == ["again"]
     assert held_in(registry) == []
 
 
@@ -316,12 +312,12 @@ def test_what_is_only_forgotten_is_refused_when_another_run_claims_it_first(
 
     def changes() -> list[Change]:
         other_run.claim(other_run.read()[0], ["0x8cdf9d1200ff"])
-        return [Change("flavors", "a", {**dict.fromkeys(SHAPES["flavors"]), "name": "a"}, NEVER)]
+        return [put(Flavor("a", NEVER, "a", None, {}, None, None))]
 
     settings = Settings("", timeout=0.1, retries=0)
-    with pytest.raises(PlanRefused, match="Being changed by another run: the other run"):
+    with pytest.raises(PlanRefused, match="Blocked by another run: the other run"):
         forget(registry, Forgetting(PODM, "0x8cdf9d1200ff", "a test"), settings, changes)
-    assert registry.all("flavors") == []
+    assert registry.all(Flavor) == []
     assert held_in(registry) == ["0x8cdf9d1200ff"]
 
 

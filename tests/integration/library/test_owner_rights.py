@@ -26,8 +26,9 @@ import pytest
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, InvalidInput
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import key_path, open_registry
 from ansible_collections.nec.expether.plugins.module_utils._registry.owner_rights import UnsafeFolder, owner_of, rights_of
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import RegisteredUrl
 from ansible_collections.nec.expether.plugins.module_utils._registry.secrets import Secrets
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER, Change, RegistryError
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER, RegistryError, put, put_anyway
 from ansible_collections.nec.expether.plugins.module_utils._sync.textfile import Textfile
 from eemsim.client import Simulator
 
@@ -42,7 +43,7 @@ USER = 65534
 OTHER = 65533
 ATTEMPTS = 400  # each of registry, key and text file
 RUNS = 60  # of three modules each
-NEW = [Change("urls", "a", {"podm_id": ""}, NEVER)]
+NEW = [put(RegisteredUrl("a", NEVER, ""))]
 
 
 @pytest.fixture(name="place")
@@ -64,8 +65,8 @@ def make(folder: Path, uid: int = USER, mode: int = 0o700) -> Path:
 def use_registry(folder: Path) -> None:
     registry = open_registry(str(folder / "registry.sqlite3"))
     try:
-        registry.commit([Change("urls", "a", {"podm_id": ""}, None)])
-        assert registry.all("urls")
+        registry.commit([put_anyway(RegisteredUrl("a", NEVER, ""))])
+        assert registry.all(RegisteredUrl)
     finally:
         registry.close()
 
@@ -268,7 +269,7 @@ def test_an_admins_link_to_a_registry_of_his_own_works(place: Path) -> None:
     (place / "registry.sqlite3").symlink_to(real / "registry.sqlite3")
     use_all(real)
     registry = open_registry(str(place / "registry.sqlite3"))
-    assert [found.uuid for found in registry.all("urls")] == ["a"]
+    assert [found.uuid for found in registry.all(RegisteredUrl)] == ["a"]
     registry.close()
 
 
@@ -280,7 +281,7 @@ def test_root_uses_no_folder_in_which_others_can_write(place: Path, mode: int) -
     folder.chmod(mode)
     for use in (
         lambda: open_registry(str(folder / "r")).commit(NEW),
-        lambda: open_registry(str(folder / "r")).all("urls"),
+        lambda: open_registry(str(folder / "r")).all(RegisteredUrl),
         lambda: Secrets(str(folder / "k"), make=True).encrypt("x"),
     ):
         with pytest.raises(RegistryError, match=f"Users other than root can write to {folder}"):
@@ -341,7 +342,7 @@ def test_a_file_of_another_than_the_folders_owner_is_told(place: Path) -> None:
     for name in ("registry.sqlite3", "registry.sqlite3.key"):
         os.chown(folder / name, 0, 0)
     with pytest.raises(RegistryError, match=rf"registry.sqlite3 belongs to the user with the id 0, .* id {USER}"):
-        open_registry(str(folder / "registry.sqlite3")).all("urls")
+        open_registry(str(folder / "registry.sqlite3")).all(RegisteredUrl)
     with pytest.raises(RegistryError, match="registry.sqlite3.key belongs to the user with the id 0"):
         Secrets(str(folder / "registry.sqlite3.key"), make=True).encrypt("x")
 

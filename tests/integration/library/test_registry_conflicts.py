@@ -14,8 +14,9 @@ from ansible_collections.nec.expether.plugins.module_utils._model.cards import F
 from ansible_collections.nec.expether.plugins.module_utils._model.names import podm_uuid
 from ansible_collections.nec.expether.plugins.module_utils._modules import sync
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import sqlite_path
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager, StoredNode
 from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, RegistryConflict
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, RegistryConflict, put
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
 from eemsim.client import Simulator
 from executor_runs import MakeClient, compose, executor, nodes_in, release
@@ -151,7 +152,7 @@ def test_a_node_that_moves_to_another_system_while_it_is_forgotten_is_kept(
     assert Meddled.conflicts == 1
     assert result["failed"] and result["failure"]["kind"] == "refused"
     assert f"Node train is on system {second} now, not on {first} any more." in result["msg"]
-    assert [node.body["index"] for node in SqliteRegistry(str(path)).all("nodes")] == [second]
+    assert [node.system_id for node in SqliteRegistry(str(path)).all(StoredNode)] == [second]
 
 
 def test_a_node_that_another_run_forgets_first_is_no_failure(run: Run, path: Path, make_client: MakeClient) -> None:
@@ -187,9 +188,9 @@ def test_a_password_that_cannot_be_decrypted_makes_its_pod_manager_offline_with_
     eem.patch(eem.eeios()[6]["id"], model="another")
 
     def lose_password(other: SqliteRegistry, _changes: t.Sequence[Change]) -> None:
-        found = other.get("pod_managers", RACK1)
+        found = other.get(PodManager, RACK1)
         assert found
-        other.commit([Change("pod_managers", RACK1, {**found.body, "password": "of another key"}, found.revision)])
+        other.commit([put(found._replace(password="of another key"))])
 
     for at, meanwhile in ((1, lose_password), (0, rewrite)):
         eem.reset_log()
