@@ -96,7 +96,7 @@ def run(session: nox.Session, *command: str, env: t.Mapping[str, str] | None = N
     log_file = LOGS / f"{session.name}.log"
     try:
         with log_file.open("w", encoding="utf-8") as log:
-            session.run("timeout", "--kill-after=10", str(seconds), *command, env=env, stdout=log)
+            session.run("timeout", "--kill-after=10", str(seconds), *command, env=env, stdout=log, external=True)
     except CommandFailed as exc:
         lines = log_file.read_text(encoding="utf-8", errors="replace").splitlines()
         # ansible-test marks the important lines.
