@@ -11,6 +11,7 @@ as skipped; nox prints the reason.
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import typing as t
@@ -40,7 +41,11 @@ def main() -> int:
     """Run nox; return an exit status."""
     for old in (REPORT, *LOGS.glob("*.xml")):
         old.unlink(missing_ok=True)
-    status = subprocess.run(["nox", "--parallel", "2", "--report", str(REPORT), *sys.argv[1:]], check=False).returncode
+    nox = subprocess.Popen(["nox", "--parallel", "2", "--report", str(REPORT), *sys.argv[1:]], start_new_session=True)
+    # nox stops its sessions, which needs a moment.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, dummy: nox.send_signal(number))
+    status = nox.wait()
     if not REPORT.exists():
         return status or 1
     counts = [count(session) for session in json.loads(REPORT.read_text(encoding="utf-8"))["sessions"]]

@@ -4,11 +4,10 @@
 
 """Whether the Python that runs a module is new enough. Private to the collection.
 
-Every module imports `_argspec` first, which calls this: the rest of the library cannot be imported by an older Python.
-Therefore this file and `_argspec` are written in the Python 3.7 that ansible-core 2.17 still runs modules with.
+Every module imports `argspec` first, which calls this: the rest of the library cannot be imported by an older Python.
+Therefore the modules, `argspec` and this file are written in the Python 3.6 that ansible-core 2.16 still runs modules
+with: `from __future__ import annotations` would be a syntax error.
 """
-
-from __future__ import annotations
 
 import sys
 
