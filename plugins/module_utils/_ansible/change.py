@@ -24,7 +24,7 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.plan import
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import View, Views
-from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile import touched_changes
+from ansible_collections.nec.expether.plugins.module_utils._sync.updates import device_updates
 
 
 class ChangeRun:
@@ -63,7 +63,7 @@ class ChangeRun:
         def changes(outcome: Outcome) -> list[Change]:
             cards = [step.device for step in outcome.steps if step.device]
             views = self.views(outcome.nodes)
-            touched = touched_changes(where.registry, outcome.fabric, views, cards) if where.registry else []
+            touched = device_updates(where.registry, outcome.fabric, views, cards) if where.registry else []
             more = more_changes(outcome)
             # What is forgotten need not be updated.
             touched = [change for change in touched if change.uuid not in {other.uuid for other in more}]

@@ -198,7 +198,7 @@ class Context:
         return self._registry
 
     @property
-    def names_registry(self) -> bool:
+    def is_registry_named(self) -> bool:
         """Whether the user says which registry to use."""
         return self.option("registry", ENV_REGISTRY) is not None
 

@@ -266,7 +266,7 @@ def check_pair(username: str | None, password: str | None) -> None:
         raise InvalidInput("`username` is set without `password`.")
 
 
-def said_url(task: Task) -> str | None:
+def url_option(task: Task) -> str | None:
     """Return the URL that the task says, or the environment if the task says no C(podm).
 
     :raises InvalidInput: it is no URL of an EEM
@@ -277,12 +277,12 @@ def said_url(task: Task) -> str | None:
     return None if url is None else eem_url(url)
 
 
-def said_podm_id(task: Task) -> str | None:
+def podm_option(task: Task) -> str | None:
     """Return the UUID of the pod manager that the task says by name or URL; C(None) if it says none.
 
     :raises ExpetherError: the pod manager is not registered, or the URL is none of an EEM
     """
-    url = said_url(task)
+    url = url_option(task)
     if url is not None:
         registered_there = (podm.uuid for podm in task.registry.all(PodManager) if podm.url == url)
         return next(registered_there, unregistered_podm_uuid(url))

@@ -13,7 +13,7 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.options impo
     check_connection,
     check_pair,
     credentials,
-    said_url,
+    url_option,
 )
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Settings
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse_card_id
@@ -51,7 +51,7 @@ class Target(t.NamedTuple):
     error: ExpetherError | None = None
 
 
-def connection(context: Context, known: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+def connection_settings(context: Context, known: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Return how to reach an EEM: what the task says, else what is remembered, else the defaults.
 
     :raises InvalidInput: a value cannot be meant, or a file is not there
@@ -64,7 +64,7 @@ def connection(context: Context, known: t.Mapping[str, t.Any]) -> dict[str, t.An
     return found
 
 
-def remembered(context: Context, podm: PodManager) -> Settings:
+def stored_settings(context: Context, podm: PodManager) -> Settings:
     """Return how to reach a registered pod manager, by what is remembered alone.
 
     :raises ExpetherError: its password cannot be decrypted
@@ -74,16 +74,16 @@ def remembered(context: Context, podm: PodManager) -> Settings:
     return Settings(podm.url, podm.username, password, **podm.connection)
 
 
-def settings_of(context: Context, podm: PodManager) -> Settings:
+def podm_settings(context: Context, podm: PodManager) -> Settings:
     """Return how to reach a registered pod manager: what the task says, and else what is remembered.
 
-    :raises ExpetherError: its password is needed and cannot be decrypted, or as C(connection)
+    :raises ExpetherError: its password is needed and cannot be decrypted, or as `connection_settings`
     """
     username, password = _credentials(context, podm)
     if username == podm.username and password is None:  # another user's password is not the one that is stored
-        password = remembered(context, podm).password
+        password = stored_settings(context, podm).password
     context.hide(password, username)
-    return Settings(podm.url, username, password, **connection(context, podm.connection))
+    return Settings(podm.url, username, password, **connection_settings(context, podm.connection))
 
 
 def _credentials(context: Context, known: PodManager) -> tuple[str | None, str | None]:
@@ -100,14 +100,14 @@ def _credentials(context: Context, known: PodManager) -> tuple[str | None, str |
     return username, password
 
 
-def unregistered(context: Context, url: str) -> Settings:
+def settings_for_url(context: Context, url: str) -> Settings:
     """Return how to reach an EEM by its URL, with the task's or the environment's credentials.
 
-    :raises InvalidInput: as C(connection)
+    :raises InvalidInput: as `connection_settings`
     """
     username, password = credentials(context)
     context.hide(password, username)
-    return Settings(url=url, username=username, password=password, **connection(context, {}))
+    return Settings(url=url, username=username, password=password, **connection_settings(context, {}))
 
 
 def targets(context: Context) -> list[Target]:
@@ -115,15 +115,15 @@ def targets(context: Context) -> list[Target]:
 
     :raises ExpetherError: the pod manager is not registered, or as C(target)
     """
-    url = said_url(context)
+    url = url_option(context)
     if url is not None:
-        return [by_url(context, url, names_needed=False)]
+        return [target_of_url(context, url, names_needed=False)]
     if context.params.get("podm") is not None:
-        return [registered(context, find_podm(context.registry, context.params["podm"]))]
+        return [target_of_podm(context, find_podm(context.registry, context.params["podm"]))]
     podms = context.registry.all(PodManager)
     for podm in podms:
         _credentials(context, podm)  # what the task says is no failure of an EEM
-    return [_registered_or_error(context, podm) for podm in sorted(podms, key=lambda podm: podm.name.casefold())]
+    return [_target_or_error(context, podm) for podm in sorted(podms, key=lambda podm: podm.name.casefold())]
 
 
 def target(
@@ -138,11 +138,11 @@ def target(
     :param names_needed: whether the task is about names, so that the registry must be usable
     :raises ExpetherError: it is not registered, or it is not clear which is meant
     """
-    url = said_url(context)
+    url = url_option(context)
     if url is not None:
-        return by_url(context, url, names_needed)
+        return target_of_url(context, url, names_needed)
     if context.params.get("podm") is not None:
-        return registered(context, find_podm(context.registry, context.params["podm"]))
+        return target_of_podm(context, find_podm(context.registry, context.params["podm"]))
     podms = context.registry.all(PodManager)
     if node is not None:
         found = only_node(find_by_name(context.registry.all(StoredNode), node), node)
@@ -150,9 +150,9 @@ def target(
             mine = [podm for podm in podms if podm.uuid == found.podm_id]
             if not mine:
                 raise InvalidInput(f"Node {node!r} is on an EEM that is not registered: give its url.")
-            return registered(context, mine[0])
+            return target_of_podm(context, mine[0])
     if len(podms) == 1:
-        return registered(context, podms[0])
+        return target_of_podm(context, podms[0])
     if devices is not None and podms:
         if node is not None and parse_card_id(node) is None and parse_uuid(node) is None:
             names = comma_list(sorted(found.name for found in context.registry.all(StoredNode)))
@@ -162,7 +162,7 @@ def target(
         owners = {device.podm_id for device in known}
         mine = [podm for podm in podms if {podm.uuid} == owners]
         if mine:
-            return registered(context, mine[0])
+            return target_of_podm(context, mine[0])
     if not podms:
         raise InvalidInput(
             "No pod manager is registered. Register one with expether_podm and name it in podm, or give url."
@@ -171,34 +171,34 @@ def target(
     raise InvalidInput(f"Say with podm which pod manager is meant; registered are {names}.")
 
 
-def registered(context: Context, podm: PodManager) -> Target:
+def target_of_podm(context: Context, podm: PodManager) -> Target:
     """Return a registered pod manager."""
-    return Target(podm.uuid, podm.name, settings_of(context, podm), context.registry)
+    return Target(podm.uuid, podm.name, podm_settings(context, podm), context.registry)
 
 
-def _registered_or_error(context: Context, podm: PodManager) -> Target:
+def _target_or_error(context: Context, podm: PodManager) -> Target:
     """Return a registered pod manager; one that cannot be asked does not hide the others."""
     try:
-        return registered(context, podm)
+        return target_of_podm(context, podm)
     except MissingLibrary:
         raise
     except ExpetherError as error:
         return Target(podm.uuid, podm.name, Settings(podm.url), context.registry, error)
 
 
-def by_url(context: Context, url: str, names_needed: bool) -> Target:
+def target_of_url(context: Context, url: str, names_needed: bool) -> Target:
     """Return the EEM of a URL: the pod manager that is registered with it, if any.
 
     What is not about names works without a registry: one that cannot be used matters only if the user names it.
     """
-    settings = unregistered(context, url)
+    settings = settings_for_url(context, url)
     registry: Registry | None = None
     try:
         registry = context.registry
         podms = registry.all(PodManager)
         nodes = registry.all(StoredNode)
     except RegistryError:
-        if names_needed or context.names_registry:
+        if names_needed or context.is_registry_named:
             raise
         registry, podms, nodes = None, [], []
     for podm in podms:

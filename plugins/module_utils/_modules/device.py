@@ -30,7 +30,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.device_reco
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, remove_anyway
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import View, device_view
-from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile import touched, touched_changes
+from ansible_collections.nec.expether.plugins.module_utils._sync.updates import device_updates, invalidate_listing
 
 
 def run(context: Context) -> Result:
@@ -49,7 +49,7 @@ def run(context: Context) -> Result:
     outcome = run_.execute(decide)
     led = wanted or outcome.plan.led
     before = outcome.steps[0].old if outcome.steps else outcome.plan.led
-    return _result({**_to_result(run_, outcome), "uid_led": led}, outcome, {"uid_led": before}, {"uid_led": led})
+    return _with_plan({**_to_result(run_, outcome), "uid_led": led}, outcome, {"uid_led": before}, {"uid_led": led})
 
 
 def run_action(context: Context) -> Result:
@@ -64,9 +64,9 @@ def run_action(context: Context) -> Result:
     )
     shown = _to_result(run_, outcome)
     if action != "forget_port":
-        return _result(shown, outcome, {}, {"action": action})
+        return _with_plan(shown, outcome, {}, {"action": action})
     after: View = {"port": port, "device": None}
-    return _result(shown, outcome, next(({"port": port, "device": step.old} for step in outcome.steps), after), after)
+    return _with_plan(shown, outcome, next(({"port": port, "device": step.old} for step in outcome.steps), after), after)
 
 
 def _where(context: Context) -> Target:
@@ -105,7 +105,7 @@ def _absent(context: Context) -> Result:
     before = _before(where, run_, stored, outcome)
     keys = ("kind", "state", "node", "pooled_group_id", "missing_since")
     diff = {key: before[key] for key in keys} if before and outcome.steps else {}
-    return _result({**before, "uid_led": None} if before else None, outcome, diff, {})
+    return _with_plan({**before, "uid_led": None} if before else None, outcome, diff, {})
 
 
 def _stored(where: Target, run_: ChangeRun, wanted: str) -> StoredDevice | None:
@@ -120,10 +120,10 @@ def _forget_in_registry(where: Target, run_: ChangeRun, outcome: Outcome) -> lis
     """Forget the device in the registry too; devices of a forgotten system are stranded there as well."""
     views, steps, registry = run_.views(outcome.nodes), outcome.steps, where.registry
     gone = [remove_anyway(StoredDevice, views.uuid_of(step.device)) for step in steps if step.device]
-    gone += [touched(where.podm_id)] if gone else []
+    gone += [invalidate_listing(where.podm_id)] if gone else []
     systems = (outcome.before.fabric.systems.get(step.system_id or "") for step in steps if not step.device)
     orphans = [card.id for system in systems if system for card in outcome.before.fabric.devices_in(system.group_id)]
-    return [*gone, *(touched_changes(registry, outcome.fabric, views, orphans) if registry else ())]
+    return [*gone, *(device_updates(registry, outcome.fabric, views, orphans) if registry else ())]
 
 
 def _to_result(run_: ChangeRun, outcome: Outcome) -> View:
@@ -148,7 +148,7 @@ def _before(where: Target, run_: ChangeRun, stored: StoredDevice | None, outcome
     return {**device_view(stored, name, node.name if node else None, synced_at), "kind": "eeio"}
 
 
-def _result(device: View | None, outcome: Outcome, before: View, after: View) -> Result:
+def _with_plan(device: View | None, outcome: Outcome, before: View, after: View) -> Result:
     return {
         "changed": bool(outcome.steps),
         "device": device,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
-from ansible_collections.nec.expether.plugins.module_utils._ansible.options import said_podm_id, said_url
+from ansible_collections.nec.expether.plugins.module_utils._ansible.options import podm_option, url_option
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
@@ -31,7 +31,7 @@ if t.TYPE_CHECKING:
 def run_devices(context: Context) -> Result:
     """List devices, live or as they are remembered."""
     if context.params["source"] == "registry":
-        found = _remembered_devices(context)
+        found = _stored_devices(context)
         return {"changed": False, "devices": _selected(context, found), "errors": []}
 
     def show(_where: Target, fabric: Fabric, views: Views, _nodes: t.Sequence[StoredNode]) -> list[View]:
@@ -81,9 +81,9 @@ def _stored_nodes(context: Context, selected: t.Callable[[t.Sequence[StoredNode]
     from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
 
     names = {podm.uuid: podm.name for podm in context.registry.all(PodManager)}
-    only, nodes = said_podm_id(context), context.registry.all(StoredNode)
+    only, nodes = podm_option(context), context.registry.all(StoredNode)
     podm_ids = {node.podm_id for node in nodes if only in (None, node.podm_id)}
-    devices = _remembered_devices(context)
+    devices = _stored_devices(context)
     shown = []
     for podm_id in sorted(podm_ids, key=lambda uuid: str(names.get(uuid)).casefold()):
         views = Views(podm_id, names.get(podm_id), {})
@@ -121,7 +121,7 @@ def _live(context: Context, show: Show) -> tuple[list[View], list[View]]:
     for where, answer in answers:
         nodes = where.registry.of_podm(StoredNode, where.podm_id) if where.registry else []
         if isinstance(answer, ExpetherError):
-            if context.params.get("podm") is not None or said_url(context) is not None:
+            if context.params.get("podm") is not None or url_option(context) is not None:
                 raise answer
             errors.append(
                 {"podm": where.podm, "podm_id": where.podm_id, "msg": answer.message, "failure": answer.as_failure()}
@@ -135,11 +135,11 @@ def _live(context: Context, show: Show) -> tuple[list[View], list[View]]:
     return found, errors
 
 
-def _remembered_devices(context: Context) -> list[View]:
+def _stored_devices(context: Context) -> list[View]:
     """Return the devices as the last synchronisation left them; no EEM is asked."""
     registry = context.registry
     podms = {podm.uuid: podm for podm in registry.all(PodManager)}
-    only = said_podm_id(context)
+    only = podm_option(context)
     if only is not None:
         podms = {uuid: podm for uuid, podm in podms.items() if uuid == only}
     nodes = {(node.podm_id, node.system_id): node.name for node in registry.all(StoredNode)}

@@ -13,11 +13,11 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.change impor
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
 from ansible_collections.nec.expether.plugins.module_utils._ansible.options import ENV_URL
 from ansible_collections.nec.expether.plugins.module_utils._ansible.target import (
-    connection,
-    registered,
-    remembered,
-    settings_of,
-    unregistered,
+    connection_settings,
+    podm_settings,
+    settings_for_url,
+    stored_settings,
+    target_of_podm,
 )
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Settings
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
@@ -49,7 +49,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import View, Views
 from ansible_collections.nec.expether.plugins.module_utils._results.documents import podm_view
-from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile import Moment, facts, listing_change, reconcile
+from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile import Moment, listing_change, podm_facts, reconcile
 
 
 def run(context: Context) -> Result:
@@ -76,12 +76,12 @@ def _present(context: Context, eem: _Eem) -> Result:
     before = podm_view(found) if found else {}
     now = now_iso()
     old = found or _new(uuid, name, now)
-    words: dict[str, t.Any] = {
+    texts: dict[str, t.Any] = {
         key: value or None for key in ("description", "location") if (value := context.params[key]) is not None
     }
-    how = connection(context, old.connection)
-    wanted = old._replace(url=settings.url, username=settings.username, connection=how, **words)
-    old_settings = _remembered_settings(context, found)
+    how = connection_settings(context, old.connection)
+    wanted = old._replace(url=settings.url, username=settings.username, connection=how, **texts)
+    old_settings = _current_settings(context, found)
     password_changed = old_settings is None or old_settings.password != settings.password
     other_eem = old_settings is None or old_settings != settings
     sync = context.params["sync"] and (old.last_sync is None or old.url != settings.url)
@@ -167,8 +167,8 @@ def _wanted_settings(context: Context, found: PodManager | None) -> Settings:
         url = context.option("url", ENV_URL)
         if url is None:
             raise InvalidInput(f"Pod manager {params['name']!r} is not registered yet: url says where its EEM is.")
-        return unregistered(context, eem_url(url))
-    known = settings_of(context, found)
+        return settings_for_url(context, eem_url(url))
+    known = podm_settings(context, found)
     url = known.url if params["url"] is None else eem_url(params["url"])
     if url != known.url and known.password is not None and params["password"] is None:
         raise InvalidInput(
@@ -178,13 +178,13 @@ def _wanted_settings(context: Context, found: PodManager | None) -> Settings:
     return known._replace(url=url)
 
 
-def _remembered_settings(context: Context, found: PodManager | None) -> Settings | None:
+def _current_settings(context: Context, found: PodManager | None) -> Settings | None:
     """Return how a registered EEM is reached so far; C(None) if there is none or its password's key is lost.
 
     In that case the task says the password anew, or it has failed already.
     """
     try:
-        return remembered(context, found) if found else None
+        return stored_settings(context, found) if found else None
     except RegistryError:
         return None
 
@@ -223,7 +223,7 @@ class _Eem:
         moment, names = Moment(datetime.now(timezone.utc), podm.last_sync), self._context.pci_names
         views = Views(podm.uuid, podm.name, {node.system_id: node.name for node in nodes}, names)
         changes = reconcile(known, self._fabric, views, moment).changes
-        return facts(podm, self._fabric, moment), [*changes, listing_change(podm.uuid, listing, None), *names.changes()]
+        return podm_facts(podm, self._fabric, moment), [*changes, listing_change(podm.uuid, listing, None), *names.changes()]
 
     def _read(self, settings: Settings, listing: int, cards: bool) -> None:
         if self._asked == (settings, listing, cards):
@@ -275,9 +275,9 @@ def _forget_alone(context: Context, found: PodManager) -> None:
             raise PlanRefused(f"Pod manager {found.name} has got a node just now; give the task again.")
         return _forget(context, found.uuid)
 
-    wish = Forgetting(found.uuid, WHOLE_PODM, f"the removal of {found.name}")
-    settings = Settings(found.url, **connection(context, found.connection))
-    context.warn(forget(context.registry, wish, settings, None if context.check_mode else changes))
+    forgetting = Forgetting(found.uuid, WHOLE_PODM, f"the removal of {found.name}")
+    settings = Settings(found.url, **connection_settings(context, found.connection))
+    context.warn(forget(context.registry, forgetting, settings, None if context.check_mode else changes))
 
 
 def _forget(context: Context, uuid: str) -> list[Change]:
@@ -297,7 +297,7 @@ def _forget(context: Context, uuid: str) -> list[Change]:
 
 
 def _release_all(context: Context, found: PodManager) -> list[View]:
-    where = registered(context, found)
+    where = target_of_podm(context, found)
     run_ = ChangeRun(context, where, f"the removal of {where.podm}", exclusive=True)
     return run_.execute(
         lambda observed, _client: plan_release(observed, observed.nodes.values()),

@@ -25,13 +25,13 @@ def run(context: Context) -> Result:
     if context.params["source"] == "registry" and not context.params["check"]:
         return {"changed": False, "podms": [podm_view(podm) for podm in podms]}
     # Imported here: what only reads the registry does not pay for HTTP.
-    from ansible_collections.nec.expether.plugins.module_utils._ansible.target import remembered
+    from ansible_collections.nec.expether.plugins.module_utils._ansible.target import stored_settings
     from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Settings
     from ansible_collections.nec.expether.plugins.module_utils._eem.parallel import side_by_side
 
     def settings(podm: PodManager) -> Settings | ExpetherError:
         try:
-            return remembered(context, podm)
+            return stored_settings(context, podm)
         except MissingLibrary:
             raise
         except ExpetherError as error:

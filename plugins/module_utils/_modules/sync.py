@@ -12,7 +12,7 @@ import typing as t
 from datetime import datetime, timedelta, timezone
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
-from ansible_collections.nec.expether.plugins.module_utils._ansible.target import connection, remembered
+from ansible_collections.nec.expether.plugins.module_utils._ansible.target import connection_settings, stored_settings
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Settings
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import Interrupted, stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._eem.parallel import side_by_side
@@ -32,19 +32,19 @@ from ansible_collections.nec.expether.plugins.module_utils._results.documents im
 from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile import (
     Moment,
     digest,
-    judged,
-    keep,
     listing_change,
+    no_change_known,
+    no_change_offline,
+    online,
+    podm_after_list,
     reconcile,
-    same,
-    whole,
 )
 
 if t.TYPE_CHECKING:
     from ansible_collections.nec.expether.plugins.module_utils._sync.textfile import Textfile
 
 MAX_FORKS = 64
-BRIEF = ("type", "state", "node_id", "model")
+DIFF_KEYS = ("type", "state", "node_id", "model")
 TRIES = 5  # of one pod manager, when the registry is written by others meanwhile
 MAX_RETENTION = 36500.0  # days
 
@@ -73,7 +73,7 @@ class Answer(t.NamedTuple):
     fabric: Fabric | None
 
 
-class Row(t.NamedTuple):
+class PodManagerResult(t.NamedTuple):
     """What came of one pod manager.
 
     :ivar result: its part of the result
@@ -103,7 +103,7 @@ def run(context: Context) -> Result:
         nothing = f"No pod manager is registered in {registry.path}."
         context.warn([nothing if params["podms"] is None else "`podms` is an empty list: no pod manager was synchronised."])
     sync = _Sync(context, _read(registry, podms))
-    answered = side_by_side(podms, sync.one, params["forks"])
+    answered = side_by_side(podms, sync.sync_one, params["forks"])
     answers = [answer for _podm, answer in answered]
     rows = [answer for answer in answers if not isinstance(answer, ExpetherError)]
     changed = [row for row in rows if row.changed]
@@ -129,7 +129,7 @@ def run(context: Context) -> Result:
     }
 
 
-def _stop_if_interrupted(answered: t.Sequence[tuple[PodManager, Row | ExpetherError]]) -> None:
+def _stop_if_interrupted(answered: t.Sequence[tuple[PodManager, PodManagerResult | ExpetherError]]) -> None:
     """Say which pod managers a run synchronised before a signal ended it.
 
     :raises Interrupted: it did not synchronise all
@@ -183,13 +183,13 @@ class _Sync:
         self._devices: dict[str, list[StoredDevice]] | None = None
         self._retention = timedelta(days=context.params["retention"])
         # What is given as an option holds for all; passwords are decrypted here, before any thread starts.
-        self._settings = {uuid: self._reach(found.podm) for uuid, found in known.items()}
+        self._settings = {uuid: self._settings_for(found.podm) for uuid, found in known.items()}
 
-    def _reach(self, podm: PodManager) -> Settings | ExpetherError:
+    def _settings_for(self, podm: PodManager) -> Settings | ExpetherError:
         """Return how to reach an EEM, or why that cannot be known, which must not hinder the others."""
         try:
-            settings = remembered(self._context, podm)
-            return settings._replace(**connection(self._context, podm.connection))
+            settings = stored_settings(self._context, podm)
+            return settings._replace(**connection_settings(self._context, podm.connection))
         except MissingLibrary:
             raise
         except ExpetherError as error:
@@ -203,7 +203,7 @@ class _Sync:
                 self._devices.setdefault(device.podm_id, []).append(device)
         return self._devices.get(podm.uuid, [])
 
-    def one(self, podm: PodManager) -> Row:
+    def sync_one(self, podm: PodManager) -> PodManagerResult:
         """Ask one EEM, and write what it says; ask it again if somebody else has written the same meanwhile.
 
         :raises RegistryError: the registry cannot be used
@@ -211,12 +211,12 @@ class _Sync:
         started = time.monotonic()
         waited: list[str] = []
 
-        def attempt() -> Row:
+        def attempt() -> PodManagerResult:
             known = self._known[podm.uuid]
             answer = self._ask(known, waited)
             with self._lock:
                 stop_if_interrupted()
-                row, changes = self._written(known, answer, waited, started)
+                row, changes = self._with_update(known, answer, waited, started)
                 if self._context.check_mode:
                     return row
                 registry = self._context.registry
@@ -227,16 +227,16 @@ class _Sync:
                     self._devices = None
                     now = registry.get(PodManager, podm.uuid)
                     if now is None:
-                        return self._unwritten(podm, waited, started, "It was removed while it was synchronised.")
+                        return self._without_update(podm, waited, started, "It was removed while it was synchronised.")
                     self._known[podm.uuid] = _read(registry, [now])[podm.uuid]
-                    self._settings[podm.uuid] = self._reach(now)
+                    self._settings[podm.uuid] = self._settings_for(now)
                     raise
 
         try:
             return until_written(attempt, TRIES)
         except RegistryConflict as conflict:
             with self._lock:
-                return self._unwritten(self._known[podm.uuid].podm, waited, started, conflict.message)
+                return self._without_update(self._known[podm.uuid].podm, waited, started, conflict.message)
 
     def _ask(self, known: Known, waited: list[str]) -> Answer | ExpetherError:
         """Return what an EEM has, or why it cannot be told."""
@@ -256,22 +256,22 @@ class _Sync:
             finally:
                 waited += client.waited
 
-    def _written(
+    def _with_update(
         self, known: Known, answer: Answer | ExpetherError, waited: list[str], started: float
-    ) -> tuple[Row, list[Change]]:
+    ) -> tuple[PodManagerResult, list[Change]]:
         """Return what one EEM's answer, or its failure, makes of the registry."""
         old = known.podm
         moment = Moment(datetime.now(timezone.utc), old.last_sync, self._retention)
         if isinstance(answer, ExpetherError):
-            done = keep(self._devices_of(old))
+            done = no_change_offline(self._devices_of(old))
             podm = old._replace(status="Offline", last_error=answer.message)
         elif answer.fabric is None:
-            done = same(t.cast(StoredListing, known.listing).devices)
-            podm = whole(old, moment)
+            done = no_change_known(t.cast(StoredListing, known.listing).devices)
+            podm = online(old, moment)
         else:
             devices = self._devices_of(old)
             done = reconcile(devices, answer.fabric, Views(old.uuid, old.name, known.nodes, self._names), moment)
-            podm = judged(old, devices, answer.fabric, moment)
+            podm = podm_after_list(old, devices, answer.fabric, moment)
         changes = [*done.changes]
         if isinstance(answer, Answer) and answer.fabric is not None:
             # Missing devices must be looked at again next time, also if EEM says the same.
@@ -282,9 +282,9 @@ class _Sync:
             changes += self._names.changes()
         if podm != old:
             changes.append(put(podm))
-        shown = [_differences(before, after) for before, after in done.steps]
-        row = Row(
-            _result(old, podm.status, done.counts, started, podm.last_error),
+        shown = [_to_diff(before, after) for before, after in done.steps]
+        row = PodManagerResult(
+            _to_result(old, podm.status, done.counts, started, podm.last_error),
             bool(done.steps) or podm.status != old.status,
             {"status": old.status, "devices": {device: before for device, before, _after in shown}},
             {"status": podm.status, "devices": {device: after for device, _before, after in shown}},
@@ -292,13 +292,13 @@ class _Sync:
         )
         return row, changes
 
-    def _unwritten(self, podm: PodManager, waited: list[str], started: float, error: str) -> Row:
+    def _without_update(self, podm: PodManager, waited: list[str], started: float, error: str) -> PodManagerResult:
         """Return what came of a pod manager when nothing could be written."""
-        counts = keep(self._devices_of(podm)).counts
-        return Row(_result(podm, podm.status, counts, started, error), False, {}, {}, waited)
+        counts = no_change_offline(self._devices_of(podm)).counts
+        return PodManagerResult(_to_result(podm, podm.status, counts, started, error), False, {}, {}, waited)
 
 
-def _result(
+def _to_result(
     podm: PodManager, status: str, counts: t.Mapping[str, int], started: float, error: str | None
 ) -> View:
     """Return a pod manager's part of the result."""
@@ -313,9 +313,9 @@ def _result(
     }
 
 
-def _differences(before: StoredDevice | None, after: StoredDevice | None) -> tuple[str, View | None, View | None]:
+def _to_diff(before: StoredDevice | None, after: StoredDevice | None) -> tuple[str, View | None, View | None]:
     """Return which device it is, and what a diff shows of it: what differs, or what one is that comes or goes."""
     old, new = (device and device_view(device, None, None) for device in (before, after))
     shown = old or new or {}
-    keys = [key for key in shown if old[key] != new[key]] if old and new else BRIEF
+    keys = [key for key in shown if old[key] != new[key]] if old and new else DIFF_KEYS
     return shown["device_id"], old and {key: old[key] for key in keys}, new and {key: new[key] for key in keys}

@@ -10,10 +10,10 @@ import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._registry.fields import (
     Test,
-    is_said,
+    is_count,
     is_seconds,
+    is_string,
     is_text,
-    is_whole,
     or_none,
     values,
 )
@@ -50,7 +50,7 @@ class Claim(t.NamedTuple):
         :raises NotAsWritten: it is none
         """
         found = values("claims", uuid, body, _CLAIM)
-        process = values("claims", uuid, body.get("process"), _PROCESS, {"host": is_said})
+        process = values("claims", uuid, body.get("process"), _PROCESS, {"host": is_string})
         return cls(**found, boot_id=process.pop("boot"), pid_namespace=process.pop("space"), **process)
 
     def to_body(self) -> Body:
@@ -74,7 +74,7 @@ _CLAIM: t.Mapping[str, Test] = {"run": is_text, "what": is_text, "until": is_sec
 _PROCESS: t.Mapping[str, Test] = {
     "boot": or_none(is_text),
     "space": or_none(is_text),
-    "pid": is_whole,
+    "pid": is_count,
     "start": or_none(is_text),
 }
 
@@ -103,7 +103,7 @@ class StoredClaims(t.NamedTuple):
 
         :raises NotAsWritten: it is none
         """
-        found = values(cls.kind(), uuid, body, {"epoch": is_whole, "held": _is_object})
+        found = values(cls.kind(), uuid, body, {"epoch": is_count, "held": _is_object})
         held = {key: Claim.from_body(uuid, claim) for key, claim in found["held"].items()}
         return cls(uuid, revision, found["epoch"], held)
 

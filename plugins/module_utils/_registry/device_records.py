@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._registry.fields import is_text, is_whole, or_none, values
+from ansible_collections.nec.expether.plugins.module_utils._registry.fields import is_count, is_text, or_none, values
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Kind, NotAsWritten
 
 
@@ -65,13 +65,13 @@ class StoredDevice(t.NamedTuple):
         :raises NotAsWritten: it is none
         """
         # Written for speed: a registry has thousands of them.
-        if not isinstance(body, dict) or not body.keys() >= _NEEDED:
+        if not isinstance(body, dict) or not body.keys() >= _REQUIRED:
             raise NotAsWritten(cls.kind(), uuid)
         record = cls._make((uuid, revision, *map(body.get, _KEYS)))
         if (
             not _TEXT_OR_NONE.issuperset(map(type, _texts(record)))
             or None in (record.device_id, record.podm_id, record.state)
-            or not (record.ports_up is None or is_whole(record.ports_up))
+            or not (record.ports_up is None or is_count(record.ports_up))
             or not (record.enabled is None or isinstance(record.enabled, bool))
         ):
             raise NotAsWritten(cls.kind(), uuid)
@@ -92,7 +92,7 @@ _texts = operator.itemgetter(
     *(place for place, key in enumerate(StoredDevice._fields) if key not in ("revision", "ports_up", "enabled"))
 )
 _TEXT_OR_NONE = frozenset((str, type(None)))
-_NEEDED = frozenset(("device_id", "podm_id", "node_id", "type", "state", "missing_since"))
+_REQUIRED = frozenset(("device_id", "podm_id", "node_id", "type", "state", "missing_since"))
 
 
 class StoredListing(t.NamedTuple):
@@ -121,7 +121,7 @@ class StoredListing(t.NamedTuple):
 
         :raises NotAsWritten: it is none
         """
-        found = values(cls.kind(), uuid, body, {"digest": or_none(is_text), "devices": is_whole})
+        found = values(cls.kind(), uuid, body, {"digest": or_none(is_text), "devices": is_count})
         return cls(uuid, revision, **found)
 
     def to_body(self) -> Body:

@@ -24,22 +24,22 @@ Test = t.Callable[[t.Any], bool]
 
 
 def values(
-    kind: Kind, uuid: str, body: t.Any, needed: t.Mapping[str, Test], further: t.Mapping[str, Test] | None = None
+    kind: Kind, uuid: str, body: t.Any, required: t.Mapping[str, Test], optional: t.Mapping[str, Test] | None = None
 ) -> dict[str, t.Any]:
     """Return the values of a document's keys.
 
-    :param needed: the keys that it must have, with the tests of their values
-    :param further: those that versions have left out; `None` is returned for what is not there
+    :param required: the keys that it must have, with the tests of their values
+    :param optional: those that versions have left out; `None` is returned for what is not there
     :raises NotAsWritten: a key is missing, or a value does not pass its test
     """
     if not isinstance(body, dict):
         raise NotAsWritten(kind, uuid)
     found: dict[str, t.Any] = {}
-    for key, test in needed.items():
+    for key, test in required.items():
         if key not in body or not test(body[key]):
             raise NotAsWritten(kind, uuid)
         found[key] = body[key]
-    for key, test in (further or {}).items():
+    for key, test in (optional or {}).items():
         value = body.get(key)
         if value is not None and not test(value):
             raise NotAsWritten(kind, uuid)
@@ -52,7 +52,7 @@ def is_any(_value: t.Any) -> bool:
     return True
 
 
-def is_said(value: t.Any) -> bool:
+def is_string(value: t.Any) -> bool:
     """Whether it is a text, perhaps one that cannot be shown as it is."""
     return isinstance(value, str)
 
@@ -72,7 +72,7 @@ def is_card(value: t.Any) -> bool:
     return isinstance(value, str) and parse_card_id(value) == value
 
 
-def is_whole(value: t.Any) -> bool:
+def is_count(value: t.Any) -> bool:
     """Whether it is a whole number, and not negative."""
     return isinstance(value, int) and value >= 0
 

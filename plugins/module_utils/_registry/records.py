@@ -20,13 +20,13 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.fields impo
     Test,
     is_any,
     is_card,
+    is_count,
     is_flag,
-    is_said,
     is_seconds,
+    is_string,
     is_text,
     is_time,
     is_uuid,
-    is_whole,
     or_none,
     values,
 )
@@ -39,7 +39,7 @@ CONNECTION: t.Mapping[str, Test] = {
     "client_cert": or_none(is_text),
     "client_key": or_none(is_text),
     "timeout": is_seconds,
-    "retries": is_whole,
+    "retries": is_count,
     "conditional_updates": is_flag,
 }
 CONNECTION_KEYS = tuple(CONNECTION)
@@ -89,7 +89,7 @@ class PodManager(t.NamedTuple):
 
         :raises NotAsWritten: it is none
         """
-        found = values(cls.kind(), uuid, body, _PODM, _PODM_FURTHER)
+        found = values(cls.kind(), uuid, body, _PODM, _PODM_OPTIONAL)
         if not is_uuid(uuid):
             raise NotAsWritten(cls.kind(), uuid)
         found["connection"] = {key: value for key, value in found["connection"].items() if key in CONNECTION}
@@ -113,17 +113,17 @@ _PODM: t.Mapping[str, Test] = {
     "connection": _is_connection,
     "status": is_text,
     "last_sync": or_none(is_time),
-    "systems": or_none(is_whole),
-    "free_slots": or_none(is_whole),
+    "systems": or_none(is_count),
+    "free_slots": or_none(is_count),
     "degraded_since": or_none(is_text),
 }
-_PODM_FURTHER: t.Mapping[str, Test] = {
-    "description": is_said,
-    "location": is_said,
-    "api_version": is_said,
-    "last_error": is_said,
-    "created_at": is_said,
-    "updated_at": is_said,
+_PODM_OPTIONAL: t.Mapping[str, Test] = {
+    "description": is_string,
+    "location": is_string,
+    "api_version": is_string,
+    "last_error": is_string,
+    "created_at": is_string,
+    "updated_at": is_string,
 }
 
 
@@ -182,7 +182,7 @@ class StoredNode(t.NamedTuple):
 
         :raises NotAsWritten: it is none
         """
-        found = values(cls.kind(), uuid, body, _NODE, _NODE_FURTHER)
+        found = values(cls.kind(), uuid, body, _NODE, _NODE_OPTIONAL)
         if not is_uuid(uuid):
             raise NotAsWritten(cls.kind(), uuid)
         return cls(uuid, revision, system_id=found.pop("index"), **found)
@@ -199,7 +199,7 @@ class StoredNode(t.NamedTuple):
 
 
 _NODE: t.Mapping[str, Test] = {"name": is_text, "podm_id": is_uuid, "index": is_card, "state": is_text}
-_NODE_FURTHER: t.Mapping[str, Test] = {"group_id": is_text, "created_at": is_said, "updated_at": is_said}
+_NODE_OPTIONAL: t.Mapping[str, Test] = {"group_id": is_text, "created_at": is_string, "updated_at": is_string}
 
 
 class Flavor(t.NamedTuple):
@@ -227,7 +227,7 @@ class Flavor(t.NamedTuple):
 
         :raises NotAsWritten: it is none
         """
-        found = values(cls.kind(), uuid, body, _FLAVOR, {"updated_at": is_said})
+        found = values(cls.kind(), uuid, body, _FLAVOR, {"updated_at": is_string})
         found["description"] = found["description"] or None
         found["properties"] = _normal(found["properties"])
         return cls(uuid, revision, **found)
@@ -241,7 +241,7 @@ _FLAVOR: t.Mapping[str, Test] = {
     "name": is_text,
     "description": or_none(is_text),
     "properties": is_any,
-    "created_at": or_none(is_said),
+    "created_at": or_none(is_string),
 }
 
 

@@ -60,7 +60,7 @@ def find_podm(registry: Registry, wanted: str) -> PodManager:
     if found:
         return found[0]
     raise NotFound(
-        f"No pod manager {wanted!r} is registered in {registry.path}; {_there(podms)} expether_podm registers one.",
+        f"No pod manager {wanted!r} is registered in {registry.path}; {_registered(podms)} expether_podm registers one.",
     )
 
 
@@ -73,7 +73,7 @@ def find_flavor(registry: Registry, wanted: str) -> Flavor:
     found = find_by_name(flavors, wanted)
     if found:
         return found[0]
-    raise NotFound(f"There is no flavor {wanted!r}; {_there(flavors)} expether_flavor makes one.")
+    raise NotFound(f"There is no flavor {wanted!r}; {_registered(flavors)} expether_flavor makes one.")
 
 
 def only_node(found: t.Sequence[StoredNode], wanted: str) -> StoredNode | None:
@@ -88,6 +88,6 @@ def only_node(found: t.Sequence[StoredNode], wanted: str) -> StoredNode | None:
     return found[0] if found else None
 
 
-def _there(things: t.Sequence[Named]) -> str:
+def _registered(things: t.Sequence[Named]) -> str:
     names = comma_list(sorted(thing.name for thing in things))
     return f"there {'are' if len(things) > 1 else 'is'} {names}." if names else "there is none."

@@ -17,13 +17,12 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.records imp
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
     NEVER,
     Change,
-    Registry,
     iso_seconds,
     put,
-    put_anyway,
     remove,
 )
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import DEVICE_VERSION, Views
+from ansible_collections.nec.expether.plugins.module_utils._sync.updates import with_history
 
 
 class Moment(t.NamedTuple):
@@ -53,18 +52,18 @@ class Reconciled(t.NamedTuple):
     counts: dict[str, int]
 
 
-def whole(podm: PodManager, moment: Moment) -> PodManager:
+def online(podm: PodManager, moment: Moment) -> PodManager:
     """Return what a list that has not lost most of its cards makes of a pod manager."""
     return podm._replace(status="Online", last_error=None, last_sync=iso_seconds(moment.now), degraded_since=None)
 
 
-def facts(podm: PodManager, fabric: Fabric, moment: Moment) -> PodManager:
+def podm_facts(podm: PodManager, fabric: Fabric, moment: Moment) -> PodManager:
     """Return the same with what such a list tells beside the devices."""
     systems = fabric.systems.values()
-    return whole(podm, moment)._replace(systems=len(systems), free_slots=sum(map(fabric.free_slots, systems)))
+    return online(podm, moment)._replace(systems=len(systems), free_slots=sum(map(fabric.free_slots, systems)))
 
 
-def judged(podm: PodManager, known: t.Sequence[StoredDevice], fabric: Fabric, moment: Moment) -> PodManager:
+def podm_after_list(podm: PodManager, known: t.Sequence[StoredDevice], fabric: Fabric, moment: Moment) -> PodManager:
     """Return what a list makes of a pod manager: `Degraded` if it has lost most of its cards.
 
     That it stays for the retention; then the list is believed.
@@ -72,7 +71,7 @@ def judged(podm: PodManager, known: t.Sequence[StoredDevice], fabric: Fabric, mo
     now, lost = iso_seconds(moment.now), _lost_most(known, podm.systems, fabric)
     since = min(podm.degraded_since or now, now)  # a clock that was wrong must not make it wait for years
     if lost is None or moment.retention is None or since < iso_seconds(moment.now - moment.retention):
-        return facts(podm, fabric, moment)
+        return podm_facts(podm, fabric, moment)
     error = (
         f"EEM lists only {lost} that it had; it may have just started. What it does not list is kept for"
         f" {moment.retention.total_seconds() / 86400:g} days; forget what is gone for good with expether_device."
@@ -83,13 +82,13 @@ def judged(podm: PodManager, known: t.Sequence[StoredDevice], fabric: Fabric, mo
 COUNTS = ("added", "updated", "missing", "removed", "unchanged")
 
 
-def keep(known: t.Sequence[StoredDevice]) -> Reconciled:
+def no_change_offline(known: t.Sequence[StoredDevice]) -> Reconciled:
     """Return what leaves all devices as they are remembered."""
     missing = sum(found.missing_since is not None for found in known)
     return Reconciled([], [], {**dict.fromkeys(COUNTS, 0), "missing": missing, "unchanged": len(known) - missing})
 
 
-def same(devices: int) -> Reconciled:
+def no_change_known(devices: int) -> Reconciled:
     """Return what leaves so many devices as they are remembered, of which none is missing."""
     return Reconciled([], [], {**dict.fromkeys(COUNTS, 0), "unchanged": devices})
 
@@ -114,7 +113,7 @@ def reconcile(known: t.Iterable[StoredDevice], fabric: Fabric, views: Views, mom
     for card in fabric.devices.values():
         device = views.to_store(fabric, card)
         found = left.pop(device.uuid, None)
-        device = seen_again(device, found) if found else device._replace(first_seen_at=now)
+        device = with_history(device, found) if found else device._replace(first_seen_at=now)
         if found is None:
             result.counts["added"] += 1
             change(None, device)
@@ -136,11 +135,6 @@ def reconcile(known: t.Iterable[StoredDevice], fabric: Fabric, views: Views, mom
         elif since > now:  # by a clock that was wrong: the retention begins now
             change(found, found._replace(missing_since=now))
     return result
-
-
-def seen_again(device: StoredDevice, known: StoredDevice) -> StoredDevice:
-    """Return a device as EEM lists it now with the history that is stored of it."""
-    return device._replace(revision=known.revision, first_seen_at=known.first_seen_at)
 
 
 def _lost_most(known: t.Iterable[StoredDevice], systems: int | None, fabric: Fabric) -> str | None:
@@ -178,19 +172,3 @@ def listing_change(podm_id: str, known: StoredListing | None, value: str | None,
     :param devices: how many it has
     """
     return put(StoredListing(podm_id, known.revision if known else NEVER, value, devices))
-
-
-def touched(podm_id: str) -> Change:
-    """Return the change that goes with changed devices that come from no whole list."""
-    return put_anyway(StoredListing(podm_id, NEVER, None, 0))
-
-
-def touched_changes(registry: Registry, fabric: Fabric, views: Views, cards: t.Iterable[str]) -> list[Change]:
-    """Return the changes that bring the devices among these cards up to date, as far as the registry knows them."""
-    changes = []
-    for card in cards:
-        device = fabric.devices.get(card)
-        found = registry.get(StoredDevice, views.uuid_of(card)) if device else None
-        if device and found:
-            changes.append(put_anyway(seen_again(views.to_store(fabric, device), found)))
-    return [*changes, touched(views.podm_id)] if changes else []
