@@ -15,7 +15,7 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.options impo
     credentials,
     url_option,
 )
-from ansible_collections.nec.expether.plugins.module_utils._eem.client import Settings
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import (
     ExpetherError,

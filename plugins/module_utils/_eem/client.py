@@ -26,42 +26,12 @@ from ansible_collections.nec.expether.plugins.module_utils._eem.errors import (
     Unreachable,
 )
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
-from ansible_collections.nec.expether.plugins.module_utils._eem.patience import Patience
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Patience, Settings
 from ansible_collections.nec.expether.plugins.module_utils._eem.transport import Transport
 
 #: "The data of this change are out of date, list again" [nec]; `40011` means this only on a delete.
 _STALE = ("40004", "40400", "50003")
 _STALE_ON_DELETE = "40011"
-
-FIRST_PAUSE = 0.5  # seconds before the second attempt of a read; doubled each time
-LONGEST_PAUSE = 8.0
-
-
-class Settings(t.NamedTuple):
-    """How to reach an EEM.
-
-    :ivar url: the base URL without a trailing slash
-    :ivar ca_path: a file or directory with the authorities to trust; `None` for the default ones
-    :ivar client_cert: a PEM file with a chain [nec], which includes its key unless `client_key` is set
-    :ivar timeout: seconds for a connection, and for a complete answer
-    :ivar retries: how often a read is retried before the run has sent a change, and how often a plan is made again
-    """
-
-    url: str
-    username: str | None = None
-    password: str | None = None
-    validate_certs: bool = True
-    ca_path: str | None = None
-    client_cert: str | None = None
-    client_key: str | None = None
-    timeout: float = 30.0
-    retries: int = 3
-    conditional_updates: bool = True
-
-    @property
-    def patience(self) -> float:
-        """How many seconds a run waits in total."""
-        return self.timeout * (self.retries + 1)
 
 
 class Client:
@@ -74,7 +44,7 @@ class Client:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.patience = Patience(settings.patience)
+        self.patience = Patience(settings.patience, settings.pauses)
         self.waited: list[str] = []
         self._has_changed = False
         self.conditional = settings.conditional_updates
@@ -233,7 +203,7 @@ class Client:
         Until the run has sent a change, stop after `retries` more attempts. After a change, keep reading until the time
         to wait is used up, because the outcome must be known.
         """
-        pause = FIRST_PAUSE
+        pause = self.patience.pauses.read
         tries_left = self.settings.retries
         was_empty = False
         while True:
@@ -259,7 +229,7 @@ class Client:
                     raise
                 self.waited.append(f"Asked EEM again: {error.message}")
             tries_left -= 1
-            pause = min(2 * pause, LONGEST_PAUSE)
+            pause = min(2 * pause, self.patience.pauses.longest)
 
 
 def _is_temporary(error: EemError) -> bool:

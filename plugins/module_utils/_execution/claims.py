@@ -18,8 +18,7 @@ import time
 import typing as t
 import uuid
 
-from ansible_collections.nec.expether.plugins.module_utils._eem.client import Settings
-from ansible_collections.nec.expether.plugins.module_utils._eem.patience import Patience
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Patience, Settings
 from ansible_collections.nec.expether.plugins.module_utils._execution.process import (
     ProcessIdentity,
     is_hidden,
@@ -32,7 +31,6 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
 
 WHOLE_PODM = "the pod manager"  # the key of a claim on everything that the pod manager has
-POLL = 0.2  # seconds between two reads of the claims while waiting for another run
 RENEW_AFTER = 5.0  # seconds after which a run renews its claims before its next step
 
 
@@ -94,7 +92,7 @@ class Claims:
 
         :param blocked_by: the keys with who claimed them, as returned by `read`
         """
-        while patience.pause(POLL):
+        while patience.pause(patience.pauses.claim):
             _epoch, claimed_by_others = self.read(clean=False)
             if any(claimed_by_others.get(key) != who for key, who in blocked_by.items()):
                 return True

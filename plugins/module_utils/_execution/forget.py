@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._eem.client import Settings
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
-from ansible_collections.nec.expether.plugins.module_utils._eem.patience import Patience
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Patience, Settings
 from ansible_collections.nec.expether.plugins.module_utils._execution.claims import (
     WHOLE_PODM,
     Claims,
@@ -48,7 +47,7 @@ def forget(
     :raises PlanRefused: another run keeps its claim for longer than the settings allow to wait
     """
     claims = Claims(registry, request.podm_id, request.what, lease_of(settings))
-    patience, waited = Patience(settings.patience), []
+    patience, waited = Patience(settings.patience, settings.pauses), []
 
     def attempt() -> None:
         while True:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._eem.client import Settings
-from ansible_collections.nec.expether.plugins.module_utils._eem.patience import Patience
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Patience, Settings
 from ansible_collections.nec.expether.plugins.module_utils._execution.claims import WHOLE_PODM, Claims, lease_of
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, PlanRefused
 from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list

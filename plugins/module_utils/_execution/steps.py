@@ -18,8 +18,6 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.plan import
 T = t.TypeVar("T")
 
 _ADVICE = "Run the task again when EEM responds; it continues from the actual state."
-PAUSE = 0.5  # seconds before a change that EEM did not make, as reading showed, is sent again
-EMPTY_PAUSE = 1.0  # seconds between two listings of an EEM that knows no card at all, as after a restart
 
 
 class Stale(ExpetherError):
@@ -113,7 +111,7 @@ def pause_before_again(client: Client, step: HardwareStep, error: EemError, trie
     """
     if client.is_stale(error, deleting=_deletes(step)):
         raise _stale(error) from None
-    if not tries_left or error.final or not client.patience.pause(PAUSE):
+    if not tries_left or error.final or not client.patience.pause(client.patience.pauses.change):
         if isinstance(error, TimedOut):
             raise _late(step.card, error) from None
         raise error
@@ -202,5 +200,5 @@ def read_when_listed(client: Client, card: str, read: t.Callable[[], T]) -> T:
             # It may have found its cards between the two requests: what it lists counts.
             if ids and card not in ids:
                 raise CardGone(f"EEM does not list card {card} any more.") from None
-            if not client.patience.pause(EMPTY_PAUSE):
+            if not client.patience.pause(client.patience.pauses.listing):
                 raise Stale(f"EEM is not listing its cards right now, so the state of {card} is unknown.") from None

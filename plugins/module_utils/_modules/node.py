@@ -15,7 +15,7 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.target impor
     connection_settings,
     target,
 )
-from ansible_collections.nec.expether.plugins.module_utils._eem.client import Settings
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
 from ansible_collections.nec.expether.plugins.module_utils._execution.forget import Forgetting, forget
 from ansible_collections.nec.expether.plugins.module_utils._execution.outcome import Outcome
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse_card_id

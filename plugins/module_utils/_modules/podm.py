@@ -19,8 +19,9 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.target impor
     stored_settings,
     target_of_podm,
 )
-from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Settings
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
 from ansible_collections.nec.expether.plugins.module_utils._execution.claims import WHOLE_PODM
 from ansible_collections.nec.expether.plugins.module_utils._execution.forget import Forgetting, forget
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, NotFound, PlanRefused

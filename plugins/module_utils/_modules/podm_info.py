@@ -26,8 +26,9 @@ def run(context: Context) -> Result:
         return {"changed": False, "podms": [podm_view(podm) for podm in podms]}
     # Imported here, because reading the registry does not need HTTP.
     from ansible_collections.nec.expether.plugins.module_utils._ansible.target import stored_settings
-    from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Settings
+    from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
     from ansible_collections.nec.expether.plugins.module_utils._eem.parallel import side_by_side
+    from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
 
     def settings(podm: PodManager) -> Settings | ExpetherError:
         try:

@@ -13,9 +13,10 @@ from datetime import datetime, timedelta, timezone
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
 from ansible_collections.nec.expether.plugins.module_utils._ansible.target import connection_settings, stored_settings
-from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Settings
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import Interrupted, stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._eem.parallel import side_by_side
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import (
     ExpetherError,
     InvalidInput,

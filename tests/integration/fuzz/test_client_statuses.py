@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Settings
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
 from ansible_collections.nec.expether.plugins.module_utils._eem.errors import EemError
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
 from raw_server import Part, RawServer, http
 from test_client_answers import CALLS, CARD
 

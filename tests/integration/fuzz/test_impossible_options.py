@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from forks import Forks, Options
 from known_registry import Known, overwrite
-from module_fuzz import CANARY, MODULES, Forks, Options, check, placed, spec_of
+from module_fuzz import CANARY, MODULES, check, placed, spec_of
 
 #: What each module needs; with it alone the module does something, or finds nothing.
 NEEDED: dict[str, Options] = {

@@ -289,7 +289,7 @@ class HeldUp:
         folder = ansible.folder / "held up"
         folder.mkdir()
         task = call("sync", registry=ansible.registry, timeout=60)
-        self._thread = threading.Thread(target=lambda: self._runs.append(Ansible(folder).play(task)), daemon=True)
+        self._thread = threading.Thread(target=lambda: self._runs.append(Ansible(folder, forks=ansible.forks).play(task)), daemon=True)
         eem.fault("freeze", after=True, path="devices/detail$")
         self._thread.start()
         deadline = time.monotonic() + 60
@@ -338,7 +338,11 @@ def test_two_syncs_at_once_do_no_harm(ansible: Ansible, eem: Simulator, rack1: T
         folder.mkdir()
     results: list[Result] = []
     threads = [
-        threading.Thread(target=lambda folder=folder: results.extend(Ansible(folder).play(call("sync", registry=ansible.registry))))
+        threading.Thread(
+            target=lambda folder=folder: results.extend(
+                Ansible(folder, forks=ansible.forks).play(call("sync", registry=ansible.registry))
+            )
+        )
         for folder in folders
     ]
     for thread in threads:

@@ -18,6 +18,8 @@ import pytest
 from eemsim.client import Simulator
 from module_runs import MODULES, Ansible, Orders, Run, Task, call
 
+pytestmark = pytest.mark.through_ansible
+
 CANARY = "Kanari-3n/Vogel+17"
 OTHER = "Zeisig-8/Vogel+23"
 
