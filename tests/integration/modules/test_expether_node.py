@@ -348,7 +348,7 @@ def test_releasing_a_node_warns_of_its_devices_that_eem_does_not_list_at_the_mom
     for result in run.results[:2]:
         assert warning in result.warnings
         assert [(step["action"], step["device"]) for step in result.steps] == [("detach", eeios[0]), ("forget", None)]
-    assert not [sentence for sentence in run[2].warnings if "Not detached" in sentence]
+    assert not [sentence for sentence in run[2].warnings if "not detached" in sentence]
 
 
 def test_a_step_that_fails_for_good_is_undone_and_the_node_is_not_left_behind(
