@@ -59,10 +59,10 @@ def find_podm(registry: Registry, wanted: str) -> PodManager:
     found = find_by_name(podms, wanted)
     if found:
         return found[0]
-    raise NotFound(
-        f"Pod manager {wanted!r} is not registered in {registry.path}"
-        + (f". Registered: {_names(podms)}." if podms else "; no pod managers are registered. Register one with expether_podm.")
+    others = (
+        f". Registered: {_names(podms)}." if podms else "; no pod managers are registered. Register one with expether_podm."
     )
+    raise NotFound(f"Pod manager {wanted!r} is not registered in {registry.path}{others}")
 
 
 def find_flavor(registry: Registry, wanted: str) -> Flavor:
@@ -74,10 +74,8 @@ def find_flavor(registry: Registry, wanted: str) -> Flavor:
     found = find_by_name(flavors, wanted)
     if found:
         return found[0]
-    raise NotFound(
-        f"Flavor {wanted!r} does not exist"
-        + (f". Defined: {_names(flavors)}." if flavors else "; no flavors are defined. Create one with expether_flavor.")
-    )
+    others = f". Defined: {_names(flavors)}." if flavors else "; no flavors are defined. Create one with expether_flavor."
+    raise NotFound(f"Flavor {wanted!r} does not exist{others}")
 
 
 def only_node(found: t.Sequence[StoredNode], wanted: str) -> StoredNode | None:
