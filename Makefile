@@ -5,7 +5,7 @@ CHECK = tests/tools/in_env.sh dev python tests/tools/check.py
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint sanity integration chaos bench molecule versions package clean
+.PHONY: help demo test unit lint docs sanity integration chaos bench molecule versions package clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -19,8 +19,11 @@ test: ## everything below except for clean
 unit: ## unit tests
 	@$(CHECK) unit
 
-lint: ## ruff, mypy, shellcheck, ansible-lint, documentation, changelog
+lint: ## ruff, mypy, shellcheck, ansible-lint, changelog, and docs
 	@$(CHECK) lint
+
+docs: ## check the documentation and build its site
+	@$(CHECK) docs
 
 sanity: ## ansible-test sanity with the ansible-core of .venv, on every installed Python
 	@$(CHECK) sanity

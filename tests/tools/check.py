@@ -298,7 +298,6 @@ def bench() -> list[Outcome]:
 
 def lint() -> list[Outcome]:
     scripts = sorted(map(str, [*TOOLS.glob("*.sh"), *ROOT.glob("roles/*/files/*.sh")]))
-    docs = ("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "self", "--check-extra-docs-refs", ".")
     library = ("mypy", "--config-file", str(ROOT / "pyproject.toml"), "-p", "ansible_collections.nec.expether.plugins.module_utils")
     return run_all([
         Step("ruff", ("ruff", "check", ".")),
@@ -307,8 +306,16 @@ def lint() -> list[Outcome]:
         Step("mypy-tools", ("mypy", "--config-file", "pyproject.toml", *sorted(map(str, TOOLS.glob("*.py"))))),
         Step("shellcheck", ("shellcheck", ".ci/run", *scripts)),
         Step("ansible-lint", ("ansible-lint", "--offline")),
-        Step("docs", docs),
         Step("changelog", ("antsibull-changelog", "lint")),
+    ]) + docs()
+
+
+def docs() -> list[Outcome]:
+    """The documentation of plugins and guides, and its references; the site, which the last line names."""
+    check = ("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "self", "--check-extra-docs-refs", ".")
+    return run_all([
+        Step("docs-lint", check),
+        Step("docs", (sys.executable, str(TOOLS / "docs.py")), summary=True),
     ])
 
 
@@ -408,7 +415,7 @@ def everything() -> list[Outcome]:
 
 
 TARGETS: dict[str, t.Callable[[], list[Outcome]]] = {
-    "unit": unit, "lint": lint, "sanity": sanity, "integration": integration, "chaos": chaos, "bench": bench,
+    "unit": unit, "lint": lint, "docs": docs, "sanity": sanity, "integration": integration, "chaos": chaos, "bench": bench,
     "molecule": molecule, "versions": versions, "package": package, "all": everything,
 }
 
