@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Let plain pytest import ansible_collections.nec.expether from a checkout of any name.
 
+All tests have a PCI id list of their own: that of the machine may come, go and change while they run.
+
 Ansible finds the collection through the link below .ansible/collections, which is made here if it is missing;
 ANSIBLE_HOME tells programs that tests start. Under ansible-test, which has set up all of that before this file
 is read, nothing is done.
@@ -17,6 +19,8 @@ from pathlib import Path
 
 COLLECTION = ("ansible_collections", "nec", "expether")
 ROOT = Path(__file__).resolve().parents[1]
+
+os.environ["EXPETHER_PCI_IDS"] = str(Path(__file__).resolve().with_name("pci.ids"))
 
 
 def _is_importable() -> bool:

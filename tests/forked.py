@@ -5,13 +5,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import sys
 import traceback
 import typing as t
 from pathlib import Path
 
-from ansible.module_utils.testing import patch_module_args
+from ansible.module_utils import basic
+
+try:
+    from ansible.module_utils.testing import patch_module_args
+except ImportError:  # ansible-core before 2.19
+
+    @contextlib.contextmanager
+    def patch_module_args(args: dict[str, t.Any] | None = None) -> t.Iterator[None]:
+        basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": args}).encode()
+        yield
 
 
 def redirect(folder: Path) -> None:
@@ -23,10 +34,16 @@ def redirect(folder: Path) -> None:
 
 
 def end_with(main: t.Callable[[], None], arguments: dict[str, t.Any]) -> t.NoReturn:
-    """Run a module, and exit this process with the module's status."""
+    """Run a module, and exit this process with the module's status.
+
+    :param arguments: its options, and Ansible's own arguments (`_ansible_*`), of which those are left out that this
+        ansible-core does not know
+    """
+    known = {f"_ansible_{name}" for name in basic.PASS_VARS}
+    passed = {name: value for name, value in arguments.items() if name in known or not name.startswith("_ansible_")}
     status = 0
     try:
-        with patch_module_args(arguments):
+        with patch_module_args(passed):
             main()
     except SystemExit as error:
         status = error.code if isinstance(error.code, int) else 1

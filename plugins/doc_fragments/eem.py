@@ -41,6 +41,7 @@ options:
       - If it is not set and none is registered, the authorities of the Python library certifi are trusted. V("") also
         selects them, and overrides a registered value.
     type: path
+    aliases: [ca_cert]
   client_cert:
     description:
       - A PEM file with the client certificate and its chain, on the host where the module runs.

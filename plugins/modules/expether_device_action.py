@@ -234,25 +234,25 @@ device:
       description:
         - When the device was first stored in the registry, in UTC; null if it is not stored.
       type: str
-      sample: null
+      sample: '2026-11-24T02:00:18Z'
       returned: always
     last_seen_at:
       description:
         - When EEM last listed the device during a synchronisation, in UTC; null if the device is not stored.
       type: str
-      sample: null
+      sample: '2026-11-25T08:15:02Z'
       returned: always
     missing_since:
       description:
         - Since when EEM has no longer listed the stored device, in UTC; null if EEM lists it.
       type: str
-      sample: null
+      sample: '2026-11-25T08:20:02Z'
       returned: always
     synced_at:
       description:
         - When the device was last synchronised, in UTC; null if it is not stored.
       type: str
-      sample: null
+      sample: '2026-11-25T09:40:02Z'
       returned: always
     kind:
       description:
@@ -348,9 +348,9 @@ failure:
       returned: always
     url:
       description:
-        - The URL of the request, without credentials.
+        - The URL of the request, without credentials; null if EEM was not asked.
       type: str
-      sample: null
+      sample: http://eem.example.com:30500/eem/devices/0x8cdf9d512932/group_id
       returned: always
 """
 

@@ -27,9 +27,10 @@ options:
       - Only devices with these EEM ids or UUIDs. An empty list selects no device.
     type: list
     elements: str
+    aliases: [device]
   type:
     description:
-      - Only devices of these types.
+      - Only devices of these types, which may be written in any case.
     type: list
     elements: str
     choices: [SSD, NIC, GPU, Multi, SWITCH, USB, ACS, Unknown]
@@ -227,25 +228,25 @@ devices:
       description:
         - When the device was first stored in the registry, in UTC; null if it is not stored.
       type: str
-      sample: null
+      sample: '2026-11-24T02:00:18Z'
       returned: always
     last_seen_at:
       description:
         - When EEM last listed the device during a synchronisation, in UTC; null if the device is not stored.
       type: str
-      sample: null
+      sample: '2026-11-25T08:15:02Z'
       returned: always
     missing_since:
       description:
         - Since when EEM has no longer listed the stored device, in UTC; null if EEM lists it.
       type: str
-      sample: null
+      sample: '2026-11-25T08:20:02Z'
       returned: always
     synced_at:
       description:
         - When the device was last synchronised, in UTC; null if it is not stored.
       type: str
-      sample: null
+      sample: '2026-11-25T09:40:02Z'
       returned: always
 errors:
   description:
@@ -308,9 +309,9 @@ errors:
           returned: always
         url:
           description:
-            - The URL of the request, without credentials.
+            - The URL of the request, without credentials; null if EEM was not asked.
           type: str
-          sample: null
+          sample: http://eem.example.com:30500/eem/devices/0x8cdf9d512932/group_id
           returned: always
 failure:
   description:
@@ -347,9 +348,9 @@ failure:
       returned: always
     url:
       description:
-        - The URL of the request, without credentials.
+        - The URL of the request, without credentials; null if EEM was not asked.
       type: str
-      sample: null
+      sample: http://eem.example.com:30500/eem/devices/0x8cdf9d512932/group_id
       returned: always
 """
 
@@ -361,7 +362,7 @@ from ansible_collections.nec.expether.plugins.module_utils._modules.info import 
 SPEC = EEM.merged(
     ArgSpec(
         {
-            "devices": {"type": "list", "elements": "str"},
+            "devices": {"type": "list", "elements": "str", "aliases": ["device"]},
             "type": {"type": "list", "elements": "str", "choices": list(TYPE_NAMES)},
             "state": {"type": "list", "elements": "str", "choices": ["free", "allocated", "stranded"]},
             "node": {"type": "str"},

@@ -16,6 +16,7 @@ author:
 extends_documentation_fragment:
   - nec.expether.eem.connection
   - nec.expether.eem.not_needed
+  - nec.expether.properties
   - nec.expether.registry
   - nec.expether.attributes
   - nec.expether.attributes.changes
@@ -26,17 +27,6 @@ options:
         are compared in Unicode NFC, so composed and decomposed accents are equal.
     type: str
     required: true
-  properties:
-    description:
-      - What devices a node of this flavor has. Needed to make a flavor.
-      - >-
-        Valence's form is C({"pci_device": {"type": ["GPU", "GPU", "SSD"]}}); a repeated type means several devices.
-      - >-
-        The longer form is C({"devices": [{"type": "GPU", "count": 2, "vendor_id": "10de", "device_id": "1db6",
-        "model": "..."}]}); every key is optional, at least one must be given, and C(count) is 1 unless given.
-      - The types are SSD, NIC, GPU, Multi, SWITCH, USB, ACS and Unknown. Write PCI ids as 4 hex digits in quotes.
-        A number is refused there, because YAML reads V(0x10de) as 4318 and V(0403) as 259; so is a value that is null.
-    type: dict
   description:
     description:
       - Free-text description. V("") removes it. Null means not set.
@@ -69,7 +59,7 @@ EXAMPLES = r"""
         - type: GPU
           count: 2
           vendor_id: "10de"
-          device_id: "1db6"
+          pci_device_id: "1db6"
 
 - name: Remove a flavor
   nec.expether.expether_flavor:
@@ -104,13 +94,16 @@ flavor:
       returned: always
     properties:
       description:
-        - The devices that a node of this flavor has, as given in the task.
+        - What devices a node of this flavor has, without keys that are not set, with types in their usual
+          case and PCI ids as 4 hex digits. O(nec.expether.expether_flavor#module:properties) takes it as
+          it is.
       type: dict
       sample:
-        pci_device:
-          type:
-            - GPU
-            - SSD
+        devices:
+          - type: GPU
+            count: 2
+            vendor_id: 10de
+            pci_device_id: 1db6
       returned: always
     created_at:
       description:
@@ -159,21 +152,22 @@ failure:
       returned: always
     url:
       description:
-        - The URL of the request, without credentials.
+        - The URL of the request, without credentials; null if EEM was not asked.
       type: str
-      sample: null
+      sample: http://eem.example.com:30500/eem/devices/0x8cdf9d512932/group_id
       returned: always
 """
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import UNUSED_EEM, ArgSpec
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import run_module
+from ansible_collections.nec.expether.plugins.module_utils._ansible.suboptions import PROPERTIES
 from ansible_collections.nec.expether.plugins.module_utils._modules.flavor import run
 
 SPEC = UNUSED_EEM.merged(
     ArgSpec(
         {
             "name": {"type": "str", "required": True},
-            "properties": {"type": "dict"},
+            "properties": PROPERTIES,
             "description": {"type": "str"},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         }

@@ -63,13 +63,16 @@ flavors:
       returned: always
     properties:
       description:
-        - The devices that a node of this flavor has, as given in the task.
+        - What devices a node of this flavor has, without keys that are not set, with types in their usual
+          case and PCI ids as 4 hex digits. O(nec.expether.expether_flavor#module:properties) takes it as
+          it is.
       type: dict
       sample:
-        pci_device:
-          type:
-            - GPU
-            - SSD
+        devices:
+          - type: GPU
+            count: 2
+            vendor_id: 10de
+            pci_device_id: 1db6
       returned: always
     created_at:
       description:
@@ -118,9 +121,9 @@ failure:
       returned: always
     url:
       description:
-        - The URL of the request, without credentials.
+        - The URL of the request, without credentials; null if EEM was not asked.
       type: str
-      sample: null
+      sample: http://eem.example.com:30500/eem/devices/0x8cdf9d512932/group_id
       returned: always
 """
 

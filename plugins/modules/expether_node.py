@@ -28,6 +28,7 @@ author:
 extends_documentation_fragment:
   - nec.expether.eem
   - nec.expether.eem.connection
+  - nec.expether.properties
   - nec.expether.registry
   - nec.expether.attributes
   - nec.expether.attributes.changes
@@ -41,21 +42,11 @@ options:
     description:
       - The name or UUID of a flavor that describes the devices of the node.
     type: str
-  properties:
-    description:
-      - What devices the node shall have.
-      - >-
-        Valence's form is C({"pci_device": {"type": ["GPU", "GPU", "SSD"]}}); a repeated type means several devices.
-      - >-
-        The longer form is C({"devices": [{"type": "GPU", "count": 2, "vendor_id": "10de", "device_id": "1db6",
-        "model": "..."}]}); every key is optional, at least one must be given, and C(count) is 1 unless given.
-      - The types are SSD, NIC, GPU, Multi, SWITCH, USB, ACS and Unknown. Write PCI ids as 4 hex digits in quotes.
-        A number is refused there, because YAML reads V(0x10de) as 4318 and V(0403) as 259; so is a value that is null.
-    type: dict
   node_index:
     description:
       - The EEM id of the system to use for the node, for example V(0x8cdf9d53f236).
     type: str
+    aliases: [system, index]
   purge:
     description:
       - With O(state=present), detaches devices of the node that are not part of the request.
@@ -141,9 +132,21 @@ node:
       returned: always
     type:
       description:
+        - The card's generation, as C(card_type).
+      type: str
+      sample: 40g
+      returned: always
+    card_type:
+      description:
         - 'The card''s generation: 1g, 10g or 40g.'
       type: str
       sample: 40g
+      returned: always
+    model:
+      description:
+        - The model of the card.
+      type: str
+      sample: ExpEther Board (40G)
       returned: always
     mac_address:
       description:
@@ -177,7 +180,7 @@ node:
       returned: always
     description:
       description:
-        - The model of the card.
+        - The model of the card, as C(model).
       type: str
       sample: ExpEther Board (40G)
       returned: always
@@ -283,181 +286,18 @@ node:
       returned: always
     devices:
       description:
-        - The devices of the node.
+        - The devices of the node, each as in RV(nec.expether.expether_device_info#module:devices), where
+          the keys are described.
       type: list
       elements: dict
+      sample:
+        - device_id: '0x8cdf9d512930'
+          type: GPU
+          state: allocated
+          node: train-1
+          vendor_id: 10de
+          pci_device_id: 1db6
       returned: always
-      contains:
-        uuid:
-          description:
-            - The UUID of the device. It is derived from its pod manager and its EEM id.
-          type: str
-          sample: 92b7c2d4-5f3e-5d0c-9a35-5d6b2f0a8c11
-          returned: always
-        device_id:
-          description:
-            - The EEM id of the device (EEIO).
-          type: str
-          sample: '0x8cdf9d512930'
-          returned: always
-        podm_id:
-          description:
-            - The UUID of the pod manager.
-          type: str
-          sample: 97e8edc4-3a67-5a91-b64c-a0c88adb58e9
-          returned: always
-        podm:
-          description:
-            - The name of the pod manager; null if the EEM is not registered.
-          type: str
-          sample: rack1
-          returned: always
-        type:
-          description:
-            - 'The device type: SSD, NIC, GPU, Multi, SWITCH, USB, ACS or Unknown; null if the card reports
-              no class code.'
-          type: str
-          sample: GPU
-          returned: always
-        state:
-          description:
-            - 'C(free), C(allocated) to a system, or C(stranded): in a group that no system has.'
-          type: str
-          sample: allocated
-          returned: always
-        node_id:
-          description:
-            - The EEM id of the system (EESV) that has the device.
-          type: str
-          sample: '0x8cdf9d53f236'
-          returned: always
-        node:
-          description:
-            - The name of the node that has the device; null if its system is not a node.
-          type: str
-          sample: train-1
-          returned: always
-        pooled_group_id:
-          description:
-            - The group id; 4093 for a free device.
-          type: str
-          sample: '17'
-          returned: always
-        resource_uri:
-          description:
-            - The path of the device in EEM's API.
-          type: str
-          sample: devices/0x8cdf9d512930
-          returned: always
-        mac_address:
-          description:
-            - The MAC address of the card.
-          type: str
-          sample: 8c:df:9d:51:29:30
-          returned: always
-        model:
-          description:
-            - The model of the card or I/O box.
-          type: str
-          sample: EE I/O Expansion Unit (40G)-2S
-          returned: always
-        serial_number:
-          description:
-            - The serial number of the card or I/O box.
-          type: str
-          sample: 6Z00101
-          returned: always
-        card_type:
-          description:
-            - 'The card''s generation: 1g, 10g or 40g.'
-          type: str
-          sample: 40g
-          returned: always
-        vendor_id:
-          description:
-            - The PCI vendor id in 4 hex digits.
-          type: str
-          sample: 10de
-          returned: always
-        pci_device_id:
-          description:
-            - The PCI device id in 4 hex digits.
-          type: str
-          sample: 1db6
-          returned: always
-        class_code:
-          description:
-            - The PCI class code in 6 hex digits.
-          type: str
-          sample: '030200'
-          returned: always
-        vendor_name:
-          description:
-            - The vendor's name in the PCI id list; null without the list.
-          type: str
-          sample: NVIDIA Corporation
-          returned: always
-        device_name:
-          description:
-            - The device's name in the PCI id list; null without the list.
-          type: str
-          sample: GV100GL [Tesla V100 PCIe 32GB]
-          returned: always
-        reachable:
-          description:
-            - Whether at least one port of the card is up; null if the card does not report it.
-          type: bool
-          sample: true
-          returned: always
-        ports_up:
-          description:
-            - How many of the card's two ports are up. With 1 there is no redundant path.
-          type: int
-          sample: 1
-          returned: always
-        enabled:
-          description:
-            - Whether the card accepts changes; null if the card does not report it.
-          type: bool
-          sample: true
-          returned: always
-        power_state:
-          description:
-            - The power state as reported by the card.
-          type: str
-          sample: 'on'
-          returned: always
-        updated_at:
-          description:
-            - When the card last changed, in UTC.
-          type: str
-          sample: '2021-11-16T16:08:52.401Z'
-          returned: always
-        first_seen_at:
-          description:
-            - When the device was first stored in the registry, in UTC; null if it is not stored.
-          type: str
-          sample: null
-          returned: always
-        last_seen_at:
-          description:
-            - When EEM last listed the device during a synchronisation, in UTC; null if the device is not
-              stored.
-          type: str
-          sample: null
-          returned: always
-        missing_since:
-          description:
-            - Since when EEM has no longer listed the stored device, in UTC; null if EEM lists it.
-          type: str
-          sample: null
-          returned: always
-        synced_at:
-          description:
-            - When the device was last synchronised, in UTC; null if it is not stored.
-          type: str
-          sample: null
-          returned: always
 plan:
   description:
     - The changes, step by step. In check mode, the changes that a run would make.
@@ -555,9 +395,9 @@ failure:
       returned: always
     url:
       description:
-        - The URL of the request, without credentials.
+        - The URL of the request, without credentials; null if EEM was not asked.
       type: str
-      sample: null
+      sample: http://eem.example.com:30500/eem/devices/0x8cdf9d512932/group_id
       returned: always
     candidates:
       description:
@@ -570,6 +410,7 @@ failure:
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import EEM, ArgSpec
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import run_module
+from ansible_collections.nec.expether.plugins.module_utils._ansible.suboptions import PROPERTIES
 from ansible_collections.nec.expether.plugins.module_utils._modules.node import run
 
 SPEC = EEM.merged(
@@ -577,8 +418,8 @@ SPEC = EEM.merged(
         {
             "name": {"type": "str"},
             "flavor": {"type": "str"},
-            "properties": {"type": "dict"},
-            "node_index": {"type": "str"},
+            "properties": PROPERTIES,
+            "node_index": {"type": "str", "aliases": ["system", "index"]},
             "purge": {"type": "bool", "default": False},
             "state": {"type": "str", "choices": ["present", "managed", "absent"], "default": "present"},
             "detach_devices": {"type": "bool", "default": True},

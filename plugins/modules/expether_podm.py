@@ -120,7 +120,7 @@ podm:
       description:
         - Free-text description.
       type: str
-      sample: null
+      sample: GPUs of hall 2
       returned: always
     location:
       description:
@@ -134,9 +134,9 @@ podm:
       type: dict
       sample:
         validate_certs: true
-        ca_path: null
-        client_cert: null
-        client_key: null
+        ca_path: /etc/expether/ca.pem
+        client_cert: /etc/expether/client.pem
+        client_key: /etc/expether/client.key
         timeout: 30.0
         retries: 3
         conditional_updates: true
@@ -162,9 +162,10 @@ podm:
       returned: always
     last_error:
       description:
-        - Why the status is not C(Online).
+        - Why the status is not C(Online); null if it is.
       type: str
-      sample: null
+      sample: 'GET http://eem.example.com:30500/eem/devices/detail: no connection (Connection refused). Is
+        EEM running there?'
       returned: always
     systems:
       description:
@@ -275,9 +276,9 @@ failure:
       returned: always
     url:
       description:
-        - The URL of the request, without credentials.
+        - The URL of the request, without credentials; null if EEM was not asked.
       type: str
-      sample: null
+      sample: http://eem.example.com:30500/eem/devices/0x8cdf9d512932/group_id
       returned: always
     candidates:
       description:

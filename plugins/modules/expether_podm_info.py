@@ -15,7 +15,6 @@ author:
   - nec.expether contributors (@nec-expether)
 extends_documentation_fragment:
   - nec.expether.eem.connection
-  - nec.expether.eem.not_needed
   - nec.expether.registry
   - nec.expether.attributes
   - nec.expether.attributes.info
@@ -23,12 +22,20 @@ options:
   name:
     description:
       - Only pod managers with these names or UUIDs. An empty list selects no pod manager.
+      - O(podm) in C(module_defaults) of the action group holds for this option too, where it is not set.
     type: list
     elements: str
+    aliases: [podm]
+  source:
+    description:
+      - V(registry) lists what the registry stores, and asks no EEM.
+      - V(live) asks each EEM now, side by side. What they say is not stored.
+    type: str
+    choices: [registry, live]
+    default: registry
   check:
     description:
-      - V(false) returns the stored status without asking EEM.
-      - V(true) asks all EEMs now, in parallel. Their answers are not stored.
+      - V(true) is the same as O(source=live).
     type: bool
     default: false
 seealso:
@@ -89,7 +96,7 @@ podms:
       description:
         - Free-text description.
       type: str
-      sample: null
+      sample: GPUs of hall 2
       returned: always
     location:
       description:
@@ -103,9 +110,9 @@ podms:
       type: dict
       sample:
         validate_certs: true
-        ca_path: null
-        client_cert: null
-        client_key: null
+        ca_path: /etc/expether/ca.pem
+        client_cert: /etc/expether/client.pem
+        client_key: /etc/expether/client.key
         timeout: 30.0
         retries: 3
         conditional_updates: true
@@ -131,9 +138,10 @@ podms:
       returned: always
     last_error:
       description:
-        - Why the status is not C(Online).
+        - Why the status is not C(Online); null if it is.
       type: str
-      sample: null
+      sample: 'GET http://eem.example.com:30500/eem/devices/detail: no connection (Connection refused). Is
+        EEM running there?'
       returned: always
     systems:
       description:
@@ -194,20 +202,21 @@ failure:
       returned: always
     url:
       description:
-        - The URL of the request, without credentials.
+        - The URL of the request, without credentials; null if EEM was not asked.
       type: str
-      sample: null
+      sample: http://eem.example.com:30500/eem/devices/0x8cdf9d512932/group_id
       returned: always
 """
 
-from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import UNUSED_EEM, ArgSpec
+from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import UNUSED_CONNECTION, ArgSpec
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import run_module
 from ansible_collections.nec.expether.plugins.module_utils._modules.podm_info import run
 
-SPEC = UNUSED_EEM.merged(
+SPEC = UNUSED_CONNECTION.merged(
     ArgSpec(
         {
-            "name": {"type": "list", "elements": "str"},
+            "name": {"type": "list", "elements": "str", "aliases": ["podm"]},
+            "source": {"type": "str", "choices": ["registry", "live"], "default": "registry"},
             "check": {"type": "bool", "default": False},
         }
     ),

@@ -23,7 +23,6 @@ author:
   - nec.expether contributors (@nec-expether)
 extends_documentation_fragment:
   - nec.expether.eem.connection
-  - nec.expether.eem.not_needed
   - nec.expether.registry
   - nec.expether.attributes
   - nec.expether.attributes.changes
@@ -35,8 +34,10 @@ options:
     description:
       - The names or UUIDs of the pod managers to synchronise. If it is not set, or null, all registered pod managers
         are synchronised. With an empty list none is synchronised, and the task warns about it.
+      - O(podm) in C(module_defaults) of the action group holds for this option too, where it is not set.
     type: list
     elements: str
+    aliases: [podm]
   forks:
     description:
       - How many EEMs are read in parallel, from V(1) to V(64).
@@ -157,7 +158,8 @@ podms:
       description:
         - Why the status is not C(Online); null if it is.
       type: str
-      sample: null
+      sample: 'GET http://eem.example.com:30500/eem/devices/detail: no connection (Connection refused). Is
+        EEM running there?'
       returned: always
 failure:
   description:
@@ -194,20 +196,20 @@ failure:
       returned: always
     url:
       description:
-        - The URL of the request, without credentials.
+        - The URL of the request, without credentials; null if EEM was not asked.
       type: str
-      sample: null
+      sample: http://eem.example.com:30500/eem/devices/0x8cdf9d512932/group_id
       returned: always
 """
 
-from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import UNUSED_EEM, ArgSpec
+from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import UNUSED_CONNECTION, ArgSpec
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import run_module
 from ansible_collections.nec.expether.plugins.module_utils._modules.sync import run
 
-SPEC = UNUSED_EEM.merged(
+SPEC = UNUSED_CONNECTION.merged(
     ArgSpec(
         {
-            "podms": {"type": "list", "elements": "str"},
+            "podms": {"type": "list", "elements": "str", "aliases": ["podm"]},
             "forks": {"type": "int", "default": 8},
             "retention": {"type": "float", "default": 7},
             "textfile_dir": {"type": "path"},

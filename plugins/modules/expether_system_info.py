@@ -26,6 +26,7 @@ options:
       - Only these systems, by EEM id, or by the name or UUID of their node. An empty list selects no system.
     type: list
     elements: str
+    aliases: [systems]
 seealso:
   - module: nec.expether.expether_node
 """
@@ -69,9 +70,21 @@ systems:
       returned: always
     type:
       description:
+        - The card's generation, as C(card_type).
+      type: str
+      sample: 40g
+      returned: always
+    card_type:
+      description:
         - 'The card''s generation: 1g, 10g or 40g.'
       type: str
       sample: 40g
+      returned: always
+    model:
+      description:
+        - The model of the card.
+      type: str
+      sample: ExpEther Board (40G)
       returned: always
     mac_address:
       description:
@@ -105,7 +118,7 @@ systems:
       returned: always
     description:
       description:
-        - The model of the card.
+        - The model of the card, as C(model).
       type: str
       sample: ExpEther Board (40G)
       returned: always
@@ -239,9 +252,9 @@ errors:
           returned: always
         url:
           description:
-            - The URL of the request, without credentials.
+            - The URL of the request, without credentials; null if EEM was not asked.
           type: str
-          sample: null
+          sample: http://eem.example.com:30500/eem/devices/0x8cdf9d512932/group_id
           returned: always
 failure:
   description:
@@ -278,9 +291,9 @@ failure:
       returned: always
     url:
       description:
-        - The URL of the request, without credentials.
+        - The URL of the request, without credentials; null if EEM was not asked.
       type: str
-      sample: null
+      sample: http://eem.example.com:30500/eem/devices/0x8cdf9d512932/group_id
       returned: always
 """
 
@@ -288,7 +301,7 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec impo
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import run_module
 from ansible_collections.nec.expether.plugins.module_utils._modules.info import run_systems
 
-SPEC = EEM.merged(ArgSpec({"system": {"type": "list", "elements": "str"}}))
+SPEC = EEM.merged(ArgSpec({"system": {"type": "list", "elements": "str", "aliases": ["systems"]}}))
 
 
 def main() -> None:

@@ -31,7 +31,6 @@ ROOT = Path(__file__).resolve().parents[2]
 STATE = ROOT / ".ansible"
 LOGS = STATE / "log"
 TOOLS = ROOT / "tests" / "tools"
-REQUIREMENTS = ROOT / "tests" / "requirements"
 TARBALLS = STATE / "package"
 STEP_SECONDS = 1800
 TAIL_LINES = 40

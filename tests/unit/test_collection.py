@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
+import sys
 import typing as t
 from pathlib import Path
 
@@ -37,6 +39,8 @@ MAY_IMPORT = {
 }
 # What only one package may import.
 ONLY = {"requests": "_eem", "urllib3": "_eem", "ansible": "_ansible", "sqlite3": "_registry", "cryptography": "_registry"}
+# What only the registry's own package may know: how its records are stored.
+RAW = {"Body", "Document", "values", "upgraded"}
 PURE = ("_model", "_planning")
 #: What asks the installation, for packages that may import nothing else of each other.
 NOT_PURE = ("_model/libraries.py",)
@@ -99,6 +103,19 @@ def wrong_imports(package: str, source: str) -> list[str]:
             name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
             if name in IMPURE_CALLS:
                 wrong.append(f"{call.lineno}: {package} is pure and calls {name}()")
+    return wrong
+
+
+def raw_documents(source: str) -> list[str]:
+    """Return where a file outside of `_registry` touches a stored document, and not a record of it."""
+    wrong = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{PACKAGE}_registry."):
+            wrong += [f"{node.lineno}: imports {alias.name}" for alias in node.names if alias.name in RAW]
+        elif isinstance(node, ast.Attribute) and node.attr in ("body", "from_body", "to_body"):
+            wrong.append(f"{node.lineno}: uses .{node.attr}")
+        elif isinstance(node, ast.Name) and node.id == "body":
+            wrong.append(f"{node.lineno}: uses a body")
     return wrong
 
 
@@ -235,6 +252,30 @@ def test_the_walk_finds_a_wrong_import(package: str, source: str) -> None:
     assert len(wrong_imports(package, source)) == 1
 
 
+@pytest.mark.parametrize(
+    "path",
+    [path for path in library() if "_registry" in MAY_IMPORT[path.parent.name]],
+    ids=lambda path: f"{path.parent.name}/{path.stem}",
+)
+def test_only_the_registry_knows_how_its_records_are_stored(path: Path) -> None:
+    assert raw_documents(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"from {PACKAGE}_registry.store import Body, Change",
+        f"def late():\n    from {PACKAGE}_registry.store import Body",
+        "name = node.body['name']",
+        "name = change.body.get('name')",
+        "def name_of(body):\n    return body['name']",
+        "record = StoredNode.from_body('u', 1, {})",
+    ],
+)
+def test_the_walk_finds_a_stored_document(source: str) -> None:
+    assert raw_documents(source)
+
+
 @pytest.mark.parametrize("module", modules())
 def test_module_imports_only_the_library(module: str) -> None:
     tree = ast.parse((ROOT / "plugins" / "modules" / f"{module}.py").read_text(encoding="utf-8"))
@@ -257,6 +298,28 @@ def test_module_first_imports_what_refuses_an_old_python(module: str) -> None:
     called = next(line for line in trees[1].body if isinstance(line, ast.Expr) and isinstance(line.value, ast.Call))
     assert ast.unparse(called) == "refuse_old_python()"
     assert not any(isinstance(line, (ast.ClassDef, ast.Assign)) for line in trees[1].body[: trees[1].body.index(called)])
+
+
+LOADED = """
+import importlib, json, sys
+sys.path.insert(0, sys.argv[1])
+import conftest
+for module in json.loads(sys.argv[2]):
+    importlib.import_module(f"ansible_collections.nec.expether.plugins.modules.{module}")
+print(json.dumps([name for name in json.loads(sys.argv[3]) if name in sys.modules]))
+"""
+LATE = ["sqlite3", "cryptography", "hwdata", "prometheus_client"]
+#: Modules that can do their work with the registry alone.
+WITHOUT_EEM = ["expether_device_info", "expether_flavor", "expether_flavor_info", "expether_node_info", "expether_podm_info"]
+
+
+@pytest.mark.parametrize(
+    ("names", "late"), [(modules(), LATE), (WITHOUT_EEM, [*LATE, "requests"])], ids=["all", "without EEM"]
+)
+def test_modules_load_only_when_it_is_used_what_takes_long_to_load(names: list[str], late: list[str]) -> None:
+    command = [sys.executable, "-c", LOADED, str(ROOT / "tests"), json.dumps(names), json.dumps(late)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert json.loads(done.stdout) == []
 
 
 def test_the_libraries_that_modules_refuse_as_too_old_are_those_below_the_requirements() -> None:

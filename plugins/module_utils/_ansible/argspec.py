@@ -50,7 +50,7 @@ CONNECTION = ArgSpec(
         "username": {"type": "str"},
         "password": {"type": "str", "no_log": True},
         "validate_certs": {"type": "bool"},
-        "ca_path": {"type": "path"},
+        "ca_path": {"type": "path", "aliases": ["ca_cert"]},
         "client_cert": {"type": "path"},
         "client_key": {"type": "path", "no_log": False},
         "timeout": {"type": "float"},
@@ -67,5 +67,8 @@ EEM = CONNECTION.merged(_PODM, REGISTRY, ArgSpec({}, mutually_exclusive=(("podm"
 #: The one card that a module is about.
 CARD = ArgSpec({"device": {"type": "str", "required": True}})
 
+#: For modules that name pod managers by another option, of which `podm` is an alias.
+UNUSED_CONNECTION = CONNECTION.merged(REGISTRY)
+
 #: For modules that need none of it: module_defaults of the action group may set any shared option.
-UNUSED_EEM = CONNECTION.merged(_PODM, REGISTRY)
+UNUSED_EEM = UNUSED_CONNECTION.merged(_PODM)

@@ -21,9 +21,9 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.notices imp
     warnings,
 )
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan, Step
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Change
-from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
-from ansible_collections.nec.expether.plugins.module_utils._results.documents import pci_names_changes
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change
+from ansible_collections.nec.expether.plugins.module_utils._results.cards import View, Views
 from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile import touched_changes
 
 
@@ -67,12 +67,12 @@ class ChangeRun:
             more = more_changes(outcome)
             # What is forgotten need not be updated.
             touched = [change for change in touched if change.uuid not in {other.uuid for other in more}]
-            return [*touched, *more, *pci_names_changes(self._context.pci_names)]
+            return [*touched, *more, *self._context.pci_names.changes()]
 
         with Client(where.settings) as client:
 
             def decided(observed: ObservedState) -> Plan:
-                if where.podm and where.registry and where.registry.get("pod_managers", where.podm_id) is None:
+                if where.podm and where.registry and where.registry.get(PodManager, where.podm_id) is None:
                     raise NotFound(f"Pod manager {where.podm} is not registered any more.")
                 return decide(observed, client)
 
@@ -87,7 +87,7 @@ class ChangeRun:
         return outcome
 
 
-def plan_result(steps: t.Sequence[Step], rows: list[Body], before: Body, after: Body) -> Result:
+def plan_result(steps: t.Sequence[Step], rows: list[View], before: View, after: View) -> Result:
     """Return the part of a result that comes from the plan alone.
 
     :param rows: the steps with their status

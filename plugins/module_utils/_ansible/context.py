@@ -21,17 +21,17 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.options impo
     check_types,
     connection_options,
     in_one_form,
-    without_nulls,
+    prepared,
 )
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import Interrupted, interrupted_by, listening
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, InvalidInput, MissingLibrary
 from ansible_collections.nec.expether.plugins.module_utils._model.masking import MASK, forms_of, mask_all
-from ansible_collections.nec.expether.plugins.module_utils._model.names import has_half_characters
+from ansible_collections.nec.expether.plugins.module_utils._model.names import PCI_NAMES, has_half_characters
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import ENV_KEY_FILE, ENV_REGISTRY, key_path, open_registry
 from ansible_collections.nec.expether.plugins.module_utils._registry.masked import MaskedRegistry
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Registry, RegistryError
-from ansible_collections.nec.expether.plugins.module_utils._results.documents import stored_pci_names
-from ansible_collections.nec.expether.plugins.module_utils._results.pci_ids import PciNames, StoredNames
+from ansible_collections.nec.expether.plugins.module_utils._registry.pci_records import StoredNames
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Registry, RegistryError
+from ansible_collections.nec.expether.plugins.module_utils._results.pci_ids import PciNames
 
 if t.TYPE_CHECKING:
     from ansible_collections.nec.expether.plugins.module_utils._registry.secrets import Secrets
@@ -50,15 +50,17 @@ class _Module(AnsibleModule):  # type: ignore[misc]
     It relies on nothing in Ansible that masks: what is registered there from 2.22 on is sent to the controller.
 
     :ivar given: the parameters before Ansible has converted them
+    :ivar is_running: whether Ansible has taken the options
     """
 
     params: dict[str, t.Any]
+    is_running = False
 
     def _load_params(self) -> None:
         """Have Ansible read the parameters."""
         super()._load_params()
+        self.params = prepared(self.argument_spec, self.params)
         self.given = dict(self.params)
-        self.params = without_nulls(self.argument_spec, self.params)
 
     def hide(self, password: t.Any, username: str | None = None) -> None:
         """Have a password masked wherever it may turn up, and what HTTP makes of it."""
@@ -76,6 +78,14 @@ class _Module(AnsibleModule):  # type: ignore[misc]
                     before = text.rpartition("@")[0]
                     self._hidden().update(part for part in (before, before.rpartition(":")[2]) if part)
         return mask_all(value, self._hidden())
+
+    def _refusal(self, msg: str) -> InvalidInput:
+        """Return why options are refused: what Ansible says, or better what names the place."""
+        try:
+            check_types(self.argument_spec, getattr(self, "given", {}))
+        except InvalidInput as error:
+            return error
+        return InvalidInput(msg if msg.endswith(".") else f"{msg}.")
 
     def _masked_params(self) -> dict[str, t.Any]:
         """Return the options as they may be shown."""
@@ -107,6 +117,10 @@ class _Module(AnsibleModule):  # type: ignore[misc]
 
     def fail_json(self, msg: str, **kwargs: t.Any) -> None:
         """End with a failure."""
+        if not self.is_running:  # Ansible refuses the options
+            kwargs["failure"] = self._refusal(msg).as_failure()
+            msg = kwargs["failure"]["message"]
+            kwargs.setdefault("changed", False)
         msg, kwargs, self.params = self.masked(msg), self.masked(kwargs), self._masked_params()
         super().fail_json(msg, **kwargs)
 
@@ -126,7 +140,7 @@ class Context:
         self._warned: set[str] = set()
         self.pci_names = PciNames(lambda sentence: self.warn([sentence]), self._stored_names)
         self.params: dict[str, t.Any] = module.params
-        self.connection: Body = {}
+        self.connection: dict[str, t.Any] = {}
         self.check_mode: bool = module.check_mode
 
     def check_options(self, options: Options, stored: bool) -> None:
@@ -143,7 +157,7 @@ class Context:
 
     def _stored_names(self) -> StoredNames | None:
         try:
-            return stored_pci_names(self.registry)
+            return self.registry.get(StoredNames, PCI_NAMES)
         except RegistryError:
             return None  # whoever needs the registry will report it
 
@@ -219,6 +233,7 @@ def run_module(
         required_one_of=spec.required_one_of,
         supports_check_mode=True,
     )
+    module.is_running = True
     with listening():
         _run(module, spec, run, changes, stored)
 

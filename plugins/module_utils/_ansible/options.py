@@ -10,14 +10,19 @@ null in a list becomes an empty text. What the task really says is checked here,
 
 from __future__ import annotations
 
+import math
 import os
 import typing as t
 
+from ansible.module_utils.common.validation import check_type_dict
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput
-from ansible_collections.nec.expether.plugins.module_utils._model.names import composed, eem_url
+from ansible_collections.nec.expether.plugins.module_utils._model.names import composed, eem_url, unregistered_podm_uuid
+from ansible_collections.nec.expether.plugins.module_utils._model.properties import KIND_KEYS, TYPES_BY_NAME
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import ENV_REGISTRY, sqlite_path
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body
-from ansible_collections.nec.expether.plugins.module_utils._results.documents import CONNECTION_KEYS
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import CONNECTION_KEYS, PodManager
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Registry
+from ansible_collections.nec.expether.plugins.module_utils._results.cards import DEVICE_KEYS
+from ansible_collections.nec.expether.plugins.module_utils._results.documents import find_podm
 
 ENV_URL = "EEM_URL"
 ENV_USERNAME = "EEM_USERNAME"
@@ -31,6 +36,10 @@ class Task(t.Protocol):
 
     params: dict[str, t.Any]
 
+    @property
+    def registry(self) -> Registry:
+        """The registry."""
+
     def option(self, name: str, variable: str) -> t.Any:
         """Return a parameter, or else what the environment says."""
 
@@ -40,38 +49,125 @@ _FILES = ("ca_path", "client_cert", "client_key")
 _MAY_BE_EMPTY = (*_FILES, "username", "password", "description", "location")
 #: Options that name things, alone or in a list.
 _NAMES = ("podm", "podms", "name", "node", "flavor", "device", "devices", "system", "node_index")
+_PCI_IDS = ("vendor_id", "pci_device_id")
+#: The keys of a device in a result, also of expether_device.
+_OF_A_DEVICE = {*DEVICE_KEYS, "kind", "uid_led"}
 
 
-def without_nulls(options: Options, given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Return parameters without optional ones that are null: Ansible takes a null for given where options exclude others."""
-    optional = {name for name, option in options.items() if not option.get("required") and option.get("default") is None}
-    return {name: value for name, value in given.items() if value is not None or name not in optional}
+def prepared(options: Options, given: t.Mapping[str, t.Any], inside: bool = False) -> dict[str, t.Any]:
+    """Return parameters as Ansible is to check and convert them, with those inside dictionaries.
+
+    Optional ones that are null are left out, because Ansible takes a null for given where options exclude others.
+    A type of devices gets its usual case. A device that a module returned requests devices of its kind.
+
+    :param inside: whether these are the keys of an option, where null always means not set
+    """
+    name_of = {key: name for name, option in options.items() for key in _names(name, option)}
+    found: dict[str, t.Any] = {}
+    for key, value in given.items():
+        option = options.get(name_of.get(key, ""))
+        if option is None:
+            found[key] = value
+        elif value is not None or (not inside and (option.get("required") or option.get("default") is not None)):
+            found[key] = _prepared(name_of[key], option, value)
+    if name_of.get("podm") in found and name_of["podm"] != "podm":
+        found.pop("podm", None)  # a default of the action group
+    return found
 
 
-def check_types(options: Options, given: t.Mapping[str, t.Any]) -> None:
+def _names(name: str, option: t.Mapping[str, t.Any]) -> tuple[str, ...]:
+    return (name, *option.get("aliases", ()))
+
+
+def _prepared(name: str, option: t.Mapping[str, t.Any], value: t.Any) -> t.Any:
+    kind, keys = option.get("type", "str"), option.get("options")
+    if keys and kind == "dict":
+        return _prepared_keys(keys, value)
+    if keys and isinstance(value, list):
+        return [_prepared_keys(keys, item) for item in value]
+    if keys:
+        return value if isinstance(value, (str, dict)) else str(value)
+    if name == "type" and option.get("choices"):
+        if kind == "list" and isinstance(value, str):
+            value = value.split(",")
+        return [_usual_case(item) for item in value] if isinstance(value, list) else _usual_case(value)
+    return repr(str(value)) if kind == "int" and _is_not_finite(value) else value
+
+
+def _is_not_finite(value: t.Any) -> bool:
+    """Whether a value is a number that is none, which Ansible tries to convert, and ends with a traceback."""
+    try:
+        return isinstance(value, (str, float)) and not math.isfinite(float(value))
+    except ValueError:
+        return False
+
+
+def _prepared_keys(options: Options, value: t.Any) -> t.Any:
+    if isinstance(value, str):
+        try:
+            value = check_type_dict(value)  # JSON or key=value
+        except (TypeError, ValueError):
+            return value
+    if not isinstance(value, dict):
+        return str(value)  # Ansible refuses a text, but looks into a boolean for keys, and ends with a traceback
+    if "pci_device_id" in options and value.get("uuid"):
+        value = {key: item for key, item in value.items() if key in KIND_KEYS or key not in _OF_A_DEVICE}
+    return prepared(options, value, inside=True)
+
+
+def _usual_case(value: t.Any) -> t.Any:
+    return TYPES_BY_NAME.get(value.strip().lower(), value) if isinstance(value, str) else value
+
+
+def check_types(options: Options, given: t.Mapping[str, t.Any], where: str = "") -> None:
     """Refuse values that Ansible converts to what cannot have been meant.
 
-    :param given: the task's parameters before Ansible has converted them
-    :raises InvalidInput: a boolean, a fraction, a list or nothing where a text is wanted, or a boolean where a number is
+    :param given: parameters as `prepared` returns them
+    :param where: what comes before the name of an option in a message
+    :raises InvalidInput: a boolean, a fraction, a list or nothing where a text is wanted, a boolean where a number is, a
+        number where a PCI id is, something else where a dictionary is, or two values for one option
     """
     for name, option in options.items():
-        for key in (name, *option.get("aliases", ())):
+        keys = [key for key in _names(name, option) if given.get(key) is not None]
+        if len(keys) > 1 and any(given[key] != given[keys[0]] for key in keys):
+            raise InvalidInput(f"{' and '.join(f'`{where}{key}`' for key in keys)} are the same option: set only one of them.")
+        for key in _names(name, option):
             if key in given and not option.get("choices"):  # Ansible itself checks choices
-                _check_type(key, option, given[key])
+                _check_type(where + key, name, option, given[key])
 
 
-def _check_type(key: str, option: t.Mapping[str, t.Any], value: t.Any) -> None:
-    kind = option.get("type", "str")
+def _check_type(where: str, name: str, option: t.Mapping[str, t.Any], value: t.Any) -> None:
+    kind, keys = option.get("type", "str"), option.get("options")
+    if keys and kind == "dict":
+        _check_keys(where, keys, value)
+        return
+    if keys:
+        if not isinstance(value, list):
+            raise InvalidInput(f"`{where}` must be a list of dictionaries.")
+        for place, item in enumerate(value):
+            _check_keys(f"{where}[{place}]", keys, item)
+        return
     if kind in ("int", "float") and isinstance(value, bool):
-        raise InvalidInput(f"`{key}` is a boolean (true or false); set a number.")
+        raise InvalidInput(f"`{where}` is a boolean (true or false); set a number.")
+    if name in _PCI_IDS and isinstance(value, (int, float)) and not isinstance(value, bool):
+        raise InvalidInput(
+            f"{where} is the number {value}, which YAML makes of a PCI id without quotes: 0x10de becomes 4318, and 0403"
+            " becomes 259. Put its hex digits in quotes, such as '10de'."
+        )
     if kind == "list" and isinstance(value, list):
         for place, item in enumerate(value):
-            _check_text(f"{key}[{place}]", item, key)
+            _check_text(f"{where}[{place}]", item, name)
     elif kind == "list" and isinstance(value, str):
         for item in value.split(","):
-            _check_text(key, item, key)
+            _check_text(where, item, name)
     elif kind in ("str", "path", "list") and (value is not None or option.get("required")):
-        _check_text(key, value, key)
+        _check_text(where, value, name)
+
+
+def _check_keys(where: str, options: Options, value: t.Any) -> None:
+    if not isinstance(value, dict):
+        raise InvalidInput(f"`{where}` must be a dictionary.")
+    check_types(options, value, f"{where}.")
 
 
 def _check_text(where: str, value: t.Any, option: str) -> None:
@@ -90,23 +186,22 @@ def _check_text(where: str, value: t.Any, option: str) -> None:
 
 
 def in_one_form(options: Options, params: t.Mapping[str, t.Any], given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Return parameters with names in the form in which they are stored and compared.
+    """Return parameters without aliases, and with names in the form in which they are stored and compared.
 
     :param given: the same before Ansible has converted them
     """
-    found = dict(params)
+    found = {name: value for name, value in params.items() if name in options}
     for name in _NAMES:
         value = found.get(name)
         if isinstance(value, str):
             found[name] = composed(value)
         elif isinstance(value, list):
-            aliases = (name, *options[name].get("aliases", ()))
-            is_text = any(isinstance(given.get(key), str) for key in aliases)  # "rack1, rack2"
+            is_text = any(isinstance(given.get(key), str) for key in _names(name, options[name]))  # "rack1, rack2"
             found[name] = [composed(item.strip() if is_text else item) for item in value]
     return found
 
 
-def connection_options(task: Task, stored: bool) -> Body:
+def connection_options(task: Task, stored: bool) -> dict[str, t.Any]:
     """Return what a task says of how to reach an EEM; C(None) for a file that it says there is none of.
 
     :param stored: whether the registry may hold what is missing of a pair
@@ -129,7 +224,7 @@ def connection_options(task: Task, stored: bool) -> Body:
     return given
 
 
-def check_connection(how: Body) -> None:
+def check_connection(how: dict[str, t.Any]) -> None:
     """Check how to reach an EEM, or what is known of it.
 
     :raises InvalidInput: a value cannot be meant, or a file does not exist
@@ -180,3 +275,16 @@ def said_url(task: Task) -> str | None:
         return None
     url = task.option("url", ENV_URL)
     return None if url is None else eem_url(url)
+
+
+def said_podm_id(task: Task) -> str | None:
+    """Return the UUID of the pod manager that the task says by name or URL; C(None) if it says none.
+
+    :raises ExpetherError: the pod manager is not registered, or the URL is none of an EEM
+    """
+    url = said_url(task)
+    if url is not None:
+        registered_there = (podm.uuid for podm in task.registry.all(PodManager) if podm.url == url)
+        return next(registered_there, unregistered_podm_uuid(url))
+    podm = task.params.get("podm")
+    return None if podm is None else find_podm(task.registry, podm).uuid

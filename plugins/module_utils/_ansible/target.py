@@ -15,26 +15,24 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.options impo
     credentials,
     said_url,
 )
-from ansible_collections.nec.expether.plugins.module_utils._eem.client import Settings
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import (
     ExpetherError,
     InvalidInput,
     MissingLibrary,
-    NotKnown,
+    NotFound,
 )
 from ansible_collections.nec.expether.plugins.module_utils._model.names import (
-    listed,
+    comma_list,
     parse_uuid,
     unregistered_podm_uuid,
 )
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Document, Registry, RegistryError
-from ansible_collections.nec.expether.plugins.module_utils._results.documents import (
-    CONNECTION_KEYS,
-    find_nodes,
-    find_podm,
-    only_node,
-)
+from ansible_collections.nec.expether.plugins.module_utils._model.nodes import find_by_name
+from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import CONNECTION_KEYS, PodManager, StoredNode
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Registry, RegistryError
+from ansible_collections.nec.expether.plugins.module_utils._results.documents import find_podm, only_node
 
 
 class Target(t.NamedTuple):
@@ -53,7 +51,7 @@ class Target(t.NamedTuple):
     error: ExpetherError | None = None
 
 
-def connection(context: Context, known: Body) -> Body:
+def connection(context: Context, known: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Return how to reach an EEM: what the task says, else what is remembered, else the defaults.
 
     :raises InvalidInput: a value cannot be meant, or a file is not there
@@ -66,41 +64,38 @@ def connection(context: Context, known: Body) -> Body:
     return found
 
 
-def remembered(context: Context, document: Document) -> Settings:
+def remembered(context: Context, podm: PodManager) -> Settings:
     """Return how to reach a registered pod manager, by what is remembered alone.
 
     :raises ExpetherError: its password cannot be decrypted
     """
-    body = document.body
-    password = context.secrets().decrypt(body["password"]) if body["password"] is not None else None
-    context.hide(password, body["username"])
-    how = {key: value for key, value in body["connection"].items() if key in CONNECTION_KEYS}
-    return Settings(body["url"], body["username"], password, **how)
+    password = context.secrets().decrypt(podm.password) if podm.password is not None else None
+    context.hide(password, podm.username)
+    return Settings(podm.url, podm.username, password, **podm.connection)
 
 
-def settings_of(context: Context, document: Document) -> Settings:
+def settings_of(context: Context, podm: PodManager) -> Settings:
     """Return how to reach a registered pod manager: what the task says, and else what is remembered.
 
     :raises ExpetherError: its password is needed and cannot be decrypted, or as C(connection)
     """
-    body = document.body
-    username, password = _credentials(context, body)
-    if username == body["username"] and password is None:  # another user's password is not the one that is stored
-        password = remembered(context, document).password
+    username, password = _credentials(context, podm)
+    if username == podm.username and password is None:  # another user's password is not the one that is stored
+        password = remembered(context, podm).password
     context.hide(password, username)
-    return Settings(body["url"], username, password, **connection(context, body["connection"]))
+    return Settings(podm.url, username, password, **connection(context, podm.connection))
 
 
-def _credentials(context: Context, known: Body) -> tuple[str | None, str | None]:
+def _credentials(context: Context, known: PodManager) -> tuple[str | None, str | None]:
     """Return the user name and the password for a registered EEM; no password if the stored one is meant.
 
     :raises InvalidInput: the task says one of them, and the registry has not the other
     """
     username, password = context.params.get("username"), context.params.get("password")
-    username = known["username"] if username is None else username or None
+    username = known.username if username is None else username or None
     if username is None:
         password = password or None
-    if username != known["username"] or password is not None:
+    if username != known.username or password is not None:
         check_pair(username, password)
     return username, password
 
@@ -115,19 +110,6 @@ def unregistered(context: Context, url: str) -> Settings:
     return Settings(url=url, username=username, password=password, **connection(context, {}))
 
 
-def said_podm_id(context: Context) -> str | None:
-    """Return the UUID of the pod manager that the task says by name or URL; C(None) if it says none.
-
-    :raises ExpetherError: the pod manager is not registered, or the URL is none of an EEM
-    """
-    url = said_url(context)
-    if url is not None:
-        registered_there = (found.uuid for found in context.registry.all("pod_managers") if found.body["url"] == url)
-        return next(registered_there, unregistered_podm_uuid(url))
-    podm = context.params.get("podm")
-    return None if podm is None else find_podm(context.registry, podm).uuid
-
-
 def targets(context: Context) -> list[Target]:
     """Return the EEMs that a reading task means: the one it names, or else all registered ones.
 
@@ -138,13 +120,10 @@ def targets(context: Context) -> list[Target]:
         return [by_url(context, url, names_needed=False)]
     if context.params.get("podm") is not None:
         return [registered(context, find_podm(context.registry, context.params["podm"]))]
-    documents = context.registry.all("pod_managers")
-    for document in documents:
-        _credentials(context, document.body)  # what the task says is no failure of an EEM
-    return [
-        _registered_or_error(context, document)
-        for document in sorted(documents, key=lambda document: document.body["name"].casefold())
-    ]
+    podms = context.registry.all(PodManager)
+    for podm in podms:
+        _credentials(context, podm)  # what the task says is no failure of an EEM
+    return [_registered_or_error(context, podm) for podm in sorted(podms, key=lambda podm: podm.name.casefold())]
 
 
 def target(
@@ -164,48 +143,47 @@ def target(
         return by_url(context, url, names_needed)
     if context.params.get("podm") is not None:
         return registered(context, find_podm(context.registry, context.params["podm"]))
-    documents = context.registry.all("pod_managers")
+    podms = context.registry.all(PodManager)
     if node is not None:
-        found = only_node(find_nodes(context.registry.all("nodes"), node), node)
+        found = only_node(find_by_name(context.registry.all(StoredNode), node), node)
         if found:
-            mine = [document for document in documents if document.uuid == found.body["podm_id"]]
+            mine = [podm for podm in podms if podm.uuid == found.podm_id]
             if not mine:
                 raise InvalidInput(f"Node {node!r} is on an EEM that is not registered: give its url.")
             return registered(context, mine[0])
-    if len(documents) == 1:
-        return registered(context, documents[0])
-    if devices is not None and documents:
+    if len(podms) == 1:
+        return registered(context, podms[0])
+    if devices is not None and podms:
         if node is not None and parse_card_id(node) is None and parse_uuid(node) is None:
-            names = listed(sorted(found.body["name"] for found in context.registry.all("nodes")))
-            raise NotKnown(f"There is no node {node!r}; " + (f"there are {names}." if names else "there are no nodes."))
+            names = comma_list(sorted(found.name for found in context.registry.all(StoredNode)))
+            raise NotFound(f"There is no node {node!r}; " + (f"there are {names}." if names else "there are no nodes."))
         ids = {parse_card_id(text) or parse_uuid(text) for text in devices}
-        known = (found for found in context.registry.all("devices") if {found.uuid, found.body["device_id"]} & ids)
-        podms = {found.body["podm_id"] for found in known}
-        mine = [document for document in documents if {document.uuid} == podms]
+        known = (device for device in context.registry.all(StoredDevice) if {device.uuid, device.device_id} & ids)
+        owners = {device.podm_id for device in known}
+        mine = [podm for podm in podms if {podm.uuid} == owners]
         if mine:
             return registered(context, mine[0])
-    if not documents:
+    if not podms:
         raise InvalidInput(
             "No pod manager is registered. Register one with expether_podm and name it in podm, or give url."
         )
-    names = listed(sorted(document.body["name"] for document in documents))
+    names = comma_list(sorted(podm.name for podm in podms))
     raise InvalidInput(f"Say with podm which pod manager is meant; registered are {names}.")
 
 
-def registered(context: Context, document: Document) -> Target:
+def registered(context: Context, podm: PodManager) -> Target:
     """Return a registered pod manager."""
-    return Target(document.uuid, document.body["name"], settings_of(context, document), context.registry)
+    return Target(podm.uuid, podm.name, settings_of(context, podm), context.registry)
 
 
-def _registered_or_error(context: Context, document: Document) -> Target:
+def _registered_or_error(context: Context, podm: PodManager) -> Target:
     """Return a registered pod manager; one that cannot be asked does not hide the others."""
     try:
-        return registered(context, document)
+        return registered(context, podm)
     except MissingLibrary:
         raise
     except ExpetherError as error:
-        settings = Settings(document.body["url"])
-        return Target(document.uuid, document.body["name"], settings, context.registry, error)
+        return Target(podm.uuid, podm.name, Settings(podm.url), context.registry, error)
 
 
 def by_url(context: Context, url: str, names_needed: bool) -> Target:
@@ -217,16 +195,16 @@ def by_url(context: Context, url: str, names_needed: bool) -> Target:
     registry: Registry | None = None
     try:
         registry = context.registry
-        documents = registry.all("pod_managers")
-        nodes = registry.all("nodes")
+        podms = registry.all(PodManager)
+        nodes = registry.all(StoredNode)
     except RegistryError:
         if names_needed or context.names_registry:
             raise
-        registry, documents, nodes = None, [], []
-    for document in documents:
-        if document.body["url"] == url:
-            return Target(document.uuid, document.body["name"], settings, registry)
+        registry, podms, nodes = None, [], []
+    for podm in podms:
+        if podm.url == url:
+            return Target(podm.uuid, podm.name, settings, registry)
     podm_id = unregistered_podm_uuid(url)
     # An EEM that nobody registered has no names to keep, unless the task is about one.
-    named = names_needed or any(node.body["podm_id"] == podm_id for node in nodes)
+    named = names_needed or any(node.podm_id == podm_id for node in nodes)
     return Target(podm_id, None, settings, registry if named else None)

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""EEM's REST calls, one method a call. Private to the collection.
+"""EEM's REST calls, one method per call. Private to the collection.
 
-The calls are those of the EEM interface notes ([nec][drv][hw] unless a method says otherwise). Reads are
-tried again; a change is sent once, and whoever sent it must read the card when its answer is lost.
+The calls are those of the EEM interface notes ([nec][drv][hw] unless a method says otherwise). Reads are retried. A
+change is sent once: if its answer is lost, the caller must read the card.
 """
 
 from __future__ import annotations
@@ -15,75 +15,38 @@ import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._eem.errors import (
     AnswerLost,
-    Bare,
-    Denied,
     EemError,
-    NotEem,
+    EemRefused,
+    EmptyAnswer,
     Rejected,
     ServerFailed,
     TimedOut,
     Unauthorized,
+    UnexpectedAnswer,
     Unreachable,
 )
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
-from ansible_collections.nec.expether.plugins.module_utils._eem.patience import Patience
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Patience, Settings
 from ansible_collections.nec.expether.plugins.module_utils._eem.transport import Transport
 
-#: "My picture is stale, list again" [nec]; C(40011) says it on a delete only.
+#: "The data of this change are out of date, list again" [nec]; `40011` means this only on a delete.
 _STALE = ("40004", "40400", "50003")
 _STALE_ON_DELETE = "40011"
 
-FIRST_PAUSE = 0.5  # seconds before a read's second try; doubled each time
-LONGEST_PAUSE = 8.0
-
-
-class Settings(t.NamedTuple):
-    """How to reach an EEM.
-
-    :ivar url: the base URL without a slash at its end
-    :ivar ca_path: a file or folder with the authorities to trust; C(None) for the usual ones
-    :ivar client_cert: a PEM file with a chain [nec], with its key or beside C(client_key)
-    :ivar timeout: seconds for a connection, and for a whole answer
-    :ivar retries: how often a read is tried again before anything was changed, and a plan is made again
-    """
-
-    url: str
-    username: str | None = None
-    password: str | None = None
-    validate_certs: bool = True
-    ca_path: str | None = None
-    client_cert: str | None = None
-    client_key: str | None = None
-    timeout: float = 30.0
-    retries: int = 3
-    conditional_updates: bool = True
-
-    @property
-    def patience(self) -> float:
-        """How many seconds a run waits in all."""
-        return self.timeout * (self.retries + 1)
-
-
-class Listing(t.NamedTuple):
-    """An answer to a list: the records as they came, and EEM's time stamp."""
-
-    devices: list[t.Any]
-    timestamp: str | None
-
 
 class Client:
-    """One EEM over one session. Use it as a context manager.
+    """One EEM over one HTTP session. Use it as a context manager.
 
-    :ivar waited: what reads had to be tried again for, as sentences
-    :ivar patience: how long the run still waits
+    :ivar waited: why reads had to be retried, as sentences
+    :ivar patience: how long the run may still wait
+    :ivar conditional: whether changes carry the condition `update_time`; false once this EEM turns out to refuse it
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.patience = Patience(settings.patience)
+        self.patience = Patience(settings.patience, settings.pauses)
         self.waited: list[str] = []
         self._has_changed = False
-        # Turned off for the rest of the run when this EEM turns out to refuse the parameter.
         self.conditional = settings.conditional_updates
         cert = (
             (settings.client_cert, settings.client_key)
@@ -108,64 +71,56 @@ class Client:
     # Reads
 
     def api_version(self) -> str:
-        """Return EEM's API version, such as C(v1.0.8) [hw]."""
+        """Return EEM's API version, such as `v1.0.8` [hw]."""
         version = self._read("api_version").get("version_number")
         if not isinstance(version, str):
-            raise NotEem(
-                f"GET {self.settings.url}/api_version: the answer has no version_number."
+            raise UnexpectedAnswer(
+                f"GET {self.settings.url}/api_version: the answer contains no `version_number`."
                 " Is this the URL of EEM (http://HOST:30500/eem)?",
                 url=f"{self.settings.url}/api_version",
             )
         return version
 
-    def devices(self, **filters: str) -> Listing:
-        """Return the ids of all cards; C(filters) are C(status), C(group_id) and C(update_time)."""
-        return self._list("devices", filters)
+    def devices(self) -> list[t.Any]:
+        """Return an object with the `id` of each card."""
+        return self._list("devices", {})
 
-    def devices_detail(self, **filters: str) -> Listing:
-        """Return the records of all cards, EESVs and EEIOs together [nec]; filters as in C(devices)."""
-        return self._list("devices/detail", filters)
+    def devices_detail(self, group_id: str | None = None) -> list[t.Any]:
+        """Return the records of all cards, or of those in a group, as EEM sent them: EESVs and EEIOs together [nec]."""
+        return self._list("devices/detail", {} if group_id is None else {"group_id": group_id})
 
     def device(self, card: str) -> dict[str, t.Any]:
-        """Return one card's record."""
+        """Return the record of one card."""
         record = self._read(f"devices/{card}").get("device")
         if not isinstance(record, dict):
             url = f"{self.settings.url}/devices/{card}"
-            raise NotEem(f"GET {url}: the answer has no device.", url=url)
+            raise UnexpectedAnswer(f"GET {url}: the answer contains no `device`.", url=url)
         return record
 
     def uid_led(self, card: str) -> str | None:
-        """Return whether the locator LED is C(on) or C(off)."""
-        return _text(self._read(f"devices/{card}/uid_led_status").get("uid_led_status"))
-
-    def rotary_switch(self, card: str) -> str | None:
-        """Return the position of a card's rotary switch."""
-        return _text(self._read(f"devices/{card}/rotary_switch_status").get("rotary_switch_status"))
-
-    def groups(self) -> list[str]:
-        """Return the group ids that are in use."""
-        found = self._read("groups").get("groups")
-        return [str(group.get("id")) for group in found if isinstance(group, dict)] if isinstance(found, list) else []
+        """Return the state of the locator LED: `on` or `off`."""
+        status = self._read(f"devices/{card}/uid_led_status").get("uid_led_status")
+        return str(status) if isinstance(status, (str, int)) else None
 
     # Changes
 
     def set_group(self, card: str, group_id: str | None, update_time: str | None = None) -> dict[str, t.Any]:
-        """Give a card a group id; with C(None), for an EESV only, EEM picks one [nec][drv].
+        """Give a card a group id. With `None`, which is for EESVs only, EEM picks one [nec][drv].
 
-        :returns: C(group_id) and C(update_time), or C({})
+        :returns: `group_id` and `update_time`, or `{}`
         """
         body = {"group_id": group_id, **self._condition(update_time)}
         return self._change("PUT", f"devices/{card}/group_id", body=body)
 
     def clear_group(self, card: str, update_time: str | None = None) -> dict[str, t.Any]:
-        """Delete a card's group id: an EEIO is free then (4093), an EESV has none (4094).
+        """Delete a card's group id: an EEIO becomes free (4093), an EESV has no group id of its own any more (4094).
 
-        :returns: C(update_time), or C({})
+        :returns: `update_time`, or `{}`
         """
         return self._change("DELETE", f"devices/{card}/group_id", query=self._condition(update_time))
 
     def forget_device(self, card: str, force: bool = False) -> dict[str, t.Any]:
-        """Forget a card; unforced only one that no longer answers [nec]."""
+        """Forget a card. Without `force` EEM forgets only a card that does not respond any more [nec]."""
         return self._change("DELETE", f"devices/{card}", query={"force": "enabled"} if force else {})
 
     def audit(self, card: str) -> dict[str, t.Any]:
@@ -173,7 +128,7 @@ class Client:
         return self._change("PUT", f"devices/{card}/audit")
 
     def set_uid_led(self, card: str, status: str) -> dict[str, t.Any]:
-        """Light the locator LED (C(on)) or not (C(off))."""
+        """Switch the locator LED `on` or `off`."""
         return self._change("PUT", f"devices/{card}/uid_led_status", body={"uid_led_status": status})
 
     def reset(self, card: str) -> dict[str, t.Any]:
@@ -185,28 +140,28 @@ class Client:
         return self._change("PUT", f"devices/{card}/send_reset_frame")
 
     def forget_port(self, card: str, port: str) -> dict[str, t.Any]:
-        """Forget the EEIO that an EESV remembers on a downstream port; only while it is down [nec]."""
+        """Forget the EEIO that an EESV has stored for a downstream port; only while the port is down [nec]."""
         return self._change("DELETE", f"devices/{card}/ports/{port}/eeio_mac_address")
 
     # How
 
     def _condition(self, update_time: str | None) -> dict[str, str]:
-        """Return the parameter that has EEM change a card only if it has not changed since.
+        """Return the parameter that makes EEM change a card only if the card has not changed since.
 
-        That EEM takes C(update_time) as this condition, and answers C(40004) when it is not met, is an
-        inference [?]; nothing else in the collection depends on it.
+        It is inferred [?] that EEM treats `update_time` as this condition and responds with `40004` if it is not met.
+        Nothing else in the collection depends on it.
         """
         return {"update_time": update_time} if update_time and self.conditional else {}
 
     @staticmethod
     def is_stale(error: EemError, deleting: bool = False) -> bool:
-        """Whether EEM says that the picture which a change was made from is stale."""
+        """Whether EEM reports that a change was made from data that are out of date."""
         return error.code in _STALE or (deleting and error.code == _STALE_ON_DELETE)
 
     @staticmethod
     def may_refuse_condition(error: EemError) -> bool:
-        """Whether a refused change of a card that has not changed may be refused for its C(update_time)."""
-        is_client_error = isinstance(error, (Denied, Rejected)) and (error.http_status or 0) >= 400
+        """Whether EEM may have refused a change, of a card that has not changed, because of its `update_time`."""
+        is_client_error = isinstance(error, (EemRefused, Rejected)) and (error.http_status or 0) >= 400
         return is_client_error and error.http_status not in (404, 409)
 
     def _change(
@@ -225,34 +180,34 @@ class Client:
     ) -> dict[str, t.Any]:
         started = time.monotonic()
         try:
-            return self._transport.exchange(method, path, query, body, interruptible).body
+            return self._transport.exchange(method, path, query, body, interruptible)
         except EemError:
-            self.patience.lose(time.monotonic() - started)
+            self.patience.spend(time.monotonic() - started)
             raise
 
-    def _list(self, path: str, filters: t.Mapping[str, str]) -> Listing:
+    def _list(self, path: str, filters: t.Mapping[str, str]) -> list[t.Any]:
         answer = self._read(path, filters)
-        # An empty success to a list means: no devices (provided for by a client).
-        found = answer.get("devices", None if answer else [])
-        if not isinstance(found, list):
+        # An empty success means that there are no devices: one of NEC's clients provides for it [nec].
+        devices = answer.get("devices", None if answer else [])
+        if not isinstance(devices, list):
             url = f"{self.settings.url}/{path}"
-            raise NotEem(
-                f"GET {url}: the answer has no list of devices. Is this the URL of EEM (http://HOST:30500/eem)?",
+            raise UnexpectedAnswer(
+                f"GET {url}: the answer contains no list of devices. Is this the URL of EEM (http://HOST:30500/eem)?",
                 url=url,
             )
-        return Listing(found, answer.get("timestamp"))
+        return devices
 
     def _read(self, path: str, query: t.Mapping[str, str] | None = None) -> dict[str, t.Any]:
-        """Send a GET until it succeeds, or the error will not pass, or patience is at its end.
+        """Send a GET until it succeeds, the error is permanent, or the time to wait is used up.
 
-        Before anything was changed C(retries) more tries are enough: nothing is lost by giving up. After that it
-        must be learnt what is true.
+        Until the run has sent a change, stop after `retries` more attempts. After a change, keep reading until the time
+        to wait is used up, because the outcome must be known.
         """
-        pause = FIRST_PAUSE
-        left = self.settings.retries
-        is_bare = False
+        pause = self.patience.pauses.read
+        tries_left = self.settings.retries
+        was_empty = False
         while True:
-            interruptible = not self._has_changed  # afterwards what is true must be learnt
+            interruptible = not self._has_changed  # after a change the outcome must be known
             if interruptible:
                 stop_if_interrupted()
             try:
@@ -260,29 +215,27 @@ class Client:
             except EemError as error:
                 if interruptible:
                     stop_if_interrupted()
-                if isinstance(error, Bare):
-                    if is_bare:
-                        return {}  # no accident: this EEM answers so
-                    left += 1  # also where nothing else is tried again
-                is_bare = isinstance(error, Bare)
-                passing = not isinstance(error, (Denied, Unauthorized)) if self._has_changed else _is_passing(error)
-                tired = left <= 0 and not self._has_changed
-                if tired or not passing or not self.patience.pause(pause):
+                if isinstance(error, EmptyAnswer):
+                    if was_empty:
+                        return {}  # twice is no accident: this EEM responds like this
+                    tries_left += 1  # one more attempt, even with `retries: 0`
+                was_empty = isinstance(error, EmptyAnswer)
+                is_final = (
+                    isinstance(error, (EemRefused, Unauthorized))
+                    if self._has_changed
+                    else tries_left <= 0 or not _is_temporary(error)
+                )
+                if is_final or not self.patience.pause(pause):
                     raise
                 self.waited.append(f"Asked EEM again: {error.message}")
-            left -= 1
-            pause = min(2 * pause, LONGEST_PAUSE)
+            tries_left -= 1
+            pause = min(2 * pause, self.patience.pauses.longest)
 
 
-def _text(value: t.Any) -> str | None:
-    """Return a value that EEM says as text, also where it came as a number; C(None) for all else."""
-    return str(value) if isinstance(value, (str, int)) else None
-
-
-def _is_passing(error: EemError) -> bool:
-    """Whether what went wrong with a read may be over soon."""
+def _is_temporary(error: EemError) -> bool:
+    """Whether a read that failed with this error may succeed soon."""
     if isinstance(error, ServerFailed):
         return error.http_status in (502, 503, 504)
-    if isinstance(error, NotEem):
-        return error.http_status == 404  # HTML: the context is starting, or it is a wrong one
+    if isinstance(error, UnexpectedAnswer):
+        return error.http_status == 404  # HTML: the servlet context is starting, or the URL is wrong
     return isinstance(error, (Unreachable, AnswerLost, TimedOut))

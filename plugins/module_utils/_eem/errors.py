@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What can go wrong with an HTTP exchange, and what an answer's status says. Private to the collection."""
+"""What can go wrong with an HTTP exchange, and which error a status means. Private to the collection."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from ansible_collections.nec.expether.plugins.module_utils._model.errors import 
 from ansible_collections.nec.expether.plugins.module_utils._model.masking import mask
 from ansible_collections.nec.expether.plugins.module_utils._model.texts import printable, read_json
 
-MAX_SAID = 300  # characters of a server's own words that a message repeats
+MAX_QUOTED = 300  # characters of a server's own words that a message repeats
 SUCCESS = (200, 201, 202, 204)
 _REDIRECTS = (301, 302, 303, 307, 308)
 _EXAMPLE = "http://HOST:30500/eem"
 
 
 class EemError(ExpetherError):
-    """EEM, or what answers in its place, did not do what was asked.
+    """EEM, or whatever responds in its place, did not do what was requested.
 
-    :ivar sent: whether EEM may have got the request; if so, a change may have been made
-    :ivar refused: whether the answer says that the request was not carried out
+    :ivar sent: whether EEM may have received the request, so that a change may have been made
+    :ivar refused: whether the answer means that the request was not carried out
     """
 
     kind = "eem"
@@ -33,19 +33,19 @@ class EemError(ExpetherError):
 
     @property
     def final(self) -> bool:
-        """Whether sending the same request again is of no use: it was refused, and not because EEM is starting."""
-        return self.refused and not (isinstance(self, NotEem) and self.http_status == 404)
+        """Whether sending the same request again is useless: it was refused, and not because EEM is starting."""
+        return self.refused and not (isinstance(self, UnexpectedAnswer) and self.http_status == 404)
 
 
 class Unreachable(EemError):
-    """No connection could be made, so that nothing was sent."""
+    """No connection could be made, so nothing was sent."""
 
     kind = "unreachable"
     sent = False
 
 
 class TlsFailed(EemError):
-    """The server's certificate, or ours, was not accepted."""
+    """The certificate of the server, or ours, was not accepted."""
 
     kind = "tls"
     sent = False
@@ -57,8 +57,8 @@ class AnswerLost(EemError):
     kind = "connection_lost"
 
 
-class Bare(AnswerLost):
-    """A success without content that does not say that it has none: it may have been cut off in its headers."""
+class EmptyAnswer(AnswerLost):
+    """A success without a body, and without a header that announces none: perhaps cut off inside its headers."""
 
 
 class TimedOut(EemError):
@@ -68,20 +68,20 @@ class TimedOut(EemError):
 
 
 class Unauthorized(EemError):
-    """EEM did not accept the credentials, or does not let them do this."""
+    """EEM did not accept the credentials, or they are not allowed to do this."""
 
     kind = "unauthorized"
     sent = False
     refused = True
 
 
-class NotEem(EemError):
-    """The answer is not one that EEM gives: HTML, broken JSON, another service."""
+class UnexpectedAnswer(EemError):
+    """The answer cannot come from EEM: HTML, broken JSON, another service."""
 
     kind = "not_eem"
 
 
-class Rejected(NotEem):
+class Rejected(UnexpectedAnswer):
     """A redirect, or HTTP 4xx without EEM's JSON: whoever responded did not carry the request out."""
 
     sent = False
@@ -94,18 +94,18 @@ class ServerFailed(EemError):
     kind = "server_error"
 
 
-class Denied(EemError):
+class EemRefused(EemError):
     """EEM refused the request with an HTTP status 4xx and its own JSON."""
 
     kind = "eem_refused"
     refused = True
 
 
-class Asked(t.NamedTuple):
-    """A request, as errors name it.
+class Request(t.NamedTuple):
+    """A request, as error messages name it.
 
-    :ivar base: EEM's URL without a slash at its end
-    :ivar path: what of EEM was requested, without a slash at its beginning
+    :ivar base: EEM's URL without a trailing slash
+    :ivar path: the path below it, without a leading slash
     :ivar secrets: what must be masked if the answer repeats it
     """
 
@@ -117,52 +117,53 @@ class Asked(t.NamedTuple):
 
     @property
     def url(self) -> str:
-        """What was requested."""
+        """The requested URL."""
         return f"{self.base}/{self.path}"
 
     def __str__(self) -> str:
         return f"{self.method} {self.url}"
 
 
-def error_of_status(asked: Asked, status: int, content: bytes, location: str | None) -> EemError:
-    """Return the error that a status other than a success means, whatever the body is and whether it came at all.
+def error_of_status(request: Request, status: int, content: bytes, location: str | None) -> EemError:
+    """Return the error that a status other than a success means, whatever the body is and even if it is missing.
 
-    :param content: the body as far as it came
-    :param location: the header C(Location)
+    :param content: as much of the body as was received
+    :param location: the header `Location`
     """
     parsed = parse(content)
     code = message = None
     if isinstance(parsed, dict):
-        code, message = _said(asked, parsed.get("code")) or None, _said(asked, parsed.get("message"))
-    said = f"HTTP {status}" + (f", code {code}" if code else "") + (f": {message}" if message else "")
-    more: dict[str, t.Any] = {"code": code, "http_status": status, "url": asked.url}
+        code, message = _quoted(request, parsed.get("code")) or None, _quoted(request, parsed.get("message"))
+    reason = f"HTTP {status}" + (f", code {code}" if code else "") + (f": {message}" if message else "")
+    more: dict[str, t.Any] = {"code": code, "http_status": status, "url": request.url}
     if status in (401, 403):
-        who = f"user {asked.username!r}" if asked.username is not None else "access without a user name"
-        return Unauthorized(f"{asked}: EEM does not accept {who} ({said}). Check username and password.", **more)
+        who = f"user {request.username!r}" if request.username is not None else "access without a user name"
+        advice = "Check `username` and `password`."
+        return Unauthorized(f"{request}: EEM does not accept {who} ({reason}). {advice}", **more)
     if status in _REDIRECTS:
-        return Rejected(f"{asked}: {_redirect(asked, status, location)}", **more)
+        return Rejected(f"{request}: {_redirect(request, status, location)}", **more)
     if status >= 500:
-        return ServerFailed(f"{asked}: EEM failed ({said}).", **more)
+        return ServerFailed(f"{request}: EEM failed ({reason}).", **more)
     if status >= 400 and isinstance(parsed, dict):
-        return Denied(f"{asked}: EEM refused it ({said}).", **more)
-    kind = Rejected if 300 <= status < 500 else NotEem
+        return EemRefused(f"{request}: EEM refused it ({reason}).", **more)
+    kind = Rejected if 300 <= status < 500 else UnexpectedAnswer
     return kind(
-        f"{asked}: HTTP {status} with {described(content)} instead of EEM's JSON."
+        f"{request}: HTTP {status} with {describe_body(content)} instead of EEM's JSON."
         f" Is this the URL of EEM ({_EXAMPLE}), and has it started?",
         **more,
     )
 
 
 def parse(content: bytes) -> t.Any:
-    """Return what JSON says, with printable texts; C(None) if it is none."""
+    """Return the value of a JSON text, with printable texts; `None` if it is not JSON."""
     try:
         return read_json(content)
     except (ValueError, RecursionError):
         return None
 
 
-def described(content: bytes) -> str:
-    """Return in words what a body is that is not EEM's JSON."""
+def describe_body(content: bytes) -> str:
+    """Return in words what kind of body this is, which is not EEM's JSON."""
     text = content.lstrip()[:100].lower()
     if not text:
         return "no body"
@@ -173,35 +174,37 @@ def described(content: bytes) -> str:
     return "something else"
 
 
-def _said(asked: Asked, value: t.Any) -> str:
-    """Return a text or number of an error's JSON; what has parts is none of EEM's, and might go as deep as JSON can."""
-    # Masked before it is cut: the first half of a password would not be found.
-    return printable(mask(str(value).strip(), asked.secrets), MAX_SAID) if isinstance(value, (str, int, float)) else ""
+def _quoted(request: Request, value: t.Any) -> str:
+    """Return a text or number of an error's JSON for a message; `""` for lists and objects, which EEM does not send."""
+    if not isinstance(value, (str, int, float)):
+        return ""
+    # Mask before cutting: the first half of a password would not be recognised.
+    return printable(mask(str(value).strip(), request.secrets), MAX_QUOTED)
 
 
-def _redirect(asked: Asked, status: int, location: str | None) -> str:
-    """Return where a redirect leads, and what to do, as sentences."""
+def _redirect(request: Request, status: int, location: str | None) -> str:
+    """Return where a redirect leads and what to do about it, as sentences."""
     if not location:
-        return f"HTTP {status} redirects without saying where to. Is this the URL of EEM ({_EXAMPLE})?"
-    target = _target(asked, location)
+        return f"HTTP {status} redirects without a target. Is this the URL of EEM ({_EXAMPLE})?"
+    target = _target(request, location)
     if target is None:
         return f"HTTP {status} redirects to something that is not an HTTP address. Is this the URL of EEM ({_EXAMPLE})?"
     advice = "Redirects are not followed: set `url` to the address of EEM itself."
-    source = urlsplit(asked.base)
+    source = urlsplit(request.base)
     if (source.scheme, target.scheme) == ("http", "https") and source.hostname == target.hostname:
-        same_path = target.path.endswith(f"/{asked.path}")
-        path = target.path[: -len(asked.path) - 1] if same_path else source.path
-        secure = printable(mask(target._replace(path=path).geturl(), asked.secrets), MAX_SAID)
+        same_path = target.path.endswith(f"/{request.path}")
+        path = target.path[: -len(request.path) - 1] if same_path else source.path
+        secure = printable(mask(target._replace(path=path).geturl(), request.secrets), MAX_QUOTED)
         advice = f"Redirects are not followed: set `url` to {secure} if EEM is reached by HTTPS."
-    return f"HTTP {status} redirects to {printable(mask(target.geturl(), asked.secrets), MAX_SAID)}. {advice}"
+    return f"HTTP {status} redirects to {printable(mask(target.geturl(), request.secrets), MAX_QUOTED)}. {advice}"
 
 
-def _target(asked: Asked, location: str) -> SplitResult | None:
-    """Return where a redirect leads without what may be secret: user, password, session, query and fragment."""
+def _target(request: Request, location: str) -> SplitResult | None:
+    """Return the target of a redirect without parts that may be secret: user, password, session, query and fragment."""
     try:
-        # Headers come as Latin-1, whatever they are.
+        # requests decodes headers as Latin-1, whatever they contain.
         text = location.encode("latin-1", "replace").decode("utf-8", "replace")
-        parts = urlsplit(urljoin(asked.url, text))
+        parts = urlsplit(urljoin(request.url, text))
         parts = parts._replace(
             netloc=parts.netloc.rpartition("@")[2], path=re.sub(r";[^/]*", "", parts.path), query="", fragment=""
         )

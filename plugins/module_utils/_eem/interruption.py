@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Ctrl-C, SIGTERM and a lost terminal end a run in order. Private to the collection.
+"""Ends a run in order after Ctrl-C, SIGTERM or the loss of its terminal. Private to the collection.
 
-The handler raises nothing, because it may run in the midst of a transaction. It notes the signal and ends the reads
-that are under way. The run looks at that where it can stop: before it reads or writes, and between two steps of a plan.
+The handler raises nothing, because it may run in the middle of a transaction. It records the signal and ends the reads
+in progress. The run checks for it where it can stop: before it reads or writes, and between two steps of a plan.
 A change that was sent is never cut off, because EEM might still carry it out afterwards.
 """
 
@@ -20,7 +20,7 @@ from ansible_collections.nec.expether.plugins.module_utils._model.errors import 
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SAME = 1.0  # seconds in which a second signal belongs to the first: a terminal and Ansible may both send one
-SLICE = 0.05  # seconds after which a pause looks whether a signal has come
+SLICE = 0.05  # seconds after which a pause checks for a signal
 
 
 class Interrupted(ExpetherError):
@@ -30,11 +30,12 @@ class Interrupted(ExpetherError):
 
 
 class _State:
-    """What has come so far.
+    """The signal received so far.
 
-    :ivar name: the signal's name
-    :ivar settled: whether the run has stopped already and is putting things right
-    :ivar endings: what ends the reads that are under way
+    :ivar name: the name of the signal; `None` before one was received
+    :ivar since: when it was received, by the monotonic clock
+    :ivar settled: whether the run has stopped already and is cleaning up
+    :ivar endings: functions that end the reads in progress
     """
 
     def __init__(self) -> None:
@@ -49,19 +50,19 @@ _state = _State()
 
 @contextlib.contextmanager
 def listening() -> t.Iterator[None]:
-    """Have the first signal stop the run in order, and a later one end the process at once.
+    """Make the first signal stop the run in order, and a later one end the process at once.
 
-    A signal that is ignored, as `nohup` has it, stays ignored.
+    A signal that is ignored, for example because of `nohup`, stays ignored.
     """
     _state.__init__()  # type: ignore[misc]
     before = {number: signal.getsignal(number) for number in SIGNALS}
-    mine = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
+    replaced = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
     try:
-        for number in mine:
+        for number in replaced:
             signal.signal(number, _note)
         yield
     finally:
-        for number, handler in mine.items():
+        for number, handler in replaced.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
@@ -76,28 +77,28 @@ def _note(number: int, _frame: t.Any) -> None:
 
 
 def interrupted_by() -> str | None:
-    """Return the name of the signal that has come, or `None`."""
+    """Return the name of the signal that was received, or `None`."""
     return _state.name
 
 
 def stop_if_interrupted() -> None:
-    """Stop here if a signal has come, unless the run is putting things right because of it.
+    """Stop here if a signal was received, unless the run is already cleaning up because of it.
 
-    :raises Interrupted: a signal has come
+    :raises Interrupted: a signal was received
     """
     if _is_pending():
         raise Interrupted(f"Interrupted by {_state.name}.")
 
 
 def settle() -> None:
-    """Go on undisturbed: the run has stopped, and puts right what it can."""
+    """Ignore the signal from now on: the run has stopped and is cleaning up."""
     _state.settled = True
 
 
 def end_on_signal(end: t.Callable[[], None]) -> None:
-    """Have a signal call this, until `forget_ending`; at once if one has come.
+    """Make a signal call this function until `forget_ending`; call it at once if one was received.
 
-    :param end: must neither block nor raise: it may be called anywhere in the program
+    :param end: must neither block nor raise, because it may be called anywhere in the program
     """
     _state.endings.append(end)
     if _is_pending():
@@ -105,19 +106,19 @@ def end_on_signal(end: t.Callable[[], None]) -> None:
 
 
 def forget_ending(end: t.Callable[[], None]) -> None:
-    """Have signals not call this any more."""
+    """Stop signals from calling this function."""
     with contextlib.suppress(ValueError):
         _state.endings.remove(end)
 
 
 def sleep(seconds: float) -> bool:
-    """Sleep, and return whether no signal came."""
+    """Sleep; return whether that was not interrupted by a signal."""
     until = time.monotonic() + seconds
     while not _is_pending():
-        left = until - time.monotonic()
-        if left <= 0:
+        remaining = until - time.monotonic()
+        if remaining <= 0:
             return True
-        time.sleep(min(left, SLICE))
+        time.sleep(min(remaining, SLICE))
     return False
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Several EEMs at once, so that a slow one delays no other. Private to the collection."""
+"""Queries several EEMs in parallel, so that a slow one does not delay the others. Private to the collection."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ FORKS = 8
 def side_by_side(
     items: t.Sequence[In], work: t.Callable[[In], Out], forks: int = FORKS
 ) -> list[tuple[In, Out | ExpetherError]]:
-    """Return each item with what its work gave or with the error it ended in, in the items' order.
+    """Return each item with its result or with the error it ended in, in the order of the items.
 
-    :raises MissingLibrary: what is missing for one is missing for all
+    :raises MissingLibrary: a library that is missing for one item is missing for all
     """
 
     def one(item: In) -> Out | ExpetherError:
@@ -34,7 +34,7 @@ def side_by_side(
 
     if len(items) < 2:
         return [(item, one(item)) for item in items]
-    # Imported here: a single EEM, the usual case, does not pay for it.
+    # Imported here, because a single EEM, the usual case, does not need it.
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(max_workers=min(forks, len(items))) as pool:

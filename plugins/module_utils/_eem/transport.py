@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One HTTP exchange: a bounded wait for the whole answer, and errors as sentences. Private to the collection."""
+"""One HTTP exchange: a time limit for the whole answer, and errors as sentences. Private to the collection."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import threading
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._eem.errors import (
-    MAX_SAID,
+    MAX_QUOTED,
     SUCCESS,
     AnswerLost,
-    Asked,
-    Bare,
     EemError,
-    NotEem,
+    EmptyAnswer,
+    Request,
     TimedOut,
     TlsFailed,
+    UnexpectedAnswer,
     Unreachable,
-    described,
+    describe_body,
     error_of_status,
     parse,
 )
@@ -45,15 +45,15 @@ except Exception as missing:  # noqa: BLE001  # pylint: disable=broad-exception-
     MISSING = missing
     HTTPAdapter = Session = object  # type: ignore[assignment, misc]
 
-MAX_ANSWER = 64 * 2**20  # bytes; 4,000 cards with all that is known of them are a tenth of it
-MAX_ERROR = 2**20  # bytes of the body of an error; EEM's are a line
-CHUNK = 2**16  # bytes; what is unpacked of as many is bounded too
+MAX_ANSWER = 64 * 2**20  # bytes; the complete records of 4,000 cards take a tenth of it
+MAX_ERROR = 2**20  # bytes of the body of an error; EEM sends one line
+CHUNK = 2**16  # bytes; the decompressed size of one chunk is limited too
 
 
 class _Deadline:
-    """Ends the connection in use when an exchange takes longer than it may.
+    """Ends the connection in use when an exchange takes too long.
 
-    The time-outs of sockets start anew with every byte; this one holds for the whole answer.
+    The time-out of a socket starts anew with every byte; this one applies to the whole answer.
     """
 
     def __init__(self) -> None:
@@ -61,21 +61,21 @@ class _Deadline:
         self.passed = False
 
     def watch(self, sock: socket.socket | None) -> None:
-        """Have this connection ended when the time is over; it may be over already."""
+        """End this connection when the time is over, which it may be already."""
         self._sock = sock
         if self.passed:
             self.end()
 
     def end(self) -> None:
-        """End the connection in use, or the one that is made next."""
+        """End the connection in use, or else the next one."""
         self.passed = True
         if self._sock is not None:
-            # A TLS socket's own shutdown would first talk to the other side. It may be closed already.
+            # A TLS socket's own shutdown would first exchange messages with the server. The socket may be closed already.
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
     def start(self, seconds: float) -> threading.Timer:
-        """Return the running timer of one exchange."""
+        """Start the timer of one exchange and return it."""
         self.passed = False
         timer = threading.Timer(seconds, self.end)
         timer.daemon = True
@@ -84,7 +84,7 @@ class _Deadline:
 
 
 class _Adapter(HTTPAdapter):
-    """Tells the deadline which socket is in use."""
+    """Reports to the deadline which socket is in use."""
 
     def __init__(self, deadline: _Deadline) -> None:
         self._deadline = deadline
@@ -103,7 +103,7 @@ class _Adapter(HTTPAdapter):
         class Tls(HTTPSConnection):
             def _new_conn(self) -> socket.socket:
                 sock = super()._new_conn()
-                # TLS takes the socket over and agrees on keys with the server, which may take its time.
+                # TLS takes over the socket for its handshake, which a slow server may delay: keep a handle to end it.
                 self._plain = sock.dup()
                 deadline.watch(self._plain)
                 return sock
@@ -126,29 +126,22 @@ class _Adapter(HTTPAdapter):
 
 
 class _Session(Session):
-    """Follows no redirect, and does not read the answer to find where it would lead."""
+    """Follows no redirects, and does not read the answer to find the target of one."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return that it leads nowhere."""
-
-
-class Answer(t.NamedTuple):
-    """A success: its JSON object, C({}) where there was no body."""
-
-    status: int
-    body: dict[str, t.Any]
+        """Return that there is no target."""
 
 
 class Transport:
-    """One C(requests.Session): connections are reused, and closed at the end.
+    """One `requests.Session`, which reuses its connections and closes them at the end.
 
-    The environment (proxies, .netrc, CA bundles) is left out: what the options say holds.
+    The environment (proxies, .netrc, CA bundles) is ignored: only the options count.
 
-    :param url: the base URL without a slash at its end
-    :param verify: whether certificates are verified, or the CA file or folder to do it with
-    :param cert: the client certificate's file, or it and its key's
-    :param timeout: seconds for a connection, and for a whole answer
-    :raises MissingLibrary: requests is not installed, or too old
+    :param url: the base URL without a trailing slash
+    :param verify: whether certificates are verified, or the CA file or directory to verify them with
+    :param cert: the file of the client certificate, or this file and the file of its key
+    :param timeout: seconds for a connection, and for a complete answer
+    :raises MissingLibrary: requests is not installed or too old
     """
 
     def __init__(
@@ -169,7 +162,7 @@ class Transport:
         self._timeout = timeout
         self._deadline = _Deadline()
         if not verify:
-            # The user has said validate_certs: false; urllib3 need not say it again on stderr.
+            # The user has set `validate_certs: false`, so urllib3 need not warn about it on stderr.
             urllib3.disable_warnings(InsecureRequestWarning)
         self._session = _Session()
         self._session.trust_env = False
@@ -184,22 +177,27 @@ class Transport:
         self._session.close()
 
     def exchange(
-        self, method: str, path: str, query: t.Mapping[str, str] | None = None, body: t.Any = None, interruptible: bool = False
-    ) -> Answer:
-        """Send one request and return its success.
+        self,
+        method: str,
+        path: str,
+        query: t.Mapping[str, str] | None = None,
+        body: t.Any = None,
+        interruptible: bool = False,
+    ) -> dict[str, t.Any]:
+        """Send one request and return the JSON object of its success, `{}` if there was no body.
 
-        :param body: what to send as JSON; C(None) sends no body
+        :param body: what to send as JSON; `None` sends no body
         :param interruptible: whether a signal ends the exchange
-        :raises EemError: one of its kinds
+        :raises EemError: one of its subclasses
         """
-        asked = Asked(method, self.url, path, self._username, self._secrets)
+        request = Request(method, self.url, path, self._username, self._secrets)
         timer = self._deadline.start(self._timeout)
         if interruptible:
             end_on_signal(self._deadline.end)
         try:
             response = self._session.request(
                 method,
-                asked.url,
+                request.url,
                 params=dict(query or {}),
                 json=body,
                 timeout=self._timeout,
@@ -214,79 +212,83 @@ class Transport:
                     content = b""
                     self._session.close()
                 elif status in SUCCESS:
-                    content = _content(response, asked)
+                    content = _content(response, request)
                 else:
                     content = _beginning(response)
             if status not in SUCCESS:
-                # The status decides, whether or not a body follows, is complete, or comes in time.
-                raise error_of_status(asked, status, content, response.headers.get("Location"))
+                # The status decides, even if the body is missing, incomplete or late.
+                raise error_of_status(request, status, content, response.headers.get("Location"))
             if self._deadline.passed:
                 # If the deadline struck while headers were read, requests returns an empty response.
                 raise requests.ConnectionError("the answer was cut off")
         except requests.RequestException as error:
-            raise self._failed(error, asked) from None
+            raise self._failed(error, request) from None
         except (OSError, ValueError) as error:
-            # requests lets a missing certificate file and a few urllib3 errors through as they are.
-            raise self._failed(error, asked) from None
+            # requests does not wrap the error of a missing certificate file, nor a few errors of urllib3.
+            raise self._failed(error, request) from None
         finally:
             timer.cancel()
             forget_ending(self._deadline.end)
-        if not _is_whole(response, content):
-            raise Bare(f"{asked}: the connection ended before any content came, or there is none.", url=asked.url)
-        return _success(asked, status, content)
+        if not _is_complete(response, content):
+            raise EmptyAnswer(
+                f"{request}: the connection ended before any content was received, or there is none.", url=request.url
+            )
+        return _success(request, status, content)
 
-    def _failed(self, error: Exception, asked: Asked) -> EemError:
-        what, url = str(asked), asked.url
-        chain = repr(error)  # requests wraps urllib3's errors and keeps their names only here
+    def _failed(self, error: Exception, request: Request) -> EemError:
+        what, url = str(request), request.url
+        reason = _reason(error, self._secrets)
+        chain = repr(error)  # requests wraps the errors of urllib3: their names appear only here
+        # Check this first: the deadline has passed in this case too, but nothing was sent.
+        if isinstance(error, requests.ConnectTimeout):
+            return Unreachable(f"{what}: no connection within {self._timeout:g} s. Is EEM running there?", url=url)
         if self._deadline.passed or isinstance(error, requests.ReadTimeout) or "ReadTimeoutError" in chain:
             return TimedOut(f"{what}: no complete answer within {self._timeout:g} s.", url=url)
         if isinstance(error, requests.exceptions.InvalidURL):
-            return NotEem(f"{what}: the URL cannot be used ({_reason(error, self._secrets)}).", url=url)
+            return UnexpectedAnswer(f"{what}: the URL cannot be used ({reason}).", url=url)
         if isinstance(error, requests.exceptions.SSLError):
             return TlsFailed(
-                f"{what}: the TLS connection failed ({_reason(error, self._secrets)}). Check the certificate, ca_path, client_cert"
-                " and client_key, or say validate_certs: false; or is it http that EEM speaks there?",
+                f"{what}: the TLS connection failed ({reason}). Check the certificate, `ca_path`,"
+                " `client_cert` and `client_key`, or set `validate_certs: false`. Without TLS the URL begins with http://.",
                 url=url,
             )
-        if isinstance(error, requests.ConnectTimeout):
-            return Unreachable(f"{what}: no connection within {self._timeout:g} s. Is EEM running there?", url=url)
         if "NewConnectionError" in chain or "NameResolutionError" in chain:
-            return Unreachable(f"{what}: no connection ({_reason(error, self._secrets)}). Is EEM running there?", url=url)
+            return Unreachable(f"{what}: no connection ({reason}). Is EEM running there?", url=url)
         if isinstance(error, (requests.RequestException, ConnectionError)):
-            return AnswerLost(
-                f"{what}: the connection ended before a complete answer came ({_reason(error, self._secrets)}).", url=url
-            )
+            return AnswerLost(f"{what}: the connection ended before the answer was complete ({reason}).", url=url)
         if isinstance(error, OSError):
-            return TlsFailed(f"{what}: a certificate's file cannot be used ({error}).", url=url)
-        return NotEem(f"{what}: the request or its answer is not valid HTTP ({_reason(error, self._secrets)}).", url=url)
+            return TlsFailed(f"{what}: a certificate file cannot be used ({error}).", url=url)
+        return UnexpectedAnswer(f"{what}: the request or its answer is not valid HTTP ({reason}).", url=url)
 
 
-def _success(asked: Asked, status: int, content: bytes) -> Answer:
+def _success(request: Request, status: int, content: bytes) -> dict[str, t.Any]:
     if not content.strip():
-        return Answer(status, {})
+        return {}
     parsed = parse(content)
     if isinstance(parsed, dict):
-        return Answer(status, parsed)
-    raise NotEem(
-        f"{asked}: HTTP {status}, but the answer is {described(content)}, not EEM's JSON."
+        return parsed
+    raise UnexpectedAnswer(
+        f"{request}: HTTP {status}, but the answer is {describe_body(content)}, not EEM's JSON."
         " Is this the URL of EEM (http://HOST:30500/eem)?",
         http_status=status,
-        url=asked.url,
+        url=request.url,
     )
 
 
-def _content(response: requests.Response, asked: Asked) -> bytes:
-    """Return the whole body of an answer; not of one that would fill the memory, as a packed one may that is short."""
+def _content(response: requests.Response, request: Request) -> bytes:
+    """Return the body, up to MAX_ANSWER bytes: a small compressed answer may expand without limit."""
     content = bytearray()
     for chunk in response.iter_content(CHUNK):
         content += chunk
         if len(content) > MAX_ANSWER:
-            raise NotEem(f"{asked}: the answer is longer than {MAX_ANSWER // 2**20} MiB, and none of EEM's.", url=asked.url)
+            raise UnexpectedAnswer(
+                f"{request}: the answer is longer than {MAX_ANSWER // 2**20} MiB, so it is not from EEM.", url=request.url
+            )
     return bytes(content)
 
 
 def _beginning(response: requests.Response) -> bytes:
-    """Return the body of an error as far as it comes, up to MAX_ERROR bytes."""
+    """Return as much of the body of an error as is received, up to MAX_ERROR bytes."""
     content = bytearray()
     with contextlib.suppress(requests.RequestException, OSError, ValueError):
         for chunk in response.iter_content(CHUNK):
@@ -297,27 +299,28 @@ def _beginning(response: requests.Response) -> bytes:
 
 
 def _has_stray_body(response: requests.Response) -> bool:
-    """Whether HTTP knows no body with this status, but one may follow.
+    """Whether HTTP allows no body with this status, but one may follow.
 
-    If it was read on the same connection, it would be taken for the answer to the next request.
+    On the same connection it would be mistaken for the answer to the next request.
     """
     headers = response.headers
     announced = headers.get("Content-Length", "0").strip() != "0" or "Transfer-Encoding" in headers
     return response.status_code < 200 or (response.status_code in (204, 304) and announced)
 
 
-def _is_whole(response: requests.Response, content: bytes) -> bool:
-    """Whether nothing is missing of an answer that says nothing: one that was cut off in its headers says as much.
+def _is_complete(response: requests.Response, content: bytes) -> bool:
+    """Whether an answer without a body is complete.
 
-    Of all others their JSON tells.
+    A response cut off inside its headers also looks empty. Any other truncation shows up as invalid JSON.
     """
     headers = response.headers
-    said = headers.get("Content-Length", "").strip() == str(len(content)) or "chunked" in headers.get("Transfer-Encoding", "")
-    return bool(content.strip()) or response.status_code == 204 or said
+    has_length = headers.get("Content-Length", "").strip() == str(len(content))
+    is_chunked = "chunked" in headers.get("Transfer-Encoding", "")
+    return bool(content.strip()) or response.status_code == 204 or has_length or is_chunked
 
 
 def _reason(error: BaseException, secrets: t.Collection[str]) -> str:
-    """Return the innermost reason of a wrapped error, which names no pool and no object."""
+    """Return the innermost reason of a wrapped error, which mentions no pool and no object."""
     seen: set[int] = set()
     while id(error) not in seen:
         seen.add(id(error))
@@ -329,4 +332,4 @@ def _reason(error: BaseException, secrets: t.Collection[str]) -> str:
             break
         error = inner
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return printable(mask(text.strip(), secrets), MAX_SAID) or type(error).__name__
+    return printable(mask(text.strip(), secrets), MAX_QUOTED) or type(error).__name__

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One step that asks something else of a card than another group id. Private to the collection.
+"""Carries out one step that requests something of a card other than a group change. Private to the collection.
 
-It is sent once, and what can be read tells whether it was done when its answer is lost; it is never taken back.
+The request is sent once and never undone. If its answer is lost, the card is read to find out whether it was done.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from ansible_collections.nec.expether.plugins.module_utils._execution.steps impo
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import Eesv, parse, parse_ports
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import CardRequest
 
-#: What leaves no trace that could be read, and what to do when nobody knows whether it was done.
+#: Requests whose effect cannot be read from a card, and what to do if it is not known whether they were carried out.
 _NO_TRACE = {
-    "audit": "Give the task again: an audit does no harm.",
-    "reset": "Look whether the host still works with the card, and give the task again if it is to be reset in any case.",
-    "reset_frame": "Look whether the card answers, and give the task again if the frame is to be sent in any case.",
+    "audit": "Run the task again: an audit does no harm.",
+    "reset": "Check whether the host still works with the card. Run the task again if it must be reset in any case.",
+    "reset_frame": "Check whether the card responds. Run the task again if the frame must be sent in any case.",
 }
 
 
 def led_of(client: Client, card: str) -> str | None:
-    """Return whether a card's locator LED is C(on) or C(off); C(None) if EEM says neither."""
-    said = client.uid_led(card)
-    return said.lower() if isinstance(said, str) and said.lower() in ("on", "off") else None
+    """Return whether a card's locator LED is `on` or `off`; `None` if EEM reports neither."""
+    status = client.uid_led(card)
+    return status.lower() if isinstance(status, str) and status.lower() in ("on", "off") else None
 
 
 def perform_request(client: Client, run: StepRun) -> None:
-    """Carry out a step that asks something of a card, besides its group id.
+    """Carry out a step that requests something of a card other than a group change.
 
-    :raises Stale: the card is not as it was when the plan was made; this step changed nothing
-    :raises OutcomeUnknown: nobody knows whether the step was done
-    :raises EemError: EEM refused the step or did not do it
+    :raises Stale: the card has changed since the plan was made; this step changed nothing
+    :raises OutcomeUnknown: it is not known whether the step was carried out
+    :raises EemError: EEM refused the step or did not carry it out
     """
     step, tries_left = t.cast(CardRequest, run.step), client.settings.retries
     card = step.card
@@ -55,8 +55,8 @@ def perform_request(client: Client, run: StepRun) -> None:
             refused = error.refused or client.is_stale(error)
             if step.action in _NO_TRACE and error.sent and not refused:
                 raise OutcomeUnknown(
-                    f"{error.message} Whether it was done is not known, for nothing of card {card} tells."
-                    f" {_NO_TRACE[step.action]}",
+                    f"{error.message} Whether it was done is not known, because nothing that EEM reports about card"
+                    f" {card} shows it. {_NO_TRACE[step.action]}",
                     code=error.code,
                     http_status=error.http_status,
                     url=error.url,
@@ -87,11 +87,11 @@ def _send(client: Client, card: str, step: CardRequest) -> None:
 
 
 def _state(client: Client, card: str, step: CardRequest) -> str | None:
-    """Return of a card what the step changes, as it is now; the step's own C(old) where nothing can be read."""
+    """Return the current value of what the step changes; the step's `old` if its effect cannot be read."""
     if step.action == "uid_led":
         return led_of(client, card)
-    found = parse(client.device(card))
+    current = parse(client.device(card))
     if step.action != "forget_port":
         return step.old
-    port = parse_ports(found).get(t.cast(str, step.detail)) if isinstance(found, Eesv) else None
+    port = parse_ports(current).get(t.cast(str, step.detail)) if isinstance(current, Eesv) else None
     return port.device_id if port else None

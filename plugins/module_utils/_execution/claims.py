@@ -2,13 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who is changing which card at the moment: claims in the registry. Private to the collection.
+"""Which run is changing which card: claims in the registry. Private to the collection.
 
-One document a pod manager, changed by compare-and-swap:
-C({"epoch": n, "held": {CARD OR GROUP ID: {"run": …, "what": …, "until": …, "until_uptime": …, "process": …}}}).
+Each pod manager has one record, changed by compare-and-swap.
 
-The epoch grows whenever a run that changed hardware gives its claims back, or a dead run's claims are taken
-away: a picture of the fabric that is older than the epoch must not be planned from.
+The epoch is raised whenever a run that changed hardware releases its claims, and when the claims of a dead run are
+removed. A plan must not be carried out if the epoch was raised after its fabric was listed.
 """
 
 from __future__ import annotations
@@ -19,35 +18,35 @@ import time
 import typing as t
 import uuid
 
-from ansible_collections.nec.expether.plugins.module_utils._eem.client import Settings
-from ansible_collections.nec.expether.plugins.module_utils._eem.patience import Patience
-from ansible_collections.nec.expether.plugins.module_utils._execution.process import ProcessIdentity, is_hidden, process_start, uptime
-from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
-    NEVER,
-    Body,
-    Change,
-    Document,
-    Registry,
-    RegistryConflict,
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Patience, Settings
+from ansible_collections.nec.expether.plugins.module_utils._execution.process import (
+    ProcessIdentity,
+    is_hidden,
+    process_start,
+    uptime,
 )
+from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
+from ansible_collections.nec.expether.plugins.module_utils._registry.claim_records import Claim, StoredClaims
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, Registry, RegistryConflict, put
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
 
-WHOLE = "the pod manager"  # claimed by whoever is about to forget the pod manager
-POLL = 0.2  # seconds between two looks at another run's claims
+WHOLE_PODM = "the pod manager"  # the key of a claim on everything that the pod manager has
 RENEW_AFTER = 5.0  # seconds after which a run renews its claims before its next step
 
 
-def waited_for(held_by: t.Mapping[str, str]) -> str:
-    """Return the sentence about a wait."""
-    return f"Waited for other runs: {comma_list(f'{key} held by {who}' for key, who in held_by.items())}."
+def waited_for(blocked_by: t.Mapping[str, str]) -> str:
+    """Return the sentence about a wait.
+
+    :param blocked_by: the keys that were waited for, with who claimed them
+    """
+    return f"Waited for other runs: {comma_list(f'{key} claimed by {who}' for key, who in blocked_by.items())}."
 
 
 def lease_of(settings: Settings) -> float:
-    """Return for how many seconds a claim holds that is not renewed.
+    """Return for how many seconds a claim is valid without being renewed.
 
-    That outlasts the longest time between two renewals: one step with all that a run may wait in vain and a few
-    answers that are slow.
+    That is longer than the longest time between two renewals: one step in which the run waits as long as it may and
+    receives a few slow answers.
     """
     return settings.patience + 3 * settings.timeout + 30.0
 
@@ -55,8 +54,8 @@ def lease_of(settings: Settings) -> float:
 class Claims:
     """The claims of one run on cards of one pod manager.
 
-    :param what: what the run does, for those who wait for it
-    :param lease: after how many seconds a claim that was not renewed may be taken away
+    :param what: what the run does, for messages of other runs that wait for it
+    :param lease: after how many seconds without renewal other runs may remove a claim
     """
 
     def __init__(self, registry: Registry, podm_id: str, what: str, lease: float) -> None:
@@ -65,134 +64,131 @@ class Claims:
         self._lease = lease
         self._run = uuid.uuid4().hex
         self._what = what
-        self._here = ProcessIdentity.of_this_process()
-        self._mine: list[str] = []
+        self._process = ProcessIdentity.of_this_process()
+        self._keys: list[str] = []
         self._renewed = 0.0
 
-    def look(self, clean: bool = True) -> tuple[int, dict[str, str]]:
-        """Return the epoch and what other runs hold, and who.
+    def read(self, clean: bool = True) -> tuple[int, dict[str, str]]:
+        """Return the epoch, and the keys claimed by other runs with who claimed them.
 
-        :param clean: whether what dead runs held is taken away first; not in check mode
+        :param clean: whether the claims of dead runs are removed first; not in check mode
         """
 
         def attempt() -> tuple[int, dict[str, str]]:
-            document = self._document()
-            epoch, held = document.body["epoch"], document.body["held"]
-            alive = {key: claim for key, claim in held.items() if self._is_alive(claim)}
-            if clean and len(alive) < len(held):
-                # Whoever died may have changed what it held: all that was seen before is stale.
+            stored = self._stored()
+            epoch, alive = stored.epoch, {key: claim for key, claim in stored.held.items() if self._is_alive(claim)}
+            if clean and len(alive) < len(stored.held):
+                # The dead run may have changed the cards that it claimed: every earlier listing is out of date.
                 epoch += 1
-                self._registry.commit([self._change(document, {"epoch": epoch, "held": alive})])
-            return epoch, {key: claim["what"] for key, claim in alive.items() if claim["run"] != self._run}
+                self._registry.commit([put(stored._replace(epoch=epoch, held=alive))])
+            return epoch, {key: claim.what for key, claim in alive.items() if claim.run != self._run}
 
         return until_written(attempt)
 
-    def wait_for(self, held_by: t.Mapping[str, str], patience: Patience) -> bool:
-        """Wait until another run gives back one of these; return whether one did in time.
+    def wait_for(self, blocked_by: t.Mapping[str, str], patience: Patience) -> bool:
+        """Wait until another run releases one of these claims; return whether one did in time.
 
-        Whoever waits must hold nothing: two that wait for each other would wait for ever.
+        A run that waits must hold no claims, because two runs that wait for each other would wait forever.
 
-        :param held_by: the keys with who holds them, as C(look) told them
+        :param blocked_by: the keys with who claimed them, as returned by `read`
         """
-        while patience.pause(POLL):
-            _epoch, held = self.look(clean=False)
-            if any(held.get(key) != who for key, who in held_by.items()):
+        while patience.pause(patience.pauses.claim):
+            _epoch, claimed_by_others = self.read(clean=False)
+            if any(claimed_by_others.get(key) != who for key, who in blocked_by.items()):
                 return True
         return False
 
-    def take(self, epoch: int, keys: t.Iterable[str], with_changes: t.Sequence[Change] = ()) -> int:
+    def claim(self, epoch: int, keys: t.Iterable[str], with_changes: t.Sequence[Change] = ()) -> int:
         """Claim these cards and group ids, and make further changes in the same transaction.
 
-        Returns the revision that all documents of the transaction have now.
+        Return the revision of all documents of the transaction.
 
-        :param keys: of cards and group ids; C(WHOLE) for all that the pod manager has
-        :param epoch: the one that was current before the fabric was listed
-        :raises RegistryConflict: the picture is stale, or one of them is held by another run
+        :param epoch: the epoch before the fabric was listed
+        :param keys: ids of cards and groups; `WHOLE_PODM` for everything that the pod manager has
+        :raises RegistryConflict: the listing is out of date, or another run has claimed one of the keys
         """
-        document = self._document()
-        if document.body["epoch"] != epoch:
+        stored = self._stored()
+        if stored.epoch != epoch:
             raise RegistryConflict("Another run has changed cards since the fabric was listed.")
         keys = list(keys)
-        held = dict(document.body["held"])
-        others = {key for key, claim in held.items() if claim["run"] != self._run}
-        if others & {*keys, WHOLE} or (others and WHOLE in keys):
-            raise RegistryConflict("Another run holds one of these cards.")
-        held.update(dict.fromkeys(keys, self._claim()))
-        revision = self._registry.commit([self._change(document, {"epoch": epoch, "held": held}), *with_changes])
-        self._mine = sorted({*self._mine, *keys})
+        claimed_by_others = {key for key, claim in stored.held.items() if claim.run != self._run}
+        if claimed_by_others & {*keys, WHOLE_PODM} or (claimed_by_others and WHOLE_PODM in keys):
+            raise RegistryConflict("Another run has claimed one of these cards.")
+        held = {**stored.held, **dict.fromkeys(keys, self._new_claim())}
+        revision = self._registry.commit([put(stored._replace(held=held)), *with_changes])
+        self._keys = sorted({*self._keys, *keys})
         self._renewed = time.monotonic()
         return revision
 
     def renew(self) -> bool:
-        """Renew the claims if that was not done just now; return whether this run still holds them all."""
+        """Renew the claims unless that was done recently; return whether this run still holds all of them."""
         if time.monotonic() - self._renewed < RENEW_AFTER:
             return True
 
         def attempt() -> bool:
-            document = self._document()
-            held = dict(document.body["held"])
-            if any(held.get(key, {}).get("run") != self._run for key in self._mine):
+            stored = self._stored()
+            if not {key for key, claim in stored.held.items() if claim.run == self._run}.issuperset(self._keys):
                 return False
-            held.update(dict.fromkeys(self._mine, self._claim()))
-            self._registry.commit([self._change(document, {**document.body, "held": held})])
+            held = {**stored.held, **dict.fromkeys(self._keys, self._new_claim())}
+            self._registry.commit([put(stored._replace(held=held))])
             self._renewed = time.monotonic()
             return True
 
         return until_written(attempt)
 
     def release(self, changed: bool, with_changes: t.Sequence[Change] = ()) -> None:
-        """Give all claims back, and make further changes in the same transaction.
+        """Release all claims, and make further changes in the same transaction.
 
-        :param changed: whether hardware was changed, or may have been
+        :param changed: whether hardware was or may have been changed
         :raises RegistryConflict: one of the further changes is not possible any more
         """
 
         def attempt() -> RegistryConflict | None:
-            document = self._document()
-            held = {key: claim for key, claim in document.body["held"].items() if claim["run"] != self._run}
-            body = {"epoch": document.body["epoch"] + bool(changed), "held": held}
+            stored = self._stored()
+            held = {key: claim for key, claim in stored.held.items() if claim.run != self._run}
+            now = stored._replace(epoch=stored.epoch + bool(changed), held=held)
             changes = list(with_changes)
-            if body != document.body:
-                changes.append(self._change(document, body))
+            if now != stored:
+                changes.append(put(now))
             try:
                 self._registry.commit(changes)
             except RegistryConflict as conflict:
-                if self._document().revision != document.revision:
-                    raise  # another run's claims came between
+                if self._stored().revision != stored.revision:
+                    raise  # another run has changed its claims: try again
                 return conflict
-            self._mine = []
+            self._keys = []
             return None
 
         conflict = until_written(attempt)
         if conflict:
             raise conflict
 
-    def _claim(self) -> Body:
+    def _new_claim(self) -> Claim:
         pid = os.getpid()
-        return {
-            "run": self._run,
-            "what": self._what,
-            "until": time.time() + self._lease,
-            "until_uptime": uptime() + self._lease,
-            "process": {"boot": self._here.boot_id, "space": self._here.pid_namespace, "pid": pid, "start": process_start(pid), "host": platform.node()},
-        }
+        return Claim(
+            run=self._run,
+            what=self._what,
+            until=time.time() + self._lease,
+            until_uptime=uptime() + self._lease,
+            boot_id=self._process.boot_id,
+            pid_namespace=self._process.pid_namespace,
+            pid=pid,
+            start=process_start(pid),
+            host=platform.node(),
+        )
 
-    def _is_alive(self, claim: Body) -> bool:
-        """Whether the run that made a claim may still be at work: its process is there, or its time is not over.
+    def _is_alive(self, claim: Claim) -> bool:
+        """Whether the run that made a claim may still be working: its process exists, or the claim has not expired.
 
-        Of a process in another container only the time is known, by the clock that starts with the machine; on
-        another machine (or on this one before it was started anew) by the clock on the wall, which may be wrong.
+        For a process in another container only the expiry is known, by the clock that starts when the machine boots.
+        For another machine, or this one before its last boot, it is known by the wall clock, which may be wrong.
         """
-        process, here = claim["process"], self._here
-        if here.boot_id is None or process["boot"] != here.boot_id:
-            return bool(time.time() < claim["until"])
-        if process["space"] == here.pid_namespace and not is_hidden(process["pid"]):
-            return bool(process_start(process["pid"]) == process["start"])
-        return bool(uptime() < claim["until_uptime"])
+        own = self._process
+        if own.boot_id is None or claim.boot_id != own.boot_id:
+            return time.time() < claim.until
+        if claim.pid_namespace == own.pid_namespace and not is_hidden(claim.pid):
+            return process_start(claim.pid) == claim.start
+        return uptime() < claim.until_uptime
 
-    def _document(self) -> Document:
-        found = self._registry.get("claims", self._podm_id)
-        return found or Document(self._podm_id, NEVER, {"epoch": 0, "held": {}})
-
-    def _change(self, document: Document, body: Body) -> Change:
-        return Change("claims", self._podm_id, body, document.revision)
+    def _stored(self) -> StoredClaims:
+        return self._registry.get(StoredClaims, self._podm_id) or StoredClaims(self._podm_id)

@@ -24,8 +24,6 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.plan import
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
 
-STALE_PAUSE = 0.2  # seconds before a plan is made again; doubled each time
-
 
 class Executor:
     """Runs plans at one EEM.
@@ -66,8 +64,9 @@ class Executor:
                     self._fail(error)
             except Stale as error:
                 # Two runs that disturbed each other must not do so again in step.
-                pause = STALE_PAUSE * 2 ** (retries - tries_left) * random.uniform(0.5, 1.5)  # noqa: S311
-                if not tries_left or not self._client.patience.pause(pause):
+                longer = 2 ** (retries - tries_left) * random.uniform(0.5, 1.5)  # noqa: S311
+                patience = self._client.patience
+                if not tries_left or not patience.pause(patience.pauses.plan * longer):
                     if self._stale:
                         self._stale.status = "failed"
                     self._fail(error)

@@ -2,28 +2,32 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Changes of the registry alone, beside runs that change hardware. Private to the collection."""
+"""Changes of the registry only, coordinated with runs that change hardware. Private to the collection."""
 
 from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._eem.client import Settings
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
-from ansible_collections.nec.expether.plugins.module_utils._eem.patience import Patience
-from ansible_collections.nec.expether.plugins.module_utils._execution.claims import WHOLE, Claims, lease_of, waited_for
-from ansible_collections.nec.expether.plugins.module_utils._model.errors import Refused
-from ansible_collections.nec.expether.plugins.module_utils._model.names import listed
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Patience, Settings
+from ansible_collections.nec.expether.plugins.module_utils._execution.claims import (
+    WHOLE_PODM,
+    Claims,
+    lease_of,
+    waited_for,
+)
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import PlanRefused
+from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, Registry
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
 
 
 class Forgetting(t.NamedTuple):
-    """What is to be forgotten.
+    """What to forget.
 
-    :ivar podm_id: of which pod manager
-    :ivar key: what no other run may hold: a card's id, or C(WHOLE)
-    :ivar what: what is done, for other runs that wait for it
+    :ivar podm_id: the UUID of the pod manager
+    :ivar key: what no other run may have claimed: the id of a card, or `WHOLE_PODM`
+    :ivar what: what is done, for messages of other runs that wait for it
     """
 
     podm_id: str
@@ -33,30 +37,31 @@ class Forgetting(t.NamedTuple):
 
 def forget(
     registry: Registry,
-    wish: Forgetting,
+    request: Forgetting,
     settings: Settings,
     changes: t.Callable[[], t.Sequence[Change]] | None,
 ) -> list[str]:
-    """Make changes of the registry when no other run holds what they are about; return what was waited for.
+    """Change the registry when no other run claims what is changed; return what was waited for, as sentences.
 
-    :param changes: called when nobody holds it; C(None) in check mode
-    :raises Refused: another run holds it for longer than the settings have patience
+    :param changes: returns the changes, called when no other run has a claim; `None` in check mode
+    :raises PlanRefused: another run keeps its claim for longer than the settings allow to wait
     """
-    claims = Claims(registry, wish.podm_id, wish.what, lease_of(settings))
-    patience, waited = Patience(settings.patience), []
+    claims = Claims(registry, request.podm_id, request.what, lease_of(settings))
+    patience, waited = Patience(settings.patience, settings.pauses), []
 
     def attempt() -> None:
         while True:
-            epoch, held = claims.look(clean=changes is not None)
-            in_the_way = {key: who for key, who in held.items() if wish.key in (key, WHOLE)}
-            if not in_the_way:
+            epoch, claimed_by_others = claims.read(clean=changes is not None)
+            blocked_by = {key: who for key, who in claimed_by_others.items() if request.key in (key, WHOLE_PODM)}
+            if not blocked_by:
                 break
-            waited.append(waited_for(in_the_way))
-            if not claims.wait_for(in_the_way, patience):
-                raise Refused(f"Being changed by another run: {listed(sorted(set(in_the_way.values())))}.")
+            waited.append(waited_for(blocked_by))
+            if not claims.wait_for(blocked_by, patience):
+                runs = comma_list(sorted(set(blocked_by.values())))
+                raise PlanRefused(f"Blocked by another run: {runs}. Run the task again when it has ended.")
         stop_if_interrupted()
         if changes is not None:
-            claims.take(epoch, [wish.key], changes())
+            claims.claim(epoch, [request.key], changes())
 
     until_written(attempt)
     if changes is not None:

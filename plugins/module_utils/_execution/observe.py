@@ -14,8 +14,6 @@ from ansible_collections.nec.expether.plugins.module_utils._model.fabric import 
 from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState
 
-EMPTY_PAUSE = 1.0  # seconds between two listings of an EEM that does not list all of its cards yet
-
 
 class Observer:
     """Lists the fabric for one run.
@@ -48,12 +46,12 @@ class Observer:
 
     def _fabric(self, changed_cards: t.AbstractSet[str]) -> Fabric:
         while True:
-            fabric = Fabric.from_records(self._client.devices_detail().devices)
+            fabric = Fabric.from_records(self._client.devices_detail())
             missing = self._not_listed_yet(fabric, changed_cards)
             if not missing:
                 return fabric
             self.waited.append(f"Waited for EEM to list {missing}, because it may have just started.")
-            if not self._client.patience.pause(EMPTY_PAUSE):
+            if not self._client.patience.pause(self._client.patience.pauses.listing):
                 raise PlanRefused(f"EEM does not list {missing}; it may have just started. Run the task again when it does.")
 
     def _not_listed_yet(self, fabric: Fabric, changed_cards: t.AbstractSet[str]) -> str:

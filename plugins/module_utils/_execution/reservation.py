@@ -7,23 +7,23 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._eem.client import Settings
-from ansible_collections.nec.expether.plugins.module_utils._eem.patience import Patience
-from ansible_collections.nec.expether.plugins.module_utils._execution.claims import WHOLE, Claims, lease_of
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Patience, Settings
+from ansible_collections.nec.expether.plugins.module_utils._execution.claims import WHOLE_PODM, Claims, lease_of
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, PlanRefused
 from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node, NodeState
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan, fabric_after
-from ansible_collections.nec.expether.plugins.module_utils._registry.records import node_of
+from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import StoredNode
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
     NEVER,
-    Body,
     Change,
-    Document,
     Registry,
     RegistryConflict,
     RegistryError,
     now_iso,
+    put,
+    remove_anyway,
 )
 
 
@@ -79,9 +79,9 @@ class Reservation:
         self._claims = claims
         self._exclusive = exclusive
         self._epoch = 0
-        self._known: dict[str, Document] = {}
+        self._known: dict[str, StoredNode] = {}
         # By UUID: the node before this run wrote it, and the revision that it has written.
-        self._written: dict[str, tuple[Document | None, int]] = {}
+        self._written: dict[str, tuple[StoredNode | None, int]] = {}
         self.is_held = False
 
     def read(self, clean: bool) -> tuple[dict[str, Node], dict[str, str]]:
@@ -90,20 +90,19 @@ class Reservation:
         :param clean: whether the claims of dead runs are taken away first; not in check mode
         :raises PlanRefused: another run has claimed the pod manager, or with `exclusive` anything of it
         """
-        self._epoch, claimed = self._claims.look(clean)
-        blocking = claimed if self._exclusive else {key: who for key, who in claimed.items() if key == WHOLE}
+        self._epoch, claimed = self._claims.read(clean)
+        blocking = claimed if self._exclusive else {key: who for key, who in claimed.items() if key == WHOLE_PODM}
         if blocking:
             raise PlanRefused(
                 f"The pod manager is being changed by {comma_list(sorted(set(blocking.values())))}.", blocked_by=blocking
             )
-        mine = (found for found in self._registry.all("nodes") if found.body["podm_id"] == self._podm_id)
-        self._known = {found.body["index"]: found for found in mine}
-        return {system_id: node_of(found) for system_id, found in self._known.items()}, claimed
+        self._known = {found.system_id: found for found in self._registry.of_podm(StoredNode, self._podm_id)}
+        return {system_id: found.node() for system_id, found in self._known.items()}, claimed
 
     def known_cards(self) -> set[str]:
         """Return the ids of all systems and devices that the registry stores of this pod manager and that are not missing."""
-        devices = (found.body for found in self._registry.all("devices") if found.body["podm_id"] == self._podm_id)
-        return {*self._known, *(body["device_id"] for body in devices if body["missing_since"] is None)}
+        devices = self._registry.of_podm(StoredDevice, self._podm_id)
+        return {*self._known, *(device.device_id for device in devices if device.missing_since is None)}
 
     def take(self, observed: ObservedState, plan: Plan) -> None:
         """Claim everything that a plan changes, and store its node as `composing`, in one transaction.
@@ -112,9 +111,9 @@ class Reservation:
         """
         keys = {key for step in plan.steps for key in (step.device, step.system_id) if key}
         keys |= {step.new for step in plan.group_changes if step.action == "set_group"}
-        keys |= {WHOLE} if self._exclusive else set()
+        keys |= {WHOLE_PODM} if self._exclusive else set()
         changes = self._mark_composing(observed, plan)
-        revision = self._claims.take(self._epoch, keys, changes)
+        revision = self._claims.claim(self._epoch, keys, changes)
         self.is_held = True
         for change in changes:
             before = self._written[change.uuid][0] if change.uuid in self._written else self._known.get(t.cast(Node, plan.node).system_id)
@@ -130,17 +129,19 @@ class Reservation:
     def _node_change(self, observed: ObservedState, plan: Plan, node: Node, state: NodeState) -> Change:
         found = self._known.get(node.system_id)
         system = fabric_after(observed.fabric, plan.steps).systems.get(node.system_id)
-        body: Body = {
-            "created_at": now_iso(),
-            **(found.body if found else {}),
-            "name": node.name,
-            "podm_id": self._podm_id,
-            "index": node.system_id,
-            "state": state,
-            "group_id": system.group_id if system else (found.body.get("group_id") if found else None),
-            "updated_at": now_iso(),
-        }
-        return Change("nodes", node.uuid, body, found.revision if found else NEVER)
+        now = now_iso()
+        stored = StoredNode(
+            uuid=node.uuid,
+            revision=found.revision if found else NEVER,
+            name=node.name,
+            podm_id=self._podm_id,
+            system_id=node.system_id,
+            state=state,
+            group_id=system.group_id if system else (found.group_id if found else None),
+            created_at=(found.created_at if found else None) or now,
+            updated_at=now,
+        )
+        return put(stored)
 
     def renew(self) -> bool:
         """Renew the claims; return whether this run still holds them all."""
@@ -160,17 +161,16 @@ class Reservation:
     def _final_nodes(self, plan: Plan) -> list[Change]:
         forgotten = (self._known.get(step.system_id or "") for step in plan.steps if step.action == "forget")
         # No expected revision: this run holds the claim on the system and wrote the document itself.
-        changes = [Change("nodes", found.uuid, None, None) for found in forgotten if found]
+        changes = [remove_anyway(StoredNode, found.uuid) for found in forgotten if found]
         gone = {change.uuid for change in changes}
         node = plan.node
-        current = self._registry.get("nodes", node.uuid) if node else None
-        if node and current and current.uuid not in gone and current.body["state"] != node.state:
-            body = {**current.body, "state": node.state, "updated_at": now_iso()}
-            changes.append(Change("nodes", current.uuid, body, current.revision))
+        current = self._registry.get(StoredNode, node.uuid) if node else None
+        if node and current and current.uuid not in gone and current.state != node.state:
+            changes.append(put(current._replace(state=node.state, updated_at=now_iso())))
         for step in plan.group_changes:
             other = self._known.get(step.system_id or "") if step.action == "set_group" else None
             if other and (node is None or other.uuid != node.uuid):
-                changes.append(Change("nodes", other.uuid, {**other.body, "group_id": step.new}, other.revision))
+                changes.append(put(other._replace(group_id=step.new)))
         return changes
 
     def give_back(self, hardware_changed: bool, restore: bool) -> str | None:
@@ -179,7 +179,7 @@ class Reservation:
         :param restore: whether nodes are stored again as they were before this run
         """
         rollback = [
-            Change("nodes", uuid, before.body if before else None, revision)
+            (put(before) if before else remove_anyway(StoredNode, uuid))._replace(expected=revision)
             for uuid, (before, revision) in self._written.items()
         ]
         try:
@@ -197,8 +197,8 @@ class Reservation:
         return None
 
     def _unfinished(self) -> list[str]:
-        found = (self._registry.get("nodes", uuid) for uuid in self._written)
-        return [document.body["name"] for document in found if document and document.body["state"] == "composing"]
+        found = (self._registry.get(StoredNode, uuid) for uuid in self._written)
+        return [node.name for node in found if node and node.state == "composing"]
 
     def wait_for(self, blocked_by: t.Mapping[str, str], budget: Patience) -> bool:
         """Wait until another run gives back one of these; return whether it did in time. This run must hold nothing."""

@@ -30,7 +30,7 @@ def check_group_is_ours(client: Client, run: StepRun) -> None:
 
 def _others_in_group(client: Client, step: GroupChange) -> list[Card]:
     """Return the cards in the group that a system got, besides the system itself."""
-    cards = [parse(record) for record in client.devices_detail(group_id=step.new).devices]
+    cards = [parse(record) for record in client.devices_detail(step.new)]
     return [card for card in cards if card.group_id == step.new and card.id != step.system_id]
 
 

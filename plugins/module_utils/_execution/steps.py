@@ -9,7 +9,7 @@ import dataclasses
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
-from ansible_collections.nec.expether.plugins.module_utils._eem.errors import Denied, EemError, NotEem, TimedOut
+from ansible_collections.nec.expether.plugins.module_utils._eem.errors import EemError, EemRefused, TimedOut, UnexpectedAnswer
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import FREE_GROUP, NO_GROUP, Card, parse, parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
 from ansible_collections.nec.expether.plugins.module_utils._model.texts import printable
@@ -18,8 +18,6 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.plan import
 T = t.TypeVar("T")
 
 _ADVICE = "Run the task again when EEM responds; it continues from the actual state."
-PAUSE = 0.5  # seconds before a change that EEM did not make, as reading showed, is sent again
-EMPTY_PAUSE = 1.0  # seconds between two listings of an EEM that knows no card at all, as after a restart
 
 
 class Stale(ExpetherError):
@@ -113,7 +111,7 @@ def pause_before_again(client: Client, step: HardwareStep, error: EemError, trie
     """
     if client.is_stale(error, deleting=_deletes(step)):
         raise _stale(error) from None
-    if not tries_left or error.final or not client.patience.pause(PAUSE):
+    if not tries_left or error.final or not client.patience.pause(client.patience.pauses.change):
         if isinstance(error, TimedOut):
             raise _late(step.card, error) from None
         raise error
@@ -145,7 +143,7 @@ def _send(client: Client, step: GroupChange, update_time: str | None) -> str | N
         answer = client.set_group(step.card, step.new, update_time)
         given = answer.get("group_id")
         if given is not None and str(given) != step.new:
-            raise NotEem(f"EEM was asked to give {step.card} group id {step.new} and answered {printable(str(given), 20)!r}.")
+            raise UnexpectedAnswer(f"EEM was asked to give {step.card} group id {step.new} and answered {printable(str(given), 20)!r}.")
     found = answer.get("update_time")
     return str(found) if isinstance(found, (str, int)) else None
 
@@ -183,7 +181,7 @@ def read_back(client: Client, step: HardwareStep, error: EemError, read: t.Calla
 
 def listed_ids(client: Client) -> list[str | None]:
     """Return the ids of the cards that EEM lists."""
-    return [parse_card_id(str(each.get("id"))) for each in client.devices().devices if isinstance(each, dict)]
+    return [parse_card_id(str(each.get("id"))) for each in client.devices() if isinstance(each, dict)]
 
 
 def read_when_listed(client: Client, card: str, read: t.Callable[[], T]) -> T:
@@ -195,12 +193,12 @@ def read_when_listed(client: Client, card: str, read: t.Callable[[], T]) -> T:
     while True:
         try:
             return read()
-        except Denied as error:
+        except EemRefused as error:
             if error.http_status != 404:
                 raise
             ids = listed_ids(client)
             # It may have found its cards between the two requests: what it lists counts.
             if ids and card not in ids:
                 raise CardGone(f"EEM does not list card {card} any more.") from None
-            if not client.patience.pause(EMPTY_PAUSE):
+            if not client.patience.pause(client.patience.pauses.listing):
                 raise Stale(f"EEM is not listing its cards right now, so the state of {card} is unknown.") from None

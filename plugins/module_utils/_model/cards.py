@@ -4,8 +4,8 @@
 
 """EEM's JSON records as frozen typed values. Pure. Private to the collection.
 
-The facts are those of the EEM interface notes; the mark in brackets says how sure each is:
-[hw] seen from real hardware, [nec] NEC's own clients, [drv] the OpenStack Valence driver, [?] inferred.
+The facts are those of the EEM interface notes. The mark in brackets names the source of each:
+[hw] observed on real hardware, [nec] NEC's own clients, [drv] the OpenStack Valence driver, [?] inferred.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from ansible_collections.nec.expether.plugins.module_utils._model.texts import p
 
 Raw = t.Mapping[str, t.Any]
 
-FREE_GROUP = "4093"  # an EEIO that belongs to nobody [nec][drv][hw]
-NO_GROUP = "4094"  # an EESV without a group id of its own yet [nec][drv]
-SOFTWARE_GROUPS = range(16, 4093)  # what software may assign [nec]; 1 to 15 come from a rotary switch [hw]
+FREE_GROUP = "4093"  # the group of EEIOs that are attached to no system [nec][drv][hw]
+NO_GROUP = "4094"  # the group of EESVs without a group id of their own yet [nec][drv]
+SOFTWARE_GROUPS = range(16, 4093)  # group ids that software may assign [nec]; 1 to 15 are set by a rotary switch [hw]
 
-#: PCI base class to type name [drv]; any other class code is "Unknown", none at all is null.
+#: PCI base class to type name [drv]. Any other class is "Unknown"; without a class code the type is null.
 TYPES = {
     0x01: "SSD",
     0x02: "NIC",
@@ -37,26 +37,25 @@ TYPES = {
 UNKNOWN_TYPE = "Unknown"
 TYPE_NAMES = (*TYPES.values(), UNKNOWN_TYPE)
 
-#: How many EEIOs an EESV takes when it does not say (max_eeio_count): by card type [hw][drv].
+#: How many EEIOs an EESV can have, by card type, if it does not report `max_eeio_count` [hw][drv].
 MAX_DEVICES_40G = 16
 MAX_DEVICES_OLDER = 8
 
 _ID = re.compile(r"(?:0x)?([0-9a-f]{12})\Z")
-_DEEPEST = 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class RecordError(ExpetherError):
-    """A record lacks what no record may lack: C(id), C(status) or C(group_id)."""
+    """A record lacks a mandatory key: `id`, `status` or `group_id`."""
 
     kind = "bad_record"
 
 
 class Eesv(t.NamedTuple):
-    """A card on the server side: one compute node's end of the fabric.
+    """A card on the server side: the end of the fabric at one compute node.
 
-    C(None) means that EEM did not give it. Group ids are decimal strings, as EEM's.
-    C(update_time) is what EEM gave, as a string of milliseconds; C(raw) is the whole record as it came.
+    `None` means that EEM did not report the value. Group ids are decimal strings, as in EEM. `update_time` is EEM's
+    value, a string of milliseconds. `raw` is the whole record as EEM sent it.
     """
 
     id: str
@@ -77,15 +76,15 @@ class Eesv(t.NamedTuple):
 
     @property
     def reachable(self) -> bool | None:
-        """Whether the card answers: any notification status is C(up) [nec]."""
+        """Whether the card responds: any notification status is `up` [nec]."""
         return None if self.ports_up is None else self.ports_up > 0
 
 
 class Eeio(t.NamedTuple):
-    """A card on the I/O side with one PCI Express device. See C(Eesv) for what the values mean.
+    """A card on the I/O side with one PCI Express device. See `Eesv` for the common values.
 
-    C(vendor_id) and C(pci_device_id) have 4 hex digits, C(class_code) 6, all without C(0x).
-    C(eesv_id) is the other end as the card sees it.
+    `vendor_id` and `pci_device_id` have 4 hex digits, `class_code` has 6, all without `0x`.
+    `eesv_id` is the other end of the connection as the card reports it.
     """
 
     id: str
@@ -107,7 +106,7 @@ class Eeio(t.NamedTuple):
 
     @property
     def reachable(self) -> bool | None:
-        """Whether the card answers: any notification status is C(up) [nec]."""
+        """Whether the card responds: any notification status is `up` [nec]."""
         return None if self.ports_up is None else self.ports_up > 0
 
 
@@ -117,8 +116,8 @@ Card = t.Union[Eesv, Eeio]
 class Port(t.NamedTuple):
     """A downstream port of an EESV.
 
-    :ivar link_state: C(up) or C(down); C(None) if the record does not tell
-    :ivar device_id: the EEIO that it remembers, which may be down or in another group [hw]
+    :ivar link_state: `up` or `down`; `None` if the record does not report it
+    :ivar device_id: the EEIO that EEM has stored for it, which may be down or in another group [hw]
     """
 
     link_state: str | None
@@ -126,19 +125,19 @@ class Port(t.NamedTuple):
 
 
 def parse_card_id(text: str) -> str | None:
-    """Return an EEM id in EEM's own form (C(0x) and twelve hex digits [hw]), or C(None) if it is none.
+    """Return an EEM id in EEM's own form (`0x` and twelve hex digits [hw]), or `None` if the text is not an EEM id.
 
-    Takes any case, with and without C(0x), a MAC address with its colons, and the decimal number that YAML
-    makes of an id without quotes (13 to 15 digits; with 12 it cannot be told from hex digits).
+    Accepts any case, ids with and without `0x`, a MAC address with colons, and the decimal number that YAML makes of an
+    unquoted id (13 to 15 digits; a number of 12 digits cannot be distinguished from hex digits).
     """
     if 13 <= len(text) <= 15 and text.isascii() and text.isdigit():
         text = f"{int(text):012x}"
-    found = _ID.match(text.strip().lower().replace(":", ""))
-    return f"0x{found[1]}" if found else None
+    match = _ID.match(text.strip().lower().replace(":", ""))
+    return f"0x{match[1]}" if match else None
 
 
 def iso_time(milliseconds: t.Any) -> str | None:
-    """Return milliseconds since 1970-01-01 UTC, a string or a number [hw], as ISO 8601, or C(None)."""
+    """Return milliseconds since 1970-01-01 UTC, a string or a number [hw], as ISO 8601; `None` if not valid."""
     try:
         days, rest = divmod(int(milliseconds), 86_400_000)
         day = _day(days)
@@ -148,94 +147,60 @@ def iso_time(milliseconds: t.Any) -> str | None:
     return f"{day}T{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{thousandths:03d}Z"
 
 
-@functools.lru_cache(maxsize=1024)  # thousands of cards changed on few days
+@functools.lru_cache(maxsize=1024)  # thousands of cards share few days
 def _day(number: int) -> str:
-    """Return the date so many days after 1970-01-01."""
+    """Return the date that is this many days after 1970-01-01."""
     return (_EPOCH + timedelta(days=number)).date().isoformat()
 
 
-def _text(value: t.Any, depth: int = 0) -> t.Any:
-    """Return a scalar as EEM's usual string; lists and objects with theirs; null as it is.
-
-    What lies deeper than any record of EEM's goes is left out.
-    """
-    if depth > _DEEPEST:
-        return None
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        # A number of milliseconds may come as 1.637e12; int() of it would fail for inf and nan.
-        return str(int(value)) if value.is_integer() else str(value)
-    if isinstance(value, t.Mapping):
-        return {str(key): _text(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_text(item, depth + 1) for item in value]
-    return str(value)
-
-
-def normalise(raw: t.Any) -> dict[str, t.Any]:
-    """Return one record in one form: strings throughout, canonical id, status and group id; unknown keys kept.
-
-    :raises RecordError: it is no object, or has no usable C(id), C(status) or C(group_id)
-    """
-    identity, status, group = _core(raw)
-    return {
-        **{str(key): _text(value) for key, value in raw.items()},
-        "id": identity,
-        "status": status,
-        "group_id": group,
-    }
-
-
 def _core(raw: t.Any) -> tuple[str, str, str]:
-    """Return the id, status and group id of a record: the three that no record may lack."""
+    """Return the id, status and group id of a record: the mandatory keys."""
     if not isinstance(raw, t.Mapping):
-        raise RecordError(f"EEM sent a card's record that is no object but {type(raw).__name__}.")
+        raise RecordError(f"EEM sent a card's record that is not an object but a value of type {type(raw).__name__}.")
     identity = parse_card_id(_scalar(raw.get("id")))
     if identity is None:
-        raise RecordError(f"EEM sent a card's record without a usable id: {_shown(raw.get('id'))}.")
+        raise RecordError(f"EEM sent a card's record without a usable id: {_describe(raw.get('id'))}.")
     status = _scalar(raw.get("status")).strip().lower()
     if status not in ("eesv", "eeio"):
         raise RecordError(
-            f"EEM sent a record of card {identity} whose status is neither eesv nor eeio: {_shown(raw.get('status'))}."
+            f"EEM sent a record of card {identity} whose status is neither eesv nor eeio:"
+            f" {_describe(raw.get('status'))}."
         )
     group = _scalar(raw.get("group_id")).strip()
     if not (group.isascii() and group.isdigit() and len(group) < 10):
         raise RecordError(
-            f"EEM sent a record of card {identity} without a usable group_id: {_shown(raw.get('group_id'))}."
+            f"EEM sent a record of card {identity} without a usable group_id: {_describe(raw.get('group_id'))}."
         )
     return identity, status, str(int(group))
 
 
 def parse(raw: t.Any) -> Card:
-    """Return the typed card of one record, the same one for a record and for its normalised form.
+    """Return the typed card of a record.
 
-    :raises RecordError: as C(normalise)
+    :raises RecordError: it is not an object, or has no usable `id`, `status` or `group_id`
     """
     identity, status, group = _core(raw)
     get = raw.get
-    card_type = _given(get("type")) or _given(get("eecard_type"))
+    card_type = _nonempty(get("type")) or _nonempty(get("eecard_type"))
     common = (
         identity,
         group,
-        _given(get("update_time")),
+        _nonempty(get("update_time")),
         _enabled(get("admin_status"), get("monitoring_status")),
         _ports_up(get("notification_status0"), get("notification_status1")),
         card_type,
-        _given(get("mac_address")),
-        _given(get("model")),
-        _given(get("serial_number")),
-        _given(get("power_status")),
+        _nonempty(get("mac_address")),
+        _nonempty(get("model")),
+        _nonempty(get("serial_number")),
+        _nonempty(get("power_status")),
         raw,
     )
     if status == "eesv":
         return Eesv(
             *common,
-            _given(get("ee_version")),
-            _given(get("host_model")),
-            _given(get("host_serial_number")),
+            _nonempty(get("ee_version")),
+            _nonempty(get("host_model")),
+            _nonempty(get("host_serial_number")),
             _max_devices(get("max_eeio_count"), card_type),
         )
     class_code = _hex(get("pcie_class_code"), 6)
@@ -250,59 +215,66 @@ def parse(raw: t.Any) -> Card:
 
 
 def parse_ports(system: Eesv) -> dict[str, Port]:
-    """Return the downstream ports of an EESV by their ids; old cards tell none."""
+    """Return the downstream ports of an EESV by their ids; old cards report none."""
     ports = system.raw.get("downstream_ports")
     return {
-        name: Port((_given(port.get("eeio_connection_status")) or "").lower() or None, _mac_id(port.get("eeio_mac_address")))
+        name: Port((_nonempty(port.get("eeio_connection_status")) or "").lower() or None, _mac_id(port.get("eeio_mac_address")))
         for port in (ports if isinstance(ports, list) else ())
-        if isinstance(port, t.Mapping) and (name := _given(port.get("downstream_port_id")))
+        if isinstance(port, t.Mapping) and (name := _nonempty(port.get("downstream_port_id")))
     }
 
 
 def _scalar(value: t.Any) -> str:
-    """Return a string, or a number as one; C("") for all else."""
+    """Return a string, or a number or boolean as a string, as EEM usually sends it; `""` for anything else."""
     if value.__class__ is str:
         return value
-    return "" if isinstance(value, (list, tuple, t.Mapping)) else _text(value) or ""
+    if value is None or isinstance(value, (list, tuple, t.Mapping)):
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        # Milliseconds may be sent as 1.637e12. int() would fail for inf and nan.
+        return str(int(value)) if value.is_integer() else str(value)
+    return str(value)
 
 
-def _shown(value: t.Any) -> str:
-    """Return a received value for a message: never long, never with control characters."""
+def _describe(value: t.Any) -> str:
+    """Describe a received value for a message, in a short text without control characters."""
     if value is None:
         return "it is missing"
-    # Where a text is cut shows, so that the first half of a password in it is masked.
+    # printable() marks a cut, so that the first half of a password before it is masked.
     return printable(repr(value), 80) if isinstance(value, (str, int, float)) else f"it is a {type(value).__name__}"
 
 
-def _given(value: t.Any) -> str | None:
-    """Return a string that says something, else C(None): old cards leave keys out or empty [hw]."""
+def _nonempty(value: t.Any) -> str | None:
+    """Return a text that is not empty, else `None`: old cards omit keys or leave them empty [hw]."""
     return (value if value.__class__ is str else _scalar(value)).strip() or None
 
 
 def _enabled(admin: t.Any, monitoring: t.Any) -> bool | None:
-    """Whether a change may be asked of a card [nec]; C(None) if the record says nothing about it."""
-    said = [word.lower() for word in (_given(admin), _given(monitoring)) if word]
-    return said.count("enabled") == len(said) if said else None
+    """Whether changes of a card may be requested [nec]; `None` if the record does not report it."""
+    states = [state.lower() for state in (_nonempty(admin), _nonempty(monitoring)) if state]
+    return states.count("enabled") == len(states) if states else None
 
 
 def _ports_up(port0: t.Any, port1: t.Any) -> int | None:
-    """On how many of its two ports a card answers [nec]; C(None) if the record says nothing about it."""
-    said = 0
+    """Return on how many of its two ports a card responds [nec]; `None` if the record does not report it."""
+    reported = 0
     ports_up = 0
     for port in (port0, port1):
-        values = port if isinstance(port, list) else [_given(port)]
+        values = port if isinstance(port, list) else [_nonempty(port)]
         if any(value is not None for value in values):
-            said += 1
+            reported += 1
             ports_up += "up" in values
-    return ports_up if said else None
+    return ports_up if reported else None
 
 
 def _hex(value: t.Any, digits: int) -> str | None:
-    """Return hex text, with or without C(0x) and leading zeros [hw], with so many digits; else C(None)."""
+    """Return a hex number, sent with or without `0x` and leading zeros [hw], with this many digits; else `None`."""
     return _hex_text(_scalar(value), digits)
 
 
-@functools.lru_cache(maxsize=1024)  # a large fabric has few kinds of devices
+@functools.lru_cache(maxsize=1024)  # even a large fabric has few kinds of devices
 def _hex_text(text: str, digits: int) -> str | None:
     try:
         number = int(text, 16)
@@ -312,7 +284,7 @@ def _hex_text(text: str, digits: int) -> str | None:
 
 
 def _mac_id(value: t.Any) -> str | None:
-    """Return the card id of a MAC address; all zeros mean none [hw]."""
+    """Return the card id of a MAC address; `None` for all zeros, which mean no card [hw]."""
     identity = parse_card_id(value) if isinstance(value, str) else None
     return None if identity is None or not int(identity, 16) else identity
 

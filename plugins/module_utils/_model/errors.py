@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The errors that all layers share. Private to the collection."""
+"""The errors that all packages share. Private to the collection."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import typing as t
 
 
 class ExpetherError(Exception):
-    """Something that a user must be told, in a sentence.
+    """A failure with a message for the user.
 
-    :ivar kind: a word for machines: what sort of failure this is
-    :ivar code: EEM's five-digit code, where EEM gave one
-    :ivar http_status: the HTTP status, where there was an answer
-    :ivar url: what was asked, without credentials, where something was asked
-    :ivar details: further keys for the result's C(failure)
-    :ivar changed: whether something is changed now, or may be; C(None) if nothing was begun
+    :ivar kind: the sort of failure, for programs
+    :ivar code: EEM's five-digit code, if EEM sent one
+    :ivar http_status: the HTTP status, if there was an answer
+    :ivar url: the requested URL without credentials, if there was a request
+    :ivar details: further keys for the result's `failure`
+    :ivar changed: whether something was or may have been changed; `None` if nothing was begun
     """
 
     kind = "error"
@@ -40,7 +40,7 @@ class ExpetherError(Exception):
         self.details = details or {}
 
     def as_failure(self) -> dict[str, t.Any]:
-        """Return the C(failure) of a module's result."""
+        """Return the `failure` of a module's result."""
         return {
             "kind": self.kind,
             "code": self.code,
@@ -52,21 +52,21 @@ class ExpetherError(Exception):
 
 
 class InvalidInput(ExpetherError):
-    """What the task says cannot be meant."""
+    """The options of the task are not valid."""
 
     kind = "invalid"
 
 
 class NotFound(ExpetherError):
-    """A pod manager, node, system, device or flavor of that name is not there."""
+    """A pod manager, node, system, device or flavor of that name does not exist."""
 
     kind = "not_found"
 
 
 class MissingLibrary(ExpetherError):
-    """A Python library is not installed where the module runs, or is too old.
+    """A Python library is not installed on the host where the module runs, or is too old.
 
-    :ivar error: why it could not be imported; C(None) if it is too old
+    :ivar error: why it could not be imported; `None` if it is too old
     """
 
     kind = "missing_library"
@@ -78,10 +78,10 @@ class MissingLibrary(ExpetherError):
 
 
 class PlanRefused(ExpetherError):
-    """What was asked cannot be had; nothing has been changed.
+    """The request cannot be met; nothing was changed.
 
-    :ivar blocked_by: what another run holds at the moment and what stood in the way, so that
-        waiting may help: a card's id or a group id, and who holds it
+    :ivar blocked_by: what is claimed by other runs and blocks this request, so that waiting may help: the id of a card
+        or group, and who claimed it
     """
 
     kind = "refused"
@@ -89,6 +89,3 @@ class PlanRefused(ExpetherError):
     def __init__(self, message: str, *, blocked_by: t.Mapping[str, str] | None = None, **more: t.Any) -> None:
         super().__init__(message, **more)
         self.blocked_by = dict(blocked_by or {})
-
-
-NotKnown, Refused = NotFound, PlanRefused

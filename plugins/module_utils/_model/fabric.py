@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One snapshot of all that an EEM manages. Pure. Private to the collection."""
+"""One snapshot of all cards that an EEM manages. Pure. Private to the collection."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ State = t.Literal["free", "allocated", "stranded"]
 
 
 class Fabric:
-    """Who is in which group, who is free, and how many more devices a system can take.
+    """Which cards share a group, which devices are free, and how many free slots a system has.
 
     :ivar systems: every EESV by id, lowest id first
     :ivar devices: every EEIO by id, lowest id first
@@ -44,14 +44,14 @@ class Fabric:
 
     @classmethod
     def from_records(cls, records: t.Iterable[t.Any]) -> Fabric:
-        """Return the snapshot of an answer's records; of two records of one card the last counts.
+        """Return the snapshot of an answer's records; if two records describe one card, the last one counts.
 
-        :raises RecordError: as C(_model.cards.parse)
+        :raises RecordError: as `_model.cards.parse`
         """
         return cls({card.id: card for card in map(parse, records)}.values())
 
     def card(self, card_id: str | None) -> Card | None:
-        """Return a card of either kind by its id, or C(None) if EEM lists none."""
+        """Return a card of either kind by its id, or `None` if EEM does not list it."""
         return self.devices.get(card_id or "") or self.systems.get(card_id or "")
 
     def systems_in(self, group_id: str) -> t.Sequence[Eesv]:
@@ -69,10 +69,10 @@ class Fabric:
         return "allocated" if device.group_id in self._systems_in else "stranded"
 
     def owner(self, device: Eeio) -> Eesv | None:
-        """Return the system that has a device.
+        """Return the system that a device is attached to.
 
-        Of several systems in one group it is the one that the card names as its other end; where the
-        card names none of them nobody can tell, and the answer is C(None).
+        If several systems share the group, it is the one that the card reports as its other end. If the card reports
+        none of them, the owner is unknown: `None`.
         """
         systems = self.systems_in(device.group_id)
         if len(systems) == 1:
@@ -80,18 +80,22 @@ class Fabric:
         return next((system for system in systems if system.id == device.eesv_id), None)
 
     def devices_of(self, system: Eesv) -> list[Eeio]:
-        """Return the devices that a system has, lowest id first."""
-        if not has_own_group(system):
-            return []
-        return [device for device in self.devices_in(system.group_id) if _is(self.owner(device), system)]
+        """Return the devices of a system, lowest id first."""
+        return [device for device in self.devices_in_group_of(system) if _is_same(self.owner(device), system)]
+
+    def devices_in_group_of(self, system: Eesv) -> t.Sequence[Eeio]:
+        """Return the devices in a system's group, including those of another system in it, lowest id first."""
+        return self.devices_in(system.group_id) if has_own_group(system) else ()
 
     def free_slots(self, system: Eesv) -> int:
-        """Return how many more devices a system takes; every EEIO in its group uses a slot."""
-        used = len(self.devices_in(system.group_id)) if has_own_group(system) else 0
-        return max(0, system.max_devices - used)
+        """Return how many more devices a system can have; every EEIO in its group uses a slot."""
+        return max(0, system.max_devices - len(self.devices_in_group_of(system)))
 
     def unused_group(self, besides: t.Container[str] = ()) -> str | None:
-        """Return the lowest group id that software may assign and no card has, or C(None)."""
+        """Return the lowest group id that software may assign and that no card has, or `None`.
+
+        :param besides: further group ids that are not available
+        """
         for number in SOFTWARE_GROUPS:
             group_id = str(number)
             if group_id not in self._systems_in and group_id not in self._devices_in and group_id not in besides:
@@ -99,9 +103,9 @@ class Fabric:
         return None
 
     def changed(self, cards: t.Mapping[str, tuple[str, str | None]]) -> Fabric:
-        """Return this snapshot after some cards got another group id and time of change.
+        """Return this snapshot with other group ids and times of change for some cards.
 
-        :param cards: card id to (group id, update_time); a time of C(None) leaves the old one
+        :param cards: card id to (group id, update_time); a time of `None` keeps the old one
         """
 
         def after(card: Card) -> Card:
@@ -113,24 +117,24 @@ class Fabric:
         return Fabric(map(after, self._cards()))
 
     def read_later(self, cards: t.Mapping[str, Card | None]) -> Fabric:
-        """Return this snapshot with some cards as they were read later; C(None) for one that is gone."""
-        others = [card for card in self._cards() if card.id not in cards]
-        return Fabric([*others, *(card for card in cards.values() if card)]) if cards else self
+        """Return this snapshot with some cards as they were read later; `None` for one that does not exist any more."""
+        unchanged = [card for card in self._cards() if card.id not in cards]
+        return Fabric([*unchanged, *(card for card in cards.values() if card)]) if cards else self
 
     def _cards(self) -> list[Card]:
         return [*self.systems.values(), *self.devices.values()]
 
 
-def _is(one: Eesv | None, other: Eesv) -> bool:
-    """Whether two values are one system, perhaps from two snapshots."""
+def _is_same(one: Eesv | None, other: Eesv) -> bool:
+    """Whether two values are the same system, perhaps from two snapshots."""
     return one is not None and one.id == other.id
 
 
 def has_own_group(system: Eesv) -> bool:
-    """Whether an EESV has a group id of its own (by software or by its rotary switch)."""
+    """Whether an EESV has a group id of its own, set by software or by its rotary switch."""
     return system.group_id not in (NO_GROUP, FREE_GROUP)
 
 
 def from_rotary_switch(group_id: str) -> bool:
-    """Whether a group id comes from a card's rotary switch, so that software does not change it [hw]."""
+    """Whether a group id is set by a card's rotary switch, so software must not change it [hw]."""
     return 1 <= int(group_id) <= 15

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether the Python libraries that a module needs can be used where it runs. Private to the collection."""
+"""Checks the Python libraries that a module needs on the host where it runs. Private to the collection."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ OLDEST = {"requests": "2.25.1", "cryptography": "36.0.2", "prometheus_client": "
 
 
 def need(library: str, missing: Exception | None) -> None:
-    """Refuse to go on with a library that is missing or too old.
+    """Refuse to use a library that is missing or too old.
 
-    :param missing: what importing it raised: a library that does not fit to others may raise anything
+    :param missing: what its import raised; that may be any exception, if the library does not match others
     :raises MissingLibrary: it cannot be used
     """
     try:
-        found = version(library)
-    except PackageNotFoundError:  # without metadata nobody knows how old it is: being importable is enough
-        found = None
+        installed = version(library)
+    except PackageNotFoundError:  # without metadata its version is unknown: it is enough that the import worked
+        installed = None
     oldest = OLDEST[library]
-    if found is not None and _numbers(found) < _numbers(oldest):
+    if installed is not None and _numbers(installed) < _numbers(oldest):
         raise MissingLibrary(
             library,
             None,
             f"nec.expether needs {library} {oldest} or later on the host where it runs; {sys.executable} has {library}"
-            f" {found}. Install a newer one, or set ansible_python_interpreter to a Python that has it.",
+            f" {installed}. Install a newer one, or set `ansible_python_interpreter` to a Python that has it.",
         )
     if missing is not None:
         raise MissingLibrary(library, missing)
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    """Return the numbers that a version begins with."""
-    begun = re.match(r"\d+(?:\.\d+)*", text)
-    return tuple(map(int, begun[0].split("."))) if begun else ()
+    """Return the numbers at the beginning of a version."""
+    match = re.match(r"\d+(?:\.\d+)*", text)
+    return tuple(map(int, match[0].split("."))) if match else ()

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Passwords taken out of what leaves a module. Private to the collection.
+"""Masks passwords in everything that a module returns, prints or stores. Private to the collection.
 
-ansible-core 2.22 masks no result inside of the module any more, and what older ones do is not documented. Therefore
-the collection masks by itself and depends on neither.
+ansible-core 2.22 does not mask results inside the module any more, and the behaviour of older versions is not
+documented. Therefore the collection masks them itself and depends on neither.
 """
 
 from __future__ import annotations
@@ -18,41 +18,41 @@ import typing as t
 from urllib.parse import quote, quote_plus
 
 MASK = "********"
-CUT = "…"  # where a text that is too long ends
-SHORT = 4  # a shorter secret is masked only where it is a word of its own: "a" would take the letters out of all words
+CUT = "…"  # marks where a text was cut
+SHORT = 4  # a shorter secret is masked only as a whole word, because "a" would mask a letter of many words
 
 
 def forms_of(password: str, username: str | None = None) -> set[str]:
-    """Return a password as it may turn up: itself, and what HTTP, URLs, JSON and HTML make of it.
+    """Return the forms in which a password may appear: itself, and as encoded in HTTP, URLs, JSON and HTML.
 
-    :param username: whose password it is: HTTP Basic sends both together
+    :param username: the user of this password, because HTTP Basic encodes both together
     """
     if not password:
         return set()
     forms = {password, html.escape(password), html.escape(password, quote=False)}
-    # One that is not text is refused, and must not show on the way there.
+    # A password that is not valid text is refused later, and must not appear before that.
     raw, pair = (text.encode("utf-8", "surrogatepass") for text in (password, f"{username or ''}:{password}"))
     for escaped in (quote(raw, safe=""), quote(raw), quote_plus(raw)):
-        forms |= {escaped, re.sub("%..", lambda found: found[0].lower(), escaped)}
+        forms |= {escaped, re.sub("%..", lambda match: match[0].lower(), escaped)}
     for escaped in (json.dumps(password), json.dumps(password, ensure_ascii=False)):
         forms |= {escaped[1:-1], escaped[1:-1].replace("/", "\\/")}
-    for words in (raw, pair):
-        for packed in (base64.b64encode(words), base64.urlsafe_b64encode(words)):
-            forms |= {packed.decode(), packed.decode().rstrip("=")}
+    for content in (raw, pair):
+        for encoded in (base64.b64encode(content), base64.urlsafe_b64encode(content)):
+            forms |= {encoded.decode(), encoded.decode().rstrip("=")}
     return forms
 
 
 def mask(text: str, secrets: t.Collection[str]) -> str:
-    """Return a text with asterisks in place of secrets, also of one that an ellipsis has cut.
+    """Return a text with asterisks in place of secrets, including the beginning of a secret before an ellipsis.
 
-    :param secrets: each as it may turn up, see `forms_of`; one of fewer than SHORT characters is masked only as a word
+    :param secrets: all forms of them, see `forms_of`; those shorter than SHORT are masked only as whole words
     """
-    found = [secret for secret in secrets if secret and secret in text]
-    if found:
-        # The longest first: a shorter one may be a part of it.
+    contained = [secret for secret in secrets if secret and secret in text]
+    if contained:
+        # The longest first, because a shorter one may be part of it.
         patterns = [
             re.escape(secret) if len(secret) >= SHORT else rf"(?<!\w){re.escape(secret)}(?!\w)"
-            for secret in sorted(found, key=len, reverse=True)
+            for secret in sorted(contained, key=len, reverse=True)
         ]
         text = re.sub("|".join(patterns), MASK, text)
     if CUT in text:
@@ -62,7 +62,7 @@ def mask(text: str, secrets: t.Collection[str]) -> str:
 
 
 def _without_beginning(text: str, secrets: t.Collection[str]) -> str:
-    """Return a text that was cut, without the beginning of a secret at its end."""
+    """Return a text that was cut, with the beginning of a secret at its end masked."""
     longest = max(
         (length for secret in secrets for length in range(1, len(secret)) if text.endswith(secret[:length])), default=0
     )
@@ -70,7 +70,7 @@ def _without_beginning(text: str, secrets: t.Collection[str]) -> str:
 
 
 def mask_all(value: t.Any, secrets: t.Collection[str]) -> t.Any:
-    """Return a value with each text in it masked, and each number that is a secret. Keys, truth values and null stay."""
+    """Return a value with all texts in it masked, and numbers that are a secret. Keys, booleans and null stay."""
     if isinstance(value, str):
         return mask(value, secrets)
     if isinstance(value, t.Mapping):

@@ -4,8 +4,8 @@
 
 """Names and derived UUIDs. Pure. Private to the collection.
 
-UUIDs are UUIDv5 of what a thing is, so that every controller, check mode and a rebuilt registry
-give the same thing the same id. Names count without their case, and composed or decomposed: an é is one character or two.
+UUIDs are UUIDv5, derived from what they identify, so every controller, check mode and a rebuilt registry give the same
+thing the same id. Names are compared without case and after Unicode normalisation: an é may be one character or two.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from ansible_collections.nec.expether.plugins.module_utils._model.errors import 
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:nec.expether")
 MAX_NAME = 255
-#: The document with the names of PCI vendors and devices, one in a registry.
+#: The UUID of the one document of a registry with the names of PCI vendors and devices.
 PCI_NAMES = str(uuid.uuid5(_NAMESPACE, "pci_names"))
 
 
 def composed(text: str) -> str:
-    """Return a text in Unicode's form NFC, in which names are stored."""
+    """Return a text in the Unicode form NFC, the form in which names are stored."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def name_key(name: str) -> str:
-    """Return what is the same of two names that are one."""
-    # Folding the case may decompose what was composed.
+    """Return the key by which names are compared: two names with the same key are the same name."""
+    # Case folding may decompose characters.
     return composed(composed(name).casefold())
 
 
@@ -42,7 +42,7 @@ def podm_uuid(name: str) -> str:
 
 
 def unregistered_podm_uuid(url: str) -> str:
-    """Return the UUID that stands for an EEM that is used by its URL and is not registered."""
+    """Return the UUID for an EEM that is used by its URL without being registered."""
     return str(uuid.uuid5(_NAMESPACE, f"url:{url}"))
 
 
@@ -52,20 +52,20 @@ def flavor_uuid(name: str) -> str:
 
 
 def node_uuid(podm: str, name: str) -> str:
-    """Return the UUID of a node of that name of the pod manager with that UUID."""
+    """Return the UUID of a node of that name on the pod manager with that UUID."""
     return str(uuid.uuid5(uuid.UUID(podm), f"node:{name_key(name)}"))
 
 
 def device_uuid(podm: uuid.UUID, device_id: str) -> str:
     """Return the UUID of the device with that EEM id of the pod manager with that UUID."""
-    # What uuid.uuid5 and str do, without an object in between: thousands are asked for at once.
+    # The same as str(uuid.uuid5(...)), without creating an object, because a listing needs thousands.
     digest = hashlib.sha1(podm.bytes + b"device:" + device_id.encode(), usedforsecurity=False).hexdigest()
     variant = "89ab"[int(digest[16], 16) & 3]
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
 
 def parse_uuid(text: str) -> str | None:
-    """Return a UUID in its usual form, or C(None) if the text is none."""
+    """Return a UUID in its usual form, or `None` if the text is not a UUID."""
     try:
         return str(uuid.UUID(text)) if len(text) >= 32 else None
     except ValueError:
@@ -73,76 +73,73 @@ def parse_uuid(text: str) -> str | None:
 
 
 def has_half_characters(text: str) -> bool:
-    """Whether there is half of a pair of surrogates in a text, as which bytes come that are no UTF-8."""
+    """Whether a text contains half of a surrogate pair, which is how Python represents invalid UTF-8."""
     return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def check_name(name: str, what: str) -> str:
-    """Return a new thing's name as it is stored, or refuse it.
+    """Return a new name in the form in which it is stored, or refuse it.
 
-    :raises InvalidInput: it is empty, too long, has characters that cannot be seen, or reads as an id
+    :raises InvalidInput: it is empty or too long, contains invisible characters, or looks like a UUID
     """
     name = composed(name)
     if not name.strip() or name != name.strip() or len(name) > MAX_NAME or not name.isprintable():
         raise InvalidInput(
-            f"{name[:MAX_NAME]!r} cannot be the name of a {what}: a name has 1 to {MAX_NAME} characters that can be"
-            " seen, and no space at its ends."
+            f"{name[:MAX_NAME]!r} cannot be the name of a {what}: a name has 1 to {MAX_NAME} visible characters and"
+            " does not begin or end with a space."
         )
     if parse_uuid(name):
-        raise InvalidInput(f"{name!r} cannot be the name of a {what}: it would be taken for a UUID.")
+        raise InvalidInput(f"{name!r} cannot be the name of a {what}: it would be mistaken for a UUID.")
     return name
 
 
-def check_node_name(name: str, index: str) -> str:
-    """Return the name of a node on that system: a name that reads as an EEM id must be this system's.
+def check_node_name(name: str, system_id: str) -> str:
+    """Return the name of a node on that system. A name that looks like an EEM id must be the id of this system.
 
-    :raises InvalidInput: as C(check_name), or the name is another card's id
+    :raises InvalidInput: as `check_name`, or the name is the id of another card
     """
     other = parse_card_id(name)
-    if other is not None and other != index:
+    if other is not None and other != system_id:
         raise InvalidInput(
-            f"{name!r} cannot be the name of a node on system {index}: it would be taken for a card's id."
+            f"{name!r} cannot be the name of a node on system {system_id}: it would be mistaken for the id of a card."
         )
     return check_name(name, "node")
 
 
 def same_name(one: str, other: str) -> bool:
-    """Whether two names are one."""
+    """Whether two names are the same name."""
     return name_key(one) == name_key(other)
 
 
 def comma_list(things: t.Iterable[str], most: int = 12) -> str:
-    """Return some things as a list within a sentence."""
+    """Return up to `most` things as an enumeration for a sentence, with the number of the others."""
     all_things = list(things)
     shown = ", ".join(all_things[:most])
     return f"{shown} and {len(all_things) - most} more" if len(all_things) > most else shown
 
 
 def eem_url(text: str) -> str:
-    """Return an EEM's base URL in one form: scheme and host in lower case, no slash at its end.
+    """Return the base URL of an EEM in normal form: scheme and host in lower case, no default port, no trailing slash.
 
-    :raises InvalidInput: it is no URL of HTTP, or has credentials, a query or a fragment in it
+    :raises InvalidInput: it is not an HTTP URL, or it contains credentials, a query or a fragment
     """
     text = text.strip()
-    # The text is not repeated in any message: one that is written wrongly may have a password anywhere.
+    # No message repeats the text, because a mistyped URL may contain a password anywhere.
     if "@" in text:
         raise InvalidInput(
-            "url must not hold a user name or password, for URLs are shown in results and logs: use username and"
-            " password."
+            "`url` must not contain a user name or password, because URLs are shown in results and logs: use `username`"
+            " and `password`."
         )
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        raise InvalidInput("url cannot be read as a URL; it looks like http://HOST:30500/eem.") from None
+        raise InvalidInput("`url` cannot be parsed; it must look like http://HOST:30500/eem.") from None
     if parts.scheme.lower() not in ("http", "https") or not parts.hostname or any(map(str.isspace, text)):
-        raise InvalidInput("url is no URL of an EEM; it looks like http://HOST:30500/eem.")
+        raise InvalidInput("`url` is not the URL of an EEM; it must look like http://HOST:30500/eem.")
     if parts.query or parts.fragment:
-        raise InvalidInput("url has a query or a fragment; it looks like http://HOST:30500/eem.")
+        raise InvalidInput("`url` has a query or a fragment; it must look like http://HOST:30500/eem.")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname.rstrip(".")
-    usual = {"http": 80, "https": 443}[parts.scheme.lower()]
-    place = host if port in (None, usual) else f"{host}:{port}"
-    return urlunsplit((parts.scheme.lower(), place, parts.path.rstrip("/"), "", ""))
-
-
-listed = comma_list
+    default_port = {"http": 80, "https": 443}[parts.scheme.lower()]
+    netloc = host if port in (None, default_port) else f"{host}:{port}"
+    return urlunsplit((parts.scheme.lower(), netloc, parts.path.rstrip("/"), "", ""))

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Nodes, and what a name means. Private to the collection."""
+"""Nodes, and how names are resolved. Private to the collection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Node(t.NamedTuple):
     """A node: a system that was composed or adopted, under a name.
 
     :ivar system_id: the EESV id; results call it `index`
-    :ivar group_id: last known group id of the system. If EEM forgets the system, its devices can still be found by it.
+    :ivar group_id: last known group id of the system. If EEM forgets the system, its devices are found by this id.
     """
 
     uuid: str
@@ -28,7 +28,7 @@ class Node(t.NamedTuple):
 
 
 class Named(t.Protocol):
-    """Anything that users name: a pod manager, a node, a flavor."""
+    """Anything with a name chosen by users: a pod manager, a node, a flavor."""
 
     @property
     def uuid(self) -> str:
@@ -43,9 +43,9 @@ AnyNamed = t.TypeVar("AnyNamed", bound=Named)
 
 
 def find_by_name(things: t.Iterable[AnyNamed], wanted: str) -> list[AnyNamed]:
-    """Return what a text names among these: by the exact name, else by the name in any case, else by UUID or EESV id.
+    """Return the things that a text names: by exact name, else by name in any case, else by UUID or EESV id.
 
-    Several are returned only for nodes of several pod managers that have one name.
+    Several are returned only if nodes of several pod managers have the same name.
     """
     things = list(things)
     matching = [thing for thing in things if same_name(thing.name, wanted)]

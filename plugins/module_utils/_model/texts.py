@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Texts from outside, made fit for a result, a terminal and a log. Pure. Private to the collection.
+"""Makes texts from outside safe for results, terminals and logs. Pure. Private to the collection.
 
-A card or a server may send anything that JSON can hold. What is shown is on one line, can be encoded in UTF-8, and
-cannot steer a terminal or reorder what stands beside it. Line breaks and tabs become a space. Everything else that
-cannot be seen becomes U+FFFD, so that its place is visible. Visible text of any language is left alone.
+A card or a server may send anything that JSON can contain. Texts that we show are on one line, can be encoded in UTF-8,
+and cannot control a terminal or reorder the text around them. Line breaks and tabs become a space. All other invisible
+characters become U+FFFD, so that their place is visible. Visible text in any language is not changed.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import json
 import re
 import typing as t
 
-MAX_TEXT = 1024  # characters of one text; what is longer ends in an ellipsis
-MAX_DEPTH = 50  # of lists and objects in each other; EEM's own go four deep
+MAX_TEXT = 1024  # characters of one text; a longer text is cut and ends in an ellipsis
+MAX_DEPTH = 50  # levels of nested lists and objects; EEM's own records have four
 
 _BREAKS = "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f\x85\u2028\u2029"
-#: Listed here, and not by Unicode category, so that every Python makes the same of a text. Variation selectors
-#: (Kanji variants, emoji), private use and code points of a later Unicode stay.
+#: Listed here instead of by Unicode category, so that every Python gives the same result. Variation selectors
+#: (Kanji variants, emoji), private use and code points of later Unicode versions are kept.
 _UNSEEN = re.compile(
     "["
     "\x00-\x1f\x7f-\x9f"  # C0, DEL, C1
@@ -35,24 +35,24 @@ _UNSEEN = re.compile(
 
 
 def printable(text: str, limit: int | None = MAX_TEXT) -> str:
-    """Return a text on one line, visible, encodable in UTF-8, and at most C(limit) characters long.
+    """Return a text on one line, visible, encodable in UTF-8, and at most `limit` characters long.
 
-    The result is returned unchanged when it is given again.
+    A second call returns the result unchanged.
 
-    :param limit: C(None) for no limit
+    :param limit: `None` for no limit
     """
     if limit is not None and len(text) > limit:
         text = f"{text[: limit - 1]}…"
     if text.isascii() and text.isprintable():
         return text
-    return _UNSEEN.sub(lambda found: " " if found[0] in _BREAKS else "\ufffd", text)
+    return _UNSEEN.sub(lambda match: " " if match[0] in _BREAKS else "\ufffd", text)
 
 
-_key = functools.lru_cache(maxsize=1024)(printable)  # thousands of records have the same few keys
+_key = functools.lru_cache(maxsize=1024)(printable)  # thousands of records share a few keys
 
 
 def printable_json(value: t.Any, depth: int = 0) -> t.Any:
-    """Return a JSON value with all its texts, also keys, made printable; C(None) for what lies deeper than any of EEM's."""
+    """Return a JSON value with all texts and keys made printable; `None` for values nested deeper than MAX_DEPTH."""
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, (dict, list)):
@@ -67,10 +67,10 @@ def printable_json(value: t.Any, depth: int = 0) -> t.Any:
 
 
 def read_json(content: bytes | str) -> t.Any:
-    """Return what JSON says, with printable texts.
+    """Return the value of a JSON text, with printable texts.
 
-    :raises ValueError: it is no JSON
-    :raises RecursionError: it goes deeper than JSON can be read
+    :raises ValueError: it is not JSON
+    :raises RecursionError: it is nested too deeply for the parser
     """
     text = content if isinstance(content, str) else content.decode(json.detect_encoding(content), "surrogatepass")
     value = json.loads(text)
@@ -78,13 +78,13 @@ def read_json(content: bytes | str) -> t.Any:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether all texts in JSON are printable at a glance at the whole: a listing has hundreds of thousands of them."""
-    # Raw control characters are no JSON; all others that cannot be seen are escaped, not ASCII, or DEL.
+    """Whether all texts in JSON are certainly printable. Checks the JSON as a whole, because a listing has 100,000s."""
+    # Raw control characters are not valid JSON. All other invisible ones are escaped, not ASCII, or DEL.
     return text.isascii() and "\\" not in text and "\x7f" not in text and not _has_long_run(text)
 
 
 def _has_long_run(text: str) -> bool:
-    """Whether there are more than C(MAX_TEXT) characters between two quotation marks."""
+    """Whether there are more than MAX_TEXT characters between two quotation marks."""
     at = -1
     while at + MAX_TEXT + 1 < len(text):
         at = text.rfind('"', at + 1, at + MAX_TEXT + 2)

@@ -11,7 +11,7 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.change impor
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
 from ansible_collections.nec.expether.plugins.module_utils._ansible.target import Target, target
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
-from ansible_collections.nec.expether.plugins.module_utils._eem.errors import Denied
+from ansible_collections.nec.expether.plugins.module_utils._eem.errors import EemRefused
 from ansible_collections.nec.expether.plugins.module_utils._execution.card_requests import led_of
 from ansible_collections.nec.expether.plugins.module_utils._execution.outcome import Outcome
 from ansible_collections.nec.expether.plugins.module_utils._execution.steps import CardGone, listed_ids
@@ -26,8 +26,10 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.card_reques
 )
 from ansible_collections.nec.expether.plugins.module_utils._planning.lookup import find_card, resolve_card
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import CardAction, ObservedState, Plan
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Change, Document
-from ansible_collections.nec.expether.plugins.module_utils._results.documents import remembered_device
+from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, remove_anyway
+from ansible_collections.nec.expether.plugins.module_utils._results.cards import View, device_view
 from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile import touched, touched_changes
 
 
@@ -63,7 +65,7 @@ def run_action(context: Context) -> Result:
     shown = _to_result(run_, outcome)
     if action != "forget_port":
         return _result(shown, outcome, {}, {"action": action})
-    after: Body = {"port": port, "device": None}
+    after: View = {"port": port, "device": None}
     return _result(shown, outcome, next(({"port": port, "device": step.old} for step in outcome.steps), after), after)
 
 
@@ -77,7 +79,7 @@ def _read_led(client: Client, card: str, needed: bool) -> str | None:
     """Return what a card's locator LED shows; `None` if EEM does not report it, which is an error if it is needed."""
     try:
         return led_of(client, card)
-    except Denied as error:
+    except EemRefused as error:
         if error.http_status == 404 and card not in listed_ids(client):
             raise CardGone(f"EEM does not list card {card} any more.") from None
         if needed:
@@ -93,11 +95,11 @@ def _absent(context: Context) -> Result:
     def decide(observed: ObservedState, _client: Client) -> Plan:
         # Read again each time, because another run may have forgotten it meanwhile.
         now = _stored(where, run_, params["device"])
-        card_id = resolve_card(observed, params["device"]) or (now.body["device_id"] if now else None)
+        card_id = resolve_card(observed, params["device"]) or (now.device_id if now else None)
         card = observed.fabric.card(card_id)
         if card:
             return plan_forget_card(observed, card, params["force"])
-        return plan_forget_stored(observed, now.body["device_id"]) if now else Plan()
+        return plan_forget_stored(observed, now.device_id) if now else Plan()
 
     outcome = run_.execute(decide, more_changes=lambda outcome: _forget_in_registry(where, run_, outcome))
     before = _before(where, run_, stored, outcome)
@@ -106,31 +108,31 @@ def _absent(context: Context) -> Result:
     return _result({**before, "uid_led": None} if before else None, outcome, diff, {})
 
 
-def _stored(where: Target, run_: ChangeRun, wanted: str) -> Document | None:
+def _stored(where: Target, run_: ChangeRun, wanted: str) -> StoredDevice | None:
     """Return what the registry stores of a device that is named by EEM id or UUID."""
     card, uuid = parse_card_id(wanted), parse_uuid(wanted)
     if where.registry is None or not (card or uuid):
         return None
-    return where.registry.get("devices", run_.views({}).uuid_of(card) if card else str(uuid))
+    return where.registry.get(StoredDevice, run_.views({}).uuid_of(card) if card else str(uuid))
 
 
 def _forget_in_registry(where: Target, run_: ChangeRun, outcome: Outcome) -> list[Change]:
     """Forget the device in the registry too; devices of a forgotten system are stranded there as well."""
     views, steps, registry = run_.views(outcome.nodes), outcome.steps, where.registry
-    gone = [Change("devices", views.uuid_of(step.device), None, None) for step in steps if step.device]
+    gone = [remove_anyway(StoredDevice, views.uuid_of(step.device)) for step in steps if step.device]
     gone += [touched(where.podm_id)] if gone else []
     systems = (outcome.before.fabric.systems.get(step.system_id or "") for step in steps if not step.device)
     orphans = [card.id for system in systems if system for card in outcome.before.fabric.devices_in(system.group_id)]
     return [*gone, *(touched_changes(registry, outcome.fabric, views, orphans) if registry else ())]
 
 
-def _to_result(run_: ChangeRun, outcome: Outcome) -> Body:
+def _to_result(run_: ChangeRun, outcome: Outcome) -> View:
     """Return the card that the plan is about as it is after a run."""
     card = outcome.fabric.card(outcome.plan.cards[0])
     return run_.views(outcome.nodes).card(outcome.fabric, card) if card else {}
 
 
-def _before(where: Target, run_: ChangeRun, stored: Document | None, outcome: Outcome) -> Body | None:
+def _before(where: Target, run_: ChangeRun, stored: StoredDevice | None, outcome: Outcome) -> View | None:
     """Return the card that the plan forgets as it was when that was decided; `None` if nothing was to be forgotten.
 
     :param stored: the device as it was stored before the run, for one that EEM does not list
@@ -141,13 +143,12 @@ def _before(where: Target, run_: ChangeRun, stored: Document | None, outcome: Ou
         return run_.views(state.nodes).card(state.fabric, card)
     if where.registry is None or stored is None or not cards:
         return None
-    podm = where.registry.get("pod_managers", where.podm_id)
-    node = state.nodes.get(stored.body["node_id"])
-    shown = remembered_device(stored.body, podm.body if podm else None, node.name if node else None)
-    return {**shown, "kind": "eeio"}
+    podm, node = where.registry.get(PodManager, where.podm_id), state.nodes.get(stored.node_id or "")
+    name, synced_at = (podm.name, podm.last_sync) if podm else (None, None)
+    return {**device_view(stored, name, node.name if node else None, synced_at), "kind": "eeio"}
 
 
-def _result(device: Body | None, outcome: Outcome, before: Body, after: Body) -> Result:
+def _result(device: View | None, outcome: Outcome, before: View, after: View) -> Result:
     return {
         "changed": bool(outcome.steps),
         "device": device,

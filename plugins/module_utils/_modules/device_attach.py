@@ -15,8 +15,7 @@ from ansible_collections.nec.expether.plugins.module_utils._model.cards import p
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._planning.attachments import plan_attached, plan_detached
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body
-from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
+from ansible_collections.nec.expether.plugins.module_utils._results.cards import View, Views
 
 
 def run(context: Context) -> Result:
@@ -26,7 +25,7 @@ def run(context: Context) -> Result:
     where = target(context, node, devices, names_needed=node is not None and parse_card_id(node) is None)
 
     def decide(observed: ObservedState, _client: Client) -> Plan:
-        if params["state"] == "detached":
+        if params["state"] in ("detached", "absent"):
             return plan_detached(observed, devices, node)
         return plan_attached(observed, node, devices, params["move"])
 
@@ -37,11 +36,11 @@ def run(context: Context) -> Result:
     return {"devices": after, **plan_result(outcome.steps, outcome.rows, _to_diff(before), _to_diff(after))}
 
 
-def _to_results(views: Views, fabric: Fabric, cards: t.Sequence[str]) -> list[Body]:
+def _to_results(views: Views, fabric: Fabric, cards: t.Sequence[str]) -> list[View]:
     return [views.device(fabric, fabric.devices[card]) for card in cards if card in fabric.devices]
 
 
-def _to_diff(devices: t.Sequence[Body]) -> Body:
+def _to_diff(devices: t.Sequence[View]) -> View:
     """Return what a diff shows of devices."""
     return {
         device["device_id"]: {

@@ -12,10 +12,12 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.context impo
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput
 from ansible_collections.nec.expether.plugins.module_utils._model.names import check_name, flavor_uuid
-from ansible_collections.nec.expether.plugins.module_utils._model.properties import parse_properties
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER, Change, Document, now_iso
+from ansible_collections.nec.expether.plugins.module_utils._model.nodes import find_by_name
+from ansible_collections.nec.expether.plugins.module_utils._model.properties import normal_properties, parse_properties
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import Flavor
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER, now_iso, put, remove
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
-from ansible_collections.nec.expether.plugins.module_utils._results.documents import flavor_view, named
+from ansible_collections.nec.expether.plugins.module_utils._results.documents import flavor_view
 
 
 def run(context: Context) -> Result:
@@ -26,46 +28,44 @@ def run(context: Context) -> Result:
 def _attempt(context: Context) -> Result:
     stop_if_interrupted()
     params = context.params
-    found = next(iter(named(context.registry.all("flavors"), params["name"])), None)
+    found = next(iter(find_by_name(context.registry.all(Flavor), params["name"])), None)
     if params["state"] == "absent":
         return _absent(context, found)
-    before = flavor_view(found.uuid, found.body) if found else None
-    properties = params["properties"] if params["properties"] is not None else (before or {}).get("properties")
-    if properties is None:
-        raise InvalidInput(f"Flavor {params['name']!r} is not there yet: properties says what it stands for.")
-    wish = parse_properties(properties)
-    description = (before or {}).get("description") if params["description"] is None else params["description"] or None
-    if before and wish == parse_properties(before["properties"]) and description == before["description"]:
+    given = params["properties"]
+    if given is None and found is None:
+        raise InvalidInput(f"Flavor {params['name']!r} does not exist. Set `properties` to create it.")
+    properties = normal_properties(given) if found is None or given is not None else found.properties
+    requests = parse_properties(properties)
+    description = found and found.description if params["description"] is None else params["description"] or None
+    before = flavor_view(found) if found else {}
+    if found and requests == parse_properties(found.properties) and description == found.description:
         return {"changed": False, "flavor": before, "diff": {"before": before, "after": before}}
     now = now_iso()
-    uuid = found.uuid if found else flavor_uuid(check_name(params["name"], "flavor"))
-    body = {
-        "name": found.body["name"] if found else params["name"],
-        "description": description,
-        "properties": properties,
-        "created_at": found.body["created_at"] if found else now,
-        "updated_at": now,
-    }
-    after = flavor_view(uuid, body)
+    if found:
+        flavor = found._replace(description=description, properties=properties, updated_at=now)
+    else:
+        uuid = flavor_uuid(check_name(params["name"], "flavor"))
+        flavor = Flavor(uuid, NEVER, params["name"], description, properties, now, now)
     if not context.check_mode:
-        context.registry.commit([Change("flavors", uuid, body, found.revision if found else NEVER)])
-    return {"changed": True, "flavor": after, "diff": {"before": before or {}, "after": after}}
+        context.registry.commit([put(flavor)])
+    after = flavor_view(flavor)
+    return {"changed": True, "flavor": after, "diff": {"before": before, "after": after}}
 
 
-def _absent(context: Context, found: Document | None) -> Result:
+def _absent(context: Context, found: Flavor | None) -> Result:
     if found is None:
         return {"changed": False, "flavor": None, "diff": {"before": {}, "after": {}}}
-    before = flavor_view(found.uuid, found.body)
+    before = flavor_view(found)
     if not context.check_mode:
-        context.registry.commit([Change("flavors", found.uuid, None, found.revision)])
+        context.registry.commit([remove(found)])
     return {"changed": True, "flavor": before, "diff": {"before": before, "after": {}}}
 
 
 def run_info(context: Context) -> Result:
     """List flavors."""
-    documents = context.registry.all("flavors")
+    flavors = context.registry.all(Flavor)
     wanted: t.Sequence[str] | None = context.params["name"]
     if wanted is not None:
-        documents = list({found.uuid: found for name in wanted for found in named(documents, name)}.values())
-    flavors = [flavor_view(document.uuid, document.body) for document in documents]
-    return {"changed": False, "flavors": sorted(flavors, key=lambda flavor: flavor["name"].casefold())}
+        flavors = list({found.uuid: found for name in wanted for found in find_by_name(flavors, name)}.values())
+    flavors.sort(key=lambda flavor: flavor.name.casefold())
+    return {"changed": False, "flavors": [flavor_view(flavor) for flavor in flavors]}

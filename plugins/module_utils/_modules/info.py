@@ -9,22 +9,23 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
-from ansible_collections.nec.expether.plugins.module_utils._ansible.options import said_url
-from ansible_collections.nec.expether.plugins.module_utils._ansible.target import said_podm_id
+from ansible_collections.nec.expether.plugins.module_utils._ansible.options import said_podm_id, said_url
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
 from ansible_collections.nec.expether.plugins.module_utils._model.names import node_uuid, parse_uuid, same_name
-from ansible_collections.nec.expether.plugins.module_utils._registry.records import node_of
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Document
-from ansible_collections.nec.expether.plugins.module_utils._results.documents import find_nodes, remembered_device
+from ansible_collections.nec.expether.plugins.module_utils._model.nodes import find_by_name
+from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager, StoredNode
+from ansible_collections.nec.expether.plugins.module_utils._results.cards import View, device_view
 
 if t.TYPE_CHECKING:
     from ansible_collections.nec.expether.plugins.module_utils._ansible.target import Target
     from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
+    from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node
     from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
 
-    Show = t.Callable[[Target, Fabric, Views, t.Sequence[Document]], list[Body]]
+    Show = t.Callable[[Target, Fabric, Views, t.Sequence[StoredNode]], list[View]]
 
 
 def run_devices(context: Context) -> Result:
@@ -33,7 +34,7 @@ def run_devices(context: Context) -> Result:
         found = _remembered_devices(context)
         return {"changed": False, "devices": _selected(context, found), "errors": []}
 
-    def show(_where: Target, fabric: Fabric, views: Views, _nodes: t.Sequence[Document]) -> list[Body]:
+    def show(_where: Target, fabric: Fabric, views: Views, _nodes: t.Sequence[StoredNode]) -> list[View]:
         return [views.device(fabric, device) for device in fabric.devices.values()]
 
     found, errors = _live(context, show)
@@ -44,11 +45,11 @@ def run_systems(context: Context) -> Result:
     """List systems."""
     wanted = context.params["system"]
 
-    def show(_where: Target, fabric: Fabric, views: Views, nodes: t.Sequence[Document]) -> list[Body]:
+    def show(_where: Target, fabric: Fabric, views: Views, nodes: t.Sequence[StoredNode]) -> list[View]:
         ids = None
         if wanted is not None:
             ids = {parse_card_id(text) for text in wanted}
-            ids |= {node.body["index"] for text in wanted for node in find_nodes(nodes, text)}
+            ids |= {node.system_id for text in wanted for node in find_by_name(nodes, text)}
         return [views.system(fabric, system) for system in fabric.systems.values() if ids is None or system.id in ids]
 
     systems, errors = _live(context, show)
@@ -56,21 +57,44 @@ def run_systems(context: Context) -> Result:
 
 
 def run_nodes(context: Context) -> Result:
-    """List nodes with their devices."""
+    """List nodes with their devices, live or as they are stored."""
     wanted = context.params["name"]
 
-    def show(_where: Target, fabric: Fabric, views: Views, nodes: t.Sequence[Document]) -> list[Body]:
-        shown = nodes if wanted is None else [node for text in wanted for node in find_nodes(nodes, text)]
-        unique = {node.uuid: node_of(node) for node in shown}
-        return sorted(
-            (views.node(fabric, node) for node in unique.values()), key=lambda node: str(node["name"]).casefold()
-        )
+    def selected(nodes: t.Sequence[StoredNode]) -> list[Node]:
+        found = nodes if wanted is None else [node for text in wanted for node in find_by_name(nodes, text)]
+        unique = {node.uuid: node.node() for node in found}
+        return sorted(unique.values(), key=lambda node: node.name.casefold())
+
+    if context.params["source"] == "registry":
+        return {"changed": False, "nodes": _stored_nodes(context, selected), "errors": []}
+
+    def show(_where: Target, fabric: Fabric, views: Views, nodes: t.Sequence[StoredNode]) -> list[View]:
+        return [views.node(fabric, node) for node in selected(nodes)]
 
     nodes, errors = _live(context, show)
     return {"changed": False, "nodes": nodes, "errors": errors}
 
 
-def _live(context: Context, show: Show) -> tuple[list[Body], list[Body]]:
+def _stored_nodes(context: Context, selected: t.Callable[[t.Sequence[StoredNode]], list[Node]]) -> list[View]:
+    """Return the nodes as they are stored, with what the registry knows of their devices; no EEM is asked."""
+    from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
+    from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
+
+    names = {podm.uuid: podm.name for podm in context.registry.all(PodManager)}
+    only, nodes = said_podm_id(context), context.registry.all(StoredNode)
+    podm_ids = {node.podm_id for node in nodes if only in (None, node.podm_id)}
+    devices = _remembered_devices(context)
+    shown = []
+    for podm_id in sorted(podm_ids, key=lambda uuid: str(names.get(uuid)).casefold()):
+        views = Views(podm_id, names.get(podm_id), {})
+        for node in selected([node for node in nodes if node.podm_id == podm_id]):
+            mine = [each for each in devices if (each["podm_id"], each["node_id"]) == (podm_id, node.system_id)]
+            ids = [device["device_id"] for device in mine]
+            shown.append({**views.node(Fabric([]), node), "device_ids": ids, "devices": mine})
+    return shown
+
+
+def _live(context: Context, show: Show) -> tuple[list[View], list[View]]:
     """Ask the EEMs that the task means, side by side; return what they have, and the errors of those that failed.
 
     :raises ExpetherError: the task names one EEM, and that one failed
@@ -88,18 +112,14 @@ def _live(context: Context, show: Show) -> tuple[list[Body], list[Body]]:
         if where.error is not None:
             raise where.error
         with Client(where.settings) as client:
-            return Fabric.from_records(client.devices_detail().devices), client.waited
+            return Fabric.from_records(client.devices_detail()), client.waited
 
-    found: list[Body] = []
-    errors: list[Body] = []
+    found: list[View] = []
+    errors: list[View] = []
     answers = side_by_side(targets(context), ask)
     stop_if_interrupted()
     for where, answer in answers:
-        nodes = (
-            [node for node in where.registry.all("nodes") if node.body["podm_id"] == where.podm_id]
-            if where.registry
-            else []
-        )
+        nodes = where.registry.of_podm(StoredNode, where.podm_id) if where.registry else []
         if isinstance(answer, ExpetherError):
             if context.params.get("podm") is not None or said_url(context) is not None:
                 raise answer
@@ -110,30 +130,28 @@ def _live(context: Context, show: Show) -> tuple[list[Body], list[Body]]:
             continue
         fabric, waited = answer
         context.warn(waited)
-        names = {node.body["index"]: node.body["name"] for node in nodes}
+        names = {node.system_id: node.name for node in nodes}
         found += show(where, fabric, Views(where.podm_id, where.podm, names, pci_names), nodes)
     return found, errors
 
 
-def _remembered_devices(context: Context) -> list[Body]:
+def _remembered_devices(context: Context) -> list[View]:
     """Return the devices as the last synchronisation left them; no EEM is asked."""
     registry = context.registry
-    podms = {found.uuid: found.body for found in registry.all("pod_managers")}
+    podms = {podm.uuid: podm for podm in registry.all(PodManager)}
     only = said_podm_id(context)
     if only is not None:
-        podms = {uuid: body for uuid, body in podms.items() if uuid == only}
-    nodes = {(node.body["podm_id"], node.body["index"]): node.body["name"] for node in registry.all("nodes")}
+        podms = {uuid: podm for uuid, podm in podms.items() if uuid == only}
+    nodes = {(node.podm_id, node.system_id): node.name for node in registry.all(StoredNode)}
     shown = [
-        remembered_device(
-            found.body, podms[found.body["podm_id"]], nodes.get((found.body["podm_id"], found.body["node_id"]))
-        )
-        for found in registry.all("devices")
-        if found.body["podm_id"] in podms
+        device_view(device, podm.name, nodes.get((podm.uuid, device.node_id or "")), podm.last_sync)
+        for device in registry.all(StoredDevice)
+        if (podm := podms.get(device.podm_id))
     ]
     return sorted(shown, key=lambda device: (str(device["podm"]).casefold(), device["device_id"]))
 
 
-def _selected(context: Context, devices: list[Body]) -> list[Body]:
+def _selected(context: Context, devices: list[View]) -> list[View]:
     """Return the devices that meet all of the task's conditions."""
     params = context.params
     if params["devices"] is not None:
@@ -147,7 +165,7 @@ def _selected(context: Context, devices: list[Body]) -> list[Body]:
     return devices
 
 
-def _is_on(device: Body, wanted: str) -> bool:
+def _is_on(device: View, wanted: str) -> bool:
     name = device["node"]
     if name is not None and (same_name(name, wanted) or node_uuid(device["podm_id"], name) == parse_uuid(wanted)):
         return True

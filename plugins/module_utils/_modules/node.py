@@ -9,20 +9,20 @@ import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.change import ChangeRun, plan_result
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
+from ansible_collections.nec.expether.plugins.module_utils._ansible.options import said_podm_id
 from ansible_collections.nec.expether.plugins.module_utils._ansible.target import (
     Target,
     connection,
-    said_podm_id,
     target,
 )
-from ansible_collections.nec.expether.plugins.module_utils._eem.client import Settings
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
 from ansible_collections.nec.expether.plugins.module_utils._execution.forget import Forgetting, forget
 from ansible_collections.nec.expether.plugins.module_utils._execution.outcome import Outcome
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, NotFound, PlanRefused
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
-from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node
+from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node, find_by_name
 from ansible_collections.nec.expether.plugins.module_utils._model.properties import Properties, parse_properties
 from ansible_collections.nec.expether.plugins.module_utils._planning.nodes import (
     NodeRequest,
@@ -32,10 +32,11 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.nodes impor
     plan_present,
 )
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import step_view
-from ansible_collections.nec.expether.plugins.module_utils._registry.records import node_of
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Change, Document
-from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
-from ansible_collections.nec.expether.plugins.module_utils._results.documents import find_flavor, find_nodes, flavor_view, only_node
+from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager, StoredNode
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, remove
+from ansible_collections.nec.expether.plugins.module_utils._results.cards import View, Views
+from ansible_collections.nec.expether.plugins.module_utils._results.documents import find_flavor, only_node
 
 PLANS = {"present": plan_present, "managed": plan_managed, "absent": plan_absent}
 
@@ -46,7 +47,7 @@ def run(context: Context) -> Result:
     name, state = params["name"] if params["name"] is not None else params["node_index"], params["state"]
     if state == "absent" and not params["detach_devices"]:
         return _only_forget(context, name)
-    if state == "absent" and not _documents(context, name):
+    if state == "absent" and not _stored(context, name):
         return _result(None, None)
     where = target(context, node=name)
     if state == "absent":
@@ -70,8 +71,7 @@ def _properties(context: Context) -> Properties | None:
     if params["properties"] is not None:
         return parse_properties(params["properties"])
     if params["flavor"] is not None:
-        found = find_flavor(context.registry, params["flavor"])
-        return parse_properties(flavor_view(found.uuid, found.body)["properties"])
+        return parse_properties(find_flavor(context.registry, params["flavor"]).properties)
     return None
 
 
@@ -88,11 +88,9 @@ def _warn_of_missing(context: Context, where: Target, node: Node, outcome: Outco
     """Warn of the devices that a released node had when they were last seen, and that EEM does not list any more."""
     seen = outcome.before.fabric.devices.keys() | outcome.last.fabric.devices.keys()
     missing = [
-        found.body["device_id"]
-        for found in (where.registry.all("devices") if where.registry else ())
-        if found.body["podm_id"] == where.podm_id
-        and found.body["node_id"] == node.system_id
-        and found.body["device_id"] not in seen
+        device.device_id
+        for device in (where.registry.of_podm(StoredDevice, where.podm_id) if where.registry else ())
+        if device.node_id == node.system_id and device.device_id not in seen
     ]
     if missing:
         context.warn(
@@ -100,12 +98,12 @@ def _warn_of_missing(context: Context, where: Target, node: Node, outcome: Outco
         )
 
 
-def _shown(views: Views, fabric: Fabric, node: Node | None, nodes: t.Mapping[str, Node]) -> Body | None:
+def _shown(views: Views, fabric: Fabric, node: Node | None, nodes: t.Mapping[str, Node]) -> View | None:
     found = nodes.get(node.system_id) if node else None
     return views.node(fabric, found) if found and node and found.uuid == node.uuid else None
 
 
-def _to_diff(view: Body | None) -> Body:
+def _to_diff(view: View | None) -> View:
     """Return what a diff shows of a node."""
     if view is None:
         return {}
@@ -119,41 +117,41 @@ def _to_diff(view: Body | None) -> Body:
     }
 
 
-def _documents(context: Context, name: str) -> list[Document]:
+def _stored(context: Context, name: str) -> list[StoredNode]:
     """Return the nodes that the task may mean, of the pod manager that it names or else of all."""
     podm_id = said_podm_id(context)
-    nodes = context.registry.all("nodes")
-    return find_nodes([node for node in nodes if podm_id in (None, node.body["podm_id"])], name)
+    registry = context.registry
+    return find_by_name(registry.all(StoredNode) if podm_id is None else registry.of_podm(StoredNode, podm_id), name)
 
 
 def _only_forget(context: Context, name: str) -> Result:
     """Forget a node and leave its devices where they are; EEM is not asked."""
-    found = only_node(_documents(context, name), name)
+    found = only_node(_stored(context, name), name)
     if found is None:
         return _result(None, None)
-    registry, podm_id, node = context.registry, found.body["podm_id"], node_of(found)
-    podm = registry.get("pod_managers", podm_id)
-    settings = Settings("", **connection(context, podm.body["connection"] if podm else {}))
+    registry, podm_id, node = context.registry, found.podm_id, found.node()
+    podm = registry.get(PodManager, podm_id)
+    settings = Settings("", **connection(context, podm.connection if podm else {}))
 
     def changes() -> list[Change]:
-        now = registry.get("nodes", found.uuid)
+        now = registry.get(StoredNode, found.uuid)
         if now is None:
             raise NotFound(f"Another run has forgotten node {node.name} meanwhile.")
-        if now.body["index"] != node.system_id:
-            raise PlanRefused(f"Node {node.name} is on system {now.body['index']} now, not on {node.system_id} any more.")
-        return [Change("nodes", found.uuid, None, now.revision)]
+        if now.system_id != node.system_id:
+            raise PlanRefused(f"Node {node.name} is on system {now.system_id} now, not on {node.system_id} any more.")
+        return [remove(now)]
 
     wish = Forgetting(podm_id, node.system_id, f"a run for node {node.name}")
     try:
         context.warn(forget(registry, wish, settings, None if context.check_mode else changes))
     except NotFound:
         return _result(None, None)
-    view = Views(podm_id, podm.body["name"] if podm else None, {}).node(Fabric([]), node)
+    view = Views(podm_id, podm.name if podm else None, {}).node(Fabric([]), node)
     steps = plan_forget_node(node).steps
     rows = [step_view(step, "planned" if context.check_mode else "done") for step in steps]
     return {**_result(view, None), **plan_result(steps, rows, _to_diff(view), {})}
 
 
-def _result(before: Body | None, after: Body | None) -> Result:
+def _result(before: View | None, after: View | None) -> Result:
     # A released node is shown as it was; what became of its devices is in the plan.
     return {"node": after or before, **plan_result((), [], {}, {})}

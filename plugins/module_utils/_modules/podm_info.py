@@ -9,45 +9,48 @@ from __future__ import annotations
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, MissingLibrary
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Document
-from ansible_collections.nec.expether.plugins.module_utils._results.documents import named, podm_view
+from ansible_collections.nec.expether.plugins.module_utils._model.nodes import find_by_name
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager
+from ansible_collections.nec.expether.plugins.module_utils._results.cards import View
+from ansible_collections.nec.expether.plugins.module_utils._results.documents import podm_view
 
 
 def run(context: Context) -> Result:
     """List pod managers as they are remembered, or ask each now."""
-    documents = context.registry.all("pod_managers")
+    podms = context.registry.all(PodManager)
     wanted = context.params["name"]
     if wanted is not None:
-        documents = list({found.uuid: found for name in wanted for found in named(documents, name)}.values())
-    documents.sort(key=lambda document: document.body["name"].casefold())
-    if not context.params["check"]:
-        return {"changed": False, "podms": [podm_view(found.uuid, found.body) for found in documents]}
+        podms = list({found.uuid: found for name in wanted for found in find_by_name(podms, name)}.values())
+    podms.sort(key=lambda podm: podm.name.casefold())
+    if context.params["source"] == "registry" and not context.params["check"]:
+        return {"changed": False, "podms": [podm_view(podm) for podm in podms]}
     # Imported here: what only reads the registry does not pay for HTTP.
     from ansible_collections.nec.expether.plugins.module_utils._ansible.target import remembered
-    from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Settings
+    from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
     from ansible_collections.nec.expether.plugins.module_utils._eem.parallel import side_by_side
+    from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
 
-    def settings(document: Document) -> Settings | ExpetherError:
+    def settings(podm: PodManager) -> Settings | ExpetherError:
         try:
-            return remembered(context, document)
+            return remembered(context, podm)
         except MissingLibrary:
             raise
         except ExpetherError as error:
             return error
 
-    known = {document.uuid: settings(document) for document in documents}
+    known = {podm.uuid: settings(podm) for podm in podms}
 
-    def ask(document: Document) -> Body:
-        how = known[document.uuid]
+    def ask(podm: PodManager) -> View:
+        how = known[podm.uuid]
         if isinstance(how, ExpetherError):
             raise how
         with Client(how) as client:
             return {"status": "Online", "api_version": client.api_version(), "last_error": None}
 
-    podms = []
-    answers = side_by_side(documents, ask)
+    shown = []
+    answers = side_by_side(podms, ask)
     stop_if_interrupted()
-    for document, answer in answers:
+    for podm, answer in answers:
         now = {"status": "Offline", "last_error": answer.message} if isinstance(answer, ExpetherError) else answer
-        podms.append({**podm_view(document.uuid, document.body), **now})
-    return {"changed": False, "podms": podms}
+        shown.append({**podm_view(podm), **now})
+    return {"changed": False, "podms": shown}

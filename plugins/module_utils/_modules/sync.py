@@ -13,26 +13,23 @@ from datetime import datetime, timedelta, timezone
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
 from ansible_collections.nec.expether.plugins.module_utils._ansible.target import connection, remembered
-from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Settings
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import Interrupted, stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._eem.parallel import side_by_side
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import (
     ExpetherError,
     InvalidInput,
     MissingLibrary,
 )
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
-from ansible_collections.nec.expether.plugins.module_utils._model.names import listed
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
-    Body,
-    Change,
-    Document,
-    Registry,
-    RegistryConflict,
-)
+from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
+from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice, StoredListing
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager, StoredNode
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, Registry, RegistryConflict, put
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
-from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
-from ansible_collections.nec.expether.plugins.module_utils._results.documents import find_podm, pci_names_changes
+from ansible_collections.nec.expether.plugins.module_utils._results.cards import View, Views, device_view
+from ansible_collections.nec.expether.plugins.module_utils._results.documents import find_podm
 from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile import (
     Moment,
     digest,
@@ -57,20 +54,20 @@ class Known(t.NamedTuple):
     """What the registry knows of a pod manager.
 
     It is read before its EEM is asked, so that whatever is written to the registry after EEM has answered is
-    noticed as a conflict. The documents of its devices may be read later: C(listing) changes with them.
+    noticed as a conflict. Its devices may be read later: `listing` changes with them.
 
     :ivar nodes: the names of its nodes by EESV id
     """
 
-    podm: Document
-    listing: Document | None
+    podm: PodManager
+    listing: StoredListing | None
     nodes: dict[str, str]
 
 
 class Answer(t.NamedTuple):
     """What an EEM has.
 
-    :ivar fabric: C(None) if it is what the registry remembers already
+    :ivar fabric: `None` if it is what the registry remembers already
     """
 
     digest: str
@@ -82,14 +79,14 @@ class Row(t.NamedTuple):
 
     :ivar result: its part of the result
     :ivar changed: whether its status or a device changed
-    :ivar before: what a diff shows of it before, C(after) of it afterwards
+    :ivar before: what a diff shows of it before, `after` of it afterwards
     :ivar waited: what was waited for, as sentences
     """
 
-    result: Body
+    result: View
     changed: bool
-    before: Body
-    after: Body
+    before: View
+    after: View
     waited: list[str]
 
 
@@ -133,18 +130,18 @@ def run(context: Context) -> Result:
     }
 
 
-def _stop_if_interrupted(answered: t.Sequence[tuple[Document, Row | ExpetherError]]) -> None:
+def _stop_if_interrupted(answered: t.Sequence[tuple[PodManager, Row | ExpetherError]]) -> None:
     """Say which pod managers a run synchronised before a signal ended it.
 
     :raises Interrupted: it did not synchronise all
     """
     interrupted = [answer for _podm, answer in answered if isinstance(answer, Interrupted)]
     if interrupted:
-        done = [podm.body["name"] for podm, answer in answered if not isinstance(answer, Interrupted)]
-        left = [podm.body["name"] for podm, answer in answered if isinstance(answer, Interrupted)]
+        done = [podm.name for podm, answer in answered if not isinstance(answer, Interrupted)]
+        left = [podm.name for podm, answer in answered if isinstance(answer, Interrupted)]
         raise Interrupted(
-            f"{interrupted[0].message} Not synchronised: {listed(left)}."
-            + (f" Synchronised before: {listed(done)}." if done else "")
+            f"{interrupted[0].message} Not synchronised: {comma_list(left)}."
+            + (f" Synchronised before: {comma_list(done)}." if done else "")
         )
 
 
@@ -157,21 +154,21 @@ def _textfile(folder: str | None) -> Textfile | None:
     return Textfile(folder)
 
 
-def _wanted(registry: Registry, names: t.Sequence[str] | None) -> list[Document]:
+def _wanted(registry: Registry, names: t.Sequence[str] | None) -> list[PodManager]:
     """Return the pod managers that the task means, each once, in the order of their names.
 
-    :raises NotKnown: one of them is not registered
+    :raises NotFound: one of them is not registered
     """
-    found = registry.all("pod_managers") if names is None else [find_podm(registry, name) for name in names]
-    unique = {document.uuid: document for document in found}
-    return sorted(unique.values(), key=lambda document: str(document.body["name"]).casefold())
+    found = registry.all(PodManager) if names is None else [find_podm(registry, name) for name in names]
+    unique = {podm.uuid: podm for podm in found}
+    return sorted(unique.values(), key=lambda podm: podm.name.casefold())
 
 
-def _read(registry: Registry, podms: t.Sequence[Document]) -> dict[str, Known]:
-    known = {podm.uuid: Known(podm, registry.get("listings", podm.uuid), {}) for podm in podms}
-    for node in registry.all("nodes") if known else ():
-        if node.body["podm_id"] in known:
-            known[node.body["podm_id"]].nodes[node.body["index"]] = node.body["name"]
+def _read(registry: Registry, podms: t.Sequence[PodManager]) -> dict[str, Known]:
+    known = {podm.uuid: Known(podm, registry.get(StoredListing, podm.uuid), {}) for podm in podms}
+    for node in registry.all(StoredNode) if known else ():
+        if node.podm_id in known:
+            known[node.podm_id].nodes[node.system_id] = node.name
     return known
 
 
@@ -184,30 +181,30 @@ class _Sync:
         self._lock = threading.Lock()
         self._names = context.pci_names
         self._names_version = self._names.version
-        self._devices: dict[str, list[Document]] | None = None
+        self._devices: dict[str, list[StoredDevice]] | None = None
         self._retention = timedelta(days=context.params["retention"])
         # What is given as an option holds for all; passwords are decrypted here, before any thread starts.
         self._settings = {uuid: self._reach(found.podm) for uuid, found in known.items()}
 
-    def _reach(self, podm: Document) -> Settings | ExpetherError:
+    def _reach(self, podm: PodManager) -> Settings | ExpetherError:
         """Return how to reach an EEM, or why that cannot be known, which must not hinder the others."""
         try:
             settings = remembered(self._context, podm)
-            return settings._replace(**connection(self._context, podm.body["connection"]))
+            return settings._replace(**connection(self._context, podm.connection))
         except MissingLibrary:
             raise
         except ExpetherError as error:
             return error
 
-    def _devices_of(self, podm: Document) -> list[Document]:
+    def _devices_of(self, podm: PodManager) -> list[StoredDevice]:
         """Return the devices of a pod manager as they are remembered."""
         if self._devices is None:
             self._devices = {}
-            for device in self._context.registry.all("devices"):
-                self._devices.setdefault(device.body["podm_id"], []).append(device)
+            for device in self._context.registry.all(StoredDevice):
+                self._devices.setdefault(device.podm_id, []).append(device)
         return self._devices.get(podm.uuid, [])
 
-    def one(self, podm: Document) -> Row:
+    def one(self, podm: PodManager) -> Row:
         """Ask one EEM, and write what it says; ask it again if somebody else has written the same meanwhile.
 
         :raises RegistryError: the registry cannot be used
@@ -229,7 +226,7 @@ class _Sync:
                     return row
                 except RegistryConflict:
                     self._devices = None
-                    now = registry.get("pod_managers", podm.uuid)
+                    now = registry.get(PodManager, podm.uuid)
                     if now is None:
                         return self._unwritten(podm, waited, started, "It was removed while it was synchronised.")
                     self._known[podm.uuid] = _read(registry, [now])[podm.uuid]
@@ -249,9 +246,9 @@ class _Sync:
             return settings
         with Client(settings) as client:
             try:
-                records = client.devices_detail().devices
+                records = client.devices_detail()
                 value = digest(records, self._names_version)
-                is_known = known.listing is not None and known.listing.body["digest"] == value
+                is_known = known.listing is not None and known.listing.digest == value
                 return Answer(value, None if is_known else Fabric.from_records(records))
             except MissingLibrary:
                 raise
@@ -264,51 +261,52 @@ class _Sync:
         self, known: Known, answer: Answer | ExpetherError, waited: list[str], started: float
     ) -> tuple[Row, list[Change]]:
         """Return what one EEM's answer, or its failure, makes of the registry."""
-        old, uuid = known.podm.body, known.podm.uuid
-        moment = Moment(datetime.now(timezone.utc), old.get("last_sync"), self._retention)
+        old = known.podm
+        moment = Moment(datetime.now(timezone.utc), old.last_sync, self._retention)
         if isinstance(answer, ExpetherError):
-            done = keep(self._devices_of(known.podm))
-            body: Body = {**old, "status": "Offline", "last_error": answer.message}
+            done = keep(self._devices_of(old))
+            podm = old._replace(status="Offline", last_error=answer.message)
         elif answer.fabric is None:
-            done = same(t.cast(Document, known.listing).body["devices"])
-            body = {**old, **whole(moment)}
+            done = same(t.cast(StoredListing, known.listing).devices)
+            podm = whole(old, moment)
         else:
-            devices = self._devices_of(known.podm)
-            views = Views(uuid, old["name"], known.nodes, self._names)
-            done = reconcile(devices, answer.fabric, views, moment)
-            body = {**old, **judged(old, devices, answer.fabric, moment)}
+            devices = self._devices_of(old)
+            done = reconcile(devices, answer.fabric, Views(old.uuid, old.name, known.nodes, self._names), moment)
+            podm = judged(old, devices, answer.fabric, moment)
         changes = [*done.changes]
         if isinstance(answer, Answer) and answer.fabric is not None:
             # Missing devices must be looked at again next time, also if EEM says the same.
-            all_there = body["status"] == "Online" and not done.counts["missing"]
+            all_there = podm.status == "Online" and not done.counts["missing"]
             value = answer.digest if all_there else None
-            if changes or known.listing is None or known.listing.body["digest"] != value:
-                changes.append(listing_change(uuid, known.listing, value, len(answer.fabric.devices)))
-            changes += pci_names_changes(self._names)
-        if body != old:
-            changes.append(Change("pod_managers", uuid, body, known.podm.revision))
-        shown = [(device, *_differences(before, after)) for device, before, after in done.steps]
+            if changes or known.listing is None or known.listing.digest != value:
+                changes.append(listing_change(old.uuid, known.listing, value, len(answer.fabric.devices)))
+            changes += self._names.changes()
+        if podm != old:
+            changes.append(put(podm))
+        shown = [_differences(before, after) for before, after in done.steps]
         row = Row(
-            _result(known.podm, body["status"], done.counts, started, body["last_error"]),
-            bool(done.steps) or body["status"] != old["status"],
-            {"status": old["status"], "devices": {device: before for device, before, _after in shown}},
-            {"status": body["status"], "devices": {device: after for device, _before, after in shown}},
+            _result(old, podm.status, done.counts, started, podm.last_error),
+            bool(done.steps) or podm.status != old.status,
+            {"status": old.status, "devices": {device: before for device, before, _after in shown}},
+            {"status": podm.status, "devices": {device: after for device, _before, after in shown}},
             waited,
         )
         return row, changes
 
-    def _unwritten(self, podm: Document, waited: list[str], started: float, error: str) -> Row:
+    def _unwritten(self, podm: PodManager, waited: list[str], started: float, error: str) -> Row:
         """Return what came of a pod manager when nothing could be written."""
         counts = keep(self._devices_of(podm)).counts
-        return Row(_result(podm, podm.body["status"], counts, started, error), False, {}, {}, waited)
+        return Row(_result(podm, podm.status, counts, started, error), False, {}, {}, waited)
 
 
-def _result(podm: Document, status: str, counts: t.Mapping[str, int], started: float, error: str | None) -> Body:
+def _result(
+    podm: PodManager, status: str, counts: t.Mapping[str, int], started: float, error: str | None
+) -> View:
     """Return a pod manager's part of the result."""
     return {
         "uuid": podm.uuid,
-        "name": podm.body["name"],
-        "url": podm.body["url"],
+        "name": podm.name,
+        "url": podm.url,
         "status": status,
         **counts,
         "seconds": round(time.monotonic() - started, 3),
@@ -316,9 +314,9 @@ def _result(podm: Document, status: str, counts: t.Mapping[str, int], started: f
     }
 
 
-def _differences(before: Body | None, after: Body | None) -> tuple[Body | None, Body | None]:
-    """Return what a diff shows of a device: what differs, or what one is that comes or goes."""
-    if before is None or after is None:
-        return before and {key: before[key] for key in BRIEF}, after and {key: after[key] for key in BRIEF}
-    keys = [key for key in after if before.get(key) != after[key]]
-    return {key: before.get(key) for key in keys}, {key: after[key] for key in keys}
+def _differences(before: StoredDevice | None, after: StoredDevice | None) -> tuple[str, View | None, View | None]:
+    """Return which device it is, and what a diff shows of it: what differs, or what one is that comes or goes."""
+    old, new = (device and device_view(device, None, None) for device in (before, after))
+    shown = old or new or {}
+    keys = [key for key in shown if old[key] != new[key]] if old and new else BRIEF
+    return shown["device_id"], old and {key: old[key] for key in keys}, new and {key: new[key] for key in keys}

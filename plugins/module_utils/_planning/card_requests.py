@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import Card, Eeio, Eesv, Port, parse_ports
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import PlanRefused
-from ansible_collections.nec.expether.plugins.module_utils._model.fabric import has_own_group
 from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import (
     CardAction,
@@ -34,11 +33,6 @@ def _request(
         return CardRequest(action, None, observed.label(card), card.id, old, new, detail)
     owner = observed.fabric.owner(card)
     return CardRequest(action, card.id, observed.label(owner), owner.id if owner else None, old, new, detail)
-
-
-def devices_in_group_of(observed: ObservedState, system: Eesv) -> list[str]:
-    """Return the devices in a system's group."""
-    return [device.id for device in observed.fabric.devices_in(system.group_id)] if has_own_group(system) else []
 
 
 def plan_led(observed: ObservedState, card: Card, now: str | None, wanted: str | None) -> Plan:
@@ -78,7 +72,7 @@ def _why_not_forgotten(observed: ObservedState, card: Card) -> list[str]:
     if isinstance(card, Eesv):
         if card.id in observed.nodes:
             reasons.append(f"it is node {observed.nodes[card.id].name} (expether_node with `state: absent` releases it)")
-        orphans = devices_in_group_of(observed, card)
+        orphans = [device.id for device in observed.fabric.devices_in_group_of(card)]
         if orphans:
             reasons.append(f"{comma_list(orphans)} would be stranded in its group {card.group_id}")
     return reasons

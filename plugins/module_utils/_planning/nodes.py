@@ -15,7 +15,7 @@ from ansible_collections.nec.expether.plugins.module_utils._model.properties imp
 from ansible_collections.nec.expether.plugins.module_utils._planning.attachments import check_detachable, check_host, group_of
 from ansible_collections.nec.expether.plugins.module_utils._planning.lookup import find_node, find_system
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan, RegistryChange, Step, attach_step, detach_step
-from ansible_collections.nec.expether.plugins.module_utils._planning.selection import choose_devices, choose_system, refuse_if_claimed
+from ansible_collections.nec.expether.plugins.module_utils._planning.selection import choose_devices, choose_system, claims_on, refuse_if_claimed
 
 
 class NodeRequest(t.NamedTuple):
@@ -42,9 +42,9 @@ def plan_present(observed: ObservedState, request: NodeRequest) -> Plan:
     if node is None:
         if properties is None:
             raise InvalidInput(f"Node {request.name!r} does not exist. Set `flavor` or `properties` to create it.")
-        chosen = request.system_id and find_system(observed.fabric, request.system_id)
-        system = chosen or choose_system(observed, properties)
-        node = _new_node(observed, request.name, system.id, "composed")
+        if request.system_id is None:
+            return _plan_anywhere(observed, request, properties)
+        node = _new_node(observed, request.name, find_system(observed.fabric, request.system_id).id, "composed")
     _check_place(node, request.system_id)
     if properties is None:
         if node.state == "composing":
@@ -54,6 +54,29 @@ def plan_present(observed: ObservedState, request: NodeRequest) -> Plan:
         find_system(observed.fabric, node.system_id)
         return Plan((), node)
     return plan_compose(observed, node, properties, request.purge)
+
+
+def _plan_anywhere(observed: ObservedState, request: NodeRequest, properties: Properties) -> Plan:
+    """Return the plan that composes a new node on the system that fits best.
+
+    :raises PlanRefused: the request cannot be met
+    """
+    node = _new_node(observed, request.name, choose_system(observed, properties).id, "composed")
+    try:
+        return plan_compose(observed, node, properties, request.purge)
+    except PlanRefused as error:
+        if observed.claimed_by_others and not error.blocked_by:
+            error.blocked_by = _claims_in_the_way(observed, request, properties)
+        raise
+
+
+def _claims_in_the_way(observed: ObservedState, request: NodeRequest, properties: Properties) -> dict[str, str]:
+    """Return the claims without which the node could be composed on another system; none if it could not."""
+    try:
+        plan = _plan_anywhere(observed._replace(claimed_by_others={}), request, properties)
+    except PlanRefused:
+        return {}
+    return claims_on(observed, (key for step in plan.steps for key in (step.device, step.system_id) if key))
 
 
 def plan_managed(observed: ObservedState, request: NodeRequest) -> Plan:

@@ -9,7 +9,6 @@ import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import Card, Eeio, Eesv
 from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
-from ansible_collections.nec.expether.plugins.module_utils._planning.card_requests import devices_in_group_of
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import (
     CardRequest,
     GroupChange,
@@ -90,7 +89,7 @@ def _request_warnings(observed: ObservedState, requests: t.Sequence[CardRequest]
 def _disturbed(observed: ObservedState, card: Card, what: str) -> list[str]:
     """Return which hosts a reset may disturb."""
     if isinstance(card, Eesv):
-        devices = devices_in_group_of(observed, card)
+        devices = [device.id for device in observed.fabric.devices_in_group_of(card)]
         who = f"{card.id}, node {observed.nodes[card.id].name}," if card.id in observed.nodes else card.id
         hit = f" It may affect its devices too: {comma_list(devices)}." if devices else ""
         return [f"{what} system {who} may disturb the running operating system of its host.{hit}"]
@@ -108,7 +107,7 @@ def _forgotten(observed: ObservedState, card: Card) -> list[str]:
     if isinstance(card, Eeio):
         owner = observed.label(observed.fabric.owner(card))
         return [*sentences, f"Device {card.id} was attached to {owner}."] if owner else sentences
-    orphans = devices_in_group_of(observed, card)
+    orphans = [device.id for device in observed.fabric.devices_in_group_of(card)]
     if orphans:
         sentences.append(f"Stranded in group {card.group_id} without system {card.id}: {comma_list(orphans)}.")
     if card.id in observed.nodes:

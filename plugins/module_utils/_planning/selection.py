@@ -195,11 +195,9 @@ def choose_devices(
             free.append(device)
     chosen, counts = match_devices(properties, [*own, *free])
     lacking = []
-    passing: list[str] = []
     for request, count in zip(properties, counts):
         if count < request.number:
             unfit = [device for device in reasons if request.matches(observed.fabric.devices[device])]
-            passing += (device for device in unfit if _why_never(observed.fabric.devices[device]) is None)
             kept = min(count, sum(request.matches(device) for device in own))
             already = f"{kept} attached already, " if kept else ""
             others = comma_list(f"{device} {reasons[device]}" for device in unfit)
@@ -207,9 +205,13 @@ def choose_devices(
                 f"{request} requested, {already}{count - kept} free" + (f". Not available: {others}" if others else "")
             )
     if lacking:
+        # Of an entry that overlaps another, the other's claimed devices may be what is missing.
+        unfit_now = (observed.fabric.devices[device] for device in reasons if device in observed.claimed_by_others)
+        claimed = [device for device in unfit_now if _why_never(device) is None]
+        suffices = len(match_devices(properties, [*own, *free, *claimed])[0]) == sum(request.number for request in properties)
         raise PlanRefused(
             f"{'; '.join(lacking)}.",
-            blocked_by=claims_on(observed, passing),
+            blocked_by=claims_on(observed, (device.id for device in claimed)) if suffices else {},
             details={"candidates": reasons},
         )
     return [device for device in chosen if device.id in own_ids], [

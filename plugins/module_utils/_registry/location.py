@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where the registry and its key are, and which back end opens it. Private to the collection."""
+"""Locates the registry and its key file, and opens the registry. Private to the collection."""
 
 from __future__ import annotations
 
@@ -19,78 +19,78 @@ _VARIABLE = re.compile(r"\$(\w+|\{[^}]*\})", re.ASCII)  # what os.path.expandvar
 
 
 def default_url() -> str:
-    """Return where the registry is if nobody says: for root below /var/lib, else in the user's state folder.
+    """Return the default URL of the registry: below /var/lib for root, else in the state folder of the user.
 
-    :raises RegistryError: the user has no home
+    :raises RegistryError: the user has no home folder
     """
     if os.geteuid() == 0:
         return "sqlite:////var/lib/expether/registry.sqlite3"
     state = os.environ.get("XDG_STATE_HOME", "")
-    if not os.path.isabs(state):  # the XDG specification has relative ones ignored
+    if not os.path.isabs(state):  # the XDG specification requires relative paths to be ignored
         state = os.path.join(os.path.expanduser("~"), ".local", "state")
     if not os.path.isabs(state):
         raise RegistryError(
-            f"This user (id {os.geteuid()}) has no home folder on the host where the module runs, so that there is no place"
+            f"This user (id {os.geteuid()}) has no home folder on the host where the module runs, so there is no place"
             f" for the registry. Set `registry` or {ENV_REGISTRY} to sqlite:///PATH with an absolute path."
         )
     return f"sqlite:///{os.path.join(state, 'expether', 'registry.sqlite3')}"
 
 
 def sqlite_path(url: str) -> str:
-    """Return the path of an SQLite registry's URL; C(sqlite:///PATH), and a PATH alone.
+    """Return the path of an SQLite registry from its URL: `sqlite:///PATH`, or just PATH.
 
-    :raises RegistryError: it is the URL of something else, or its path is relative or cannot be expanded
+    :raises RegistryError: it is not such a URL, or its path is relative or cannot be expanded
     """
     if "://" not in url:
         return _absolute(url, "registry")
     parts = urlsplit(url)
     if parts.scheme != "sqlite" or parts.netloc or not parts.path.strip("/"):
         raise RegistryError(
-            f"The registry {_without_secret(url)} cannot be used: say sqlite:///PATH with an absolute path, for example"
-            " sqlite:////var/lib/expether/registry.sqlite3."
+            f"The registry {_without_secret(url)} is not supported. Set `registry` to sqlite:///PATH with an absolute"
+            " path, for example sqlite:////var/lib/expether/registry.sqlite3."
         )
-    # sqlite:////var/lib/x and sqlite:///var/lib/x are both taken for /var/lib/x.
+    # sqlite:////var/lib/x and sqlite:///var/lib/x both mean /var/lib/x.
     path = parts.path.lstrip("/")
     is_relative = path.startswith("~") or path.partition("/")[0] in (".", "..")
     return _absolute(path if is_relative else f"/{path}", "registry")
 
 
 def _absolute(text: str, option: str) -> str:
-    """Return a path, expanded as Ansible does it with options that are paths.
+    """Return a path, expanded as Ansible expands options of type path.
 
-    :raises RegistryError: it is relative, or has a part that could not be expanded
+    :raises RegistryError: it is relative, or a part of it cannot be expanded
     """
     path = os.path.expanduser(os.path.expandvars(text))
     shown = "…" if "@" in text else text
     if _VARIABLE.search(path) or "~" in path.split("/") or (text.startswith("~") and path == text):
         raise RegistryError(
-            f"The path {shown} in `{option}` cannot be expanded: a variable or home folder in it does not exist on the host"
-            " where the module runs. Use an absolute path."
+            f"The path {shown} in `{option}` cannot be expanded: a variable or home folder in it does not exist on the"
+            " host where the module runs. Use an absolute path."
         )
     if not os.path.isabs(path):
         raise RegistryError(
-            f"The path {shown} in `{option}` is relative, and the folder in which a module runs is not always the same. Use"
-            " an absolute path, or one that begins with ~/."
+            f"The path {shown} in `{option}` is relative, but the folder in which a module runs is not always the same."
+            " Use an absolute path, or one that begins with ~/."
         )
     return os.path.normpath(f"/{path.lstrip('/')}")
 
 
 def open_registry(url: str | None) -> Registry:
-    """Return the registry at a URL. Nothing is made before the first write: a registry that is not there is empty.
+    """Return the registry at a URL. A registry that does not exist is empty; the first write creates it.
 
-    :param url: C(None) for the default
-    :raises RegistryError: the URL is none of a registry
+    :param url: `None` for the default
+    :raises RegistryError: as `sqlite_path`
     """
-    # Imported here: what needs no registry does not pay for SQLite.
+    # Imported here, because without a registry SQLite is not needed.
     from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
 
     return SqliteRegistry(sqlite_path(url or default_url()))
 
 
 def key_path(url: str | None, key_file: str | None) -> str:
-    """Return the path of the file with the key of the passwords.
+    """Return the path of the key file for the passwords.
 
-    :raises RegistryError: as C(sqlite_path)
+    :raises RegistryError: as `sqlite_path`
     """
     return _absolute(key_file, "registry_key_file") if key_file else f"{sqlite_path(url or default_url())}.key"
 

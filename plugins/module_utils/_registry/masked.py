@@ -2,15 +2,22 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A registry that stores no password that somebody else repeats. Private to the collection."""
+"""A registry that never stores a password that an EEM repeats. Private to the collection."""
 
 from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Change, Document, Kind, Registry
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
+    AnyOfPodm,
+    AnyRecord,
+    Body,
+    Change,
+    Kind,
+    Registry,
+)
 
-#: What an EEM says in its own words: free text, by which nothing is found and nothing is decided.
+#: Free text from an EEM: no lookup and no decision depends on it.
 FREE_TEXT: dict[Kind, tuple[str, ...]] = {
     "pod_managers": ("last_error", "api_version"),
     "devices": ("model", "serial_number"),
@@ -18,9 +25,9 @@ FREE_TEXT: dict[Kind, tuple[str, ...]] = {
 
 
 class MaskedRegistry:
-    """See `Registry`. What it writes of an EEM's words is masked first.
+    """See `Registry`. Free text from an EEM is masked before it is written.
 
-    :param masked: returns a value without the passwords that are known by now
+    :param masked: returns a value without the passwords known so far
     """
 
     def __init__(self, registry: Registry, masked: t.Callable[[t.Any], t.Any]) -> None:
@@ -28,20 +35,24 @@ class MaskedRegistry:
         self._masked = masked
         self.path = registry.path
 
-    def get(self, kind: Kind, uuid: str) -> Document | None:
-        """Return a document, or `None`."""
-        return self._registry.get(kind, uuid)
+    def get(self, record_type: type[AnyRecord], uuid: str) -> AnyRecord | None:
+        """Return a record, or `None`."""
+        return self._registry.get(record_type, uuid)
 
-    def all(self, kind: Kind) -> list[Document]:
-        """Return all documents of a kind, in the order of their UUIDs."""
-        return self._registry.all(kind)
+    def all(self, record_type: type[AnyRecord]) -> list[AnyRecord]:
+        """Return all records of a type, in the order of their UUIDs."""
+        return self._registry.all(record_type)
+
+    def of_podm(self, record_type: type[AnyOfPodm], podm_id: str) -> list[AnyOfPodm]:
+        """Return all records of a type that belong to a pod manager, in the order of their UUIDs."""
+        return self._registry.of_podm(record_type, podm_id)
 
     def commit(self, changes: t.Sequence[Change]) -> int:
-        """Make all changes or none; return the revision that the changed documents have now."""
+        """Make all changes or none; return the revision of the changed documents."""
         return self._registry.commit([change._replace(body=self._without_secrets(change)) for change in changes])
 
     def close(self) -> None:
-        """Give back what the registry holds."""
+        """Close the registry."""
         self._registry.close()
 
     def _without_secrets(self, change: Change) -> Body | None:

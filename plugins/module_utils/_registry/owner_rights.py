@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Work of root in folders of other users, with these users' rights. Private to the collection.
+"""Lets root work in folders of other users with the rights of these users. Private to the collection.
 
-Whoever can write to a folder can put a link in the place of anything in it, between a look at it and its use. Root
-would follow the link with all its rights. With the rights of the folder's owner it reaches what this user reaches anyway.
+A user who can write to a folder can replace anything in it by a link, between a check and the use. Root would follow
+the link with all its rights. With the rights of the folder's owner it reaches only what this user can reach anyway.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ import typing as t
 
 MAX_LINKS = 40  # as the kernel
 _NO_GROUP = 65534
-_UNCHANGED = 0xFFFFFFFF  # no id: the kernel tells the current one instead of setting it
-# The supplementary groups belong to the process, the rest to the thread.
+_UNCHANGED = 0xFFFFFFFF  # not a valid id: the kernel returns the current one instead of setting it
+# The supplementary groups belong to the process, the other ids to the thread.
 _LOCK = threading.RLock()
 
 
 class UnsafeFolder(Exception):
-    """Root cannot work in a folder without the danger of being led elsewhere; the text says why, in sentences."""
+    """Root cannot work in a folder without the risk of being redirected; the text explains why, in sentences."""
 
 
 class Owner(t.NamedTuple):
-    """A user with whose rights root works, by number."""
+    """The numeric ids of a user whose rights root uses."""
 
     uid: int
     gid: int
@@ -37,13 +37,13 @@ class Owner(t.NamedTuple):
 
 
 def owner_of(path: str, shared: bool = False) -> Owner | None:
-    """Return the first user but root who decides where a path leads, as the owner of a folder or link on the way.
+    """Return the first user other than root who controls where a path leads, as the owner of a folder or link on it.
 
     :param path: absolute and normalised; its end need not exist
-    :param shared: whether the path may end in a folder in which others than root can write
-    :returns: C(None) if root alone decides it, and for a process that is not root's
-    :raises UnsafeFolder: it is not a single user who decides it
-    :raises OSError: a folder on the way cannot be looked into
+    :param shared: whether the path may end in a folder that users other than root can write
+    :returns: `None` if only root controls it, and if the process does not run as root
+    :raises UnsafeFolder: more than one user controls it
+    :raises OSError: a folder on the path cannot be searched
     """
     if os.geteuid() != 0:
         return None
@@ -51,16 +51,16 @@ def owner_of(path: str, shared: bool = False) -> Owner | None:
     sticky: str | None = None
     while True:
         try:
-            found = os.lstat(place)
+            status = os.lstat(place)
         except (FileNotFoundError, NotADirectoryError):
-            found = None
-        is_link = found is not None and stat.S_ISLNK(found.st_mode)
-        if found is None or not (is_link or stat.S_ISDIR(found.st_mode)):
+            status = None
+        is_link = status is not None and stat.S_ISLNK(status.st_mode)
+        if status is None or not (is_link or stat.S_ISDIR(status.st_mode)):
             if sticky and not rest and not shared:
                 raise _writable_by_others(sticky)
             return None
-        if found.st_uid != 0:
-            return _user(found.st_uid)
+        if status.st_uid != 0:
+            return _user(status.st_uid)
         sticky = None
         if is_link:
             links += 1
@@ -69,9 +69,9 @@ def owner_of(path: str, shared: bool = False) -> Owner | None:
             target = os.readlink(place)
             rest += _parts(target)
             place = "/" if os.path.isabs(target) else os.path.dirname(place)
-        elif _is_writable_by_others(place, found) and (rest or not shared):
-            # In a folder with the sticky bit a folder or link of root's stays root's, but names can be taken by anybody.
-            if not found.st_mode & stat.S_ISVTX:
+        elif _is_writable_by_others(place, status) and (rest or not shared):
+            # In a folder with the sticky bit, folders and links of root stay, but any user can create new names.
+            if not status.st_mode & stat.S_ISVTX:
                 raise _writable_by_others(place)
             sticky = place
         if not rest:
@@ -82,11 +82,11 @@ def owner_of(path: str, shared: bool = False) -> Owner | None:
 
 @contextlib.contextmanager
 def rights_of(owner: Owner | None) -> t.Iterator[None]:
-    """Reach files with an owner's rights alone; C(None) for those that the process has.
+    """Access files with only the rights of an owner; `None` for the rights of the process.
 
-    This holds for the calling thread: others go on as root meanwhile, who needs no supplementary groups.
+    This applies to the calling thread. Other threads continue as root, which needs no supplementary groups.
 
-    :raises UnsafeFolder: the system does not let root do so
+    :raises UnsafeFolder: the system does not allow root to do this
     """
     if owner is None:
         yield
@@ -101,8 +101,8 @@ def rights_of(owner: Owner | None) -> t.Iterator[None]:
                 done = False
             if not done:
                 raise UnsafeFolder(
-                    f"It is in a folder of the user with the id {owner.uid}, and this system does not let root work there"
-                    " with the rights of that user. Run the task as that user (become_user)."
+                    f"It is in a folder of the user with the id {owner.uid}, but this system does not allow root to work"
+                    " there with the rights of that user. Run the task as that user (`become_user`)."
                 )
             yield
         finally:
@@ -113,11 +113,11 @@ def rights_of(owner: Owner | None) -> t.Iterator[None]:
 
 
 def make_folder(folder: str, mode: int) -> None:
-    """Make a folder, and those above it that are missing, each with the rights of whom the one above belongs to.
+    """Create a folder and its missing parents, each with the rights of the owner of the folder above.
 
-    :param mode: of the folder itself; those above get what the umask leaves
-    :raises OSError: it cannot be made
-    :raises UnsafeFolder: as C(owner_of)
+    :param mode: of the folder itself; its parents get the default mode, reduced by the umask
+    :raises OSError: it cannot be created
+    :raises UnsafeFolder: as `owner_of`
     """
     if os.path.isdir(folder):
         return
@@ -127,7 +127,7 @@ def make_folder(folder: str, mode: int) -> None:
 
 
 def _parts(path: str) -> list[str]:
-    """Return the names in a path, the last first."""
+    """Return the components of a path, the last one first."""
     return [name for name in reversed(path.split("/")) if name not in ("", ".")]
 
 
@@ -137,29 +137,29 @@ def _user(uid: int) -> Owner:
     try:
         entry = pwd.getpwuid(uid)
     except KeyError:
-        # Not the folder's group: its owner need not be in it.
+        # Not the group of the folder, because its owner need not be a member.
         return Owner(uid, _NO_GROUP, ())
     return Owner(uid, entry.pw_gid, tuple(os.getgrouplist(entry.pw_name, entry.pw_gid)))
 
 
-def _is_writable_by_others(place: str, found: os.stat_result) -> bool:
-    """Return whether a folder of root's can be written by others; the group root is trusted, users in an ACL are not."""
-    if found.st_mode & stat.S_IWOTH:
+def _is_writable_by_others(place: str, status: os.stat_result) -> bool:
+    """Whether users other than root can write to a folder of root. The group root is trusted, but not users in an ACL."""
+    if status.st_mode & stat.S_IWOTH:
         return True
-    if not found.st_mode & stat.S_IWGRP:
+    if not status.st_mode & stat.S_IWGRP:
         return False
-    return found.st_gid != 0 or "system.posix_acl_access" in os.listxattr(place, follow_symlinks=False)
+    return status.st_gid != 0 or "system.posix_acl_access" in os.listxattr(place, follow_symlinks=False)
 
 
 def _writable_by_others(folder: str) -> UnsafeFolder:
     return UnsafeFolder(
-        f"Other users than root can write in {folder}, and could lead root to other files. Use a folder in which only"
-        " root can write, or one that belongs to the user whose files these are."
+        f"Users other than root can write to {folder} and could redirect root to other files. Use a folder that only"
+        " root can write, or one that belongs to the user who owns these files."
     )
 
 
 def _set_id(call: str, value: int) -> bool:
-    """Set one of the ids by which the kernel decides about files, for this thread; return whether it is set now."""
+    """Set one of the ids that the kernel uses for file access, for this thread; return whether it is set now."""
     import ctypes
 
     function = getattr(ctypes.CDLL(None), call)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files that only their owner may read, and whose content is complete from the start. Private to the collection."""
+"""Files that only their owner can read and that are complete from the start. Private to the collection."""
 
 from __future__ import annotations
 
@@ -25,32 +25,34 @@ _KINDS = (
 )
 
 
-def why_not_private(path: str, found: os.stat_result, uid: int | None = None) -> str | None:
-    """Return why a file must not be used, in sentences that begin with its path; C(None) if it is a private one.
+def why_not_private(path: str, status: os.stat_result, uid: int | None = None) -> str | None:
+    """Return why a file must not be used, in sentences that begin with its path; `None` if it is private.
 
-    :param uid: of the user with whose rights root works there
+    :param uid: the id of the user whose rights root uses there; `None` if root does not use any
     """
-    if not stat.S_ISREG(found.st_mode):
-        kind = next((kind for is_kind, kind in _KINDS if is_kind(found.st_mode)), "device")
-        return f"{path} is a {kind}, not a regular file. Move it away, or name another path."
-    if uid is not None and found.st_uid != uid:
+    if not stat.S_ISREG(status.st_mode):
+        kind = next((kind for is_kind, kind in _KINDS if is_kind(status.st_mode)), "device")
+        return f"{path} is a {kind}, not a regular file. Move it away, or set another path."
+    if uid is not None and status.st_uid != uid:
         return (
-            f"{path} belongs to the user with the id {found.st_uid}. Its folder belongs to the user with the id {uid}, with"
-            " whose rights root works there: only files of that user can be used."
+            f"{path} belongs to the user with the id {status.st_uid}, but its folder to the user with the id {uid}."
+            " Root works there with the rights of that user, so it can only use files of that user."
         )
-    if found.st_mode & 0o077:
+    if status.st_mode & 0o077:
         return (
-            f"{path} can be used by other users than its owner (mode {stat.S_IMODE(found.st_mode):04o}). Take that"
-            f" right away (chmod 600 {shlex.quote(path)})."
+            f"{path} is accessible to users other than its owner (mode {stat.S_IMODE(status.st_mode):04o}). Remove"
+            f" their rights (chmod 600 {shlex.quote(path)})."
         )
     return None
 
 
 def publish(draft: str, path: str) -> None:
-    """Give a complete file its name unless that is taken: of two runs at once one wins, and no half file is seen.
+    """Give a complete file its name, unless the name is taken. If two runs do this at the same time, the first wins.
 
-    :param draft: in the same folder; may be left there
-    :raises OSError: it cannot be done
+    No other process ever sees an incomplete file.
+
+    :param draft: the complete file in the same folder; may remain there
+    :raises OSError: this is not possible
     """
     try:
         os.link(draft, path)
@@ -63,7 +65,7 @@ def publish(draft: str, path: str) -> None:
 
 
 def _rename(draft: str, path: str) -> None:
-    """Do the same where the file system has no hard links: a name may be given only by who has locked the folder."""
+    """Do the same on a file system without hard links: only the process that has locked the folder may give names."""
     folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
     try:
         deadline = time.monotonic() + _LOCK_SECONDS

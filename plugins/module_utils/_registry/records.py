@@ -1,15 +1,272 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Typed records of the registry's documents. Private to the collection."""
+
+"""Typed records of pod managers, nodes and flavors. Private to the collection.
+
+A record is read by its class's `from_body` alone, which checks every value, and written by its `to_body` alone. Another
+value in a record is another schema (`store.SCHEMA`): an older version would drop it.
+"""
 
 from __future__ import annotations
 
-from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Document
+import typing as t
+
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput
+from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node, NodeState
+from ansible_collections.nec.expether.plugins.module_utils._model.properties import normal_properties
+from ansible_collections.nec.expether.plugins.module_utils._model.texts import printable
+from ansible_collections.nec.expether.plugins.module_utils._registry.fields import (
+    Test,
+    is_any,
+    is_card,
+    is_flag,
+    is_said,
+    is_seconds,
+    is_text,
+    is_time,
+    is_uuid,
+    is_whole,
+    or_none,
+    values,
+)
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Kind, NotAsWritten
+
+#: How to reach a pod manager, besides its URL and credentials; a version that knows fewer of them wrote fewer.
+CONNECTION: t.Mapping[str, Test] = {
+    "validate_certs": is_flag,
+    "ca_path": or_none(is_text),
+    "client_cert": or_none(is_text),
+    "client_key": or_none(is_text),
+    "timeout": is_seconds,
+    "retries": is_whole,
+    "conditional_updates": is_flag,
+}
+CONNECTION_KEYS = tuple(CONNECTION)
 
 
-def node_of(document: Document) -> Node:
-    """Return the node of a registry's document."""
-    body = document.body
-    return Node(document.uuid, body["name"], body["index"], body["state"], body.get("group_id"))
+def _is_connection(value: t.Any) -> bool:
+    return isinstance(value, dict) and all(test(value[key]) for key, test in CONNECTION.items() if key in value)
+
+
+class PodManager(t.NamedTuple):
+    """A registered EEM.
+
+    :ivar password: encrypted
+    :ivar connection: how to reach it, by `CONNECTION_KEYS`, as far as it was known when it was registered
+    :ivar last_sync: when it listed its cards last
+    :ivar systems: how many systems it listed when it was `Online` last, and `free_slots`
+    :ivar degraded_since: since when its lists lack most of the cards that it had
+    """
+
+    uuid: str
+    revision: int
+    name: str
+    url: str
+    username: str | None
+    password: str | None
+    description: str | None
+    location: str | None
+    connection: dict[str, t.Any]
+    status: str
+    api_version: str | None
+    last_sync: str | None
+    last_error: str | None
+    systems: int | None
+    free_slots: int | None
+    degraded_since: str | None
+    created_at: str | None
+    updated_at: str | None
+
+    @staticmethod
+    def kind() -> Kind:
+        """Return which kind of document it is."""
+        return "pod_managers"
+
+    @classmethod
+    def from_body(cls, uuid: str, revision: int, body: t.Any) -> PodManager:
+        """Return the record of a document.
+
+        :raises NotAsWritten: it is none
+        """
+        found = values(cls.kind(), uuid, body, _PODM, _PODM_FURTHER)
+        if not is_uuid(uuid):
+            raise NotAsWritten(cls.kind(), uuid)
+        found["connection"] = {key: value for key, value in found["connection"].items() if key in CONNECTION}
+        # Earlier versions stored an empty text where today none is, and the API's version as it came.
+        for key in ("description", "location"):
+            found[key] = found[key] or None
+        if found["api_version"] is not None:
+            found["api_version"] = printable(found["api_version"])
+        return cls(uuid, revision, **found)
+
+    def to_body(self) -> Body:
+        """Return what is stored of it."""
+        return _to_body(self)
+
+
+_PODM: t.Mapping[str, Test] = {
+    "name": is_text,
+    "url": is_text,
+    "username": or_none(is_text),
+    "password": or_none(is_text),
+    "connection": _is_connection,
+    "status": is_text,
+    "last_sync": or_none(is_time),
+    "systems": or_none(is_whole),
+    "free_slots": or_none(is_whole),
+    "degraded_since": or_none(is_text),
+}
+_PODM_FURTHER: t.Mapping[str, Test] = {
+    "description": is_said,
+    "location": is_said,
+    "api_version": is_said,
+    "last_error": is_said,
+    "created_at": is_said,
+    "updated_at": is_said,
+}
+
+
+class RegisteredUrl(t.NamedTuple):
+    """That an EEM's URL is taken: two runs that register one EEM under two names cannot both write it.
+
+    :ivar uuid: made from the URL
+    """
+
+    uuid: str
+    revision: int
+    podm_id: str
+
+    @staticmethod
+    def kind() -> Kind:
+        """Return which kind of document it is."""
+        return "urls"
+
+    @classmethod
+    def from_body(cls, uuid: str, revision: int, body: t.Any) -> RegisteredUrl:
+        """Return the record of a document.
+
+        :raises NotAsWritten: it is none
+        """
+        return cls(uuid, revision, **values(cls.kind(), uuid, body, {"podm_id": is_text}))
+
+    def to_body(self) -> Body:
+        """Return what is stored of it."""
+        return _to_body(self)
+
+
+class StoredNode(t.NamedTuple):
+    """A node as it is stored; `index` in its document is `system_id` here.
+
+    :ivar group_id: last known group id of the system
+    """
+
+    uuid: str
+    revision: int
+    name: str
+    podm_id: str
+    system_id: str
+    state: NodeState
+    group_id: str | None
+    created_at: str | None
+    updated_at: str | None
+
+    @staticmethod
+    def kind() -> Kind:
+        """Return which kind of document it is."""
+        return "nodes"
+
+    @classmethod
+    def from_body(cls, uuid: str, revision: int, body: t.Any) -> StoredNode:
+        """Return the record of a document.
+
+        :raises NotAsWritten: it is none
+        """
+        found = values(cls.kind(), uuid, body, _NODE, _NODE_FURTHER)
+        if not is_uuid(uuid):
+            raise NotAsWritten(cls.kind(), uuid)
+        return cls(uuid, revision, system_id=found.pop("index"), **found)
+
+    def to_body(self) -> Body:
+        """Return what is stored of it."""
+        body = _to_body(self)
+        body["index"] = body.pop("system_id")
+        return body
+
+    def node(self) -> Node:
+        """Return it as plans have it."""
+        return Node(self.uuid, self.name, self.system_id, self.state, self.group_id)
+
+
+_NODE: t.Mapping[str, Test] = {"name": is_text, "podm_id": is_uuid, "index": is_card, "state": is_text}
+_NODE_FURTHER: t.Mapping[str, Test] = {"group_id": is_text, "created_at": is_said, "updated_at": is_said}
+
+
+class Flavor(t.NamedTuple):
+    """A named set of properties.
+
+    :ivar properties: as a task may say them
+    """
+
+    uuid: str
+    revision: int
+    name: str
+    description: str | None
+    properties: t.Any
+    created_at: str | None
+    updated_at: str | None
+
+    @staticmethod
+    def kind() -> Kind:
+        """Return which kind of document it is."""
+        return "flavors"
+
+    @classmethod
+    def from_body(cls, uuid: str, revision: int, body: t.Any) -> Flavor:
+        """Return the record of a document.
+
+        :raises NotAsWritten: it is none
+        """
+        found = values(cls.kind(), uuid, body, _FLAVOR, {"updated_at": is_said})
+        found["description"] = found["description"] or None
+        found["properties"] = _normal(found["properties"])
+        return cls(uuid, revision, **found)
+
+    def to_body(self) -> Body:
+        """Return what is stored of it."""
+        return _to_body(self)
+
+
+_FLAVOR: t.Mapping[str, Test] = {
+    "name": is_text,
+    "description": or_none(is_text),
+    "properties": is_any,
+    "created_at": or_none(is_said),
+}
+
+
+def _normal(properties: t.Any) -> t.Any:
+    """Return a flavor's properties in their normal form: PCI ids were once taken as numbers.
+
+    What somebody else wrote is returned as it is, and refused where it is used.
+    """
+    entries = properties.get("devices") if isinstance(properties, dict) else None
+    if isinstance(entries, list):
+        properties = {**properties, "devices": [_entry(entry) for entry in entries]}
+    try:
+        return normal_properties(properties)
+    except InvalidInput:
+        return properties
+
+
+def _entry(entry: t.Any) -> t.Any:
+    if not isinstance(entry, dict):
+        return entry
+    ids = {key: str(entry[key]) for key in ("vendor_id", "device_id") if type(entry.get(key)) is int}
+    return {**entry, **ids}
+
+
+def _to_body(record: t.Any) -> Body:
+    body: Body = record._asdict()
+    del body["uuid"], body["revision"]
+    return body

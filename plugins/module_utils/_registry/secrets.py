@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Passwords in the registry: Fernet of C(cryptography), its key in a file of its own. Private to the collection."""
+"""Encrypts the passwords in the registry with Fernet, whose key is in a separate file. Private to the collection."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ try:
 except Exception as missing:  # noqa: BLE001  # pylint: disable=broad-exception-caught
     MISSING = missing
 
-_LONGEST_KEY = 4096  # bytes; more is no key
+_LONGEST_KEY = 4096  # bytes; a longer file is not a key file
 
 
 class Secrets:
-    """Encrypts and decrypts with the key in a file (mode 0600), which is made when it is first needed.
+    """Encrypts and decrypts with the key in a file (mode 0600), which is created when it is first needed.
 
-    :param make: whether the file may be made; not in check mode
-    :raises MissingLibrary: cryptography is not installed, or too old
+    :param make: whether the file may be created; not in check mode
+    :raises MissingLibrary: cryptography is not installed or too old
     """
 
     def __init__(self, path: str, make: bool) -> None:
@@ -44,29 +44,29 @@ class Secrets:
         self._make = make
 
     def encrypt(self, password: str) -> str:
-        """Return a password's token."""
+        """Return the token of a password."""
         key = self._key()
         if key is None:
             key = self._create() if self._make else Fernet.generate_key()
         return self._fernet(key).encrypt(password.encode()).decode()
 
     def decrypt(self, token: str) -> str:
-        """Return a token's password.
+        """Return the password of a token.
 
-        :raises RegistryError: there is no key, or another one
+        :raises RegistryError: the key file does not exist, or contains another key
         """
         key = self._key()
         if key is None:
             raise RegistryError(
-                f"The key file {self._path} of the registry's passwords is gone. Restore it, name it in"
-                " registry_key_file, or register the pod managers again with their passwords."
+                f"The key file {self._path} of the registry's passwords does not exist. Restore it, set `registry_key_file`"
+                " to its path, or register the pod managers again with their passwords."
             )
         try:
             return self._fernet(key).decrypt(token.encode()).decode()
         except InvalidToken:
             raise RegistryError(
-                f"The key in {self._path} is not the one that the registry's passwords were encrypted with. Name the"
-                " right file in registry_key_file, or register the pod managers again with their passwords."
+                f"The key in {self._path} is not the one that encrypted the registry's passwords. Set `registry_key_file`"
+                " to the right file, or register the pod managers again with their passwords."
             ) from None
 
     def _fernet(self, key: bytes) -> Fernet:
@@ -74,23 +74,24 @@ class Secrets:
             return Fernet(key)
         except ValueError:
             raise RegistryError(
-                f"{self._path} holds no key of the registry's passwords: 32 bytes in URL-safe Base64 are expected."
+                f"{self._path} is not a key file for the registry's passwords. It must contain 32 bytes in URL-safe"
+                " Base64."
             ) from None
 
     def _key(self) -> bytes | None:
-        """Return what the file holds; C(None) if it does not exist."""
-        with self._told():
+        """Return the content of the file; `None` if it does not exist."""
+        with self._translate_errors():
             owner = owner_of(self._path)
             with rights_of(owner):
                 return self._read(owner)
 
     def _create(self) -> bytes:
-        """Make the file beside its place and put it there when it is complete; return what it holds.
+        """Create the file under another name and publish it when it is complete; return its content.
 
-        Of two runs at once both use the same key.
+        Two runs that do this at the same time both get the same key.
         """
         folder = os.path.dirname(self._path)
-        with self._told():
+        with self._translate_errors():
             make_folder(folder, 0o700)
             owner = owner_of(self._path)
             with rights_of(owner):
@@ -104,7 +105,9 @@ class Secrets:
                         os.unlink(draft)
                 key = self._read(owner)
         if key is None:
-            raise RegistryError(f"The key file {self._path} of the registry's passwords was removed while it was made.")
+            raise RegistryError(
+                f"The key file {self._path} of the registry's passwords was removed while it was being created."
+            )
         return key
 
     def _read(self, owner: Owner | None) -> bytes | None:
@@ -112,21 +115,21 @@ class Secrets:
             os.lstat(self._path)
         except FileNotFoundError:
             return None
-        self._check(os.stat(self._path), owner)  # opening a device may do something
-        # Does not wait if another file has just taken its place.
+        self._check(os.stat(self._path), owner)  # check before opening it, because opening a device may have effects
+        # O_NONBLOCK: do not wait if a named pipe has just replaced it.
         handle = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)
         with os.fdopen(handle, "rb") as file:
             self._check(os.fstat(handle), owner)
             return file.read(_LONGEST_KEY).strip()
 
-    def _check(self, found: os.stat_result, owner: Owner | None) -> None:
-        problem = why_not_private(self._path, found, owner.uid if owner else None)
+    def _check(self, status: os.stat_result, owner: Owner | None) -> None:
+        problem = why_not_private(self._path, status, owner.uid if owner else None)
         if problem:
             raise RegistryError(f"The key file of the registry's passwords cannot be used: {problem}")
 
     @contextlib.contextmanager
-    def _told(self) -> t.Iterator[None]:
-        """Turn the system's errors into sentences."""
+    def _translate_errors(self) -> t.Iterator[None]:
+        """Translate errors of the operating system into `RegistryError`."""
         try:
             yield
         except UnsafeFolder as error:

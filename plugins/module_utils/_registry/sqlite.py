@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The registry in an SQLite file: WAL, file 0600, folder 0700. Private to the collection."""
+"""The registry in an SQLite file (WAL mode, file 0600, folder 0700). Private to the collection."""
 
 from __future__ import annotations
 
@@ -22,21 +22,20 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.owner_right
     rights_of,
 )
 from ansible_collections.nec.expether.plugins.module_utils._registry.private_files import publish, why_not_private
-from ansible_collections.nec.expether.plugins.module_utils._registry.schema import SHAPES, fits
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
     NEVER,
     SCHEMA,
+    AnyOfPodm,
+    AnyRecord,
     Body,
     Change,
-    Document,
-    Kind,
     RegistryConflict,
     RegistryError,
 )
 
-_APPLICATION_ID = 0x45784574  # "ExEt": tells our file from any other SQLite file
+_APPLICATION_ID = 0x45784574  # "ExEt": distinguishes our file from other SQLite files
 _BUSY_SECONDS = 30.0
-_SIBLINGS = ("-wal", "-shm", "-journal")  # files that SQLite makes beside its own
+_SIBLINGS = ("-wal", "-shm", "-journal")  # files that SQLite creates beside its own
 
 _TABLE = """
 CREATE TABLE documents (
@@ -47,33 +46,42 @@ CREATE TABLE documents (
   PRIMARY KEY (kind, uuid)
 ) WITHOUT ROWID
 """
+_SELECT_ONE = "SELECT uuid, revision, body FROM documents WHERE kind = ? AND uuid = ?"
+_SELECT_ALL = "SELECT uuid, revision, body FROM documents WHERE kind = ? ORDER BY uuid"
 
 
 class SqliteRegistry:
-    """See C(Registry). The file is opened when it is first needed, and made when it is first written."""
+    """See `Registry`. The file is opened when it is first needed, and created by the first write."""
 
     def __init__(self, path: str) -> None:
         self.path = path
         self._connection: sqlite3.Connection | None = None
         self._owner: Owner | None = None
 
-    def get(self, kind: Kind, uuid: str) -> Document | None:
-        """Return a document, or C(None)."""
-        rows = self._read("SELECT uuid, revision, body FROM documents WHERE kind = ? AND uuid = ?", (kind, uuid))
-        return rows[0] if rows else None
+    def get(self, record_type: type[AnyRecord], uuid: str) -> AnyRecord | None:
+        """Return a record, or `None`."""
+        found = self._read(record_type, _SELECT_ONE, (uuid,))
+        return found[0] if found else None
 
-    def all(self, kind: Kind) -> list[Document]:
-        """Return all documents of a kind, in the order of their UUIDs."""
-        return self._read("SELECT uuid, revision, body FROM documents WHERE kind = ? ORDER BY uuid", (kind,))
+    def all(self, record_type: type[AnyRecord]) -> list[AnyRecord]:
+        """Return all records of a type, in the order of their UUIDs."""
+        return self._read(record_type, _SELECT_ALL)
+
+    def of_podm(self, record_type: type[AnyOfPodm], podm_id: str) -> list[AnyOfPodm]:
+        """Return all records of a type that belong to a pod manager, in the order of their UUIDs."""
+        return [record for record in self.all(record_type) if record.podm_id == podm_id]
 
     def commit(self, changes: t.Sequence[Change]) -> int:
-        """Make all changes or none; return the revision that the changed documents have now."""
+        """Make all changes or none; return the revision of the changed documents."""
         if not changes:
             return NEVER
         connection = t.cast(sqlite3.Connection, self._open(make=True))
         with self._told("written"), rights_of(self._owner):
             connection.execute("BEGIN IMMEDIATE")
             try:
+                # Again in each transaction: another process may have upgraded the file since it was opened.
+                if self._schema(connection) < SCHEMA:
+                    _upgrade(connection)
                 connection.execute("UPDATE counter SET revision = revision + 1")
                 revision: int = connection.execute("SELECT revision FROM counter").fetchone()[0]
                 for change in changes:
@@ -88,31 +96,27 @@ class SqliteRegistry:
     def close(self) -> None:
         """Close the file."""
         if self._connection is not None:
-            with rights_of(self._owner):  # SQLite removes by their names what it has made
+            with rights_of(self._owner):  # SQLite removes the files that it has created, by name
                 self._connection.close()
             self._connection = None
 
-    def _read(self, sql: str, parameters: tuple[str, ...]) -> list[Document]:
+    def _read(self, record_type: type[AnyRecord], sql: str, parameters: tuple[str, ...] = ()) -> list[AnyRecord]:
         connection = self._open(make=False)
         if connection is None:
             return []
-        with self._told("read"), rights_of(self._owner):
-            rows = connection.execute(sql, parameters).fetchall()
-            # What a device's document says comes from its card, perhaps by a version that stored any text.
-            loads = read_json if parameters[0] == "devices" else json.loads
-            documents = [Document(uuid, revision, loads(body)) for uuid, revision, body in rows]
-        for document in documents:
-            body: t.Any = document.body
-            if not isinstance(body, dict) or not fits({**body, "uuid": document.uuid}, SHAPES[parameters[0]]):
-                raise self._damaged(f"{parameters[0]}/{document.uuid} is not as it was written")
-        return documents
+        kind = record_type.kind()
+        with self._told("read"):
+            with rights_of(self._owner):
+                rows = connection.execute(sql, (kind, *parameters)).fetchall()
+            loads = _loader(kind)
+            return [record_type.from_body(uuid, revision, loads(body)) for uuid, revision, body in rows]
 
     def _open(self, make: bool) -> sqlite3.Connection | None:
-        """Return the open file; C(None) if it is not there and is not to be made."""
+        """Return the open database; `None` if it does not exist and must not be created."""
         if self._connection is not None:
             return self._connection
         with self._told("opened"):
-            # Again at each try: the folder may have been made, or given to somebody, since the last one.
+            # Checked at each attempt: the folder may have been created, or its owner changed, since the last one.
             self._owner = owner_of(self.path)
             with rights_of(self._owner):
                 is_there = self._is_there()
@@ -126,7 +130,7 @@ class SqliteRegistry:
 
     def _is_there(self) -> bool:
         try:
-            os.stat(self.path)  # a folder that may not be looked into is an error, not "no registry"
+            os.stat(self.path)  # a folder without permission is an error, not "no registry"
         except FileNotFoundError:
             return False
         return True
@@ -155,7 +159,7 @@ class SqliteRegistry:
         problem = why_not_private(self.path, found, uid)
         if not problem and found.st_size == 0:
             raise self._damaged("it is empty")
-        real = os.path.realpath(self.path)  # SQLite's own files are there
+        real = os.path.realpath(self.path)  # SQLite creates its own files beside the real file
         for end in _SIBLINGS if not problem else ():
             with contextlib.suppress(FileNotFoundError):
                 problem = problem or why_not_private(real + end, os.lstat(real + end), uid)
@@ -163,7 +167,7 @@ class SqliteRegistry:
             raise RegistryError(f"The registry cannot be used: {problem}")
 
     def _make(self) -> None:
-        """Make the file beside its place and put it there when it is complete."""
+        """Create the file under another name and publish it when it is complete."""
         folder = os.path.dirname(self.path)
         make_folder(folder, 0o700)
         self._owner = owner_of(self.path)
@@ -188,29 +192,37 @@ class SqliteRegistry:
 
     def _check(self, connection: sqlite3.Connection) -> None:
         if connection.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION_ID:
-            raise self._damaged("it is a database of something else")
-        schema = connection.execute("PRAGMA user_version").fetchone()[0]
+            raise self._damaged("it is the database of another program")
+        self._schema(connection)
+
+    def _schema(self, connection: sqlite3.Connection) -> int:
+        """Return the file's schema.
+
+        :raises RegistryError: a newer version has written it
+        """
+        schema: int = connection.execute("PRAGMA user_version").fetchone()[0]
         if schema > SCHEMA:
             raise RegistryError(
-                f"The registry {self.path} was written by a newer version of this collection (its schema is {schema},"
-                f" this version knows {SCHEMA}). Install that version, or name another registry."
+                f"The registry {self.path} was written by a newer version of this collection (schema {schema};"
+                f" this version supports {SCHEMA}). Install that version, or set `registry` to another registry."
             )
+        return schema
 
     def _damaged(self, why: str) -> RegistryError:
         return RegistryError(
-            f"The registry {self.path} is damaged or none of this collection's ({why}). It was left as it is: restore"
-            " it from a backup, or move it away and register the pod managers again."
+            f"The registry {self.path} is damaged or was not created by this collection ({why}). It was not changed."
+            " Restore it from a backup, or move it away and register the pod managers again."
         )
 
     @contextlib.contextmanager
     def _told(self, what: str) -> t.Iterator[None]:
-        """Turn SQLite's and the system's errors into sentences."""
+        """Translate errors of SQLite and of the operating system into `RegistryError`."""
         try:
             yield
         except sqlite3.OperationalError as error:
             raise RegistryError(
-                f"The registry {self.path} cannot be {what} ({error}). Check that its folder and it can be written by"
-                " this user, that its disk has room, and that no other program holds it."
+                f"The registry {self.path} cannot be {what} ({error}). Check that this user can write the file and"
+                " its folder, that the disk has free space, and that no other program has locked the file."
             ) from None
         except (sqlite3.DatabaseError, ValueError) as error:
             raise self._damaged(str(error)) from None
@@ -219,8 +231,33 @@ class SqliteRegistry:
         except OSError as error:
             raise RegistryError(
                 f"The registry {self.path} cannot be {what} ({error.strerror or error}). Check that its folder exists"
-                " or can be made, and can be written by this user."
+                " or can be created, and that this user can write to it."
             ) from None
+
+
+def _loader(kind: str) -> t.Callable[[str], t.Any]:
+    # Texts in a device document come from its card. An older version may have stored them unfiltered.
+    return read_json if kind == "devices" else json.loads
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Write all documents as this version does, in a transaction that has begun; what is damaged stays as it is."""
+    # Imported here: this is done once in the life of a registry.
+    from ansible_collections.nec.expether.plugins.module_utils._registry.upgrade import upgraded
+
+    rows = connection.execute("SELECT kind, uuid, revision, body FROM documents").fetchall()
+    for kind, uuid, revision, text in rows:
+        try:
+            body = upgraded(kind, uuid, revision, _loader(kind)(text))
+        except (ValueError, RecursionError):
+            continue
+        new = (_text(body), kind, uuid)
+        connection.execute("UPDATE documents SET body = ? WHERE kind = ? AND uuid = ?", new)
+    connection.execute(f"PRAGMA user_version = {SCHEMA}")
+
+
+def _text(body: Body) -> str:
+    return json.dumps(body, sort_keys=True)
 
 
 def _apply(connection: sqlite3.Connection, change: Change, new: int) -> None:
@@ -236,7 +273,7 @@ def _apply(connection: sqlite3.Connection, change: Change, new: int) -> None:
         connection.execute(
             "INSERT INTO documents (kind, uuid, revision, body) VALUES (?, ?, ?, ?)"
             " ON CONFLICT (kind, uuid) DO UPDATE SET revision = excluded.revision, body = excluded.body",
-            (*key, new, json.dumps(change.body, sort_keys=True)),
+            (*key, new, _text(change.body)),
         )
 
 
@@ -244,7 +281,7 @@ _NOUNS = {"pod_managers": "Pod manager", "nodes": "Node", "flavors": "Flavor"}
 
 
 def _subject(connection: sqlite3.Connection, change: Change, body: Body) -> str:
-    """Return what a change is about, in the user's words: a pod manager, node or flavor by its name."""
+    """Return what a change is about, as users know it: a pod manager, node or flavor by its name."""
     if change.kind in _NOUNS:
         return f"{_NOUNS[change.kind]} {body['name']}" if "name" in body else f"A {_NOUNS[change.kind].lower()}"
     podm_id = body.get("podm_id", change.uuid)
@@ -253,5 +290,5 @@ def _subject(connection: sqlite3.Connection, change: Change, body: Body) -> str:
 
 
 def _quoted(path: str) -> str:
-    """Return a path for a file: URI."""
+    """Return a path, quoted for a `file:` URI."""
     return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What must be remembered between runs: a small store of JSON documents. Private to the collection.
+"""The registry: a small store of typed records for what must be kept between runs. Private to the collection.
 
-Documents are C(kind/uuid), each with a revision, changed by compare-and-swap, several in one transaction.
-EEM is the truth about hardware; nothing here overrides it.
+A record is stored as a JSON document, identified by its kind and UUID, with a revision. Documents are changed by
+compare-and-swap, several in one transaction. EEM is the source of truth about hardware; nothing here overrides it.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ from datetime import datetime, timezone
 
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
 
-#: The schema of the documents. A registry with a higher one was written by a newer version of the collection.
-SCHEMA = 1
+#: The schema of the documents. A registry with a higher one was written by a newer version of the collection; one with
+#: a lower one is read as it is, and upgraded by the first transaction. 2: devices without what follows from their facts.
+SCHEMA = 2
 
 Kind = t.Literal["pod_managers", "urls", "nodes", "devices", "listings", "flavors", "claims", "pci_names"]
 Body = dict[str, t.Any]
 
-TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"  # of times in documents, in UTC
-NEVER = 0  # the revision of a document that is not there
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"  # of times in documents, which are in UTC
+NEVER = 0  # the revision of a document that does not exist
 
 
 class RegistryError(ExpetherError):
-    """The registry cannot be opened, read or written, or what is in it cannot be used."""
+    """The registry cannot be opened, read or written, or its content cannot be used."""
 
     kind = "registry"
 
@@ -37,20 +38,56 @@ class RegistryConflict(ExpetherError):
     kind = "registry_conflict"
 
 
-class Document(t.NamedTuple):
-    """One document as it was read."""
+class NotAsWritten(ValueError):
+    """A document is not as any version of the collection writes it."""
 
-    uuid: str
-    revision: int
-    body: Body
+    def __init__(self, kind: Kind, uuid: str) -> None:
+        super().__init__(f"{kind}/{uuid} is not as it was written")
+
+
+class Record(t.Protocol):
+    """A document as it was read, or is to be written."""
+
+    @property
+    def uuid(self) -> str:
+        """The document's."""
+
+    @property
+    def revision(self) -> int:
+        """The one that was read; `NEVER` of a record that is not stored yet."""
+
+    @staticmethod
+    def kind() -> Kind:
+        """Return which kind of document it is."""
+
+    @classmethod
+    def from_body(cls: type[AnyRecord], uuid: str, revision: int, body: t.Any) -> AnyRecord:
+        """Return the record of a document of any schema that is known.
+
+        :raises NotAsWritten: it is none
+        """
+
+    def to_body(self) -> Body:
+        """Return what is stored of it."""
+
+
+class RecordOfPodm(Record, t.Protocol):
+    """A record that belongs to one pod manager."""
+
+    @property
+    def podm_id(self) -> str:
+        """The pod manager's UUID."""
+
+
+AnyRecord = t.TypeVar("AnyRecord", bound=Record)
+AnyOfPodm = t.TypeVar("AnyOfPodm", bound=RecordOfPodm)
 
 
 class Change(t.NamedTuple):
-    """One change of a transaction.
+    """One change of a transaction, made by one of the functions below.
 
-    :ivar body: the new body; C(None) removes the document
-    :ivar expected: the revision that the document must have, C(NEVER) if it must not be there;
-        C(None) for any
+    :ivar body: the new body; `None` removes the document
+    :ivar expected: the revision that the document must have; `NEVER` if it must not exist, `None` for any
     """
 
     kind: Kind
@@ -59,38 +96,60 @@ class Change(t.NamedTuple):
     expected: int | None
 
 
-class Registry(t.Protocol):
-    """What every back end does. Every method raises C(RegistryError).
+def put(record: Record) -> Change:
+    """Return the change that stores a record, if its document is still as it was read (or not there, if it was not)."""
+    return Change(record.kind(), record.uuid, record.to_body(), record.revision)
 
-    :ivar path: where it is, for messages
+
+def put_anyway(record: Record) -> Change:
+    """Return the change that stores a record, whatever is there."""
+    return put(record)._replace(expected=None)
+
+
+def remove(record: Record) -> Change:
+    """Return the change that removes a record, if its document is still as it was read."""
+    return Change(record.kind(), record.uuid, None, record.revision)
+
+
+def remove_anyway(record_type: type[Record], uuid: str) -> Change:
+    """Return the change that removes a document, whatever is there."""
+    return Change(record_type.kind(), uuid, None, None)
+
+
+class Registry(t.Protocol):
+    """What every back end provides. Every method raises `RegistryError`.
+
+    :ivar path: its location, for messages
     """
 
     path: str
 
-    def get(self, kind: Kind, uuid: str) -> Document | None:
-        """Return a document, or C(None)."""
+    def get(self, record_type: type[AnyRecord], uuid: str) -> AnyRecord | None:
+        """Return a record, or `None`."""
 
-    def all(self, kind: Kind) -> list[Document]:
-        """Return all documents of a kind, in the order of their UUIDs."""
+    def all(self, record_type: type[AnyRecord]) -> list[AnyRecord]:
+        """Return all records of a type, in the order of their UUIDs."""
+
+    def of_podm(self, record_type: type[AnyOfPodm], podm_id: str) -> list[AnyOfPodm]:
+        """Return all records of a type that belong to a pod manager, in the order of their UUIDs."""
 
     def commit(self, changes: t.Sequence[Change]) -> int:
-        """Make all changes or none; return the revision that the changed documents have now.
+        """Make all changes or none; return the revision of the changed documents.
 
-        Revisions grow over the whole registry, so that none comes back with a document that was removed and
-        made again.
+        Revisions grow across the whole registry, so a document that is removed and created again never gets an old one.
 
-        :raises RegistryConflict: a document has not its expected revision
+        :raises RegistryConflict: a document does not have its expected revision
         """
 
     def close(self) -> None:
-        """Give back what the registry holds."""
+        """Close the registry."""
 
 
 def iso_seconds(moment: datetime) -> str:
-    """Return a time in UTC as documents and results have it: ISO 8601, seconds. Such texts sort by time."""
+    """Return a time in UTC as stored in documents and shown in results: ISO 8601, seconds. Such texts sort by time."""
     return moment.strftime(TIME_FORMAT)
 
 
 def now_iso() -> str:
-    """Return the time as documents and results have it."""
+    """Return the current time in this form."""
     return iso_seconds(datetime.now(timezone.utc))

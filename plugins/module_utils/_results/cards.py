@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Cards as the results show them. Pure. Private to the collection.
+"""Cards, and what is stored of them, as the results show them. Pure. Private to the collection.
 
-Keys are those of OpenStack Valence where it has one. A key that EEM did not give is null, never absent.
+Keys are named as in OpenStack Valence, if it has them. A value that EEM did not report is null; no key is ever absent.
 """
 
 from __future__ import annotations
@@ -16,32 +16,34 @@ from ansible_collections.nec.expether.plugins.module_utils._model.cards import E
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric, has_own_group
 from ansible_collections.nec.expether.plugins.module_utils._model.names import device_uuid
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node
+from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER
 
 View = dict[str, t.Any]
 
-#: To be raised when a device is shown with other values from the same record: what the registry remembers of devices is
-#: brought up to date then although EEM says what it said before.
+#: Bump this when `to_store()` derives different values from the same EEM record. It is part of the listing digest, so the
+#: next sync rewrites all stored devices even if EEM's answer is unchanged. A new field is noticed without it.
 DEVICE_VERSION = 1
 
-#: PCI vendor id, device id (4 hex digits each) -> their names, or None.
-PciNames = t.Callable[[str, t.Optional[str]], tuple[t.Optional[str], t.Optional[str]]]
+#: Vendor id and device id (4 hex digits each) to their names; `None` for unknown ones.
+FindPciNames = t.Callable[[str, t.Optional[str]], tuple[t.Optional[str], t.Optional[str]]]
 
 
 def no_pci_names(_vendor: str, _device: str | None) -> tuple[None, None]:
-    """Return the names where no PCI id list is at hand."""
+    """Return no names, for use without a PCI id list."""
     return (None, None)
 
 
 class Views:
-    """What every view needs to know beyond the fabric.
+    """Builds the views of cards and nodes of one pod manager.
 
-    :param podm_id: the pod manager's UUID
-    :param podm: its name; C(None) if it is used by its URL and not registered
+    :param podm_id: the UUID of the pod manager
+    :param podm: its name; `None` if it is used by its URL without being registered
     :param nodes: EESV id to the name of the node on it
     """
 
     def __init__(
-        self, podm_id: str, podm: str | None, nodes: t.Mapping[str, str], pci_names: PciNames = no_pci_names
+        self, podm_id: str, podm: str | None, nodes: t.Mapping[str, str], pci_names: FindPciNames = no_pci_names
     ) -> None:
         self.podm_id = podm_id
         self.podm = podm
@@ -53,46 +55,47 @@ class Views:
         """Return a device's UUID."""
         return device_uuid(self._namespace, device_id)
 
-    def device(self, fabric: Fabric, device: Eeio) -> View:
-        """Return a device as in C(devices)."""
+    def to_store(self, fabric: Fabric, device: Eeio) -> StoredDevice:
+        """Return what is stored of a device that EEM lists, without any history."""
         owner = fabric.owner(device)
         vendor_name, device_name = (
             self._pci_names(device.vendor_id, device.pci_device_id) if device.vendor_id else (None, None)
         )
-        return {
-            "uuid": self.uuid_of(device.id),
-            "device_id": device.id,
-            "podm_id": self.podm_id,
-            "podm": self.podm,
-            "type": device.type,
-            "state": fabric.state(device),
-            "node_id": owner.id if owner else None,
-            "node": self._nodes.get(owner.id) if owner else None,
-            "pooled_group_id": device.group_id,
-            "resource_uri": f"devices/{device.id}",
-            "mac_address": device.mac_address,
-            "model": device.model,
-            "serial_number": device.serial_number,
-            "card_type": device.card_type,
-            "vendor_id": device.vendor_id,
-            "pci_device_id": device.pci_device_id,
-            "class_code": device.class_code,
-            "vendor_name": vendor_name,
-            "device_name": device_name,
-            "reachable": device.reachable,
-            "ports_up": device.ports_up,
-            "enabled": device.enabled,
-            "power_state": device.power_state,
-            "updated_at": iso_time(device.update_time),
-            # What the registry remembers has these; what EEM has just said is neither old nor missing.
-            "first_seen_at": None,
-            "last_seen_at": None,
-            "missing_since": None,
-            "synced_at": None,
-        }
+        return StoredDevice(
+            uuid=self.uuid_of(device.id),
+            revision=NEVER,
+            device_id=device.id,
+            podm_id=self.podm_id,
+            type=device.type,
+            state=fabric.state(device),
+            node_id=owner.id if owner else None,
+            pooled_group_id=device.group_id,
+            mac_address=device.mac_address,
+            model=device.model,
+            serial_number=device.serial_number,
+            card_type=device.card_type,
+            vendor_id=device.vendor_id,
+            pci_device_id=device.pci_device_id,
+            class_code=device.class_code,
+            vendor_name=vendor_name,
+            device_name=device_name,
+            ports_up=device.ports_up,
+            enabled=device.enabled,
+            power_state=device.power_state,
+            updated_at=iso_time(device.update_time),
+            # What EEM has just said is neither old nor missing.
+            first_seen_at=None,
+            last_seen_at=None,
+            missing_since=None,
+        )
+
+    def device(self, fabric: Fabric, device: Eeio) -> View:
+        """Return a device as in `devices`."""
+        facts = self.to_store(fabric, device)
+        return device_view(facts, self.podm, self._nodes.get(facts.node_id) if facts.node_id else None)
 
     def card(self, fabric: Fabric, card: Eesv | Eeio) -> View:
-        """Return a card of either kind with the keys of a device, and which kind it is."""
+        """Return a card of either kind with the keys of a device, and with its `kind`."""
         if isinstance(card, Eeio):
             return {**self.device(fabric, card), "kind": "eeio"}
         view = self.system(fabric, card)
@@ -101,19 +104,19 @@ class Views:
             **{key: value for key, value in view.items() if key in DEVICE_KEYS},
             "device_id": card.id,
             "node_id": card.id,
-            "type": None,  # of a device it is what it is, of a system its card's generation
-            "card_type": card.card_type,
-            "model": card.model,
+            "type": None,  # the type of a device; for a system, `type` is the generation of its card
             "kind": "eesv",
         }
 
     def system(self, fabric: Fabric, system: Eesv) -> View:
-        """Return a system as in C(systems)."""
+        """Return a system as in `systems`."""
         return {
             "id": system.id,
             "resource_uri": f"devices/{system.id}",
             "pooled_group_id": system.group_id,
             "type": system.card_type,
+            "card_type": system.card_type,
+            "model": system.model,
             "mac_address": system.mac_address,
             "serial_number": system.serial_number,
             "power_state": system.power_state,
@@ -136,7 +139,7 @@ class Views:
     def node(self, fabric: Fabric, node: Node) -> View:
         """Return a node as in `nodes`, with its system.
 
-        A system that EEM does not list gives nulls: the node is shown, and `listed` is false.
+        If EEM does not list the system, its values are null and `listed` is false.
         """
         system = fabric.systems.get(node.system_id)
         view: View = (
@@ -163,44 +166,56 @@ class Views:
         }
 
 
-#: The keys of a device, for a card that is none.
-DEVICE_KEYS = (
-    "uuid",
-    "device_id",
-    "podm_id",
-    "podm",
-    "type",
-    "state",
-    "node_id",
-    "node",
-    "pooled_group_id",
-    "resource_uri",
-    "mac_address",
-    "model",
-    "serial_number",
-    "card_type",
-    "vendor_id",
-    "pci_device_id",
-    "class_code",
-    "vendor_name",
-    "device_name",
-    "reachable",
-    "ports_up",
-    "enabled",
-    "power_state",
-    "updated_at",
-    "first_seen_at",
-    "last_seen_at",
-    "missing_since",
-    "synced_at",
-)
+def device_view(device: StoredDevice, podm: str | None, node: str | None, synced_at: str | None = None) -> View:
+    """Return a device as in `devices`.
 
-#: The keys of a system, for one that EEM does not list.
+    :param podm: the name of its pod manager; `None` if that is not registered
+    :param node: the name of the node that has it
+    :param synced_at: when its EEM listed it, of a remembered one
+    """
+    return {
+        "uuid": device.uuid,
+        "device_id": device.device_id,
+        "podm_id": device.podm_id,
+        "podm": podm,
+        "type": device.type,
+        "state": device.state,
+        "node_id": device.node_id,
+        "node": node,
+        "pooled_group_id": device.pooled_group_id,
+        "resource_uri": f"devices/{device.device_id}",
+        "mac_address": device.mac_address,
+        "model": device.model,
+        "serial_number": device.serial_number,
+        "card_type": device.card_type,
+        "vendor_id": device.vendor_id,
+        "pci_device_id": device.pci_device_id,
+        "class_code": device.class_code,
+        "vendor_name": device.vendor_name,
+        "device_name": device.device_name,
+        "reachable": device.reachable,
+        "ports_up": device.ports_up,
+        "enabled": device.enabled,
+        "power_state": device.power_state,
+        "updated_at": device.updated_at,
+        "first_seen_at": device.first_seen_at,
+        "last_seen_at": device.last_seen_at or synced_at,
+        "missing_since": device.missing_since,
+        "synced_at": synced_at,
+    }
+
+
+#: The keys of a device, for a card that is none.
+DEVICE_KEYS = tuple(device_view(StoredDevice._make([None] * len(StoredDevice._fields)), None, None))
+
+#: The keys of a system, also for systems that EEM does not list.
 SYSTEM_KEYS = (
     "id",
     "resource_uri",
     "pooled_group_id",
     "type",
+    "card_type",
+    "model",
     "mac_address",
     "serial_number",
     "power_state",

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Names of PCI vendors and devices, from the PCI id list by the package hwdata, as in Valence. Private to the collection.
+"""Looks up names of PCI vendors and devices with the package hwdata, as Valence does. Private to the collection.
 
-Reading the list takes longer than asking an EEM for 4,000 devices. Therefore the registry stores the names that were
-looked up once, and they are used as long as the list is the same (tests/benchmarks shows what a listing costs).
+Reading the list takes longer than listing 4,000 devices. Therefore the registry stores names that were looked up once,
+and they are used as long as the list is unchanged (see tests/benchmarks for the cost of a listing).
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ import warnings
 
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import MissingLibrary
 from ansible_collections.nec.expether.plugins.module_utils._model.libraries import need
+from ansible_collections.nec.expether.plugins.module_utils._registry.pci_records import StoredNames
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, put_anyway
 
 ENV_PCI_IDS = "EXPETHER_PCI_IDS"
 _PATHS = ("/usr/share/hwdata/pci.ids", "/usr/share/misc/pci.ids")
-# To be raised when the same list gives other names.
+# Bump this when the same list gives other names.
 _VERSION = 1
 
 Names = tuple[t.Optional[str], t.Optional[str]]
@@ -37,21 +39,10 @@ class Lookup(t.Protocol):
         """Return a device's name by 4 hex digits each."""
 
 
-class StoredNames(t.NamedTuple):
-    """The names that were looked up in a list.
-
-    :ivar version: identifies the list
-    :ivar names: by `VENDOR:DEVICE`, or `VENDOR:` where there is no device id
-    """
-
-    version: str
-    names: t.Mapping[str, Names]
-
-
 class PciNames:
-    """Looks names up: in those that are stored for this list, else in the list, which is read at most once.
+    """Looks up names among those stored for this list, else in the list itself, which is read at most once.
 
-    :param warn: called with a sentence about why there are no names; the same one each time
+    :param warn: called with a sentence that explains why there are no names; always the same sentence
     :param load: returns the stored names; called when the first name is needed
     """
 
@@ -66,7 +57,7 @@ class PciNames:
         self._version: str | None = None
 
     def __call__(self, vendor: str, device: str | None) -> Names:
-        """Return the names of a vendor and of its device, by 4 hex digits each; `None` for what is not listed."""
+        """Return the names of a vendor and its device, by 4 hex digits each; `None` for unknown ones."""
         if self._names is None:
             stored = self._load()
             self._names = dict(stored.names) if stored and self.version and stored.version == self.version else {}
@@ -77,17 +68,22 @@ class PciNames:
 
     @property
     def version(self) -> str:
-        """What identifies this list and how it is read; `""` if no list exists. The list is not read for it."""
+        """Identifies this list and how it is read, without reading it; `""` if no list exists."""
         if self._version is None:
             path = self._path()
-            found = os.stat(path) if path else None
-            self._version = f"{_VERSION} {path} {found.st_size} {found.st_mtime_ns}" if found else ""
+            status = os.stat(path) if path else None
+            self._version = f"{_VERSION} {path} {status.st_size} {status.st_mtime_ns}" if status else ""
         return self._version
 
     @property
     def learned(self) -> StoredNames | None:
-        """The names to store: all that are known, if some of them came from the list."""
+        """The names to store: all known ones, or `None` if none of them was read from the list."""
         return StoredNames(self.version, self._names) if self._names and self._list is not None else None
+
+    def changes(self) -> list[Change]:
+        """Return the change that stores what was learned."""
+        learned = self.learned
+        return [] if learned is None else [put_anyway(learned)]
 
     def _look_up(self, vendor: str, device: str | None) -> Names:
         if not self._is_read:
@@ -95,15 +91,15 @@ class PciNames:
             self._list = self._read()
         if self._list is None:
             return (None, None)
-        found = self._list.get_vendor(vendor), self._list.get_device(vendor, device) if device else None
-        return _text(found[0]), _text(found[1])
+        device_name = self._list.get_device(vendor, device) if device else None
+        return _text(self._list.get_vendor(vendor)), _text(device_name)
 
     def _path(self) -> str | None:
-        """Return the list that the environment names, or else the first one of the system that can be read."""
-        named = os.environ.get(ENV_PCI_IDS)
-        for path in (named,) if named else _PATHS:
+        """Return the list set in the environment, or else the first list of the system that can be read."""
+        configured = os.environ.get(ENV_PCI_IDS)
+        for path in (configured,) if configured else _PATHS:
             try:
-                # Does not wait for a writer, if it is a named pipe.
+                # O_NONBLOCK: do not wait for a writer if it is a named pipe.
                 handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
                 try:
                     if stat.S_ISREG(os.fstat(handle).st_mode):
@@ -112,9 +108,9 @@ class PciNames:
                     os.close(handle)
                 raise OSError(errno.EINVAL, "it is not a regular file")
             except OSError as error:
-                if named:
+                if configured:
                     self._warn(
-                        f"The PCI id list {_shown(named)} that {ENV_PCI_IDS} names cannot be read"
+                        f"The PCI id list {_shown(configured)} that {ENV_PCI_IDS} names cannot be read"
                         f" ({error.strerror or error}), so vendors and devices have no names."
                     )
         return None
@@ -129,7 +125,7 @@ class PciNames:
                 )
             return None
         try:
-            # Imported here: only what needs a name pays for it.
+            # Imported here, because only a lookup in the list needs it.
             import hwdata
         except Exception as missing:  # noqa: BLE001  # pylint: disable=broad-exception-caught
             self._warn(_without_library(missing))
@@ -141,7 +137,7 @@ class PciNames:
             return None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)  # hwdata does not close the file
-            hwdata.PCI.devices = None  # one list may have been read before, in this process
+            hwdata.PCI.devices = None  # hwdata keeps the list that it read first in this process
             try:
                 return t.cast(Lookup, hwdata.PCI(path))
             except (OSError, LookupError, TypeError, ValueError):
@@ -153,12 +149,12 @@ class PciNames:
 def _without_library(error: Exception) -> str:
     return (
         "Vendors and devices have no names, because the Python package hwdata cannot be used on the host where the module"
-        f" runs ({error}). Install it with pip, as requirements.txt of the collection has it."
+        f" runs ({error}). Install it with pip, as in requirements.txt of the collection."
     )
 
 
 def _text(name: str | None) -> str | None:
-    """Return a name as the list has it: hwdata reads UTF-8 as Latin-1."""
+    """Return a name as in the list: hwdata decodes UTF-8 as Latin-1."""
     return name.encode("latin-1", "replace").decode("utf-8", "replace").strip() or None if name else None
 
 

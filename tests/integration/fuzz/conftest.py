@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,17 +14,17 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "simulator"))
 
-pytest.register_assert_rewrite("module_fuzz", "known_registry")
+pytest.register_assert_rewrite("forks", "module_fuzz", "known_registry")
 
 from eemsim.client import Simulator
+from forks import Forks
 from known_registry import Known
-from module_fuzz import Forks
 from raw_server import RawServer
 
 
 @pytest.fixture(scope="session")
 def forks() -> Iterator[Forks]:
-    found = Forks()
+    found = Forks({"EXPETHER_PCI_IDS": os.environ["EXPETHER_PCI_IDS"]}, pauses=0.005)
     yield found
     found.close()
 

@@ -14,7 +14,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from eemsim.client import Simulator
-from module_fuzz import Forks, Options, Report, check, placed
+from forks import Forks, Options, Report
+from module_fuzz import check, placed
 
 NAME = "registry.sqlite3"
 Document = tuple[str, str, t.Any]

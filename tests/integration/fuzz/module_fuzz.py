@@ -5,15 +5,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
-import json
 import os
-import subprocess
-import sys
 import typing as t
 from pathlib import Path
 
+from forks import Json, Options, Report
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -21,9 +18,6 @@ ROOT = Path(__file__).resolve().parents[3]
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("expether_*.py"))
 CANARY = "Canary-of-a-passw0rd"
 PLACE = "PLACE"  # stands for the folder of the run in values that are paths
-
-Json = t.Any
-Options = dict[str, Json]
 
 #: The same few examples each time; with FUZZ=N in the environment N times as many, and others each time.
 FUZZ = int(os.environ.get("FUZZ") or 0)
@@ -39,67 +33,6 @@ def fuzzed(examples: int) -> settings:
         print_blob=True,
         suppress_health_check=list(HealthCheck),
     )
-
-
-@dataclasses.dataclass(frozen=True)
-class Report:
-    """The exit status and output of one run of a module."""
-
-    status: int | None
-    out: str
-    err: str
-
-    @property
-    def result(self) -> dict[str, Json]:
-        """The result of the module, which must be the only line of its output."""
-        lines = self.out.strip().splitlines()
-        assert len(lines) == 1, f"no single result: {self.out[:2000]!r} {self.err[-3000:]}"
-        found = json.loads(lines[0])
-        assert isinstance(found, dict)
-        return found
-
-
-class Forks:
-    """Runs modules in forked processes."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("fork_server.py")), *MODULES],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )
-
-    def run(self, module: str, arguments: Options, environment: t.Mapping[str, str], seconds: float = 20.0) -> Report:
-        assert self._process.stdin and self._process.stdout
-        order = {"module": module, "arguments": arguments, "environment": dict(environment), "seconds": seconds}
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        return Report(**json.loads(self._process.stdout.readline()))
-
-    def start(self, runs: t.Iterable[tuple[str, Options]], environment: t.Mapping[str, str], seconds: float = 60.0) -> list[int]:
-        """Start several modules at once, and return their process ids; ``ended`` must follow."""
-        orders = [
-            {"module": module, "arguments": arguments, "environment": dict(environment), "seconds": seconds}
-            for module, arguments in runs
-        ]
-        return t.cast("list[int]", self._exchange({"runs": orders}))
-
-    def ended(self) -> list[Report]:
-        """Wait for the started runs, and return their reports in order."""
-        return [Report(**each) for each in self._exchange({})]
-
-    def together(self, runs: t.Iterable[tuple[str, Options]], environment: t.Mapping[str, str]) -> list[Report]:
-        """Run several modules at once."""
-        self.start(runs, environment)
-        return self.ended()
-
-    def _exchange(self, order: Json) -> Json:
-        assert self._process.stdin and self._process.stdout
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
-
-    def close(self) -> None:
-        self._process.communicate(timeout=30)
 
 
 def check(report: Report, secrets: t.Iterable[str] = (CANARY,)) -> dict[str, Json]:

@@ -10,11 +10,13 @@ import time
 import tracemalloc
 
 import pytest
-from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Settings
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
 from raw_server import Part, RawServer, http
 
 BOMB = gzip.compress(bytes(2**28), compresslevel=1)
+MUCH_LESS = 50.0  # seconds: less than any of these answers takes, and more than a busy machine holds a client up
 TLS_RECORD = b"\x16\x03\x03\x3f\xff"  # the beginning of a handshake of 16 KiB
 
 
@@ -29,7 +31,7 @@ def _error(server: RawServer, *answer: Part, timeout: float = 5.0, scheme: str =
 @pytest.mark.parametrize(
     ("status", "message"),
     [
-        ("200 OK", "the answer is longer than 64 MiB, and none of EEM's."),
+        ("200 OK", "the answer is longer than 64 MiB, so it is not from EEM."),
         ("302 Found", "HTTP 302 redirects to "),
         ("500 Failed", "EEM failed (HTTP 500)."),
     ],
@@ -54,20 +56,20 @@ def test_headers_without_end_are_ended(server: RawServer) -> None:
 
 def test_interim_answers_without_end_are_ended_in_time(server: RawServer) -> None:
     began = time.monotonic()
-    assert _error(server, *[b"HTTP/1.1 100 Continue\r\n\r\n", 0.05] * 200, timeout=0.5).kind == "timeout"
-    assert time.monotonic() - began < 2.0
+    assert _error(server, *[b"HTTP/1.1 100 Continue\r\n\r\n", 0.05] * 2000, timeout=0.5).kind == "timeout"
+    assert time.monotonic() - began < MUCH_LESS
 
 
 def test_the_time_out_holds_for_headers_that_trickle(server: RawServer) -> None:
     began = time.monotonic()
-    assert _error(server, b"HTTP/1.1 200 OK\r\nA: ", *[b"b", 0.1] * 100, timeout=0.5).kind == "timeout"
-    assert time.monotonic() - began < 2.0
+    assert _error(server, b"HTTP/1.1 200 OK\r\nA: ", *[b"b", 0.1] * 1000, timeout=0.5).kind == "timeout"
+    assert time.monotonic() - began < MUCH_LESS
 
 
 def test_the_time_out_holds_for_a_tls_handshake_that_trickles(tls_server: RawServer) -> None:
     began = time.monotonic()
-    assert _error(tls_server, TLS_RECORD, *[b"\x02", 0.1] * 100, timeout=0.5, scheme="https").kind == "timeout"
-    assert time.monotonic() - began < 2.0
+    assert _error(tls_server, TLS_RECORD, *[b"\x02", 0.1] * 1000, timeout=0.5, scheme="https").kind == "timeout"
+    assert time.monotonic() - began < MUCH_LESS
 
 
 def test_a_redirect_to_what_is_no_address_is_told_as_the_wrong_answer_that_it_is(server: RawServer) -> None:
@@ -102,7 +104,7 @@ def test_an_answer_that_is_cut_off_anywhere_is_not_taken_for_a_whole_one(server:
         server.answer, server.then = [whole[:at]], [cards]
         with Client(Settings(server.url, timeout=5.0, retries=0)) as client:
             try:
-                assert client.devices_detail().devices == [1], whole[:at]  # asked again
+                assert client.devices_detail() == [1], whole[:at]  # asked again
             except ExpetherError as error:
                 assert error.kind in ("connection_lost", "not_eem"), whole[:at]
         server.answer, server.then = [whole[:at]], None
@@ -110,7 +112,7 @@ def test_an_answer_that_is_cut_off_anywhere_is_not_taken_for_a_whole_one(server:
             client.set_group("0x8cdf9d000001", "17")
     server.answer = [whole]
     with Client(Settings(server.url, timeout=5.0, retries=0)) as client:
-        assert client.devices_detail().devices == []
+        assert client.devices_detail() == []
 
 
 @pytest.mark.parametrize("status", ["HTTP/1.0 200 OK", "HTTP/1.1 200 OK"])
@@ -119,7 +121,7 @@ def test_an_eem_whose_empty_list_is_nothing_at_all_without_a_length_is_asked_twi
 ) -> None:
     server.answer, before = [f"{status}\r\nServer: x\r\n\r\n".encode()], server.served
     with Client(Settings(server.url, timeout=5.0, retries=0)) as client:
-        assert client.devices_detail().devices == []
+        assert client.devices_detail() == []
     assert server.served == before + 2
 
 

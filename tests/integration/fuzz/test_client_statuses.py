@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Settings
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
 from ansible_collections.nec.expether.plugins.module_utils._eem.errors import EemError
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
 from raw_server import Part, RawServer, http
 from test_client_answers import CALLS, CARD
 
@@ -130,6 +131,6 @@ def test_the_place_of_a_redirect_is_shown_without_secrets_printable_and_bounded(
 
 @pytest.mark.parametrize("status", REDIRECTS)
 def test_a_redirect_that_leads_nowhere_says_so(server: RawServer, status: int) -> None:
-    assert f"HTTP {status} redirects without saying where to. " in _redirect(server, status=status).message
+    assert f"HTTP {status} redirects without a target. " in _redirect(server, status=status).message
     for location in ("javascript:alert(1)", "http://[", "mailto:a@b", "https://"):
         assert "redirects to something that is not an HTTP address. " in _redirect(server, location, status=status).message

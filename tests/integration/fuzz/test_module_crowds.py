@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 from eemsim.client import Simulator
+from forks import Forks, Options, Report
 from known_registry import NAME, Known
-from module_fuzz import Forks, Options, Report, check
+from module_fuzz import check
 
 EIGHT = range(8)
 Run = tuple[str, Options]

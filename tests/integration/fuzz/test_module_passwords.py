@@ -15,8 +15,9 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
+from forks import Forks, Report
 from known_registry import NAME
-from module_fuzz import Forks, Report, check
+from module_fuzz import check
 from raw_server import RawServer
 
 PASSWORDS = {"rack1": 'sesame/"open" & <shut>+é', "rack2": "another: of rack2/\\"}

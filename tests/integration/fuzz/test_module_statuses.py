@@ -10,8 +10,9 @@ import typing as t
 from collections.abc import Iterator
 
 import pytest
+from forks import Options
 from known_registry import Known
-from module_fuzz import Options, check
+from module_fuzz import check
 
 KINDS = {301: "not_eem", 304: "not_eem", 401: "unauthorized", 403: "unauthorized", 404: "not_eem", 500: "server_error", 503: "server_error"}
 REACH = {"timeout": 5, "retries": 0}

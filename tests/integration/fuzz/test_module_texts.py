@@ -8,8 +8,9 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from forks import Options
 from known_registry import Known
-from module_fuzz import CANARY, Options, check
+from module_fuzz import CANARY, check
 from raw_server import RawServer, http
 
 

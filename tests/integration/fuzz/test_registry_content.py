@@ -8,10 +8,11 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from forks import Options
 from hypothesis import given
 from hypothesis import strategies as st
 from known_registry import Document, Known, overwrite
-from module_fuzz import Options, anything, check, fuzzed, texts
+from module_fuzz import anything, check, fuzzed, texts
 
 TASKS: list[tuple[str, Options]] = [
     ("expether_podm", {"name": "rack1", "description": "another"}),

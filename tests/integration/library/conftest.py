@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client, Settings
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Pauses, Settings
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import open_registry
 from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
 
@@ -20,6 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "simulator"))
 from eemsim.client import Simulator
 
 MakeClient = Callable[..., Client]
+
+#: So that tests need not sit through the pauses between tries; how many there are is not changed.
+SHORT = Pauses(read=0.02, change=0.02, listing=0.02, claim=0.02)
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +47,7 @@ def fixture_make_client(eem: Simulator) -> Iterator[MakeClient]:
 
         def make(**settings: object) -> Client:
             usual = {"url": eem.url, "username": eem.username, "password": eem.password, "timeout": 2.0, "retries": 2}
-            return stack.enter_context(Client(Settings(**{**usual, **settings})))  # type: ignore[arg-type]
+            return stack.enter_context(Client(Settings(**{**usual, "pauses": SHORT, **settings})))  # type: ignore[arg-type]
 
         yield make
 
@@ -59,12 +63,3 @@ def fixture_registry(tmp_path: Path) -> Iterator[SqliteRegistry]:
     assert isinstance(registry, SqliteRegistry)
     yield registry
     registry.close()
-
-
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do not let tests sit through the pauses between tries; how many there are is not changed."""
-    pauses = [("_eem.client", "FIRST_PAUSE"), ("_execution.steps", "PAUSE"), ("_execution.claims", "POLL")]
-    pauses += [("_execution.observe", "EMPTY_PAUSE"), ("_execution.steps", "EMPTY_PAUSE")]
-    for module, name in pauses:
-        monkeypatch.setattr(f"ansible_collections.nec.expether.plugins.module_utils.{module}.{name}", 0.02)

@@ -16,6 +16,8 @@ from ansible_collections.nec.expether.plugins.module_utils._model.properties imp
 from ansible_collections.nec.expether.plugins.module_utils._planning.attachments import plan_attach, plan_detach
 from ansible_collections.nec.expether.plugins.module_utils._planning.nodes import NodeRequest, plan_absent, plan_present
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan
+from ansible_collections.nec.expether.plugins.module_utils._registry.claim_records import StoredClaims
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import StoredNode
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Registry
 from eemsim.client import Simulator
 
@@ -29,8 +31,8 @@ def run(client: Client, registry: Registry | None, decide: Decide, check: bool =
     return executor(client, registry).run(decide, check)
 
 
-def executor(client: Client, registry: Registry | None, what: str = "a test", exclusive: bool = False) -> Executor:
-    return Executor(client, PODM, "test", reservation_for(registry, PODM, what, client.settings, exclusive))
+def executor(client: Client, registry: Registry | None, what: str = "a test", exclusive: bool = False, podm_id: str = PODM) -> Executor:
+    return Executor(client, podm_id, "test", reservation_for(registry, podm_id, what, client.settings, exclusive))
 
 
 def attach(system: str, *devices: str, move: bool = False) -> Decide:
@@ -54,8 +56,8 @@ def groups_of(eem: Simulator, *cards: str) -> list[str]:
 
 
 def nodes_in(registry: Registry) -> dict[str, str]:
-    return {found.body["name"]: found.body["state"] for found in registry.all("nodes")}
+    return {node.name: node.state for node in registry.all(StoredNode)}
 
 
 def held_in(registry: Registry) -> list[str]:
-    return [key for found in registry.all("claims") for key in found.body["held"]]
+    return [key for claims in registry.all(StoredClaims) for key in claims.held]

@@ -14,8 +14,12 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._execution.claims import Claims
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, Registry
-from executor_runs import PODM
+from ansible_collections.nec.expether.plugins.module_utils._registry.claim_records import StoredClaims
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import RegisteredUrl
+from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, Registry, RegistryConflict, put
+from executor_runs import PODM, held_in
+from module_main import Meddled
 
 CARD = "0x8cdf9d120001"
 LEASE = 60.0
@@ -28,21 +32,19 @@ def _claims(registry: Registry) -> Claims:
 def _claim_of(registry: Registry, process: dict[str, t.Any] | None = None, **changed: t.Any) -> None:
     """Have a run of this process claim the card, and then change what the claim says."""
     claims = _claims(registry)
-    claims.take(claims.look()[0], [CARD])
-    found = registry.get("claims", PODM)
+    claims.claim(claims.read()[0], [CARD])
+    found = registry.get(StoredClaims, PODM)
     assert found
-    claim = found.body["held"][CARD]
-    claim.update(changed)
-    claim["process"].update(process or {})
-    registry.commit([Change("claims", PODM, found.body, found.revision)])
+    claim = found.held[CARD]._replace(**changed, **(process or {}))
+    registry.commit([put(found._replace(held={CARD: claim}))])
 
 
 def _is_held(registry: Registry) -> bool:
-    return CARD in _claims(registry).look(clean=False)[1]
+    return CARD in _claims(registry).read(clean=False)[1]
 
 
-ELSEWHERE = {"space": "pid:[1]"}
-BEFORE = {"boot": "another", "space": "pid:[1]"}
+ELSEWHERE = {"pid_namespace": "pid:[1]"}
+BEFORE = {"boot_id": "another", "pid_namespace": "pid:[1]"}
 
 
 @pytest.mark.parametrize(
@@ -104,3 +106,119 @@ def test_a_process_that_is_hidden_holds_its_claim_for_its_time(registry: Registr
     uptime = time.clock_gettime(time.CLOCK_BOOTTIME)
     monkeypatch.setattr(time, "clock_gettime", lambda dummy: uptime + LEASE + 1.0)
     assert not _is_held(registry)
+
+
+# When another run is quicker
+
+OTHER_CARD = "0x8cdf9d120002"
+
+
+@pytest.fixture(name="meddled")
+def fixture_meddled(registry: SqliteRegistry) -> t.Iterator[Meddled]:
+    """A second connection to the registry, on which another run may be quicker."""
+    Meddled.begin(0)
+    meddled = Meddled(registry.path)
+    yield meddled
+    meddled.close()
+
+
+def _take(registry: Registry, *cards: str) -> Claims:
+    claims = _claims(registry)
+    claims.claim(claims.read()[0], cards)
+    return claims
+
+
+def _other_takes(other: SqliteRegistry, _changes: t.Sequence[Change]) -> None:
+    _take(other, OTHER_CARD)
+
+
+def test_what_a_dead_run_held_is_freed_once_by_two_who_look_at_the_same_moment(registry: Registry, meddled: Meddled) -> None:
+    _claim_of(registry, {"pid": 2**31 - 1})
+    Meddled.begin(1, lambda other, _changes: t.cast(None, _claims(other).read()))
+    assert _claims(meddled).read() == (1, {})
+    assert Meddled.conflicts == 1
+    assert held_in(registry) == []
+
+
+def test_nothing_is_claimed_from_a_list_that_is_older_than_another_runs_changes(registry: Registry) -> None:
+    claims = _claims(registry)
+    epoch, _held = claims.read()
+    _take(registry, OTHER_CARD).release(changed=True)
+    with pytest.raises(RegistryConflict, match="has changed cards since the fabric was listed"):
+        claims.claim(epoch, [CARD])
+    assert held_in(registry) == []
+    claims.claim(claims.read()[0], [CARD])
+    assert held_in(registry) == [CARD]
+
+
+def test_a_card_that_another_run_claims_first_is_not_claimed(registry: Registry, meddled: Meddled) -> None:
+    claims = _claims(meddled)
+    epoch, _held = claims.read()
+    Meddled.begin(1, _other_takes)
+    with pytest.raises(RegistryConflict):
+        claims.claim(epoch, [OTHER_CARD])
+    with pytest.raises(RegistryConflict, match="Another run has claimed one of these cards"):
+        claims.claim(epoch, [OTHER_CARD])
+    assert held_in(registry) == [OTHER_CARD]
+
+
+def test_claims_are_renewed_also_when_another_run_claims_something_else_at_the_same_moment(
+    registry: Registry, meddled: Meddled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims = _take(meddled, CARD)
+    before = _until(registry)
+    monkeypatch.setattr("ansible_collections.nec.expether.plugins.module_utils._execution.claims.RENEW_AFTER", 0.0)
+    Meddled.begin(1, _other_takes)
+    assert claims.renew()
+    assert Meddled.conflicts == 1
+    assert sorted(held_in(registry)) == [CARD, OTHER_CARD]
+    assert _until(registry) > before
+
+
+def test_claims_are_not_renewed_that_another_run_takes_over_at_the_same_moment(
+    registry: Registry, meddled: Meddled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims = _take(meddled, CARD)
+    monkeypatch.setattr("ansible_collections.nec.expether.plugins.module_utils._execution.claims.RENEW_AFTER", 0.0)
+
+    def take_over(other: SqliteRegistry, _changes: t.Sequence[Change]) -> None:
+        found = other.get(StoredClaims, PODM)
+        assert found
+        dead = found.held[CARD]._replace(pid=2**31 - 1)  # as if this run had died
+        other.commit([put(found._replace(held={**found.held, CARD: dead}))])
+        _take(other, CARD)
+
+    Meddled.begin(1, take_over)
+    assert not claims.renew()
+    assert Meddled.conflicts == 1
+    assert held_in(registry) == [CARD]
+
+
+def test_claims_are_given_back_also_when_another_run_claims_something_at_the_same_moment(
+    registry: Registry, meddled: Meddled
+) -> None:
+    claims = _take(meddled, CARD)
+    Meddled.begin(1, _other_takes)
+    claims.release(changed=True)
+    assert Meddled.conflicts == 1
+    assert held_in(registry) == [OTHER_CARD]
+    assert _claims(registry).read()[0] == 1
+
+
+def test_claims_are_kept_when_a_change_that_goes_with_them_is_not_possible_any_more(
+    registry: Registry, meddled: Meddled
+) -> None:
+    """Not tried again in vain: what the caller has decided on is out of date."""
+    claims = _take(meddled, CARD)
+    Meddled.begin(0)
+    with pytest.raises(RegistryConflict):
+        claims.release(changed=True, with_changes=[put(RegisteredUrl("a", 99, ""))])
+    assert Meddled.commits == 1
+    assert held_in(registry) == [CARD]
+    assert registry.all(RegisteredUrl) == []
+
+
+def _until(registry: Registry) -> float:
+    found = registry.get(StoredClaims, PODM)
+    assert found
+    return found.held[CARD].until

@@ -18,7 +18,9 @@ from ansible_collections.nec.expether.plugins.module_utils._model.nodes import N
 from ansible_collections.nec.expether.plugins.module_utils._model.properties import parse_properties
 from ansible_collections.nec.expether.plugins.module_utils._planning.nodes import plan_compose
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan
+from ansible_collections.nec.expether.plugins.module_utils._registry.claim_records import StoredClaims
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import open_registry
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import StoredNode
 from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, RegistryError
 from eemsim.client import Simulator
@@ -87,7 +89,7 @@ def test_check_mode_reads_once_and_makes_no_registry(
     eem.reset_stats()
     planned = run(client, registry, compose("n", bare), check=True)
     assert eem.stats()["by_method"] == {"GET": 1}
-    assert registry.all("nodes") == registry.all("claims") == []
+    assert registry.all(StoredNode) == registry.all(StoredClaims) == []
     done = run(client, registry, compose("n", bare))
     assert planned.steps == done.steps
     assert planned.fabric.systems[bare].group_id == eem.card(bare)["group_id"]
@@ -340,8 +342,8 @@ def test_runs_at_once_share_the_pool_and_give_nothing_twice(
     assert [result for result in results if not isinstance(result, Outcome)] == []
     attached = [entry for entry in eem.history(field="group_id") if entry["to"] != "4093"]
     assert len({entry["card"] for entry in attached}) == len(attached) == 16 + 1  # the last system gets a group id too
-    nodes = registry.all("nodes")
-    assert len({node.body["index"] for node in nodes}) == 8
+    nodes = registry.all(StoredNode)
+    assert len({node.system_id for node in nodes}) == 8
     assert held_in(registry) == []
 
 
@@ -356,7 +358,7 @@ def test_of_runs_at_once_that_want_too_much_some_are_refused_and_leave_nothing(
     refused = [result for result in results if isinstance(result, PlanRefused)]
     assert len(refused) == 2, results
     assert all("2 GPU requested, 1 free" in error.message for error in refused)
-    assert len(registry.all("nodes")) == 2
+    assert len(registry.all(StoredNode)) == 2
     assert len(eem.history(field="group_id")) == 4
     assert held_in(registry) == []
 

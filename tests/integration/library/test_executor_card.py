@@ -150,8 +150,8 @@ def test_a_run_that_changes_a_card_waits_for_one_that_holds_it(
     eem: Simulator, make_client: MakeClient, registry: SqliteRegistry, device: str
 ) -> None:
     other = Claims(open_registry(registry.path), PODM, "a run for node other", 60)
-    epoch, _held = other.look()
-    other.take(epoch, [device])
+    epoch, _held = other.read()
+    other.claim(epoch, [device])
     with pytest.raises(PlanRefused, match=f"{device} \\(claimed by a run for node other\\)"):
         run(make_client(timeout=0.1, retries=0), registry, forget(device))
     assert device in eem.cards()

@@ -26,8 +26,9 @@ import pytest
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, InvalidInput
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import key_path, open_registry
 from ansible_collections.nec.expether.plugins.module_utils._registry.owner_rights import UnsafeFolder, owner_of, rights_of
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import RegisteredUrl
 from ansible_collections.nec.expether.plugins.module_utils._registry.secrets import Secrets
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER, Change, RegistryError
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER, RegistryError, put, put_anyway
 from ansible_collections.nec.expether.plugins.module_utils._sync.textfile import Textfile
 from eemsim.client import Simulator
 
@@ -42,7 +43,7 @@ USER = 65534
 OTHER = 65533
 ATTEMPTS = 400  # each of registry, key and text file
 RUNS = 60  # of three modules each
-NEW = [Change("urls", "a", {"podm_id": ""}, NEVER)]
+NEW = [put(RegisteredUrl("a", NEVER, ""))]
 
 
 @pytest.fixture(name="place")
@@ -64,8 +65,8 @@ def make(folder: Path, uid: int = USER, mode: int = 0o700) -> Path:
 def use_registry(folder: Path) -> None:
     registry = open_registry(str(folder / "registry.sqlite3"))
     try:
-        registry.commit([Change("urls", "a", {"podm_id": ""}, None)])
-        assert registry.all("urls")
+        registry.commit([put_anyway(RegisteredUrl("a", NEVER, ""))])
+        assert registry.all(RegisteredUrl)
     finally:
         registry.close()
 
@@ -268,7 +269,7 @@ def test_an_admins_link_to_a_registry_of_his_own_works(place: Path) -> None:
     (place / "registry.sqlite3").symlink_to(real / "registry.sqlite3")
     use_all(real)
     registry = open_registry(str(place / "registry.sqlite3"))
-    assert [found.uuid for found in registry.all("urls")] == ["a"]
+    assert [found.uuid for found in registry.all(RegisteredUrl)] == ["a"]
     registry.close()
 
 
@@ -280,10 +281,10 @@ def test_root_uses_no_folder_in_which_others_can_write(place: Path, mode: int) -
     folder.chmod(mode)
     for use in (
         lambda: open_registry(str(folder / "r")).commit(NEW),
-        lambda: open_registry(str(folder / "r")).all("urls"),
+        lambda: open_registry(str(folder / "r")).all(RegisteredUrl),
         lambda: Secrets(str(folder / "k"), make=True).encrypt("x"),
     ):
-        with pytest.raises(RegistryError, match=f"Other users than root can write in {folder}"):
+        with pytest.raises(RegistryError, match=f"Users other than root can write to {folder}"):
             use()
     assert list(folder.iterdir()) == []
 
@@ -296,7 +297,7 @@ def test_a_folder_below_one_that_everybody_can_write_is_used_if_its_names_keep_t
             use_all_in.commit(NEW)
             use_all_in.close()
         else:
-            with pytest.raises(RegistryError, match="Other users than root"):
+            with pytest.raises(RegistryError, match="Users other than root"):
                 open_registry(str(folder / "r")).commit(NEW)
         assert folder.exists() == is_safe
 
@@ -314,10 +315,24 @@ def test_a_text_file_is_written_in_a_folder_of_roots_that_the_services_group_can
     registry.close()
 
 
+def test_a_link_that_others_laid_in_a_text_folder_is_not_written_through(place: Path) -> None:
+    """Names are guessable that are made of the process and its thread, as those of `prometheus_client`'s own writer."""
+    folder = make(place / "textfile", uid=0, mode=0o775)
+    target = place / "of-root"
+    target.write_text("untouched", encoding="utf-8")
+    target.chmod(0o600)
+    for name in ("expether.prom", f"expether.prom.{os.getpid()}.{threading.get_ident()}"):
+        (folder / name).symlink_to(target)
+    use_textfile(folder)
+    assert target.read_text(encoding="utf-8") == "untouched"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert not (folder / "expether.prom").is_symlink()
+
+
 def test_a_text_folder_that_its_owner_cannot_write_is_refused_first(place: Path) -> None:
-    with pytest.raises(InvalidInput, match="cannot be written"):
+    with pytest.raises(InvalidInput, match="is not a writable directory"):
         Textfile(str(make(place / "textfile", mode=0o500)))
-    with pytest.raises(InvalidInput, match="Other users than root"):
+    with pytest.raises(InvalidInput, match="Users other than root"):
         Textfile(str(make(make(place / "x", uid=0, mode=0o777) / "textfile", uid=0)))
 
 
@@ -326,8 +341,8 @@ def test_a_file_of_another_than_the_folders_owner_is_told(place: Path) -> None:
     use_all(folder)
     for name in ("registry.sqlite3", "registry.sqlite3.key"):
         os.chown(folder / name, 0, 0)
-    with pytest.raises(RegistryError, match=rf"registry.sqlite3 belongs to the user with the id 0\. .* id {USER}"):
-        open_registry(str(folder / "registry.sqlite3")).all("urls")
+    with pytest.raises(RegistryError, match=rf"registry.sqlite3 belongs to the user with the id 0, .* id {USER}"):
+        open_registry(str(folder / "registry.sqlite3")).all(RegisteredUrl)
     with pytest.raises(RegistryError, match="registry.sqlite3.key belongs to the user with the id 0"):
         Secrets(str(folder / "registry.sqlite3.key"), make=True).encrypt("x")
 

@@ -13,19 +13,29 @@ import stat
 import subprocess
 import sys
 import threading
+import typing as t
 from pathlib import Path
 
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._registry import store as _registry
+from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredListing
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import (
     default_url,
     key_path,
     open_registry,
     sqlite_path,
 )
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import Flavor, RegisteredUrl
 from ansible_collections.nec.expether.plugins.module_utils._registry.secrets import Secrets
 from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER, Change, RegistryConflict, RegistryError
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
+    NEVER,
+    Change,
+    RegistryConflict,
+    RegistryError,
+    put,
+    remove,
+)
 
 
 def _mode(path: str | Path) -> int:
@@ -33,23 +43,23 @@ def _mode(path: str | Path) -> int:
 
 
 def test_a_registry_that_is_not_there_is_empty_and_reading_does_not_make_it(registry: SqliteRegistry) -> None:
-    assert registry.all("urls") == []
-    assert registry.get("urls", "x") is None
+    assert registry.all(RegisteredUrl) == []
+    assert registry.get(RegisteredUrl, "x") is None
     assert not os.path.exists(os.path.dirname(registry.path))
 
 
 def test_what_was_committed_is_read_by_another(registry: SqliteRegistry) -> None:
-    registry.commit([Change("urls", "b", {"podm_id": "ü"}, NEVER), Change("urls", "a", {"podm_id": [1, None]}, NEVER)])
+    registry.commit([put(RegisteredUrl("b", NEVER, "ü")), put(RegisteredUrl("a", NEVER, ""))])
     other = open_registry(registry.path)
-    assert [(found.uuid, found.body) for found in other.all("urls")] == [("a", {"podm_id": [1, None]}), ("b", {"podm_id": "ü"})]
-    assert other.all("flavors") == []
+    assert [(found.uuid, found.podm_id) for found in other.all(RegisteredUrl)] == [("a", ""), ("b", "ü")]
+    assert other.all(Flavor) == []
     other.close()
 
 
 def test_the_file_is_for_its_owner_only_and_so_is_a_folder_made_for_it(registry: SqliteRegistry) -> None:
     old = os.umask(0)
     try:
-        registry.commit([Change("urls", "a", {"podm_id": ""}, NEVER)])
+        registry.commit([put(RegisteredUrl("a", NEVER, ""))])
     finally:
         os.umask(old)
     assert _mode(os.path.dirname(registry.path)) == 0o700
@@ -60,7 +70,7 @@ def test_the_file_is_for_its_owner_only_and_so_is_a_folder_made_for_it(registry:
 def test_a_folder_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir(mode=0o755)
     registry = open_registry(str(tmp_path / "there" / "r.sqlite3"))
-    registry.commit([Change("urls", "a", {"podm_id": ""}, NEVER)])
+    registry.commit([put(RegisteredUrl("a", NEVER, ""))])
     registry.close()
     assert _mode(tmp_path / "there") == 0o755
 
@@ -68,29 +78,31 @@ def test_a_folder_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
 def test_a_change_of_what_another_changed_meanwhile_is_a_conflict_and_nothing_is_written(
     registry: SqliteRegistry,
 ) -> None:
-    registry.commit([Change("urls", "a", {"podm_id": 1}, NEVER)])
-    found = registry.get("urls", "a")
+    registry.commit([put(RegisteredUrl("a", NEVER, "1"))])
+    found = registry.get(RegisteredUrl, "a")
     assert found
-    registry.commit([Change("urls", "a", {"podm_id": 2}, found.revision)])
+    registry.commit([put(found._replace(podm_id="2"))])
     with pytest.raises(RegistryConflict):
-        registry.commit([Change("urls", "b", {"podm_id": ""}, NEVER), Change("urls", "a", {"podm_id": 3}, found.revision)])
-    assert [(document.uuid, document.body) for document in registry.all("urls")] == [("a", {"podm_id": 2})]
+        registry.commit([put(RegisteredUrl("b", NEVER, "")), put(found._replace(podm_id="3"))])
+    assert [(url.uuid, url.podm_id) for url in registry.all(RegisteredUrl)] == [("a", "2")]
 
 
-@pytest.mark.parametrize("body", [{"podm_id": 1}, None])
-def test_what_must_not_be_there_yet_is_a_conflict_if_it_is(registry: SqliteRegistry, body: dict[str, int] | None) -> None:
-    registry.commit([Change("urls", "a", {"podm_id": ""}, NEVER)])
+@pytest.mark.parametrize("change", [put, remove])
+def test_what_must_not_be_there_yet_is_a_conflict_if_it_is(
+    registry: SqliteRegistry, change: t.Callable[[RegisteredUrl], Change]
+) -> None:
+    registry.commit([put(RegisteredUrl("a", NEVER, ""))])
     with pytest.raises(RegistryConflict):
-        registry.commit([Change("urls", "a", body, NEVER)])
+        registry.commit([change(RegisteredUrl("a", NEVER, "1"))])
 
 
 def test_removing_what_another_removed_is_a_conflict(registry: SqliteRegistry) -> None:
-    registry.commit([Change("urls", "a", {"podm_id": ""}, NEVER)])
-    found = registry.get("urls", "a")
+    registry.commit([put(RegisteredUrl("a", NEVER, ""))])
+    found = registry.get(RegisteredUrl, "a")
     assert found
-    registry.commit([Change("urls", "a", None, found.revision)])
+    registry.commit([remove(found)])
     with pytest.raises(RegistryConflict):
-        registry.commit([Change("urls", "a", None, found.revision)])
+        registry.commit([remove(found)])
 
 
 def test_processes_that_count_together_lose_nothing(tmp_path: Path) -> None:
@@ -101,10 +113,9 @@ def test_processes_that_count_together_lose_nothing(tmp_path: Path) -> None:
         registry = open_registry(path)
         for dummy in range(25):
             while True:
-                found = registry.get("urls", "n")
-                body = {"podm_id": (found.body["podm_id"] if found else 0) + 1}
+                found = registry.get(StoredListing, "n") or StoredListing("n", NEVER, None, 0)
                 try:
-                    registry.commit([Change("urls", "n", body, found.revision if found else NEVER)])
+                    registry.commit([put(found._replace(devices=found.devices + 1))])
                     break
                 except RegistryConflict:
                     continue
@@ -116,14 +127,14 @@ def test_processes_that_count_together_lose_nothing(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     registry = open_registry(path)
-    found = registry.get("urls", "n")
-    assert found and found.body == {"podm_id": 200}
+    found = registry.get(StoredListing, "n")
+    assert found and found.devices == 200
     registry.close()
 
 
 def test_a_killed_writer_leaves_a_registry_that_can_be_used(tmp_path: Path) -> None:
     path = str(tmp_path / "r.sqlite3")
-    open_registry(path).commit([Change("urls", "a", {"podm_id": 1}, NEVER)])
+    open_registry(path).commit([put(RegisteredUrl("a", NEVER, "1"))])
     script = (
         "import os, sqlite3, sys, signal\n"
         "c = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
@@ -133,15 +144,15 @@ def test_a_killed_writer_leaves_a_registry_that_can_be_used(tmp_path: Path) -> N
     )
     assert subprocess.run([sys.executable, "-c", script, path], check=False).returncode == -9
     registry = open_registry(path)
-    found = registry.get("urls", "a")
-    assert found and found.body == {"podm_id": 1}
-    registry.commit([Change("urls", "a", {"podm_id": 2}, found.revision)])
+    found = registry.get(RegisteredUrl, "a")
+    assert found and found.podm_id == "1"
+    registry.commit([put(found._replace(podm_id="2"))])
     registry.close()
 
 
 def _damage(path: Path, how: str) -> None:
     registry = open_registry(str(path))
-    registry.commit([Change("urls", str(n), {"podm_id": "x" * 500}, NEVER) for n in range(50)])
+    registry.commit([put(RegisteredUrl(str(n), NEVER, "x" * 500)) for n in range(50)])
     registry.close()
     whole = path.read_bytes()
     if how == "garbage":
@@ -169,18 +180,18 @@ def test_a_damaged_registry_is_told_and_left_as_it_is(tmp_path: Path, how: str) 
     _damage(path, how)
     before = path.read_bytes()
     registry = open_registry(str(path))
-    with pytest.raises(RegistryError, match="is damaged or none of this collection's"):
-        registry.all("urls")
+    with pytest.raises(RegistryError, match="is damaged or was not created by this collection"):
+        registry.all(RegisteredUrl)
     registry.close()
     assert path.read_bytes() == before
 
 
 def test_a_registry_of_a_newer_version_is_told_and_left_as_it_is(tmp_path: Path) -> None:
     path = str(tmp_path / "r.sqlite3")
-    open_registry(path).commit([Change("urls", "a", {"podm_id": ""}, NEVER)])
+    open_registry(path).commit([put(RegisteredUrl("a", NEVER, ""))])
     with sqlite3.connect(path) as connection:
         connection.execute(f"PRAGMA user_version = {_registry.SCHEMA + 1}")
-    for use in (lambda found: found.all("urls"), lambda found: found.commit([Change("urls", "b", {"podm_id": ""}, NEVER)])):
+    for use in (lambda found: found.all(RegisteredUrl), lambda found: found.commit([put(RegisteredUrl("b", NEVER, ""))])):
         with pytest.raises(RegistryError, match="newer version of this collection"):
             use(open_registry(path))
 
@@ -194,7 +205,7 @@ def test_a_registry_that_cannot_be_written_is_told(tmp_path: Path, place: str) -
     }
     (tmp_path / "file").write_text("")
     with pytest.raises(RegistryError, match="cannot be (opened|written|used)"):
-        open_registry(str(paths[place])).commit([Change("urls", "a", {"podm_id": ""}, NEVER)])
+        open_registry(str(paths[place])).commit([put(RegisteredUrl("a", NEVER, ""))])
 
 
 @pytest.mark.parametrize(
@@ -274,7 +285,7 @@ def test_a_url_of_something_else_is_refused_without_repeating_it(url: str) -> No
 
 def test_a_path_with_signs_of_urls_in_it_is_that_file(tmp_path: Path) -> None:
     path = tmp_path / "a?b#c%41"
-    open_registry(str(path)).commit([Change("urls", "a", {"podm_id": ""}, NEVER)])
+    open_registry(str(path)).commit([put(RegisteredUrl("a", NEVER, ""))])
     assert path.is_file()
 
 
@@ -307,7 +318,7 @@ def test_a_lost_another_and_a_broken_key_are_told(tmp_path: Path) -> None:
     Secrets(str(tmp_path / "two"), make=True).encrypt("x")
     (tmp_path / "broken").write_text("no key")
     (tmp_path / "broken").chmod(0o600)
-    for name, said in (("gone", "is gone"), ("two", "is not the one"), ("broken", "holds no key")):
+    for name, said in (("gone", "does not exist"), ("two", "is not the one"), ("broken", "is not a key file")):
         with pytest.raises(RegistryError, match=said):
             Secrets(str(tmp_path / name), make=True).decrypt(token)
     assert not (tmp_path / "gone").exists()
@@ -317,7 +328,7 @@ def test_a_lost_another_and_a_broken_key_are_told(tmp_path: Path) -> None:
 def test_a_key_or_registry_that_others_can_use_is_refused(tmp_path: Path, mode: int) -> None:
     path, key = tmp_path / "r.sqlite3", tmp_path / "k"
     registry = open_registry(str(path))
-    registry.commit([Change("urls", "a", {"podm_id": ""}, NEVER)])
+    registry.commit([put(RegisteredUrl("a", NEVER, ""))])
     token = Secrets(str(key), make=True).encrypt("x")
     for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm"), key):
         file.chmod(mode)
@@ -325,7 +336,7 @@ def test_a_key_or_registry_that_others_can_use_is_refused(tmp_path: Path, mode: 
             if file == key:
                 Secrets(str(key), make=True).decrypt(token)
             else:
-                open_registry(str(path)).all("urls")
+                open_registry(str(path)).all(RegisteredUrl)
         file.chmod(0o600)
     assert Secrets(str(key), make=True).decrypt(token) == "x"
     registry.close()
@@ -346,7 +357,7 @@ def _put(kind: str, path: Path) -> None:
 @pytest.mark.parametrize("kind", ["folder", "named pipe", "socket", "device"])
 def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path: Path, kind: str) -> None:
     path, other, key = tmp_path / "r", tmp_path / "other", tmp_path / "k"
-    open_registry(str(other)).commit([Change("urls", "a", {"podm_id": ""}, NEVER)])
+    open_registry(str(other)).commit([put(RegisteredUrl("a", NEVER, ""))])
     journal = Path(f"{other}-journal")
     for place in (path, key, journal):
         _put(kind, place)
@@ -358,9 +369,9 @@ def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path: Path, k
     expected = kind if kind != "device" else "symbolic link"  # SQLite makes no links
     for place, said in ((path, f"{path} is a {kind}"), (other, f"{journal} is a {expected}")):
         with pytest.raises(RegistryError, match=f"{said}, not a regular file"):
-            open_registry(str(place)).all("urls")
+            open_registry(str(place)).all(RegisteredUrl)
         with pytest.raises(RegistryError, match=f"{said}, not a regular file"):
-            open_registry(str(place)).commit([Change("urls", "b", {"podm_id": ""}, NEVER)])
+            open_registry(str(place)).commit([put(RegisteredUrl("b", NEVER, ""))])
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS])
@@ -379,7 +390,7 @@ def test_a_file_system_without_hard_links_has_complete_files_too(
     def work(place: int) -> None:
         start.wait()
         registry = open_registry(path)
-        ends.append(registry.commit([Change("urls", str(place), {"podm_id": ""}, NEVER)]))
+        ends.append(registry.commit([put(RegisteredUrl(str(place), NEVER, ""))]))
         registry.close()
         tokens.append(Secrets(key, make=True).encrypt("x"))
 
@@ -391,6 +402,6 @@ def test_a_file_system_without_hard_links_has_complete_files_too(
     assert sorted(ends) == [1, 2, 3, 4, 5, 6, 7, 8]
     assert [Secrets(key, make=False).decrypt(token) for token in tokens] == ["x"] * 8
     registry = open_registry(path)
-    assert [found.uuid for found in registry.all("urls")] == list("01234567")
+    assert [found.uuid for found in registry.all(RegisteredUrl)] == list("01234567")
     registry.close()
     assert sorted(entry.name for entry in (tmp_path / "new").iterdir()) == ["k", "r.sqlite3"]

@@ -5,62 +5,43 @@
 
 from __future__ import annotations
 
-import importlib
-import json
 import typing as t
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
-from ansible_collections.nec.expether.plugins.module_utils._ansible import context as _glue
+from ansible_collections.nec.expether.plugins.module_utils._ansible import context as _context
+from ansible_collections.nec.expether.plugins.module_utils._model.cards import FREE_GROUP
+from ansible_collections.nec.expether.plugins.module_utils._model.names import podm_uuid
+from ansible_collections.nec.expether.plugins.module_utils._modules import sync
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import sqlite_path
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager, StoredNode
 from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, RegistryConflict
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, RegistryConflict, put
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
 from eemsim.client import Simulator
+from executor_runs import MakeClient, compose, executor, nodes_in, release
+from module_main import ALWAYS, Meanwhile, Meddled, Result, Run, rewrite, run_main
 
-Result = dict[str, t.Any]
-Run = Callable[..., Result]
-ALWAYS = -1
+RACK1 = podm_uuid("rack1")
 
 
-class Meddled(SqliteRegistry):
-    """A registry in which another connection is quicker: it writes the same documents, which get other revisions."""
-
-    at = 0  # before which commit of the run; ALWAYS for each
-    commits = 0
-    conflicts = 0
-
-    def commit(self, changes: t.Sequence[Change]) -> int:
-        Meddled.commits += 1
-        if Meddled.at in (Meddled.commits, ALWAYS):
-            other = SqliteRegistry(self.path)
-            found = [(change.kind, other.get(change.kind, change.uuid)) for change in changes if change.expected]
-            other.commit([Change(kind, document.uuid, document.body, document.revision) for kind, document in found if document])
-            other.close()
-        try:
-            return super().commit(changes)
-        except RegistryConflict:
-            Meddled.conflicts += 1
-            raise
+@pytest.fixture(name="path")
+def fixture_path(tmp_path: Path) -> Path:
+    """Where the registry of the modules is."""
+    return tmp_path / "r.sqlite3"
 
 
 @pytest.fixture(name="run")
 def fixture_run(
-    eem: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    eem: Simulator, path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Run:
     """Runs a module in this process, with another connection that is quicker before its commit number `at`."""
-    monkeypatch.setenv("EXPETHER_REGISTRY", f"sqlite:///{tmp_path / 'r.sqlite3'}")
-    monkeypatch.setattr(_glue, "open_registry", lambda url: Meddled(sqlite_path(url)))
+    monkeypatch.setenv("EXPETHER_REGISTRY", f"sqlite:///{path}")
+    monkeypatch.setattr(_context, "open_registry", lambda url: Meddled(sqlite_path(url)))
 
-    def run(module: str, at: int = 0, **options: t.Any) -> Result:
-        Meddled.at, Meddled.commits, Meddled.conflicts = at, 0, 0
-        main = importlib.import_module(f"ansible_collections.nec.expether.plugins.modules.expether_{module}").main
-        capsys.readouterr()
-        with patch_module_args(options), pytest.raises(SystemExit):
-            main()
-        return t.cast(Result, json.loads(capsys.readouterr().out))
+    def run(module: str, at: int = 0, meanwhile: Meanwhile = rewrite, **options: t.Any) -> Result:
+        Meddled.begin(at, meanwhile)
+        return run_main(capsys, module, **options)
 
     way = {"url": eem.url, "username": eem.username, "password": eem.password}
     for module, options in (
@@ -122,7 +103,7 @@ def test_what_changes_all_the_time_is_named_as_the_user_knows_it(
 ) -> None:
     result = run(module, at=ALWAYS, **options)
     assert result["failed"] and result["failure"]["kind"] == "registry_conflict"
-    assert f"{what} has been changed by another run meanwhile. That happened 50 times in a row." in result["msg"]
+    assert f"{what} has been changed by another run meanwhile. This happened 50 times in a row." in result["msg"]
     assert "document" not in result["msg"] and "/" not in result["msg"]
     assert result["msg"].endswith("Nothing was changed.")
 
@@ -135,6 +116,91 @@ def test_eem_is_asked_once_while_only_the_pod_manager_is_written_meanwhile(run: 
     result = run("podm", at=1, name="rack1", description="another", timeout=9, sync=True)
     assert result["changed"] and Meddled.conflicts
     assert [request["path"] for request in eem.log()] == ["/api_version", "/devices/detail"]
+
+
+# What another run has done by then
+
+
+def test_a_pod_manager_that_gets_a_node_while_it_is_removed_is_kept(
+    run: Run, path: Path, eem: Simulator, make_client: MakeClient
+) -> None:
+    assert run("node", name="train", podm="rack1", state="absent")["changed"]
+
+    def compose_new(other: SqliteRegistry, _changes: t.Sequence[Change]) -> None:
+        executor(make_client(), other, podm_id=RACK1).run(compose("new"))
+
+    result = run("podm", at=1, meanwhile=compose_new, name="rack1", state="absent")
+    assert Meddled.conflicts == 1
+    assert result["failed"] and result["failure"]["kind"] == "refused"
+    assert "Pod manager rack1 has got a node just now" in result["msg"] and result["msg"].endswith("Nothing was changed.")
+    assert nodes_in(SqliteRegistry(str(path))) == {"new": "composed"}
+    assert [podm["name"] for podm in run("podm_info")["podms"]] == ["rack1"]
+    assert run("podm", name="rack1", state="absent", cascade=True)["changed"]
+    assert {card["group_id"] for card in eem.eeios()} == {FREE_GROUP}
+
+
+def test_a_node_that_moves_to_another_system_while_it_is_forgotten_is_kept(
+    run: Run, path: Path, eem: Simulator, make_client: MakeClient
+) -> None:
+    first, second = (card["id"] for card in eem.eesvs()[:2])
+
+    def move(other: SqliteRegistry, _changes: t.Sequence[Change]) -> None:
+        for decide in (release("train"), compose("train", second)):
+            executor(make_client(), other, podm_id=RACK1).run(decide)
+
+    result = run("node", at=1, meanwhile=move, name="train", state="absent", detach_devices=False)
+    assert Meddled.conflicts == 1
+    assert result["failed"] and result["failure"]["kind"] == "refused"
+    assert f"Node train is on system {second} now, not on {first} any more." in result["msg"]
+    assert [node.system_id for node in SqliteRegistry(str(path)).all(StoredNode)] == [second]
+
+
+def test_a_node_that_another_run_forgets_first_is_no_failure(run: Run, path: Path, make_client: MakeClient) -> None:
+    def forget(other: SqliteRegistry, _changes: t.Sequence[Change]) -> None:
+        executor(make_client(), other, podm_id=RACK1).run(release("train"))
+
+    result = run("node", at=1, meanwhile=forget, name="train", state="absent", detach_devices=False)
+    assert Meddled.conflicts == 1
+    assert not result.get("failed") and not result["changed"] and result["plan"] == []
+    assert nodes_in(SqliteRegistry(str(path))) == {}
+
+
+def test_a_synchronisation_that_meets_conflicts_all_the_time_gives_that_pod_manager_up_and_says_so(
+    run: Run, eem: Simulator
+) -> None:
+    device = eem.eeios()[6]["id"]
+    eem.patch(device, model="another")
+    eem.reset_log()
+    result = run("sync", at=ALWAYS)
+    assert not result.get("failed") and not result["changed"]
+    (podm,) = result["podms"]
+    assert f"This happened {sync.TRIES} times in a row." in podm["error"] and podm["status"] == "Online"
+    assert (podm["unchanged"], podm["updated"]) == (12, 0)
+    assert [request["path"] for request in eem.log()] == ["/devices/detail"] * sync.TRIES
+    assert Meddled.conflicts == sync.TRIES
+    assert run("sync")["podms"][0]["updated"] == 1
+
+
+def test_a_password_that_cannot_be_decrypted_makes_its_pod_manager_offline_with_the_reason(
+    run: Run, path: Path, eem: Simulator
+) -> None:
+    """Another run stores it with another key while this one has asked EEM already."""
+    eem.patch(eem.eeios()[6]["id"], model="another")
+
+    def lose_password(other: SqliteRegistry, _changes: t.Sequence[Change]) -> None:
+        found = other.get(PodManager, RACK1)
+        assert found
+        other.commit([put(found._replace(password="of another key"))])
+
+    for at, meanwhile in ((1, lose_password), (0, rewrite)):
+        eem.reset_log()
+        result = run("sync", at=at, meanwhile=meanwhile)
+        assert not result.get("failed")
+        (podm,) = result["podms"]
+        assert podm["status"] == "Offline" and f"{path}.key" in podm["error"] and podm["unchanged"] == 12
+        assert len(eem.log()) == at, "it was asked without a password"
+    assert Meddled.conflicts == 0
+    assert len(run("device_info", source="registry")["devices"]) == 12
 
 
 def test_it_is_tried_no_more_often_than_was_said() -> None:

@@ -14,9 +14,10 @@ import pytest
 TESTS = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TESTS), str(TESTS / "simulator")]
 
-pytest.register_assert_rewrite("module_runs")
+pytest.register_assert_rewrite("forks", "module_runs")
 
 from eemsim.client import Simulator
+from forks import Forks
 from module_runs import Ansible, Orders, Outcome, Task, call
 
 
@@ -46,16 +47,25 @@ def fixture_other(other_process: Simulator) -> Simulator:
     return other_process
 
 
+@pytest.fixture(scope="session")
+def module_forks() -> Iterator[Forks]:
+    found = Forks()
+    yield found
+    found.close()
+
+
 @pytest.fixture(name="ansible")
-def fixture_ansible(eem: Simulator, tmp_path: Path) -> Ansible:
-    return Ansible(tmp_path, [eem.control])
+def fixture_ansible(request: pytest.FixtureRequest, eem: Simulator, module_forks: Forks, tmp_path: Path) -> Ansible:
+    """Runs plays, all through ansible-playbook if the test is marked so."""
+    is_real = any(request.node.get_closest_marker(mark) for mark in ("smoke", "through_ansible"))
+    return Ansible(tmp_path, [eem.control], None if is_real else module_forks)
 
 
 @pytest.fixture(scope="session")
-def registration(simulator_process: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+def registration(simulator_process: Simulator, module_forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """What registering the simulator does, from one run for all tests."""
     simulator_process.reset()
-    ansible = Ansible(tmp_path_factory.mktemp("registration"), [simulator_process.control])
+    ansible = Ansible(tmp_path_factory.mktemp("registration"), [simulator_process.control], module_forks)
     return Outcome(ansible.files, ansible.play(registering(simulator_process))[0])
 
 

@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs modules through ansible-playbook, and records the result and the requests of each task.
+"""Runs modules as tasks, and records the result, the requests and the files of each task.
 
-A playbook has one play on localhost with a task for each ``Task``. Every run is checked for what no run may have:
-warnings that no module promises, deprecations, tracebacks, and a module that changes anything in check mode or
-while it says that it changed nothing.
+Each task runs in a fork of a warm process, one after the other. A play that needs Ansible itself runs on localhost through
+ansible-playbook. Both are checked for what no run may have: warnings that no module promises, deprecations, tracebacks,
+failures without a reason, and changes in check mode.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ import sys
 import typing as t
 from pathlib import Path
 
+from forks import Forks, Json, Options, Report
+from traces import Traces
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 #: The names of all modules.
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("expether_*.py"))
 
-Json = t.Any
 Order = tuple[str, str, Json]
-Options = dict[str, Json]
 
 #: What modules promise to warn of, and nothing else.
 PROMISED = (
@@ -43,7 +44,7 @@ PROMISED = (
     r"Not detached, because EEM does not list them at the moment: .+\.",
     r"Pod manager .+ could not be asked: .+",
     r"No pod manager is registered in .+\.",
-    r"The PCI id list .+ that EXPETHER_PCI_IDS names cannot be read \(.+\), so that vendors and devices have no names\.",
+    r"The PCI id list .+ that EXPETHER_PCI_IDS names cannot be read \(.+\), so vendors and devices have no names\.",
     r"`podms` is an empty list: no pod manager was synchronised\.",
     r"(Resetting|A reset frame to) (device|system) 0x\w{12}.* may disturb the running operating system of .+\.",
     r"0x\w{12} still responds: EEM may find it again, and then list it\.",
@@ -207,7 +208,7 @@ OF_ANSIBLE = {"changed", "failed", "invocation", "warnings", "deprecations", "di
 
 
 class Run:
-    """One ansible-playbook: its results in the order of the tasks, and what it printed."""
+    """The results of tasks in their order, and the output."""
 
     def __init__(self, results: list[Result], status: int, stdout: str, stderr: str) -> None:
         self.results, self.status, self.stdout, self.stderr = results, status, stdout, stderr
@@ -225,10 +226,14 @@ class Run:
 
 
 class Ansible:
-    """Runs playbooks in a folder of its own; the registry is in ``files``."""
+    """Runs plays in a folder of its own; the registry is in ``files``.
 
-    def __init__(self, folder: Path, controls: t.Sequence[str] = ()) -> None:
-        self.folder = folder
+    :param controls: URLs of the controls of the simulators to watch
+    :param forks: runs plays without ansible-playbook; none if all plays of the test must use ansible-playbook
+    """
+
+    def __init__(self, folder: Path, controls: t.Sequence[str] = (), forks: Forks | None = None) -> None:
+        self.folder, self.forks = folder, forks
         self.files = folder / "registry"
         self.files.mkdir()
         (folder / "home" / ".ansible").mkdir(parents=True)
@@ -255,6 +260,7 @@ class Ansible:
             "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback_plugins"),
             "ANSIBLE_CALLBACKS_ENABLED": "task_records",
             "EXPETHER_REGISTRY": self.registry,
+            "EXPETHER_PCI_IDS": os.environ["EXPETHER_PCI_IDS"],
         }
 
     def play(
@@ -273,6 +279,26 @@ class Ansible:
                 shutil.copytree(task.outcome.files, self.files, dirs_exist_ok=True)
                 known.append(task.outcome.result)
                 del before[name]
+        if not before:
+            run = Run([], 0, "", "")
+        elif self.forks is None or needs_ansible(before.values(), arguments, defaults, environment):
+            run = self._by_ansible(before, arguments, defaults, environment)
+        else:
+            run = self._by_forks(self.forks, before, "--diff" in arguments, environment)
+        run.results[:0] = known
+        unexpected = [f"{each.task}: {each.msg}" for task, each in zip(tasks, run) if each.failed and not task.may_fail]
+        assert unexpected == []
+        assert len(run) == len(tasks), f"{run.stdout}\n{run.stderr}"
+        assert [each.task for task, each in zip(tasks, run) if task.may_fail and not each.failed] == []
+        return run
+
+    def _by_ansible(
+        self,
+        tasks: t.Mapping[str, Task],
+        arguments: t.Sequence[str],
+        defaults: Options | None,
+        environment: t.Mapping[str, str | None] | None,
+    ) -> Run:
         plain = [
             {
                 **task.keywords,
@@ -281,19 +307,41 @@ class Ansible:
                 **({"check_mode": True} if task.check_mode else {}),
                 **({"ignore_errors": True} if task.may_fail else {}),
             }
-            for name, task in before.items()
+            for name, task in tasks.items()
         ]
         play: Options = {"hosts": "localhost", "gather_facts": False, "tasks": plain}
         if defaults is not None:
             play["module_defaults"] = {"group/nec.expether.expether": defaults}
-        orders = {name: task.orders for name, task in before.items()}
-        run = self.run_playbook([play], orders, arguments, environment) if plain else Run([], 0, "", "")
-        run.results[:0] = known
-        unexpected = [f"{each.task}: {each.msg}" for task, each in zip(tasks, run) if each.failed and not task.may_fail]
-        assert unexpected == []
-        assert len(run) == len(tasks), f"{run.stdout}\n{run.stderr}"
-        assert [each.task for task, each in zip(tasks, run) if task.may_fail and not each.failed] == []
-        return run
+        orders = {name: task.orders for name, task in tasks.items()}
+        return self.run_playbook([play], orders, arguments, environment)
+
+    def _by_forks(
+        self, forks: Forks, tasks: t.Mapping[str, Task], diff: bool, environment: t.Mapping[str, str | None] | None
+    ) -> Run:
+        """Run tasks as a play does: stop after an unexpected failure."""
+        traces, run = Traces(self.controls, self.files), Run([], 0, "", "")
+        for name, task in tasks.items():
+            traces.begin(task.orders)
+            wanted = {**self.environment, **(environment or {}), **task.keywords.get("environment", {})}
+            report = forks.run(
+                task.module.rpartition(".")[2],
+                {
+                    **task.options,
+                    "_ansible_check_mode": task.check_mode,
+                    "_ansible_diff": diff,
+                    "_ansible_inject_invocation": True,
+                },
+                {key: value for key, value in wanted.items() if value is not None},
+                seconds=120,
+            )
+            run.stdout += report.out
+            run.stderr += report.err
+            failed, data = as_ansible_reads(report)
+            run.results.append(Result(name, task.module, task.check_mode, failed, data, **traces.seen()))
+            if failed and not task.may_fail:
+                break
+        assert run.stderr == ""
+        return blameless(run)
 
     def run_playbook(
         self,
@@ -332,22 +380,48 @@ class Ansible:
         results = [self._result(json.loads(line)) for line in lines]
         run = Run(results, done.returncode, done.stdout, done.stderr)
         assert results, f"{done.stdout}\n{done.stderr}"
-        assert complaints(run) == []
-        return run
+        return blameless(run)
 
     @staticmethod
     def _result(record: Json) -> Result:
-        wire = [request for log in record["wire"] for request in log]
-        return Result(
-            record["task"],
-            record["task"].partition(" ")[2],
-            record["check"],
-            record["failed"],
-            record["result"],
-            wire,
-            record["before"],
-            record["after"],
-        )
+        keys = ("task", "module", "check", "failed", "result", "wire", "before", "after")
+        return Result(*(record[key] for key in keys))
+
+
+def needs_ansible(
+    tasks: t.Iterable[Task],
+    arguments: t.Sequence[str],
+    defaults: Options | None,
+    environment: t.Mapping[str, str | None] | None,
+) -> bool:
+    """Whether a play uses what only Ansible does: templates, keywords, defaults, another Python or its libraries."""
+    keywords = {key for task in tasks for key in task.keywords}
+    variables = {*(environment or {}), *(key for task in tasks for key in task.keywords.get("environment", ()))}
+    return bool(
+        defaults is not None
+        or {*arguments} - {"--diff"}
+        or keywords - {"environment"}
+        or "PYTHONPATH" in variables
+        or "{{" in json.dumps([task.options for task in tasks])
+    )
+
+
+def as_ansible_reads(report: Report) -> tuple[bool, dict[str, Json]]:
+    """Return whether a module failed, and its result as Ansible passes it to callbacks."""
+    data = report.result
+    failed = data.pop("failed", False)
+    assert report.status == int(failed), report
+    data.setdefault("changed", False)
+    if "warnings" in data:  # objects since ansible-core 2.19
+        data["warnings"] = [each if isinstance(each, str) else each["event"]["msg"] for each in data["warnings"]]
+    return failed, data
+
+
+def blameless(run: Run) -> Run:
+    """Return a run after checking it."""
+    found = complaints(run)
+    assert not found, "\n".join(found)
+    return run
 
 
 def complaints(run: Run) -> list[str]:

@@ -31,7 +31,7 @@ def body(content: str) -> dict[str, t.Any]:
 ANSWERS: dict[str, tuple[dict[str, t.Any], str, str]] = {
     "HTML with 200": ({"do": "html"}, "not_eem", "HTML"),
     "HTML with 404": ({"do": "html", "status": 404}, "not_eem", "has it started"),
-    "half JSON": ({"do": "truncate", "at": 0.5}, "connection_lost", "before a complete answer"),
+    "half JSON": ({"do": "truncate", "at": 0.5}, "connection_lost", "before the answer was complete"),
     "half JSON with its length": (body('{"devices": [{"id": "0x8cdf9d11'), "not_eem", "broken JSON"),
     "a list": (body("[]"), "not_eem", "JSON of another form"),
     "devices: null": (body('{"devices": null}'), "not_eem", "no list of devices"),
@@ -41,7 +41,7 @@ ANSWERS: dict[str, tuple[dict[str, t.Any], str, str]] = {
         "bad_record",
         "group_id",
     ),
-    "a record that is null": (body('{"devices": [null]}'), "bad_record", "no object"),
+    "a record that is null": (body('{"devices": [null]}'), "bad_record", "is not an object"),
     "an error in EEM's form": (
         {"do": "fail", "code": "50099", "message": "out of\norder"},
         "server_error",

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
-from module_runs import Ansible, call, twelve_cases
+from module_runs import Ansible, Task, call, twelve_cases
 
 GPU_AND_SSD = {"pci_device": {"type": ["GPU", "SSD"]}}
 SAME_IN_LONG = {"devices": [{"type": "ssd", "count": 1}, {"type": "gpu", "count": "1"}]}
-TWO_V100 = {"devices": [{"type": "GPU", "count": 2, "vendor_id": "10de", "device_id": "1db6"}]}
+TWO_V100 = {"devices": [{"type": "GPU", "count": 2, "vendor_id": "10de", "pci_device_id": "1db6"}]}
 
 
 @pytest.mark.smoke
@@ -74,15 +76,59 @@ def test_flavors_need_no_eem(ansible: Ansible) -> None:
 
 
 BAD_PROPERTIES = {
-    "unknown key": ({"gpus": 2}, "'gpus'"),
-    "unknown key of a device": ({"devices": [{"type": "GPU", "number": 2}]}, "'number'"),
+    "unknown key": ({"gpus": 2}, "properties.gpus"),
+    "unknown key of a device": ({"devices": [{"type": "GPU", "number": 2}]}, "properties.devices.number"),
+    "unknown key alone": ({"devices": [{"typ": "GPU"}]}, "properties.devices.typ"),
+    "unknown key of Valence's form": ({"pci_device": {"types": ["GPU"]}}, "properties.pci_device.types"),
     "memory": ({"memory": {"capacity_mib": "1024"}, **GPU_AND_SSD}, "properties.memory"),
     "processor": ({"processor": {"total_cores": 4}}, "properties.processor"),
-    "unknown type": ({"pci_device": {"type": ["GPU", "TPU"]}}, "'TPU'"),
+    "unknown type": ({"pci_device": {"type": ["GPU", "TPU"]}}, "TPU"),
     "nothing": ({}, "names no device"),
+    "nothing but nulls": ({"devices": [{"type": None, "model": None}]}, "properties.devices[0] is empty"),
     "count 0": ({"devices": [{"type": "GPU", "count": 0}]}, "properties.devices[0].count"),
+    "count true": ({"devices": [{"type": "GPU", "count": True}]}, "properties.devices[0].count"),
     "no PCI id": ({"devices": [{"vendor_id": "nvidia"}]}, "'nvidia'"),
+    "a number": ({"devices": [{"type": "GPU"}, {"device_id": 0x1DB6}]}, "properties.devices[1].device_id is the number 7606"),
+    "no dictionary": ("GPU", "`properties` must be a dictionary"),
+    "false": ({"devices": False}, "`properties.devices` must be a list of dictionaries"),
 }
+
+
+@pytest.mark.smoke
+def test_properties_are_converted_to_one_form_and_a_listed_device_is_a_request(
+    ansible: Ansible, rack1: Task, eeios: list[str]
+) -> None:
+    def registering(task: Task, name: str) -> Task:
+        return dataclasses.replace(task, keywords={"register": name})
+
+    again = call("flavor", name="f", properties="{{ made.flavor.properties }}")
+    with_nulls = {"devices": [{"type": "gpu", "count": None, "vendor_id": None, "device_id": None, "model": None}]}
+    run = ansible.play(
+        rack1,
+        call("flavor", name="f", properties={"pci_device": {"type": "gpu,GPU, Ssd"}}).called("text"),
+        call("flavor", name="f", properties={"devices": [{"type": "nic", "count": "2", "device_id": "0x1DB6", "model": 1533}]})
+        .called("types"),
+        registering(call("flavor", name="f", properties=with_nulls).called("nulls"), "made"),
+        again.called("given back"),
+        registering(call("device_info", type="GPU"), "found"),
+        registering(call("flavor", name="f", properties={"devices": "{{ found.devices[:1] }}"}).called("listed"), "made"),
+        again.called("given back too"),
+        call("flavor", name="f", properties={"devices": ["{{ found.devices[0] | combine({'count': 2}) }}"]}).called("two"),
+        call("flavor", name="f", properties={"devices": ["{{ found.devices[0] | combine({'modle': 'x'}) }}"]})
+        .failing().called("misspelt"),
+        call("node", podm="rack1", name="n", properties={"devices": "{{ found.devices[:1] }}"}).called("composed"),
+    )  # fmt: skip
+    forms = {about: run[about]["flavor"]["properties"] for about in ("text", "types", "nulls", "listed", "two")}
+    assert forms["text"] == {"pci_device": {"type": ["GPU", "GPU", "SSD"]}}
+    assert forms["types"] == {"devices": [{"type": "NIC", "count": 2, "pci_device_id": "1db6", "model": "1533"}]}
+    assert forms["nulls"] == {"devices": [{"type": "GPU"}]}
+    device = run[5]["devices"][0]
+    kind = {key: device[key] for key in ("type", "vendor_id", "pci_device_id", "model")}
+    assert forms["listed"] == {"devices": [kind]} and None not in kind.values()
+    assert forms["two"] == {"devices": [{**kind, "count": 2}]}
+    assert not run["given back"].changed and not run["given back too"].changed
+    assert "properties.devices.modle" in run["misspelt"].msg and "uuid" not in run["misspelt"].msg
+    assert [each["device_id"] for each in run["composed"]["node"]["devices"]] == [eeios[0]]
 
 
 def test_properties_that_cannot_be_meant_are_refused_by_name(ansible: Ansible) -> None:

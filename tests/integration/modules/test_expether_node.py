@@ -161,7 +161,7 @@ def test_without_purge_nothing_is_taken_away(ansible: Ansible, known: Task, eeio
 def test_devices_are_found_by_vendor_device_and_model(ansible: Ansible, known: Task, eeios: list[str]) -> None:
     properties = {
         "devices": [
-            {"vendor_id": "10DE", "device_id": "1db6", "count": 2},
+            {"vendor_id": "10DE", "pci_device_id": "1db6", "count": 2},
             {"model": "ee i/o expansion unit (40g)-2s", "type": "nic"},
         ]
     }
@@ -293,7 +293,7 @@ def test_options_that_contradict_each_other_are_refused_by_ansible(ansible: Ansi
     assert "mutually exclusive" in run[1].msg
     assert "one of the following is required" in run[2].msg
     assert "mutually exclusive" in run[3].msg
-    assert "properties.processor" in run[4].msg and "'gpu'" in run[5].msg
+    assert "properties.processor" in run[4].msg and "properties.gpu" in run[5].msg
     assert all(result.left_all_alone for result in run.results[1:])
 
 
@@ -333,6 +333,22 @@ def test_a_node_whose_system_is_gone_is_released(
     assert [step["action"] for step in run[2].steps] == ["detach", "forget"]
     assert not run[3].changed
     assert eem.card(eeios[0])["group_id"] == "4093"
+
+
+def test_releasing_a_node_warns_of_its_devices_that_eem_does_not_list_at_the_moment(
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
+) -> None:
+    gpus = {"devices": [{"type": "GPU", "count": 2}]}
+    ansible.play(known, node("n1", properties=gpus), node("n2", properties=gpus))
+    gone = eeios[3]
+    eem.delete_card(gone)
+    release = node("n1", state="absent")
+    run = ansible.play(release.checked(), release, node("n2", state="absent"))
+    warning = f"Not detached, because EEM does not list them at the moment: {gone}, devices of n1."
+    for result in run.results[:2]:
+        assert warning in result.warnings
+        assert [(step["action"], step["device"]) for step in result.steps] == [("detach", eeios[0]), ("forget", None)]
+    assert not [sentence for sentence in run[2].warnings if "Not detached" in sentence]
 
 
 def test_a_step_that_fails_for_good_is_undone_and_the_node_is_not_left_behind(

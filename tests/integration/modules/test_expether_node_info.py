@@ -46,6 +46,40 @@ def test_nodes_are_listed_with_one_request(ansible: Ansible, known: Task, eesvs:
     assert timeless(full) == timeless(made[2]["node"])
 
 
+def test_the_registry_lists_nodes_with_their_devices_and_asks_no_eem(
+    ansible: Ansible, known: Task, rack1: Task, eesvs: list[str], eeios: list[str]
+) -> None:
+    with Simulator(eesv=1, eeio=3, seed=200) as other:
+        ansible.play(
+            known,
+            rack1.having(name="Away", url=other.url),
+            call("node", podm="Away", name="n1", properties=GPU),
+            call("node", podm="rack1", name="n2", properties=GPU),
+            call("node", podm="rack1", name="N1", node_index=eesvs[3], state="managed"),
+        )
+    run = ansible.play(
+        call("node_info", source="registry").checked(),
+        call("node_info", source="registry"),
+        call("node_info", source="registry", podm="rack1", name=[eesvs[3], "no such"]),
+        call("node_info", source="registry", name="n1"),
+        call("node_info", source="registry", name=[]),
+        call("device_info", source="registry", podm="rack1", node="n2"),
+    )
+    assert [[(node["podm"], node["name"]) for node in result["nodes"]] for result in run.results[:5]] == [
+        [("Away", "n1"), ("rack1", "N1"), ("rack1", "n2")],
+        [("Away", "n1"), ("rack1", "N1"), ("rack1", "n2")],
+        [("rack1", "N1")],
+        [("Away", "n1"), ("rack1", "N1")],
+        [],
+    ]
+    assert_check_mode_tells_the_truth(run[0], run[1])
+    assert all(result.wire == [] and result.left_all_alone for result in run)
+    bare, full = run[1]["nodes"][1:]
+    assert (bare["state"], bare["index"], bare["devices"], bare["device_ids"]) == ("managed", eesvs[3], [], [])
+    assert (full["state"], full["device_ids"], full["listed"], full["card_type"]) == ("composed", [eeios[0]], False, None)
+    assert full["devices"] == run[5]["devices"] and full["devices"][0]["synced_at"]
+
+
 def test_a_pod_manager_that_is_away_does_not_hide_the_nodes_of_the_others(
     ansible: Ansible, known: Task, rack1: Task
 ) -> None:

@@ -114,10 +114,10 @@ def test_a_missing_device_is_dropped_after_the_retention_by_a_later_run(
 FAILURES: dict[str, tuple[dict[str, t.Any], str]] = {
     "500": ({"do": "fail", "code": "50000", "message": "out of order"}, "code 50000: out of order"),
     "HTML": ({"do": "html"}, "HTML"),
-    "half a list": ({"do": "truncate", "at": 0.5}, "before a complete answer"),
+    "half a list": ({"do": "truncate", "at": 0.5}, "before the answer was complete"),
     "no list": ({"do": "garbage", "body": '{"devices": null}'}, "no list of devices"),
     "a broken record": ({"do": "garbage", "body": '{"devices": [{"id": "0x1"}]}'}, "without a usable id"),
-    "wrong password": ({"do": "fail", "status": 401, "html": True}, "Check username and password"),
+    "wrong password": ({"do": "fail", "status": 401, "html": True}, "Check `username` and `password`"),
     "frozen": ({"do": "freeze"}, "no complete answer within 1 s"),
 }
 
@@ -242,7 +242,7 @@ def test_only_the_pod_managers_that_are_named_are_asked(
     for about in ("misspelt", "no forks", "no retention", "no folder"):
         assert run[about].left_all_alone and not run[about].wire, about
     assert run["no forks"].msg.startswith("forks must be from 1 to 64, not 0.")
-    assert "/nonexistent is no folder" in run["no folder"].msg
+    assert "/nonexistent is not a writable directory" in run["no folder"].msg
 
 
 def test_without_pod_managers_there_is_nothing_to_do(ansible: Ansible) -> None:
@@ -288,7 +288,7 @@ class HeldUp:
         folder = ansible.folder / "held up"
         folder.mkdir()
         task = call("sync", registry=ansible.registry, timeout=60)
-        self._thread = threading.Thread(target=lambda: self._runs.append(Ansible(folder).play(task)), daemon=True)
+        self._thread = threading.Thread(target=lambda: self._runs.append(Ansible(folder, forks=ansible.forks).play(task)), daemon=True)
         eem.fault("freeze", after=True, path="devices/detail$")
         self._thread.start()
         deadline = time.monotonic() + 60
@@ -337,7 +337,11 @@ def test_two_syncs_at_once_do_no_harm(ansible: Ansible, eem: Simulator, rack1: T
         folder.mkdir()
     results: list[Result] = []
     threads = [
-        threading.Thread(target=lambda folder=folder: results.extend(Ansible(folder).play(call("sync", registry=ansible.registry))))
+        threading.Thread(
+            target=lambda folder=folder: results.extend(
+                Ansible(folder, forks=ansible.forks).play(call("sync", registry=ansible.registry))
+            )
+        )
         for folder in folders
     ]
     for thread in threads:
@@ -421,6 +425,6 @@ def test_a_text_file_that_cannot_be_replaced_fails_the_task_and_the_registry_is_
     eem.delete_card(eeios[0])
     run = ansible.play(known, call("sync", textfile_dir=str(tmp_path / "textfiles")).failing(), call("sync"))
     assert run[1].kind == "textfile" and run[1].changed
-    assert run[1].msg.startswith("The registry is synchronised, but ") and "Nothing was changed" not in run[1].msg
+    assert run[1].msg.startswith("The registry was synchronised, but ") and "Nothing was changed" not in run[1].msg
     assert [entry.name for entry in (tmp_path / "textfiles").iterdir()] == ["expether.prom"]
     assert not run[2].changed

@@ -38,7 +38,8 @@ def test_systems_are_listed_with_one_request(
     assert (first["node"], first["free_slots"], first["device_ids"]) == ("n1", 14, eeios[:2])
     assert (last["node"], last["free_slots"], last["device_ids"], last["pooled_group_id"]) == (None, 16, [], "4094")
     assert (first["podm"], first["max_devices"], first["reachable"], first["enabled"]) == ("rack1", 16, True, True)
-    assert first["description"] == eem.card(eesvs[0])["model"]
+    assert first["description"] == first["model"] == eem.card(eesvs[0])["model"]
+    assert first["type"] == first["card_type"] == eem.card(eesvs[0])["type"] == "40g"
 
 
 def test_an_eem_by_its_url_needs_no_registry(ansible: Ansible, eem: Simulator, eesvs: list[str]) -> None:

@@ -51,14 +51,15 @@ def header_only(path: Path) -> None:
 def other_database(path: Path) -> None:
     path.unlink()
     run_sql(path, "CREATE TABLE cats (name TEXT)")
+    path.chmod(0o600)
 
 
 DAMAGES: dict[str, tuple[t.Callable[[Path], object], str]] = {
     "garbage": (lambda path: path.write_bytes(b"no database at all, but quite some text " * 200), "damaged"),
-    "empty": (lambda path: path.write_bytes(b""), "empty"),
+    "empty": (lambda path: path.write_bytes(b""), "it is empty"),
     "truncated": (truncated, "damaged"),
     "header only": (header_only, "damaged"),
-    "of something else": (other_database, "something else"),
+    "of something else": (other_database, "the database of another program"),
     "newer": (lambda path: run_sql(path, "PRAGMA user_version = 99"), "newer version"),
     "without its table": (lambda path: run_sql(path, "DROP TABLE documents"), "documents"),
     "with documents of another shape": (
@@ -145,7 +146,7 @@ def test_a_lost_or_wrong_key_is_an_error_only_where_a_password_is_needed(
         call("device_attach", podm="rack1", devices=eeios[0], state="detached"),
         call("podm", name="rack1", location="Hall 2"),
     ]
-    said = {"another": "is not the one", "none": "holds no key", "everybody's": "chmod 600"}
+    said = {"another": "is not the one", "none": "is not a key file", "everybody's": "chmod 600"}
     run = ansible.play(
         *(task.failing() for task in needing),
         *(info.having(registry_key_file=str(ansible.files / name)).failing().called(name) for name in said),
@@ -158,7 +159,7 @@ def test_a_lost_or_wrong_key_is_an_error_only_where_a_password_is_needed(
         info.called("as before"),
     )
     for result in run.results[: len(needing)]:
-        assert result.kind == "registry" and "is gone" in result.msg and str(key) in result.msg
+        assert result.kind == "registry" and "does not exist" in result.msg and str(key) in result.msg
         assert result.left_all_alone
     for name, words in said.items():
         assert run[name].kind == "registry" and words in run[name].msg and name in run[name].msg

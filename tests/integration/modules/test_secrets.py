@@ -18,6 +18,8 @@ import pytest
 from eemsim.client import Simulator
 from module_runs import MODULES, Ansible, Orders, Run, Task, call
 
+pytestmark = pytest.mark.through_ansible
+
 CANARY = "Kanari-3n/Vogel+17"
 OTHER = "Zeisig-8/Vogel+23"
 
@@ -197,7 +199,7 @@ def test_a_password_in_a_url_that_a_module_does_not_use_is_refused_and_shown_now
         call("podm", name="none", url=url, state="absent").failing(),
         arguments=(*LOUD, f"--extra-vars=@{vault}"),
     )
-    assert all(result.msg.startswith("url must not hold a user name or password") for result in run)
+    assert all(result.msg.startswith("`url` must not contain a user name or password") for result in run)
     assert found_in(run, ansible.folder, (vault,)) == []
 
 

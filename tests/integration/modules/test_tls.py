@@ -14,6 +14,8 @@ import trustme
 from eemsim.client import Simulator
 from module_runs import Ansible, Task, call
 
+pytestmark = pytest.mark.through_ansible
+
 
 @dataclasses.dataclass(frozen=True)
 class Certificates:

@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from eemsim import cards
 from eemsim.client import Simulator
 from eemsim.fleet import Fleet
+from eemsim.listing import Listing
 from eemsim.options import Options
-from eemsim.state import Fabric
+from eemsim.state import Card, Fabric
 
 
 def mixed(eesv: int, eeio: int, seed: int = 1) -> list[dict[str, Any]]:
@@ -120,8 +122,23 @@ def test_given_records_are_served_as_they_are() -> None:
         assert eem.records() == BROKEN
 
 
-def test_a_large_list_that_did_not_change_is_served_fast() -> None:
-    with Simulator(eesv=400, eeio=3600, style="mixed") as eem:
-        times = [eem.call("GET", "/devices/detail").elapsed.total_seconds() for _each in range(5)]
-        assert len(eem.call("GET", "/devices/detail").json()["devices"]) == 4000
-    assert min(times) < 0.1
+class Counting(Listing):
+    """Counts how often a card is encoded, and how often what was encoded is put in a list."""
+
+    encoded = joined = 0
+
+    def record(self, card: Card) -> bytes:
+        self.encoded += card.encoded is None
+        self.joined += 1
+        return super().record(card)
+
+
+def test_a_large_list_is_encoded_once_per_card_and_joined_once_per_change() -> None:
+    fabric = Fabric(Fleet(400, 3600, 1).records(), Options(), link=True)
+    listing = Counting(fabric, Options())
+    lists = [listing.devices(True, None, None, None) for _each in range(5)]
+    assert [len(json.loads(found or b"")["devices"]) for found in lists] == [4000] * 5
+    assert (listing.encoded, listing.joined) == (4000, 4000)
+    fabric.patch(next(iter(fabric.cards)), {"model": "another"})
+    assert b'"another"' in (listing.devices(True, None, None, None) or b"")
+    assert (listing.encoded, listing.joined) == (4001, 8000)

@@ -94,7 +94,7 @@ class Simulator:
             return None
         process.terminate()
         try:
-            process.communicate(timeout=5)
+            process.communicate(timeout=30)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()

@@ -171,7 +171,7 @@ def fits(entry: Entry, device: Record) -> bool:
     return (
         entry.get("type") in (None, kind[0])
         and entry.get("vendor_id") in (None, (kind[2] or "")[2:])
-        and entry.get("device_id") in (None, (kind[3] or "")[2:])
+        and entry.get("pci_device_id") in (None, (kind[3] or "")[2:])
         and ("model" not in entry or entry["model"].lower() == device.get("model", "").lower())
     )
 
@@ -350,7 +350,7 @@ _ENTRIES: tuple[Entry, ...] = (
     {"vendor_id": "10de"},
     {"model": "expansion box a"},
     {},
-    {"type": "GPU", "vendor_id": "10de", "device_id": "1db6"},
+    {"type": "GPU", "vendor_id": "10de", "pci_device_id": "1db6"},
     {"type": "SSD"},
 )
 

@@ -13,7 +13,7 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec impo
     UNUSED_EEM,
     ArgSpec,
 )
-from ansible_collections.nec.expether.plugins.module_utils._results.documents import CONNECTION_KEYS
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import CONNECTION_KEYS
 
 SHARED = {
     "podm",

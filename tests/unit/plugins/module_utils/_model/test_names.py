@@ -13,10 +13,10 @@ from ansible_collections.nec.expether.plugins.module_utils._model.errors import 
 from ansible_collections.nec.expether.plugins.module_utils._model.names import (
     check_name,
     check_node_name,
+    comma_list,
     device_uuid,
     eem_url,
     flavor_uuid,
-    listed,
     node_uuid,
     parse_uuid,
     podm_uuid,
@@ -134,7 +134,7 @@ def test_a_node_may_have_the_id_of_its_system_as_name_and_no_other_id() -> None:
     for name in (index, "8CDF9D53F236", "8c:df:9d:53:f2:36", "node1"):
         assert check_node_name(name, index) == name
     for name in ("0x8cdf9d53f237", "8CDF9D53F237"):
-        with pytest.raises(InvalidInput, match="taken for a card's id"):
+        with pytest.raises(InvalidInput, match="mistaken for the id of a card"):
             check_node_name(name, index)
 
 
@@ -149,7 +149,7 @@ def test_a_node_may_have_the_id_of_its_system_as_name_and_no_other_id() -> None:
     ],
 )
 def test_a_long_list_is_cut_and_says_how_much_more_there_is(things: list[str], shown: str) -> None:
-    assert listed(iter(things), 3) == shown
+    assert comma_list(iter(things), 3) == shown
 
 
 # URLs
@@ -223,7 +223,7 @@ def test_the_form_of_a_url_does_not_change_when_it_is_read_again(text: str) -> N
     ],
 )
 def test_what_is_no_url_of_an_eem_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(InvalidInput, match="it looks like http://HOST:30500/eem"):
+    with pytest.raises(InvalidInput, match="it must look like http://HOST:30500/eem"):
         eem_url(text)
 
 

@@ -148,7 +148,7 @@ def test_a_node_named_by_the_id_of_its_system_has_that_name_in_eem_s_form(
 def test_the_id_of_another_card_is_not_the_name_of_a_new_node(decide: Decision) -> None:
     place = observed([eesv(0, "17"), eesv(1), eeio(0)])
     for name in (system_id(1), device_id(0).upper()):
-        with pytest.raises(InvalidInput, match="would be taken for a card's id"):
+        with pytest.raises(InvalidInput, match="would be mistaken for the id of a card"):
             decide(place, NodeRequest(name, system_id(0), GPU))
 
 
@@ -318,3 +318,18 @@ def test_a_node_that_is_only_forgotten_keeps_its_devices() -> None:
 def test_a_silent_device_does_not_keep_a_node_from_being_released() -> None:
     place = observed([eesv(0, "17", **SILENT), eeio(0, "17", **SILENT)], [node_on(0, "node0")])
     assert [step.action for step in plan_absent(place, NodeRequest("node0")).steps] == ["detach", "forget"]
+
+
+def test_a_new_node_waits_for_a_claimed_system_when_the_unclaimed_one_cannot_serve() -> None:
+    """With purge, the unclaimed system would lose a device that is disabled and therefore stays."""
+    records = [eesv(0, "17"), eesv(1, "18"), eeio(0), eeio(1, "18", kind="nic", admin_status="disabled")]
+    with pytest.raises(PlanRefused) as caught:
+        plan_present(observed(records, held={system_id(0): "run 0"}), NodeRequest("new", properties=GPU, purge=True))
+    assert caught.value.blocked_by == {system_id(0): "run 0"}
+
+
+def test_a_new_node_waits_for_no_claim_that_is_not_in_its_way() -> None:
+    records = [eesv(0, "17"), eesv(1, "18"), eeio(1, "17", kind="nic", admin_status="disabled")]
+    with pytest.raises(PlanRefused) as caught:
+        plan_present(observed(records, held={system_id(1): "run 1"}), NodeRequest("new", properties=GPU, purge=True))
+    assert caught.value.blocked_by == {}

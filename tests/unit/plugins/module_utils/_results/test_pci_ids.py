@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from ansible_collections.nec.expether.plugins.module_utils._registry.pci_records import StoredNames
 from ansible_collections.nec.expether.plugins.module_utils._results import pci_ids as _pci_names
-from ansible_collections.nec.expether.plugins.module_utils._results.pci_ids import ENV_PCI_IDS, PciNames, StoredNames
+from ansible_collections.nec.expether.plugins.module_utils._results.pci_ids import ENV_PCI_IDS, PciNames
 
 LIST = """\
 #

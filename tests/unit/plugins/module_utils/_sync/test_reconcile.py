@@ -10,7 +10,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Document
+from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice, StoredListing
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
 from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile import (
     Moment,
@@ -42,11 +43,11 @@ def at(hours: float, retention: timedelta | None = WEEK) -> Moment:
     return Moment(moment, last.strftime("%Y-%m-%dT%H:%M:%SZ") if hours else None, retention)
 
 
-def sync(known: t.Sequence[Document], records: t.Iterable[Record], moment: Moment) -> Reconciled:
+def sync(known: t.Sequence[StoredDevice], records: t.Iterable[Record], moment: Moment) -> Reconciled:
     return reconcile(known, Fabric.from_records(records), Views(PODM, "lab", {}), moment)
 
 
-def written(known: t.Iterable[Document], done: Reconciled) -> list[Document]:
+def written(known: t.Iterable[StoredDevice], done: Reconciled) -> list[StoredDevice]:
     """What the registry has afterwards."""
     documents = {found.uuid: found for found in known}
     for change in done.changes:
@@ -54,12 +55,12 @@ def written(known: t.Iterable[Document], done: Reconciled) -> list[Document]:
         assert change.expected == (documents[change.uuid].revision if change.uuid in documents else 0)
         documents.pop(change.uuid, None)
         if change.body is not None:
-            documents[change.uuid] = Document(change.uuid, (change.expected or 0) + 1, change.body)
+            documents[change.uuid] = StoredDevice.from_body(change.uuid, (change.expected or 0) + 1, change.body)
     return list(documents.values())
 
 
-def ids(documents: t.Iterable[Document], missing: bool) -> set[str]:
-    return {found.body["device_id"] for found in documents if bool(found.body["missing_since"]) is missing}
+def ids(documents: t.Iterable[StoredDevice], missing: bool) -> set[str]:
+    return {found.device_id for found in documents if bool(found.missing_since) is missing}
 
 
 def eeios(records: t.Iterable[Record]) -> set[str]:
@@ -88,7 +89,7 @@ def test_the_registry_has_what_eem_lists_and_keeps_the_rest_as_missing_and_again
 def test_only_devices_that_differ_are_written(first: Fleet, second: Fleet) -> None:
     before = written([], sync([], first.records, at(0)))
     done = sync(before, second.records, at(1))
-    bodies = {found.uuid: found.body for found in before}
+    bodies = {found.uuid: found.to_body() for found in before}
     for change in done.changes:
         assert change.body != bodies.get(change.uuid)
     assert len(done.changes) == len(done.steps)
@@ -97,8 +98,8 @@ def test_only_devices_that_differ_are_written(first: Fleet, second: Fleet) -> No
 def test_a_missing_device_tells_since_when_and_when_it_was_seen_last() -> None:
     before = written([], sync([], [eeio(1)], at(0)))
     (gone,) = written(before, sync(before, [], at(1)))
-    assert gone.body["missing_since"] == "2026-11-25T13:00:00Z"
-    assert gone.body["last_seen_at"] == "2026-11-25T12:00:00Z"
+    assert gone.missing_since == "2026-11-25T13:00:00Z"
+    assert gone.last_seen_at == "2026-11-25T12:00:00Z"
     (later,) = written([gone], sync([gone], [], at(2)))
     assert later == gone
 
@@ -107,8 +108,8 @@ def test_a_device_that_comes_back_has_its_uuid_and_its_history() -> None:
     (before,) = written([], sync([], [eeio(1)], at(0)))
     gone = written([before], sync([before], [], at(1)))
     (back,) = written(gone, sync(gone, [eeio(1)], at(2)))
-    assert (back.uuid, back.body) == (before.uuid, before.body)
-    assert back.body["first_seen_at"] == "2026-11-25T12:00:00Z"
+    assert back == before._replace(revision=back.revision)
+    assert back.first_seen_at == "2026-11-25T12:00:00Z"
 
 
 @pytest.mark.parametrize(
@@ -140,21 +141,22 @@ def test_a_device_that_is_missing_since_a_time_to_come_is_kept_for_the_retention
     """A clock that was wrong for a while must keep nothing for years."""
     known = written([], sync([], [eeio(1)], at(0)))
     known = written(known, sync(known, [], at(24 * 365 * 50)))
-    seen = known[0].body["last_seen_at"]
+    seen = known[0].last_seen_at
     done = sync(known, [], at(1))
     (kept,) = written(known, done)
-    assert (kept.body["missing_since"], kept.body["last_seen_at"]) == ("2026-11-25T13:00:00Z", seen)
+    assert (kept.missing_since, kept.last_seen_at) == ("2026-11-25T13:00:00Z", seen)
     assert done.counts["missing"] == 1 and not done.counts["removed"]
     assert sync([kept], [], at(2)).changes == []
     assert sync([kept], [], at(2 + 7 * 24)).counts["removed"] == 1
 
 
-def document(number: int) -> Document:
+def document(number: int) -> StoredDevice:
     return written([], sync([], [eeio(number)], at(0)))[0]
 
 
-def podm(**keys: t.Any) -> dict[str, t.Any]:
-    return {"status": "Online", "last_error": None, "last_sync": None, "systems": 4, "free_slots": 64, **keys}
+def podm(**values: t.Any) -> PodManager:
+    known = {"uuid": PODM, "revision": 1, "name": "lab", "status": "Online", "systems": 4, "free_slots": 64}
+    return PodManager(**{**dict.fromkeys(PodManager._fields), **known, **values})
 
 
 @pytest.mark.parametrize(
@@ -172,46 +174,46 @@ def test_a_list_that_has_lost_most_devices_or_systems_is_degraded(systems: int, 
     known = [document(number) for number in range(4)]
     records = [eesv(number) for number in range(systems)] + [eeio(number) for number in range(devices)]
     news = judged(podm(), known, Fabric.from_records(records), at(1))
-    assert news["status"] == ("Degraded" if lost else "Online")
-    assert news["last_sync"] == "2026-11-25T13:00:00Z"
+    assert news.status == ("Degraded" if lost else "Online")
+    assert news.last_sync == "2026-11-25T13:00:00Z"
     if lost is None:
-        assert (news["last_error"], news["degraded_since"]) == (None, None)
-        assert (news["systems"], news["free_slots"]) == (systems, 16 * systems)
+        assert (news.last_error, news.degraded_since) == (None, None)
+        assert (news.systems, news.free_slots) == (systems, 16 * systems)
     else:
-        assert f"EEM lists only {lost} that it had" in news["last_error"] and "for 7 days" in news["last_error"]
-        assert news["degraded_since"] == "2026-11-25T13:00:00Z"
-        assert "systems" not in news, "what it had is what it is measured by next time"
+        assert f"EEM lists only {lost} that it had" in news.last_error and "for 7 days" in news.last_error
+        assert news.degraded_since == "2026-11-25T13:00:00Z"
+        assert (news.systems, news.free_slots) == (4, 64), "what it had is what it is measured by next time"
 
 
 def test_a_degraded_list_is_believed_when_the_retention_is_over() -> None:
-    body, empty = podm(), Fabric([])
-    body |= judged(body, [], empty, at(1))
+    lab, empty = podm(), Fabric([])
+    lab = judged(lab, [], empty, at(1))
     for hours in (2, 3, 1 + 7 * 24):
-        body |= judged(body, [], empty, at(hours))
-        assert (body["status"], body["degraded_since"]) == ("Degraded", "2026-11-25T13:00:00Z")
-    body |= judged(body, [], empty, at(2 + 7 * 24))
-    assert (body["status"], body["degraded_since"], body["systems"]) == ("Online", None, 0)
-    body |= judged(body, [], empty, at(3 + 7 * 24))
-    assert body["status"] == "Online"
+        lab = judged(lab, [], empty, at(hours))
+        assert (lab.status, lab.degraded_since) == ("Degraded", "2026-11-25T13:00:00Z")
+    lab = judged(lab, [], empty, at(2 + 7 * 24))
+    assert (lab.status, lab.degraded_since, lab.systems) == ("Online", None, 0)
+    lab = judged(lab, [], empty, at(3 + 7 * 24))
+    assert lab.status == "Online"
 
 
 def test_a_list_that_is_degraded_since_a_time_to_come_is_believed_after_the_retention_from_now_on() -> None:
-    body = podm(degraded_since="2099-01-01T00:00:00Z")
-    body |= judged(body, [], Fabric([]), at(1))
-    assert (body["status"], body["degraded_since"]) == ("Degraded", "2026-11-25T13:00:00Z")
-    body |= judged(body, [], Fabric([]), at(2 + 7 * 24))
-    assert body["status"] == "Online"
+    lab = podm(degraded_since="2099-01-01T00:00:00Z")
+    lab = judged(lab, [], Fabric([]), at(1))
+    assert (lab.status, lab.degraded_since) == ("Degraded", "2026-11-25T13:00:00Z")
+    lab = judged(lab, [], Fabric([]), at(2 + 7 * 24))
+    assert lab.status == "Online"
 
 
 def test_a_list_that_is_whole_again_forgets_that_it_was_degraded() -> None:
-    body = podm()
-    body |= judged(body, [], Fabric([]), at(1))
-    body |= judged(body, [], Fabric.from_records(eesv(number) for number in range(4)), at(2))
-    assert (body["status"], body["last_error"], body["degraded_since"]) == ("Online", None, None)
+    lab = podm()
+    lab = judged(lab, [], Fabric([]), at(1))
+    lab = judged(lab, [], Fabric.from_records(eesv(number) for number in range(4)), at(2))
+    assert (lab.status, lab.last_error, lab.degraded_since) == ("Online", None, None)
 
 
 def test_without_a_retention_every_list_is_believed() -> None:
-    assert judged(podm(), [document(1)], Fabric([]), at(1, None))["status"] == "Online"
+    assert judged(podm(), [document(1)], Fabric([]), at(1, None)).status == "Online"
 
 
 def test_what_is_kept_is_counted() -> None:
@@ -236,4 +238,4 @@ def test_a_digest_is_of_every_value_also_of_those_that_no_record_has_by_rights()
 
 def test_the_digest_of_a_list_is_written_against_what_was_read_before() -> None:
     assert listing_change(PODM, None, "d", 3)[2:] == ({"digest": "d", "devices": 3}, 0)
-    assert listing_change(PODM, Document(PODM, 7, {"digest": None}), None)[2:] == ({"digest": None, "devices": 0}, 7)
+    assert listing_change(PODM, StoredListing(PODM, 7, None, 3), None)[2:] == ({"digest": None, "devices": 0}, 7)

@@ -1,0 +1,116 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Typed records of claims. Private to the collection."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.nec.expether.plugins.module_utils._registry.fields import (
+    Test,
+    is_said,
+    is_seconds,
+    is_text,
+    is_whole,
+    or_none,
+    values,
+)
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER, Body, Kind
+
+
+class Claim(t.NamedTuple):
+    """What one run holds.
+
+    :ivar run: identifies the run
+    :ivar what: what it does, for those who wait for it
+    :ivar until: when it ends, by the clock on the wall; `until_uptime` by that of the machine
+    :ivar boot_id: of the machine that the run's process is on
+    :ivar pid_namespace: in which the process has the number `pid`
+    :ivar start: when the process started, in clock ticks
+    :ivar host: for people who look into the registry
+    """
+
+    run: str
+    what: str
+    until: float
+    until_uptime: float
+    boot_id: str | None
+    pid_namespace: str | None
+    pid: int
+    start: str | None
+    host: str | None
+
+    @classmethod
+    def from_body(cls, uuid: str, body: t.Any) -> Claim:
+        """Return the claim of a part of a document.
+
+        :param uuid: the document's
+        :raises NotAsWritten: it is none
+        """
+        found = values("claims", uuid, body, _CLAIM)
+        process = values("claims", uuid, body.get("process"), _PROCESS, {"host": is_said})
+        return cls(**found, boot_id=process.pop("boot"), pid_namespace=process.pop("space"), **process)
+
+    def to_body(self) -> Body:
+        """Return what is stored of it."""
+        return {
+            "run": self.run,
+            "what": self.what,
+            "until": self.until,
+            "until_uptime": self.until_uptime,
+            "process": {
+                "boot": self.boot_id,
+                "space": self.pid_namespace,
+                "pid": self.pid,
+                "start": self.start,
+                "host": self.host,
+            },
+        }
+
+
+_CLAIM: t.Mapping[str, Test] = {"run": is_text, "what": is_text, "until": is_seconds, "until_uptime": is_seconds}
+_PROCESS: t.Mapping[str, Test] = {
+    "boot": or_none(is_text),
+    "space": or_none(is_text),
+    "pid": is_whole,
+    "start": or_none(is_text),
+}
+
+
+class StoredClaims(t.NamedTuple):
+    """All claims on cards of one pod manager.
+
+    :ivar uuid: the pod manager's
+    :ivar epoch: grows whenever a picture of the fabric that is older must not be planned from any more
+    :ivar held: by card or group id
+    """
+
+    uuid: str
+    revision: int = NEVER
+    epoch: int = 0
+    held: t.Mapping[str, Claim] = {}
+
+    @staticmethod
+    def kind() -> Kind:
+        """Return which kind of document it is."""
+        return "claims"
+
+    @classmethod
+    def from_body(cls, uuid: str, revision: int, body: t.Any) -> StoredClaims:
+        """Return the record of a document.
+
+        :raises NotAsWritten: it is none
+        """
+        found = values(cls.kind(), uuid, body, {"epoch": is_whole, "held": _is_object})
+        held = {key: Claim.from_body(uuid, claim) for key, claim in found["held"].items()}
+        return cls(uuid, revision, found["epoch"], held)
+
+    def to_body(self) -> Body:
+        """Return what is stored of it."""
+        return {"epoch": self.epoch, "held": {key: claim.to_body() for key, claim in self.held.items()}}
+
+
+def _is_object(value: t.Any) -> bool:
+    return isinstance(value, dict)

@@ -1,0 +1,78 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The documentation of the modules against what they take; what they return is compared where they run."""
+
+from __future__ import annotations
+
+import importlib
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+PACKAGE = "ansible_collections.nec.expether.plugins"
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("expether_*.py"))
+
+Options = dict[str, dict[str, t.Any]]
+
+
+def module(name: str) -> t.Any:
+    return importlib.import_module(f"{PACKAGE}.modules.{name}")
+
+
+def documented(name: str) -> Options:
+    """The options in a module's documentation, with those of the fragments that it extends."""
+    about = yaml.safe_load(module(name).DOCUMENTATION)
+    options: Options = {}
+    for fragment in about["extends_documentation_fragment"]:
+        file, dummy, part = fragment.removeprefix("nec.expether.").partition(".")
+        found = importlib.import_module(f"{PACKAGE}.doc_fragments.{file}").ModuleDocFragment
+        options |= yaml.safe_load(getattr(found, part.upper() or "DOCUMENTATION")).get("options", {})
+    for option, own in about.get("options", {}).items():
+        options[option] = {**options.get(option, {}), **own}
+    return options
+
+
+def facts(option: t.Mapping[str, t.Any], inner: str) -> dict[str, t.Any]:
+    """What both the documentation of an option and its spec say."""
+    keys: t.Mapping[str, t.Any] = option.get(inner) or {}
+    return {
+        "type": option.get("type", "str"),
+        "elements": option.get("elements"),
+        "required": option.get("required", False),
+        "default": option.get("default"),
+        "choices": option.get("choices"),
+        "aliases": option.get("aliases", []),
+        "keys": {name: facts(key, inner) for name, key in keys.items()},
+    }
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_documents_exactly_the_options_that_it_takes(name: str) -> None:
+    said = {option: facts(about, "suboptions") for option, about in documented(name).items()}
+    assert said == {option: facts(about, "options") for option, about in module(name).SPEC.options.items()}
+
+
+def walk(keys: Options, where: str = "") -> t.Iterator[tuple[str, dict[str, t.Any]]]:
+    for key, about in keys.items():
+        yield f"{where}{key}", about
+        yield from walk(about.get("contains", {}), f"{where}{key}.")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_value_that_a_module_returns_has_a_sample_of_its_type(name: str) -> None:
+    kinds = {"str": str, "bool": bool, "int": int, "float": float, "list": list, "dict": dict}
+    for path, about in walk(yaml.safe_load(module(name).RETURN)):
+        if "contains" not in about:
+            assert isinstance(about["sample"], kinds[about["type"]]), path
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_keys_of_a_device_within_another_thing_are_described_once(name: str) -> None:
+    for path, about in walk(yaml.safe_load(module(name).RETURN)):
+        if path.endswith(".devices") and about["type"] == "list":
+            assert "RV(nec.expether.expether_device_info#module:devices)" in about["description"][0]
+            assert "contains" not in about
