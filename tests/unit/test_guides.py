@@ -131,7 +131,7 @@ def messages() -> t.Iterator[tuple[str, str]]:
                 continue
             if path.stem == "textfile" and HOLE not in text:
                 continue  # the help of a metric
-            if len(re.findall(r"[a-z]{2,}", text)) >= 2 and " " in text.strip() and not re.match("[A-Z]{6}", text):
+            if len(re.findall("[A-Za-z]{2,}", text)) >= 2 and " " in text.strip() and not re.match("[A-Z]{6}", text):
                 yield f"{path.parent.name}/{path.name}:{node.lineno}", text.strip()
 
 
