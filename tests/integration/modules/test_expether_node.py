@@ -253,7 +253,7 @@ def test_more_devices_than_a_system_takes_are_refused(
     for place in (1, 2, 4):
         assert run[place].kind == "refused" and run[place].left_all_alone
     assert f"{eesvs[0]} has 2 free slots" in run[1].msg
-    assert f"{eesvs[0]}, which takes 2 and has 2 free slots" in run[2].msg
+    assert f"{eesvs[0]} takes 2 devices and has 2 free slots" in run[2].msg
     assert "has 0 free slots" in run[4].msg
 
 
