@@ -115,8 +115,30 @@ def test_the_guide_lists_each_failure_kind() -> None:
 
 
 def messages() -> t.Iterator[tuple[str, str]]:
-    """Give each sentence of the library, with its place; what differs from run to run is a HOLE."""
-    for path in LIBRARY:
+    """Give each sentence of the library, the playbooks and the role, with its place; what differs from run to run is a HOLE."""
+    yield from messages_of_python()
+    for path in [*(ROOT / "playbooks").rglob("*.yml"), *(ROOT / "roles").glob("*/tasks/*.yml"), *(ROOT / "roles").glob("*/vars/*.yml")]:
+        for template in refusals_in(yaml.safe_load(path.read_text(encoding="utf-8"))):
+            filled = re.sub(r"(?s)(?:\s*\{\{-|\{\{).*?(?:-\}\}\s*|\}\})", HOLE, template.replace("{{ ' ' }}", ""))
+            for text in re.split(r"(?s)\{%.*?%\}", filled):
+                if text.replace(HOLE, "").strip():
+                    yield str(path.relative_to(ROOT)), " ".join(text.split())
+
+
+def refusals_in(content: t.Any) -> t.Iterator[str]:
+    """Give the templates of the messages of failed checks, wherever in a file."""
+    for key, value in content.items() if isinstance(content, dict) else ():
+        if key in ("fail_msg", "expether_complaints", "expether_sync_wrong"):
+            yield value
+        elif key == "ansible.builtin.fail":
+            yield value["msg"]
+    for item in content.values() if isinstance(content, dict) else content if isinstance(content, list) else ():
+        yield from refusals_in(item)
+
+
+def messages_of_python() -> t.Iterator[tuple[str, str]]:
+    """Give each sentence of the library, and of the programs of the role."""
+    for path in [*LIBRARY, *(ROOT / "roles").glob("*/files/*.py")]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         parts = {part for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
         texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings
