@@ -26,7 +26,7 @@ HOLE = "\0"  # a part of a message that differs from run to run
 #: Advice at the end of messages: what it says is all that there is to say.
 ADVICE = ("Run the task again", "Check ", "Redirects are not followed", "Nothing was changed.")
 #: What other messages end with.
-PARTS = ("there are no", "its nodes are", "it has no")
+PARTS = ("; no ", "its nodes are", "it has no")
 #: Ansible's own message, and warnings that are put together from these words and the words of an error.
 NOT_SENTENCES = ("Failed to import the required Python library", "Asked EEM again:", "Planned again:")
 #: How the message about a request that cannot be met begins: its numbers come first.
