@@ -7,7 +7,7 @@ CHECK = tests/tools/in_env.sh dev tests/tools/check.py -t
 export PYTHON SEED EPISODES
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test thorough all unit lint integration chaos package sanity versions bench molecule clean
+.PHONY: help demo test thorough all unit lint docs integration chaos package sanity versions bench molecule clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -18,7 +18,7 @@ demo: ## try the collection against two simulated EEMs
 test: ## unit, lint, integration, chaos and package
 	@$(CHECK) test
 
-thorough: ## sanity, versions, bench, molecule and longer chaos
+thorough: ## sanity, versions, docs, bench, molecule and longer chaos
 	@$(CHECK) thorough
 
 all: ## test and thorough
@@ -27,8 +27,11 @@ all: ## test and thorough
 unit: ## unit tests
 	@$(CHECK) unit
 
-lint: ## ruff, mypy, shellcheck, ansible-lint, documentation, changelog
+lint: ## ruff, mypy, shellcheck, ansible-lint, changelog, documentation
 	@$(CHECK) lint
+
+docs: ## check the documentation and build its site
+	@$(CHECK) docs
 
 integration: ## simulator, library and modules over real HTTP
 	@$(CHECK) integration

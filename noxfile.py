@@ -132,7 +132,7 @@ step("mypy-tools", LINT, "mypy", "--config-file", "pyproject.toml", "noxfile.py"
 step("ruff", LINT, "ruff", "check", ".")
 step("returns", LINT, "python", "tests/tools/returns.py", "--check")
 step("shellcheck", LINT, "shellcheck", ".ci/run", *_scripts)
-step("docs-lint", LINT, "antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "self", "--check-extra-docs-refs", ".")
+step("docs-lint", (*LINT, "docs"), "antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "self", "--check-extra-docs-refs", ".")
 step("changelog", LINT, "antsibull-changelog", "lint")
 step("build", PACKAGE, "python", "tests/tools/package.py", "build")
 step("install", PACKAGE, "python", "tests/tools/package.py", "install")
@@ -189,6 +189,13 @@ def chaos(session: nox.Session) -> None:
 def chaos_long(session: nox.Session) -> None:
     """A long campaign of random plays."""
     campaign(session, 300)
+
+
+@nox.session(tags=["docs", "thorough"], allow_parallel=True)
+def docs(session: nox.Session) -> None:
+    """The documentation site, which the last line names."""
+    run(session, "python", "tests/tools/docs.py")
+    session.log((LOGS / "docs.log").read_text(encoding="utf-8").splitlines()[-1])
 
 
 @nox.session(tags=["bench", "thorough"])

@@ -145,22 +145,10 @@ def test_every_module_is_in_the_action_group_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("module", modules())
-def test_module_has_a_row_in_the_readme(module: str) -> None:
-    rows = [line for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("|")]
-    assert any(f"`{module}`" in row.split("|")[1] for row in rows), f"README.md has no table row that begins with `{module}`"
-
-
-@pytest.mark.parametrize("module", modules())
 def test_module_has_a_test_file_with_smoke_tests(module: str) -> None:
     file = ROOT / "tests" / "integration" / "modules" / f"test_{module}.py"
     assert file.is_file(), f"{file.relative_to(ROOT)} is missing"
     assert "mark.smoke" in file.read_text(encoding="utf-8"), f"{file.relative_to(ROOT)} marks no test as smoke"
-
-
-@pytest.mark.parametrize("playbook", sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml")))
-def test_playbook_has_a_row_in_the_readme(playbook: str) -> None:
-    rows = [line for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("|")]
-    assert any(f"`nec.expether.{playbook}`" in row.split("|")[1] for row in rows)
 
 
 def role_file(path: str) -> t.Any:
