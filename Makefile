@@ -5,7 +5,7 @@ CHECK = tests/tools/in_env.sh dev python tests/tools/check.py
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint sanity integration chaos bench molecule versions package clean
+.PHONY: help demo test unit lint sanity integration chaos sweep bench molecule versions package clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -30,6 +30,9 @@ integration: ## simulator, library and modules over real HTTP
 
 chaos: ## random plays with faults and kills; SEED=N repeats a campaign, EPISODES=N sets its length
 	@SEED=$(SEED) EPISODES=$(EPISODES) $(CHECK) chaos
+
+sweep: ## each operation with each fault and each kill at each of its requests; part of it is in make chaos
+	@tests/tools/in_env.sh dev python tests/chaos/sweep.py
 
 bench: ## measure the cost of modules
 	@$(CHECK) bench

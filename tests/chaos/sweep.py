@@ -30,7 +30,7 @@ from invariants import violations
 from invariants_cards import Violation
 from operations import FLEET, OPERATIONS, SPARE, Operation
 from stage import Play, Simulator
-from story import Look, Report, Request, Story
+from story import Look, Report, Story
 
 TIMEOUT, RETRIES = 1.0, 1
 #: What a kill during a request needs: the EEM takes its time, and carries the change out after the client's death.
@@ -51,7 +51,7 @@ class Case:
     """One run of an operation with one thing that goes wrong. ``foreign``: somebody else changes a card."""
 
     text: str
-    fault: Fault | None = None
+    faults: tuple[Fault, ...] = ()
     kill: Kill | None = None
     foreign: bool = False
 
@@ -106,7 +106,7 @@ class Sweep:
 
     def _episode(self, case: Case) -> Episode:
         operation = self._operation
-        rounds = Round((Run("r0.0", operation.module, operation.options, kill=case.kill),), (case.fault,) if case.fault else ())
+        rounds = Round((Run("r0.0", operation.module, operation.options, kill=case.kill),), case.faults)
         style = "swept" if case.foreign or operation.patches else "plain"
         return Episode(0, ({**FLEET, "style": style},), {"enforce": "strict", "conditional": "honour"}, "podm", TIMEOUT, RETRIES, (rounds,))
 
@@ -136,11 +136,15 @@ class Sweep:
             about = f"request {nth} of {len(own)} ({request.method} {request.path})"
             for kind, actions in orders_for(request.method, TIMEOUT, *self._operation.concerned or SPARE):
                 foreign = any(action["do"] == "change" for action in actions)
-                yield Case(f"{about}: {kind}", Fault(kind, actions, nth=nth), foreign=foreign)
+                yield Case(f"{about}: {kind}", (Fault(kind, actions, nth=nth),), foreign=foreign)
             yield Case(f"{about}: killed before", kill=Kill("request", nth))
             yield Case(f"{about}: killed after", kill=Kill("request", nth, after=True))
             if request.method != "GET":
-                yield Case(f"{about}: killed during", Fault("delay for a kill", (SLOW,), nth=nth), Kill("during", nth, seconds=KILLED_DURING))
+                yield Case(f"{about}: killed during", (Fault("delay for a kill", (SLOW,), nth=nth),), Kill("during", nth, seconds=KILLED_DURING))
+                late = Fault("delay before", ({"do": "delay", "seconds": 1.6 * TIMEOUT},), nth=nth)
+                for times in (1, RETRIES + 1):
+                    unread = Fault("fail unknown code", ({"do": "fail", "code": "40999"},), nth=nth + 1, times=times)
+                    yield Case(f"{about}: carried out late, and the next {times} reads fail", (late, unread))
 
     def _kill_at_commits(self, wanted: Ended, every: int) -> tuple[int, list[str]]:
         """Kill at each commit of the registry, until a run ends before it gets there."""

@@ -281,6 +281,10 @@ CASES: dict[str, tuple[str, Story, Story]] = {
     "given once more it changes again": (
         "again_reaches_the_wish", story(OVER, report(AGAIN, stage="again"), report(MORE, row(D1, "4093", "17"), stage="once more")),
         story(OVER, report(AGAIN, stage="again"), report(MORE, stage="once more"))),
+    "given once more it fails, but changes something": (
+        "again_reaches_the_wish",
+        story(OVER, failed(AGAIN, **REFUSED, stage="again"), failed(MORE, row(D1, "17", "4093"), changed=True, stage="once more"), d1="18", d2="18"),
+        story(OVER, failed(AGAIN, **REFUSED, stage="again"), failed(MORE, row(D1, "17", "4093", "failed"), stage="once more"), d1="18", d2="18")),
     "given once more it fails": (
         "again_reaches_the_wish", story(OVER, report(AGAIN, stage="again"), failed(MORE, stage="once more")),
         story(OVER, report(AGAIN, stage="again"), report(MORE, stage="once more"))),
