@@ -40,9 +40,10 @@ def reported_as_done(story: Story) -> Found:
             continue
         reported, unknown = _reported(reports)
         own = collections.Counter((move.card, str(move.old), str(move.new)) for move in story.moves_by(by))
-        if not (story.episode.claims or story.episode.guarded):
-            # Without claims or conditional changes, a run cannot know the group of a card at the moment of its change.
-            reported, own = _without_old(reported), _without_old(own)
+        if not story.episode.guarded:
+            # Claims keep other runs off, and conditional changes everybody. Without, a run cannot know a card's group at its change.
+            known = {card for card in story.cards if story.episode.claims and not story.is_foreign(card)}
+            reported, own = _without_old(reported, known), _without_old(own, known)
         began, ended = min(each.began for each in reports), max(each.ended for each in reports)
         for card, old, new in (own - reported).elements():
             if card not in unknown:
@@ -52,10 +53,10 @@ def reported_as_done(story: Story) -> Found:
                 yield Violation("reported_as_done", f"{by} reported that {card} was changed from group {old} to {new}; it was not", (card,))
 
 
-def _without_old(moves: collections.Counter[Move]) -> collections.Counter[Move]:
+def _without_old(moves: collections.Counter[Move], known: t.Collection[str]) -> collections.Counter[Move]:
     found: collections.Counter[Move] = collections.Counter()
-    for (card, _old, new), count in moves.items():
-        found[card, "", new] += count
+    for (card, old, new), count in moves.items():
+        found[card, old if card in known else "", new] += count
     return found
 
 

@@ -48,12 +48,13 @@ class State(t.NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One run of an operation with one thing that goes wrong. ``foreign``: somebody else changes a card."""
+    """One run of an operation with one thing that goes wrong. ``foreign``: somebody else changes a card. ``lax``: EEM checks nothing."""
 
     text: str
     faults: tuple[Fault, ...] = ()
     kill: Kill | None = None
     foreign: bool = False
+    lax: bool = False
 
 
 class Ended(t.NamedTuple):
@@ -108,15 +109,17 @@ class Sweep:
         operation = self._operation
         rounds = Round((Run("r0.0", operation.module, operation.options, kill=case.kill),), case.faults)
         style = "swept" if case.foreign or operation.patches else "plain"
-        return Episode(0, ({**FLEET, "style": style},), {"enforce": "strict", "conditional": "honour"}, "podm", TIMEOUT, RETRIES, (rounds,))
+        options = {"enforce": "none", "conditional": "ignore"} if case.lax else {"enforce": "strict", "conditional": "honour"}
+        return Episode(0, ({**FLEET, "style": style},), options, "podm", TIMEOUT, RETRIES, (rounds,))
 
     def play(self, case: Case) -> Story:
         """Play a case from the operation's state."""
-        self._eem.reset(devices=self._state.records)
+        episode = self._episode(case)
+        self._eem.reset(devices=self._state.records, options=episode.eem_options)
         with tempfile.TemporaryDirectory(prefix="expether-sweep-") as folder:
             if self._state.folder.exists():
                 shutil.copytree(self._state.folder, Path(folder, "state"))
-            return _CasePlay(self._episode(case), [self._eem], Path(folder)).play_case()
+            return _CasePlay(episode, [self._eem], Path(folder)).play_case()
 
     def sweep(self, every: int, offset: int) -> Result:
         """Play every k-th case, and judge it."""
@@ -136,7 +139,10 @@ class Sweep:
             about = f"request {nth} of {len(own)} ({request.method} {request.path})"
             for kind, actions in orders_for(request.method, TIMEOUT, *self._operation.concerned or SPARE):
                 foreign = any(action["do"] == "change" for action in actions)
-                yield Case(f"{about}: {kind}", (Fault(kind, actions, nth=nth),), foreign=foreign)
+                faults = (Fault(kind, actions, nth=nth),)
+                yield Case(f"{about}: {kind}", faults, foreign=foreign)
+                if foreign:
+                    yield Case(f"{about}: {kind}, and EEM checks nothing", faults, foreign=True, lax=True)
             yield Case(f"{about}: killed before", kill=Kill("request", nth))
             yield Case(f"{about}: killed after", kill=Kill("request", nth, after=True))
             if request.method != "GET":
@@ -183,10 +189,27 @@ def ends_right(story: Story, wanted: Ended) -> t.Iterator[Violation]:
         yield Violation("ends_right", f"the nodes are {ended.look.nodes}, not {wanted.look.nodes}")
 
 
+def success_is_true(story: Story) -> t.Iterator[Violation]:
+    """A run that reports success has read, after its last change, that its devices are in the group of their system."""
+    first = story.reports[0]
+    own = [request for request in story.requests if request.by == first.by]
+    others = [move for move in story.moves if move.by == "control"]
+    if first.failed or first.run.kind not in ("compose", "attached") or not own or not others or own[-1].method == "GET" and others[-1].time > own[-1].time:
+        return
+    result = t.cast("dict[str, Json]", first.result)
+    if first.run.kind == "compose":
+        system, devices = result["node"]["index"], {device["device_id"] for device in result["node"]["devices"]}
+    else:
+        system, devices = first.run.options["node"], set(first.run.options["devices"])
+    lost = sorted(devices - story.members(story.group_at(system, first.ended), first.ended))
+    if lost:
+        yield Violation("success_is_true", f"success was reported, but {', '.join(lost)} is not in the group of {system}", (system, *lost))
+
+
 def _texts(operation: Operation, case: Case, story: Story, wanted: Ended) -> list[str]:
     """The violations of a case, as text."""
     texts = []
-    for violation in (*violations(story), *ends_right(story, wanted)):
+    for violation in (*violations(story), *ends_right(story, wanted), *success_is_true(story)):
         lines = [f"{operation.name}, {case.text}: {violation.name}: {violation.text}"]
         lines += [f"  | {line}" for line in report.history_lines(story, sorted(story.cards))]
         texts.append("\n".join(lines))

@@ -348,6 +348,14 @@ def test_where_nothing_keeps_runs_apart_a_run_needs_not_know_from_which_group_it
     assert named("reported_as_done", story(taken[0], report(ATTACH), on=alone)) != []
 
 
+def test_claims_do_not_tell_a_run_that_somebody_else_has_changed_a_card() -> None:
+    both = (move(1, D1, "18", "17"), report(ATTACH, row(D1, "4093", "17")))
+    behind = move(0.5, D1, "4093", "18", "control")
+    assert named("reported_as_done", story(behind, *both)) == []
+    assert named("reported_as_done", story(*both)) != []
+    assert named("reported_as_done", story(behind, *both, on=episode(enforce="strict"))) != []
+
+
 def test_of_two_runs_of_a_playbook_that_give_a_device_to_one_system_either_may_have_been_the_one() -> None:
     both = [dataclasses.replace(report(ATTACH, row(D1, "4093", "17"), by="ansible 0"), run=dataclasses.replace(ATTACH, key=key)) for key in ("a", "b")]
     given = move(1, D1, "4093", "17", by="ansible 0")

@@ -17,8 +17,8 @@ from eemsim.faults import KINDS
 from module_process import MODULES, mains
 from operations import D0, OPERATIONS, S0
 from story import Look, Story
-from sweep import Ended, ends_right
-from test_chaos_invariants import AGAIN, D1, GIVEN, NODE_A, S1, episode, failed, move, report, row, story
+from sweep import Ended, ends_right, success_is_true
+from test_chaos_invariants import AGAIN, COMPOSE, D1, GIVEN, NODE_A, S1, episode, failed, get, move, node, report, row, sent, story
 
 LAST = Look("end", 20, nodes=(NODE_A,))
 SUCCEEDED = report(AGAIN, row(D1, "4093", "17"), stage="again")
@@ -48,6 +48,15 @@ def test_a_wrong_end_is_reported(case: str) -> None:
 ])
 def test_a_right_end_is_accepted(kept: Story) -> None:
     assert list(ends_right(kept, WANTED)) == []
+
+
+def test_a_success_must_be_true_if_it_could_have_been_read() -> None:
+    done = report(COMPOSE, row(D1, "4093", "17"), node=node(D1))
+    given, regrouped = (get(0), sent(1, "group_id"), GIVEN), move(1.5, S1, "17", "30", "control")
+    assert [each.name for each in success_is_true(story(done, *given, regrouped))] == ["success_is_true"]
+    assert [each.name for each in success_is_true(story(done, *given, regrouped, get(2)))] == ["success_is_true"]
+    for kept in (story(done, *given), story(done, *given, get(1.2), regrouped), story(failed(COMPOSE), *given, regrouped)):
+        assert list(success_is_true(kept)) == []
 
 
 def test_every_module_that_changes_something_is_swept_with_each_state_and_action() -> None:
