@@ -76,6 +76,7 @@ OPERATIONS = (
     Operation("release", *_node(state="absent"), before=(_GPU_AND_SSD,)),
     Operation("release without detaching", *_node(state="absent", detach_devices=False), before=(_GPU_AND_SSD,)),
     Operation("release a system that got a group", *_node(state="absent"), before=(_node("GPU", node_index=S2),), concerned=(D0, S2)),
+    Operation("release a system that was given another group", *_node(state="absent"), before=(_GPU_AND_SSD,), patches={S0: {"group_id": "30"}}),
     Operation("attach", *_attached(S0, D0, D1)),
     Operation("attach to a system without a group", *_attached(S2, D0), concerned=(D0, S2)),
     Operation("move", *_attached(S1, D0, D1, move=True), before=(_attached(S0, D0),), concerned=(D0, S1)),

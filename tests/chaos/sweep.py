@@ -32,7 +32,10 @@ from operations import FLEET, OPERATIONS, SPARE, Operation
 from stage import Play, Simulator
 from story import Look, Report, Story
 
-TIMEOUT, RETRIES = 1.0, 1
+RETRIES = 1
+#: The timeout in seconds where an answer is late or never comes; in all other cases, a busy machine must not make it so.
+TIMEOUT, PATIENT = 1.0, 10.0
+SLOW_KINDS = {"delay", "freeze", "trickle"}
 #: What a kill during a request needs: the EEM takes its time, and carries the change out after the client's death.
 SLOW: Options = {"do": "delay", "seconds": 0.5}
 KILLED_DURING = 0.2
@@ -109,8 +112,9 @@ class Sweep:
         operation = self._operation
         rounds = Round((Run("r0.0", operation.module, operation.options, kill=case.kill),), case.faults)
         style = "swept" if case.foreign or operation.patches else "plain"
+        slow = any(action["do"] in SLOW_KINDS for fault in case.faults for action in fault.actions)
         options = {"enforce": "none", "conditional": "ignore"} if case.lax else {"enforce": "strict", "conditional": "honour"}
-        return Episode(0, ({**FLEET, "style": style},), options, "podm", TIMEOUT, RETRIES, (rounds,))
+        return Episode(0, ({**FLEET, "style": style},), options, "podm", TIMEOUT if slow else PATIENT, RETRIES, (rounds,))
 
     def play(self, case: Case) -> Story:
         """Play a case from the operation's state."""
@@ -126,6 +130,8 @@ class Sweep:
         clean = self.play(Case("clean"))
         wanted = _ended(clean)
         texts = _texts(self._operation, Case("nothing goes wrong"), clean, wanted)
+        first = clean.reports[0]
+        assert not first.failed and not texts, f"{self._operation.name}: {first.output} {texts}"
         cases = [case for place, case in enumerate(self._cases(clean)) if (place + offset) % every == 0]
         for case in cases:
             texts += _texts(self._operation, case, self.play(case), wanted)
