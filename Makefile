@@ -7,7 +7,7 @@ CHECK = tests/tools/in_env.sh dev tests/tools/check.py -t
 export PYTHON SEED EPISODES
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test thorough all unit lint docs integration chaos package sanity versions bench molecule clean
+.PHONY: help demo test thorough all unit lint docs integration chaos sweep package sanity versions bench molecule clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -47,6 +47,9 @@ sanity: ## ansible-test sanity, on every installed Python
 
 versions: ## unit and smoke tests, sanity and installation with every supported ansible-core
 	@$(CHECK) versions
+
+sweep: ## each operation with each fault and each kill at each of its requests; part of it is in make chaos
+	@$(CHECK) sweep
 
 bench: ## measure the cost of modules
 	@$(CHECK) bench

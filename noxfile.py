@@ -182,6 +182,13 @@ def chaos(session: nox.Session) -> None:
     campaign(session, 75)
 
 
+@nox.session(tags=["sweep"])
+def sweep(session: nox.Session) -> None:
+    """Each operation with each fault and each kill; chaos-unit plays a part of it."""
+    run(session, "python", "tests/chaos/sweep.py", seconds=2 * SECONDS)
+    session.log((LOGS / "sweep.log").read_text(encoding="utf-8").splitlines()[-1])
+
+
 # -- make thorough ----------------------------------------------------------------------------------------------
 
 

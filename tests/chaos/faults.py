@@ -71,3 +71,37 @@ def fault(kind: str, rng: random.Random, timeout: float, cards: t.Sequence[str],
     path = rng.choice(("group_id$", ".", asked)) if method != "GET" else rng.choice((".", ".", "devices/0x", "detail$"))
     times = rng.choice((1, 1, 1, 2, 3)) if not kind.startswith(("restart", "freeze")) else 1
     return Fault(kind, tuple(actions), eem, method, path, rng.choice((1, 1, 2, 3)), times)
+
+
+#: What only the sweep orders, because random episodes would play something else with more kinds.
+_SWEPT_TOO: dict[str, tuple[Options, ...]] = {
+    "200 without doing it": ({"do": "status", "status": 200, "body": "{}"},),
+    "redirect": ({"do": "status", "status": 302, "location": "/login"},),
+    "late and unreadable": ({"do": "delay"}, {"do": "garbage", "body": "{"}),
+}
+
+
+def orders_for(method: str, timeout: float, device: str, system: str) -> list[tuple[str, tuple[Options, ...]]]:
+    """Every kind of fault that makes a difference to a request, with its actions, all durations and changes by others chosen.
+
+    A read changes nothing, so its answer is spoilt only once for the kinds that differ in when they do it.
+    """
+    orders: dict[str, tuple[Options, ...]] = {}
+    for kind, actions in {**CATALOGUE, **_SWEPT_TOO}.items():
+        if any(action["do"] == "change" for action in actions):
+            continue
+        filled = tuple({**action, "seconds": 1.6 * timeout} if action["do"] == "delay" else action for action in actions)
+        if method == "GET":
+            filled = tuple({key: value for key, value in action.items() if key != "after"} for action in filled)
+        if filled not in orders.values():
+            orders[kind] = filled
+    down = {"notification_status0": ["down", "down"], "notification_status1": ["down", "down"]}
+    behind = {"touched": {}, "taken": {"group_id": "18"}, "stranded": {"group_id": "99"}, "freed": {"group_id": "4093"}, "silenced": down,
+              "disabled": {"admin_status": "disabled"}}
+    for what, changes in behind.items():
+        for after in (False, True):
+            orders[f"device {what} {'after' if after else 'before'}"] = ({"do": "change", "card": device, "set": changes, "after": after},)
+    for what, changes in (("touched", {}), ("regrouped", {"group_id": "30"}), ("silenced", down), ("disabled", {"admin_status": "disabled"})):
+        for after in (False, True):
+            orders[f"system {what} {'after' if after else 'before'}"] = ({"do": "change", "card": system, "set": changes, "after": after},)
+    return list(orders.items())

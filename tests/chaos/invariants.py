@@ -56,7 +56,8 @@ def again_reaches_the_wish(story: Story) -> Found:
             yield Violation("again_reaches_the_wish", f"{about} failed ({again.failure_kind}): {again.message}")
         elif again.failed and (why := _possible(story, again)):
             yield Violation("again_reaches_the_wish", f"{about} was refused, but {why}: {again.message}")
-        if story.moves_by(more.by) or more.result.get("changed") or more.result.get("plan"):
+        done = more.result.get("changed") or not more.failed and more.result.get("plan")
+        if story.moves_by(more.by) or done:
             yield Violation("again_reaches_the_wish", f"{about}, given once more, changed something: {more.result.get('plan')} {more.message}")
         if not again.failed and more.failed:
             yield Violation("again_reaches_the_wish", f"{about}, given once more, failed: {more.message}")

@@ -11,7 +11,7 @@ import typing as t
 
 from episode import Options
 from invariants_cards import Found, Violation
-from story import FREE, Change, Report, Story
+from story import FOREIGN, FREE, Change, Report, Story
 
 Move = tuple[str, str, str]
 #: Kinds of failures that only EEM can cause, which are allowed for info modules and for runs without faults.
@@ -40,23 +40,33 @@ def reported_as_done(story: Story) -> Found:
             continue
         reported, unknown = _reported(reports)
         own = collections.Counter((move.card, str(move.old), str(move.new)) for move in story.moves_by(by))
-        if not (story.episode.claims or story.episode.guarded):
-            # Without claims or conditional changes, a run cannot know the group of a card at the moment of its change.
-            reported, own = _without_old(reported), _without_old(own)
+        if not story.episode.guarded:
+            # Claims keep other runs off, and conditional changes everybody. Without, a run cannot know a card's group at its change.
+            known = {card for card in story.cards if story.episode.claims and not story.is_foreign(card)}
+            reported, own = _without_old(reported, known), _without_old(own, known)
         began, ended = min(each.began for each in reports), max(each.ended for each in reports)
         for card, old, new in (own - reported).elements():
-            if card not in unknown:
+            if card not in unknown and not any(_undone_unseen(story, move) for move in story.moves_by(by) if (move.card, str(move.new)) == (card, new)):
                 yield Violation("reported_as_done", f"{by} changed {card} from group {old} to {new} and did not report it", (card,))
         for card, old, new in (reported - own).elements():
             if not _came_about(story, (card, old, new), "" if len(reports) > 1 else by, began, ended):
                 yield Violation("reported_as_done", f"{by} reported that {card} was changed from group {old} to {new}; it was not", (card,))
 
 
-def _without_old(moves: collections.Counter[Move]) -> collections.Counter[Move]:
+def _without_old(moves: collections.Counter[Move], known: t.Collection[str]) -> collections.Counter[Move]:
     found: collections.Counter[Move] = collections.Counter()
-    for (card, _old, new), count in moves.items():
-        found[card, "", new] += count
+    for (card, old, new), count in moves.items():
+        found[card, old if card in known else "", new] += count
     return found
+
+
+def _undone_unseen(story: Story, move: Change) -> bool:
+    """Whether somebody else undid a change whose answer was spoilt before its run could read the card."""
+    undone = next((each for each in story.moves_of(move.card) if each.time > move.time), None)
+    if undone is None or undone.by not in FOREIGN:
+        return False
+    seen = (request for request in story.requests if request.by == move.by and request.true and request.status == 200)
+    return not any(request.time == move.sent or request.method == "GET" and move.time < request.time < undone.time for request in seen)
 
 
 def _reports(story: Story) -> dict[str, list[Report]]:

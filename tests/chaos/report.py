@@ -17,9 +17,9 @@ from invariants_cards import Violation
 from story import Report, Request, Story
 
 
-def totals(counts: collections.Counter[str], violations: int) -> str:
-    """The last line of a campaign."""
-    return (f"{counts['episodes']} episodes, {counts['runs']} runs ({counts['runs through ansible-playbook']} through ansible-playbook),"
+def totals(seed: int, counts: collections.Counter[str], violations: int) -> str:
+    """The last line of a campaign, with the seed that repeats it."""
+    return (f"SEED={seed}: {counts['episodes']} episodes, {counts['runs']} runs ({counts['runs through ansible-playbook']} through ansible-playbook),"
             f" {counts['faults']} faults, {counts['kills']} kills, {counts['foreign changes']} foreign changes, {violations} violations")
 
 

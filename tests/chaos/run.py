@@ -110,7 +110,7 @@ def main() -> int:
     counts: Counts = sum((result.counts for result in results), collections.Counter())
     print(*violations, sep="\n\n")
     print(report.coverage(counts))
-    print(report.totals(counts, sum(len(result.shown) for result in results)))
+    print(report.totals(seed, counts, sum(len(result.shown) for result in results)))
     return 1 if violations else 0
 
 

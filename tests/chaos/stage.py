@@ -60,10 +60,12 @@ class Stage:
         for eem, fleet in zip(self._eems, episode.fleets):
             eem.reset(options=episode.eem_options, **fleet)
         with tempfile.TemporaryDirectory(prefix="expether-chaos-") as folder:
-            return _Play(episode, self._eems[:len(episode.fleets)], Path(folder)).play()
+            return Play(episode, self._eems[:len(episode.fleets)], Path(folder)).play()
 
 
-class _Play:
+class Play:
+    """One episode being played in a folder, which has the registry."""
+
     def __init__(self, episode: Episode, eems: t.Sequence[Simulator], folder: Path) -> None:
         self._episode, self._eems, self._folder = episode, eems, folder
         self._registry = folder / "state" / "registry.sqlite3"

@@ -281,6 +281,10 @@ CASES: dict[str, tuple[str, Story, Story]] = {
     "given once more it changes again": (
         "again_reaches_the_wish", story(OVER, report(AGAIN, stage="again"), report(MORE, row(D1, "4093", "17"), stage="once more")),
         story(OVER, report(AGAIN, stage="again"), report(MORE, stage="once more"))),
+    "given once more it fails, but changes something": (
+        "again_reaches_the_wish",
+        story(OVER, failed(AGAIN, **REFUSED, stage="again"), failed(MORE, row(D1, "17", "4093"), changed=True, stage="once more"), d1="18", d2="18"),
+        story(OVER, failed(AGAIN, **REFUSED, stage="again"), failed(MORE, row(D1, "17", "4093", "failed"), stage="once more"), d1="18", d2="18")),
     "given once more it fails": (
         "again_reaches_the_wish", story(OVER, report(AGAIN, stage="again"), failed(MORE, stage="once more")),
         story(OVER, report(AGAIN, stage="again"), report(MORE, stage="once more"))),
@@ -342,6 +346,22 @@ def test_where_nothing_keeps_runs_apart_a_run_needs_not_know_from_which_group_it
     assert named("reported_as_done", story(*taken, on=alone)) == []
     assert named("reported_as_done", story(*taken, on=episode("url", enforce="strict"))) != []
     assert named("reported_as_done", story(taken[0], report(ATTACH), on=alone)) != []
+
+
+def test_a_run_needs_not_report_what_somebody_else_undid_before_it_could_be_read() -> None:
+    put, spoilt = sent(1, "group_id", status=200), sent(1, "group_id", status=200, true=False)
+    rest = (GIVEN, move(2, D1, "17", "4093", "control"), move(4, D1, "4093", "17"), COMPOSED)
+    assert named("reported_as_done", story(spoilt, *rest)) == []
+    assert named("reported_as_done", story(put, *rest)) != []
+    assert named("reported_as_done", story(spoilt, get(1.5), *rest)) != []
+
+
+def test_claims_do_not_tell_a_run_that_somebody_else_has_changed_a_card() -> None:
+    both = (move(1, D1, "18", "17"), report(ATTACH, row(D1, "4093", "17")))
+    behind = move(0.5, D1, "4093", "18", "control")
+    assert named("reported_as_done", story(behind, *both)) == []
+    assert named("reported_as_done", story(*both)) != []
+    assert named("reported_as_done", story(behind, *both, on=episode(enforce="strict"))) != []
 
 
 def test_of_two_runs_of_a_playbook_that_give_a_device_to_one_system_either_may_have_been_the_one() -> None:

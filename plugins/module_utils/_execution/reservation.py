@@ -129,6 +129,9 @@ class Reservation:
     def _node_change(self, observed: ObservedState, plan: Plan, node: Node, state: NodeState) -> Change:
         found = self._known.get(node.system_id)
         system = fabric_after(observed.fabric, plan.steps).systems.get(node.system_id)
+        # A node that is released keeps the group in which its devices were left, until they are detached.
+        released = any(step.action == "forget" and step.system_id == node.system_id for step in plan.steps)
+        group_id = system.group_id if system and not released else (found.group_id if found else None)
         now = now_iso()
         stored = StoredNode(
             uuid=node.uuid,
@@ -137,7 +140,7 @@ class Reservation:
             podm_id=self._podm_id,
             system_id=node.system_id,
             state=state,
-            group_id=system.group_id if system else (found.group_id if found else None),
+            group_id=group_id,
             created_at=(found.created_at if found else None) or now,
             updated_at=now,
         )

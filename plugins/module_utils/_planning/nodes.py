@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._model.cards import FREE_GROUP, NO_GROUP, Eesv, parse_card_id
+from ansible_collections.nec.expether.plugins.module_utils._model.cards import FREE_GROUP, NO_GROUP, Eeio, Eesv, parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, PlanRefused
 from ansible_collections.nec.expether.plugins.module_utils._model.names import check_node_name, comma_list, node_uuid
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node, NodeState
@@ -174,10 +174,9 @@ def plan_release(observed: ObservedState, nodes: t.Iterable[Node]) -> Plan:
     steps: list[Step] = []
     for node in nodes:
         system = observed.fabric.systems.get(node.system_id)
+        # Somebody else may have given the system another group id.
+        devices = _left_behind(observed, node)
         if system is None:
-            group_id = node.group_id
-            in_group = () if group_id in (None, FREE_GROUP, NO_GROUP) else observed.fabric.devices_in(group_id)
-            devices = [device for device in in_group if observed.fabric.state(device) == "stranded"]
             if not devices:
                 raise PlanRefused(
                     f"EEM lists neither system {node.system_id} of node {node.name} nor devices in its group, so what is"
@@ -186,13 +185,19 @@ def plan_release(observed: ObservedState, nodes: t.Iterable[Node]) -> Plan:
                 )
         else:
             _check_alone(observed, system)
-            devices = observed.fabric.devices_of(system)
+            devices = [*observed.fabric.devices_of(system), *devices]
         check_detachable(devices)
         # Two systems that EEM does not list any more may have had one group.
         seen = {step.device for step in steps}
         steps += (detach_step(observed, device.id) for device in devices if device.id not in seen)
         steps.append(RegistryChange("forget", None, node.name, node.system_id, node.state, None))
     return Plan(refuse_if_claimed(observed, steps))
+
+
+def _left_behind(observed: ObservedState, node: Node) -> list[Eeio]:
+    """Return the devices in the last known group of a node that no system has any more."""
+    in_group = () if node.group_id in (None, FREE_GROUP, NO_GROUP) else observed.fabric.devices_in(node.group_id)
+    return [device for device in in_group if observed.fabric.state(device) == "stranded"]
 
 
 def plan_forget_node(node: Node) -> Plan:

@@ -320,6 +320,19 @@ def test_a_silent_device_does_not_keep_a_node_from_being_released() -> None:
     assert [step.action for step in plan_absent(place, NodeRequest("node0")).steps] == ["detach", "forget"]
 
 
+def test_devices_left_in_the_group_that_a_system_had_are_released_with_its_node() -> None:
+    node = node_on(0, "node0")._replace(group_id="17")
+    records = [eesv(0, "30"), eeio(0, "17"), eeio(1, "30"), eeio(2, "99"), eeio(3)]
+    steps = plan_absent(observed(records, [node]), NodeRequest("node0")).steps
+    assert [(step.action, step.device) for step in steps] == [("detach", device_id(1)), ("detach", device_id(0)), ("forget", None)]
+
+
+def test_devices_in_the_group_that_another_system_has_now_are_not_released() -> None:
+    node = node_on(0, "node0")._replace(group_id="17")
+    records = [eesv(0, "30"), eesv(1, "17"), eeio(0, "17")]
+    assert [step.action for step in plan_absent(observed(records, [node]), NodeRequest("node0")).steps] == ["forget"]
+
+
 def test_a_new_node_waits_for_a_claimed_system_when_the_unclaimed_one_cannot_serve() -> None:
     """With purge, the unclaimed system would lose a device that is disabled and therefore stays."""
     records = [eesv(0, "17"), eesv(1, "18"), eeio(0), eeio(1, "18", kind="nic", admin_status="disabled")]
