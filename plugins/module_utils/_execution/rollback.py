@@ -61,9 +61,10 @@ def undo_group_change(client: Client, run: StepRun) -> None:
     """
     step = t.cast(GroupChange, run.step)
     if step.action == "set_group":
-        others = [card.id for card in _others_in_group(client, step)]
-        if others:
-            raise Stale(f"the system keeps group {step.new}, because {comma_list(others)} would be stranded in it")
+        others = _others_in_group(client, step)
+        if others and not any(isinstance(card, Eesv) for card in others):
+            stranded = comma_list(card.id for card in others)
+            raise Stale(f"the system keeps group {step.new}, because {stranded} would be stranded in it")
     _undo(client, run, step)
 
 

@@ -9,7 +9,8 @@ import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
 from ansible_collections.nec.expether.plugins.module_utils._execution.steps import Stale, StepRun
-from ansible_collections.nec.expether.plugins.module_utils._model.cards import FREE_GROUP, NO_GROUP, Card, parse
+from ansible_collections.nec.expether.plugins.module_utils._model.cards import FREE_GROUP, NO_GROUP, Card, Eesv, parse
+from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import GroupChange, ObservedState
 
 
@@ -57,13 +58,23 @@ def without_effect(runs: t.Iterable[StepRun], observed: ObservedState) -> list[S
     return found
 
 
-def is_orphan(run: StepRun, observed: ObservedState) -> bool:
-    """Whether a device that this run attached is in a group that its system does not have any more."""
-    step = run.step
-    device = observed.fabric.devices.get(step.device or "") if step.action == "attach" else None
-    if device is None or device.group_id != step.new:
-        return False
-    return all(system.id != step.system_id for system in observed.fabric.systems_in(device.group_id))
+def misplaced(runs: t.Sequence[StepRun], observed: ObservedState) -> list[StepRun]:
+    """Return the changes in effect that must be undone, because somebody else has changed a system meanwhile.
+
+    The system of an attached device has left the group, or another system has got the group id that this run gave.
+    """
+    changes = last_changes(runs).values()
+    given = {run.step.new for run in changes if run.step.action == "set_group"}
+    found = []
+    for run in changes:
+        step = t.cast(GroupChange, run.step)
+        card = observed.fabric.card(step.card)
+        if _leaves(step) or card is None or card.group_id != step.new:
+            continue
+        systems = [system.id for system in observed.fabric.systems_in(step.new)]
+        if step.system_id not in systems or (step.new in given and len(systems) > 1):
+            found.append(run)
+    return found
 
 
 def _leaves(step: GroupChange) -> bool:
@@ -85,7 +96,9 @@ def _problem(step: GroupChange, cards: dict[str, Card]) -> str | None:
         return f"card {step.card} is still in group {step.old}" if card and card.group_id == step.old else None
     if card is None or card.group_id != step.new:
         return f"card {step.card} is not in group {step.new}"
-    system = cards.get(step.system_id or "")
-    if system is None or system.group_id != step.new:
+    systems = [card.id for card in cards.values() if isinstance(card, Eesv) and card.group_id == step.new]
+    if step.system_id not in systems:
         return f"system {step.system_id} is not in group {step.new} any more, so it does not have {step.card}"
+    if step.action == "set_group" and len(systems) > 1:
+        return f"group {step.new} was given to {comma_list(systems)} at the same time"
     return None

@@ -55,13 +55,13 @@ def test_the_led_and_forgetting_in_twelve_cases(
     assert led == [(eeios[1], "on"), (eeios[1], "off")]
 
 
-def test_the_led_takes_two_reads_and_one_change_if_it_differs(
+def test_the_led_takes_two_reads_and_if_it_differs_one_change_and_one_read_more(
     ansible: Ansible, eem: Simulator, known: Task, eeios: list[str]
 ) -> None:
     run = ansible.play(known, device(eeios[0]), device(eeios[0], uid_led=True), device(eeios[0], uid_led="on"))
     assert [[request["method"] for request in result.wire] for result in run.results[1:]] == [
         ["GET", "GET"],
-        ["GET", "GET", "PUT"],
+        ["GET", "GET", "PUT", "GET"],
         ["GET", "GET"],
     ]
     assert [result["device"]["uid_led"] for result in run.results[1:]] == ["off", "on", "on"]
@@ -69,11 +69,11 @@ def test_the_led_takes_two_reads_and_one_change_if_it_differs(
     assert {result.connections for result in run.results[1:]} == {1}
 
 
-def test_forgetting_takes_one_read_and_one_change(
+def test_forgetting_takes_one_change_between_two_reads(
     ansible: Ansible, eem: Simulator, known: Task, eeios: list[str], orders: Orders
 ) -> None:
     run = ansible.play(known, forget(eeios[0]).after(orders.patch(eeios[0], **SILENT)), forget(eeios[0]))
-    assert [request["method"] for request in run[1].wire] == ["GET", "DELETE"]
+    assert [request["method"] for request in run[1].wire] == ["GET", "DELETE", "GET"]
     assert run[1].wire[1]["query"] == {}, "what is gone needs no force"
     assert [request["method"] for request in run[2].wire] == ["GET"]
 
@@ -226,7 +226,7 @@ def test_a_card_in_use_is_forgotten_only_with_force(
     assert "it still responds" in run["it answers"].msg and "is not enabled" in run["it is disabled"].msg
     for said in ("it is node n1", "it still responds", f"{eeios[0]} would be stranded in its group 17"):
         assert said in run["it is a node"].msg
-    assert run["answers, forced"].wire[-1]["query"] == {"force": "enabled"}
+    assert run["answers, forced"].changes[-1]["query"] == {"force": "enabled"}
     assert any("still responds" in warning for warning in run["answers, forced"].warnings)
     assert run["disabled, forced"].warnings == []
     assert f"Device {eeios[0]} was attached to n1." in run["attached, forced"].warnings
@@ -303,9 +303,9 @@ def test_a_lost_answer_is_read_back_before_anything_is_sent_again(
         device(eeios[0], uid_led="on").after(orders.fault(LOSSES[loss], method="PUT", path="uid_led")),
         forget(eeios[1]).after(orders.fault(LOSSES[loss], method="DELETE")),
     )
-    again = ["PUT"] if loss == "before" else []
+    again = ["PUT", "GET"] if loss == "before" else []
     assert [request["method"] for request in run[1].wire] == ["GET", "GET", "PUT", "GET", *again]
-    wanted = ["GET", "DELETE", "GET"] + (["DELETE"] if loss == "before" else ["GET"])
+    wanted = ["GET", "DELETE", "GET"] + (["DELETE", "GET"] if loss == "before" else ["GET"])
     assert [request["method"] for request in run[2].wire] == wanted
     assert [change["to"] for change in eem.history(field="uid_led_status")] == ["on"]
     assert len(eem.history(field="card")) == 1

@@ -211,9 +211,9 @@ def test_a_change_whose_answer_is_lost_is_read_back_and_not_sent_again(
         detach(eeios[0]).after(orders.fault({"do": "drop", "after": True}, method="DELETE")),
         attach(eesvs[0], eeios[0]).called("lost before").after(orders.fault({"do": "drop"}, method="PUT")),
     )
-    assert [request["method"] for request in run[1].wire] == ["GET", "PUT", "GET"]
-    assert [request["method"] for request in run[2].wire] == ["GET", "DELETE", "GET"]
-    assert [request["method"] for request in run[3].wire] == ["GET", "PUT", "GET", "PUT"]
+    assert [request["method"] for request in run[1].wire] == ["GET", "PUT", "GET", "GET"]
+    assert [request["method"] for request in run[2].wire] == ["GET", "DELETE", "GET", "GET"]
+    assert [request["method"] for request in run[3].wire] == ["GET", "PUT", "GET", "PUT", "GET"]
     assert [change["to"] for change in eem.history(field="group_id")] == ["17", "4093", "17"]
 
 

@@ -383,7 +383,7 @@ def test_a_change_whose_answer_is_lost_is_read_back_and_not_sent_again(
     lose = orders.fault({"do": "drop", "after": True}, method="PUT", path="/group_id$")
     run = ansible.play(known, node("n1", properties=GPU_AND_SSD).after(lose))
     assert run[1].statuses == {"done"}
-    assert [request["method"] for request in run[1].wire] == ["GET", "PUT", "GET", "PUT"]
+    assert [request["method"] for request in run[1].wire] == ["GET", "PUT", "GET", "PUT", "GET"]
     assert len(eem.history(field="group_id", card=eeios[0])) == 1
 
 

@@ -52,7 +52,7 @@ def test_what_is_asked_of_single_cards(
     run = ansible.play(
         known, led, led, forget, forget, *(action.having(action=word) for word in ("audit", "reset", "reset_frame"))
     )
-    assert [len(result.wire) for result in run.results[1:]] == [3, 2, 2, 1, 3, 2, 2]
+    assert [len(result.wire) for result in run.results[1:]] == [4, 2, 3, 1, 3, 2, 2]
     assert {result.connections for result in run.results[1:]} == {1}
 
 
