@@ -1,0 +1,205 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An answer of 200 is not proof: what a run reports as done is in effect when it ends."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
+from ansible_collections.nec.expether.plugins.module_utils._execution.report import ExecutionFailed
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
+from ansible_collections.nec.expether.plugins.module_utils._planning.card_requests import plan_forget_card, plan_led
+from ansible_collections.nec.expether.plugins.module_utils._planning.lookup import find_card
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan
+from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
+from eemsim.client import Simulator
+from executor_runs import MakeClient, attach, compose, detach, executor, groups_of, held_in, nodes_in, release, run
+
+#: Answers with success in EEM's place; the change never reaches EEM.
+BODIES = ["{}", '{"status": "ok"}', ""]
+
+
+@pytest.fixture(name="system")
+def fixture_system(eem: Simulator) -> str:
+    """A system with group id 17."""
+    return str(eem.eesvs()[0]["id"])
+
+
+@pytest.fixture(name="bare")
+def fixture_bare(eem: Simulator) -> str:
+    """A system without a group id of its own."""
+    return str(eem.eesvs()[3]["id"])
+
+
+@pytest.fixture(name="devices")
+def fixture_devices(eem: Simulator) -> list[str]:
+    return [str(record["id"]) for record in eem.eeios()]
+
+
+def pretend(eem: Simulator, method: str, body: str = "{}", times: int = 1, nth: int = 1) -> None:
+    eem.fault("garbage", body=body, method=method, path="/group_id$", times=times, nth=nth)
+
+
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("nth", [1, 2])
+def test_an_attach_without_effect_is_planned_again(
+    eem: Simulator, client: Client, system: str, devices: list[str], body: str, nth: int
+) -> None:
+    pretend(eem, "PUT", body, nth=nth)
+    outcome = run(client, None, attach(system, *devices[:2]))
+    assert groups_of(eem, *devices[:2]) == ["17", "17"]
+    assert sorted((row["device"], row["status"]) for row in outcome.rows) == [(card, "done") for card in devices[:2]]
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_an_attach_that_never_has_an_effect_fails_and_undoes_the_others(
+    eem: Simulator, make_client: MakeClient, system: str, devices: list[str], body: str
+) -> None:
+    eem.fault("garbage", body=body, method="PUT", path=f"{devices[1]}/group_id$", times=-1)
+    with pytest.raises(ExecutionFailed, match=f"card {devices[1]} is not in group 17") as caught:
+        run(make_client(retries=1), None, attach(system, *devices[:2]))
+    assert groups_of(eem, *devices[:2]) == ["4093", "4093"]
+    assert "Nothing was changed." in caught.value.message and not caught.value.changed
+    assert {row["device"]: row["status"] for row in caught.value.rows} == {devices[0]: "undone", devices[1]: "failed"}
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_a_detach_without_effect_is_planned_again(
+    eem: Simulator, client: Client, system: str, devices: list[str], body: str
+) -> None:
+    run(client, None, attach(system, *devices[:2]))
+    pretend(eem, "DELETE", body)
+    outcome = run(client, None, detach(*devices[:2]))
+    assert groups_of(eem, *devices[:2]) == ["4093", "4093"]
+    assert {row["status"] for row in outcome.rows} == {"done"} and len(outcome.rows) == 2
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+def test_a_move_without_effect_is_planned_again(
+    eem: Simulator, client: Client, system: str, devices: list[str], nth: int
+) -> None:
+    run(client, None, attach(str(eem.eesvs()[1]["id"]), devices[0]))
+    pretend(eem, "DELETE" if nth == 1 else "PUT")
+    run(client, None, attach(system, devices[0], move=True))
+    assert groups_of(eem, devices[0]) == ["17"]
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_composing_with_a_change_without_effect_ends_with_all_or_nothing(
+    eem: Simulator, client: Client, registry: SqliteRegistry, bare: str, nth: int
+) -> None:
+    """The group id, then two devices."""
+    pretend(eem, "PUT", nth=nth)
+    if nth == 1:  # EEM refuses devices for a group that no system has
+        with pytest.raises(ExecutionFailed, match="Nothing was changed"):
+            run(client, registry, compose("n", bare))
+        assert (nodes_in(registry), held_in(registry), groups_of(eem, bare)) == ({}, [], ["4094"])
+        assert {card["group_id"] for card in eem.eeios()} == {"4093"}
+    run(client, registry, compose("n", bare))
+    group = groups_of(eem, bare)[0]
+    assert [card["group_id"] for card in eem.eeios()].count(group) == 2
+    assert {card["group_id"] for card in eem.eeios()} == {group, "4093"}
+    assert nodes_in(registry) == {"n": "composed"} and held_in(registry) == []
+
+
+def test_a_release_without_effect_is_no_success(
+    eem: Simulator, make_client: MakeClient, registry: SqliteRegistry, system: str
+) -> None:
+    client = make_client(retries=1)
+    run(client, registry, compose("n", system))
+    pretend(eem, "DELETE", times=-1)
+    with pytest.raises(ExecutionFailed, match="is still in group 17"):
+        run(client, registry, release("n"))
+    assert nodes_in(registry) == {"n": "composed"}
+    eem.clear_faults()
+    run(client, registry, release("n"))
+    assert {card["group_id"] for card in eem.eeios()} == {"4093"} and nodes_in(registry) == {}
+
+
+@pytest.mark.parametrize("enforce", ["strict", "none"])
+@pytest.mark.parametrize("nth", [1, 2])
+def test_a_system_that_is_moved_before_a_device_comes_leaves_nothing_stranded(
+    eem: Simulator, client: Client, registry: SqliteRegistry, system: str, enforce: str, nth: int
+) -> None:
+    """Also where EEM lets a device into a group that no system has any more."""
+    eem.set_options(enforce=enforce)
+    eem.fault("change", card=system, set={"group_id": "30"}, method="PUT", path="/group_id$", nth=nth)
+    if enforce == "strict":
+        with pytest.raises(ExecutionFailed, match="Nothing was changed"):
+            run(client, registry, compose("n", system))
+        assert {card["group_id"] for card in eem.eeios()} == {"4093"}
+    run(client, registry, compose("n", system))
+    assert sorted(card["group_id"] for card in eem.eeios())[:2] == ["30", "30"]
+    assert [card["group_id"] for card in eem.eeios()].count("4093") == len(eem.eeios()) - 2
+
+
+def test_a_group_that_another_program_gives_to_its_system_too_is_left_to_it(
+    eem: Simulator, client: Client, registry: SqliteRegistry, bare: str
+) -> None:
+    other = str(eem.eesvs()[2]["id"])
+    eem.fault("change", card=other, set={"group_id": "16"}, after=True, method="PUT", path="/group_id$", nth=3)
+    run(client, registry, compose("n", bare))
+    group = groups_of(eem, bare)[0]
+    assert group != "16"
+    assert [card["group_id"] for card in eem.eeios()].count(group) == 2
+    assert [card["group_id"] for card in eem.eeios()].count("16") == 0
+
+
+def led(card: str, wanted: str) -> t.Callable[[ObservedState], Plan]:
+    def decide(observed: ObservedState) -> Plan:
+        return plan_led(observed, find_card(observed, card), "off", wanted)
+
+    return decide
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_an_led_that_stays_as_it_was_is_set_again_and_then_a_failure(
+    eem: Simulator, make_client: MakeClient, devices: list[str], body: str
+) -> None:
+    eem.fault("garbage", body=body, method="PUT", path="/uid_led_status$", times=1)
+    run(make_client(), None, led(devices[0], "on"))
+    assert [change["to"] for change in eem.history(field="uid_led_status")] == ["on"]
+    eem.fault("garbage", body=body, method="PUT", path="/uid_led_status$", times=-1)
+    with pytest.raises(ExpetherError, match=f"the LED of {devices[1]} is still off"):
+        run(make_client(retries=1), None, led(devices[1], "on"))
+
+
+def test_a_card_that_eem_still_lists_was_not_forgotten(
+    eem: Simulator, make_client: MakeClient, devices: list[str]
+) -> None:
+    eem.silence(devices[0])
+    eem.fault("garbage", body="{}", method="DELETE", times=-1)
+    with pytest.raises(ExpetherError, match=f"it still lists card {devices[0]}"):
+        run(make_client(retries=1), None, lambda observed: plan_forget_card(observed, find_card(observed, devices[0])))
+
+
+@pytest.mark.parametrize("unreadable", [False, True])
+def test_a_change_that_timed_out_may_still_come_whatever_a_read_shows(
+    eem: Simulator, make_client: MakeClient, system: str, devices: list[str], unreadable: bool
+) -> None:
+    """EEM carries it out later than it is read; the first read may fail, too."""
+    eem.fault("freeze", method="PUT", path="/group_id$")
+    if unreadable:
+        eem.fault("drop", method="GET", path=f"{devices[0]}$", times=1)
+    with pytest.raises(ExecutionFailed) as caught:
+        run(make_client(retries=0, timeout=0.5), None, attach(system, devices[0]))
+    failed = caught.value
+    assert failed.changed and [row["status"] for row in failed.rows] == ["failed"]
+    assert "EEM may still carry" in failed.message and "Nothing was changed" not in failed.message
+
+
+def test_a_change_that_timed_out_and_was_undone_is_still_reported_as_pending(
+    eem: Simulator, make_client: MakeClient, system: str, devices: list[str]
+) -> None:
+    eem.fault("freeze", method="PUT", path=f"{devices[0]}/group_id$")
+    eem.fault("fail", status=409, code="40900", method="PUT", path=f"{devices[1]}/group_id$", times=-1)
+    running = executor(make_client(timeout=0.5), None)
+    with pytest.raises(ExecutionFailed) as caught:
+        running.run(attach(system, *devices[:2]))
+    assert caught.value.changed
+    assert (
+        f"EEM may still carry out what it did not respond to in time: read {devices[0]} again" in caught.value.message
+    )
