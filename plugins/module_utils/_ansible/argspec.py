@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options that modules share, each with its constraints, said once. Private to the collection.
+"""The options that modules share, with their constraints. Private to the collection.
 
-The environment is not read here: Ansible would fill its values in before it looks at what excludes what,
-and EEM_URL in the environment would make podm fail. See C(_ansible/context.py).
+The environment is not read here but in `context`: Ansible fills in fallbacks before it checks which options exclude each
+other, so EEM_URL in the environment would make `podm` fail.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class ArgSpec(t.NamedTuple):
     required_one_of: tuple[tuple[str, ...], ...] = ()
 
     def merged(self, *others: ArgSpec) -> ArgSpec:
-        """Return these options together with others."""
+        """Return these options and constraints combined with those of others."""
         every = (self, *others)
         return ArgSpec(
             {name: option for spec in every for name, option in spec.options.items()},
@@ -61,14 +61,14 @@ CONNECTION = ArgSpec(
 
 _PODM = ArgSpec({"podm": {"type": "str"}})
 
-#: Which EEM: a registered pod manager, or a URL.
+#: Selects an EEM: a registered pod manager, or a URL.
 EEM = CONNECTION.merged(_PODM, REGISTRY, ArgSpec({}, mutually_exclusive=(("podm", "url"),)))
 
-#: The one card that a module is about.
+#: Selects the card that a module acts on.
 CARD = ArgSpec({"device": {"type": "str", "required": True}})
 
-#: For modules that name pod managers by another option, of which `podm` is an alias.
+#: For modules that select pod managers by an option of which `podm` is an alias.
 UNUSED_CONNECTION = CONNECTION.merged(REGISTRY)
 
-#: For modules that need none of it: module_defaults of the action group may set any shared option.
+#: For modules that contact no EEM: module_defaults of the action group may set any shared option.
 UNUSED_EEM = UNUSED_CONNECTION.merged(_PODM)

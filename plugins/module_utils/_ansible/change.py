@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Carries out what a task changes, with all that its result needs. Private to the collection."""
+"""Plans and executes the changes of a task. Private to the collection."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.plan import
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import View, Views
-from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile import touched_changes
+from ansible_collections.nec.expether.plugins.module_utils._sync.updates import device_updates
 
 
 class ChangeRun:
-    """One run that changes something at one EEM.
+    """One run that changes cards of one EEM.
 
-    :param what: what the run does, for other runs that wait for it
-    :param exclusive: whether no other run may change anything of this pod manager meanwhile
+    :param what: describes the run, for the messages of other runs that wait for it
+    :param exclusive: whether the run excludes all other changes to this pod manager
     """
 
     def __init__(self, context: Context, where: Target, what: str, exclusive: bool = False) -> None:
@@ -41,7 +41,10 @@ class ChangeRun:
         self._exclusive = exclusive
 
     def views(self, nodes: t.Mapping[str, Node]) -> Views:
-        """Return how things of this EEM are shown, with these nodes by EESV id."""
+        """Return the views of this EEM's cards and nodes.
+
+        :param nodes: by EESV id
+        """
         where, names = self._where, {system_id: node.name for system_id, node in nodes.items()}
         return Views(where.podm_id, where.podm, names, self._context.pci_names)
 
@@ -50,12 +53,12 @@ class ChangeRun:
         decide: t.Callable[[ObservedState, Client], Plan],
         more_changes: t.Callable[[Outcome], t.Sequence[Change]] = lambda outcome: (),
     ) -> Outcome:
-        """Make a plan and carry it out, or in check mode only make it; warn of what the user must know.
+        """Make a plan, and execute it unless in check mode. Issue the warnings about it.
 
-        The stored devices are updated in the same transaction.
+        The last transaction also updates the stored devices.
 
-        :param decide: makes the plan from the observed state; it may read what else it needs
-        :param more_changes: further changes of the registry in the last transaction, from the outcome
+        :param decide: makes the plan from the observed state; it may use the client for further reads
+        :param more_changes: returns further registry changes for the last transaction, from the outcome
         :raises ExpetherError: as `Executor.run`
         """
         where = self._where
@@ -63,17 +66,17 @@ class ChangeRun:
         def changes(outcome: Outcome) -> list[Change]:
             cards = [step.device for step in outcome.steps if step.device]
             views = self.views(outcome.nodes)
-            touched = touched_changes(where.registry, outcome.fabric, views, cards) if where.registry else []
+            updates = device_updates(where.registry, outcome.fabric, views, cards) if where.registry else []
             more = more_changes(outcome)
-            # What is forgotten need not be updated.
-            touched = [change for change in touched if change.uuid not in {other.uuid for other in more}]
-            return [*touched, *more, *self._context.pci_names.changes()]
+            # A document that is removed must not be updated in the same transaction.
+            updates = [change for change in updates if change.uuid not in {other.uuid for other in more}]
+            return [*updates, *more, *self._context.pci_names.changes()]
 
         with Client(where.settings) as client:
 
             def decided(observed: ObservedState) -> Plan:
                 if where.podm and where.registry and where.registry.get(PodManager, where.podm_id) is None:
-                    raise NotFound(f"Pod manager {where.podm} is not registered any more.")
+                    raise NotFound(f"Pod manager {where.podm} is no longer registered.")
                 return decide(observed, client)
 
             reservation = reservation_for(where.registry, where.podm_id, self._what, where.settings, self._exclusive)
@@ -88,10 +91,10 @@ class ChangeRun:
 
 
 def plan_result(steps: t.Sequence[Step], rows: list[View], before: View, after: View) -> Result:
-    """Return the part of a result that comes from the plan alone.
+    """Return the keys of a result that describe the plan.
 
     :param rows: the steps with their status
-    :param before: what a diff shows of the state before, `after` of that afterwards
+    :param before: the state before the run, as the diff shows it; `after` the state after it
     """
     return {
         "changed": bool(steps),

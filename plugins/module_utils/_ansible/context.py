@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Between Ansible and the library: parameters in, results and errors out. Private to the collection.
+"""Runs a module: passes parameters to the library, and results and errors to Ansible. Private to the collection.
 
-This is the only place that knows C(AnsibleModule).
+No other part of the library uses `AnsibleModule`, except the check of the Python version.
 """
 
 from __future__ import annotations
@@ -39,40 +39,40 @@ if t.TYPE_CHECKING:
 Result = dict[str, t.Any]
 
 FAULT = (
-    "The module ended with an error that nec.expether does not expect ({error}). What was changed until then is not"
-    " known. Please report it with the output of -vvv."
+    "The module failed with an unexpected error ({error}). It is unknown what was changed before it. Please report it with"
+    " the output of -vvv."
 )
 
 
 class _Module(AnsibleModule):  # type: ignore[misc]
-    """Masks passwords by itself in all that leaves, also where Ansible itself refuses the options.
+    """An AnsibleModule that masks passwords in all its output, including Ansible's own complaints about options.
 
-    It relies on nothing in Ansible that masks: what is registered there from 2.22 on is sent to the controller.
+    It does not use Ansible's masking: from 2.22 on, values registered there are sent to the controller.
 
-    :ivar given: the parameters before Ansible has converted them
-    :ivar is_running: whether Ansible has taken the options
+    :ivar given: the parameters before Ansible converted them
+    :ivar is_running: whether Ansible has accepted the options
     """
 
     params: dict[str, t.Any]
     is_running = False
 
     def _load_params(self) -> None:
-        """Have Ansible read the parameters."""
+        """Read the parameters, and prepare them for Ansible's checks."""
         super()._load_params()
         self.params = prepared(self.argument_spec, self.params)
         self.given = dict(self.params)
 
     def hide(self, password: t.Any, username: str | None = None) -> None:
-        """Have a password masked wherever it may turn up, and what HTTP makes of it."""
+        """Mask a password in all later output, in every form that it takes in HTTP."""
         if password not in (None, ""):
             self._hidden().update(forms_of(str(password), username))
 
     def masked(self, value: t.Any) -> t.Any:
-        """Return a value of any shape without the passwords that are known by now."""
+        """Return a value of any shape with all passwords known so far masked."""
         params = getattr(self, "params", None)
         if isinstance(params, t.Mapping):
             self.hide(params.get("password"), params.get("username"))
-            # The part of a URL in which a password may be; such a URL is refused wherever it is used.
+            # The part of a URL that may contain a password. Such URLs are rejected, but messages may quote them.
             for text in (params.get("url"), params.get("registry")):
                 if isinstance(text, str) and "@" in text:
                     before = text.rpartition("@")[0]
@@ -80,7 +80,7 @@ class _Module(AnsibleModule):  # type: ignore[misc]
         return mask_all(value, self._hidden())
 
     def _refusal(self, msg: str) -> InvalidInput:
-        """Return why options are refused: what Ansible says, or better what names the place."""
+        """Return the error about invalid options: our own if it is more exact, otherwise Ansible's."""
         try:
             check_types(self.argument_spec, getattr(self, "given", {}))
         except InvalidInput as error:
@@ -88,16 +88,16 @@ class _Module(AnsibleModule):  # type: ignore[misc]
         return InvalidInput(msg if msg.endswith(".") else f"{msg}.")
 
     def _masked_params(self) -> dict[str, t.Any]:
-        """Return the options as they may be shown."""
+        """Return the options without passwords."""
         params: dict[str, t.Any] = self.masked(self.params)
         return {**params, "password": MASK} if params.get("password") is not None else params
 
     def _hidden(self) -> set[str]:
-        """What is to be masked; made when it is first needed, because Ansible may refuse the options before."""
+        """The texts to mask. Created on first use, because Ansible may reject the options before our code runs."""
         return self.__dict__.setdefault("_expether_hidden", set())  # type: ignore[no-any-return]
 
     def _log_invocation(self) -> None:
-        """Have Ansible log the options, if they are what it can log: others are refused in a moment."""
+        """Log the options, masked; not those that cannot be logged, which are rejected right afterwards."""
         try:
             _check_texts(self.params)
         except InvalidInput:
@@ -111,13 +111,13 @@ class _Module(AnsibleModule):  # type: ignore[misc]
         super().warn(self.masked(warning), **more)
 
     def exit_json(self, **kwargs: t.Any) -> None:
-        """End with a success."""
+        """End the module successfully."""
         kwargs, self.params = self.masked(kwargs), self._masked_params()
         super().exit_json(**kwargs)
 
     def fail_json(self, msg: str, **kwargs: t.Any) -> None:
-        """End with a failure."""
-        if not self.is_running:  # Ansible refuses the options
+        """End the module with a failure."""
+        if not self.is_running:  # Ansible rejects the options
             kwargs["failure"] = self._refusal(msg).as_failure()
             msg = kwargs["failure"]["message"]
             kwargs.setdefault("changed", False)
@@ -126,11 +126,11 @@ class _Module(AnsibleModule):  # type: ignore[misc]
 
 
 class Context:
-    """What one run of a module has at hand.
+    """What a run of a module works with.
 
     :ivar params: the module's parameters
-    :ivar connection: what they say of how to reach an EEM, checked
-    :ivar check_mode: whether nothing may be changed
+    :ivar connection: the connection options that the task sets, checked
+    :ivar check_mode: whether the run must not change anything
     :ivar pci_names: names of PCI vendors and devices
     """
 
@@ -144,11 +144,11 @@ class Context:
         self.check_mode: bool = module.check_mode
 
     def check_options(self, options: Options, stored: bool) -> None:
-        """Check all that the task says, and have it in one form, before anything else happens.
+        """Check and normalise all parameters, before anything else happens.
 
         :param options: the module's options
-        :param stored: whether the registry may hold what the task does not say of a connection
-        :raises ExpetherError: an option cannot be meant
+        :param stored: whether the registry may provide connection options that the task leaves out
+        :raises ExpetherError: an option is invalid
         """
         _check_texts(self.params)
         check_types(options, self._module.given)
@@ -162,24 +162,24 @@ class Context:
             return None  # whoever needs the registry will report it
 
     def warn(self, sentences: t.Iterable[str]) -> None:
-        """Warn the user, of each thing once."""
+        """Issue warnings, each only once."""
         for sentence in sentences:
             if sentence not in self._warned:
                 self._warned.add(sentence)
                 self._module.warn(sentence)
 
     def hide(self, password: str | None, username: str | None = None) -> None:
-        """Have a password masked wherever it may turn up, and what HTTP makes of it."""
+        """Mask a password in all later output, in every form that it takes in HTTP."""
         self._module.hide(password, username)
 
     def masked(self, value: t.Any) -> t.Any:
-        """Return a value of any shape without the passwords that are known by now."""
+        """Return a value of any shape with all passwords known so far masked."""
         return self._module.masked(value)
 
     def option(self, name: str, variable: str) -> t.Any:
-        """Return a parameter, or else what the environment says.
+        """Return a parameter, or else the value of an environment variable.
 
-        :raises InvalidInput: the environment says what is no text
+        :raises InvalidInput: the variable is not valid text
         """
         given = self.params.get(name)
         if given is None:
@@ -191,27 +191,27 @@ class Context:
     def registry(self) -> Registry:
         """The registry, opened when it is first read.
 
-        :raises RegistryError: its URL is none of a registry
+        :raises RegistryError: its URL is not that of a registry
         """
         if self._registry is None:
             self._registry = MaskedRegistry(open_registry(self.option("registry", ENV_REGISTRY)), self.masked)
         return self._registry
 
     @property
-    def names_registry(self) -> bool:
-        """Whether the user says which registry to use."""
+    def is_registry_named(self) -> bool:
+        """Whether the user chose the registry, by option or environment."""
         return self.option("registry", ENV_REGISTRY) is not None
 
     def secrets(self) -> Secrets:
-        """Return what encrypts the registry's passwords."""
-        # Imported here: only what has to do with passwords pays for cryptography.
+        """Return the encryption of the registry's passwords."""
+        # Imported here, because only passwords need cryptography.
         from ansible_collections.nec.expether.plugins.module_utils._registry.secrets import Secrets
 
         url, file = self.option("registry", ENV_REGISTRY), self.option("registry_key_file", ENV_KEY_FILE)
         return Secrets(key_path(url, file), make=not self.check_mode)
 
     def close(self) -> None:
-        """Give back what the run holds."""
+        """Close the registry."""
         if self._registry is not None:
             self._registry.close()
 
@@ -221,10 +221,10 @@ def run_module(
 ) -> None:
     """Run a module from its parameters to its result.
 
-    :param changes: whether the module changes anything: it has diffs then, and its errors say what was changed
-    :param stored: whether the registry may hold what the task leaves out of a connection that its options describe
+    :param changes: whether the module can change anything; if so, its errors state what was changed
+    :param stored: whether the registry may provide connection options that the task leaves out
     """
-    # A module is a short process: looking again and again for cycles in thousands of records costs more than it frees.
+    # A module is a short process: repeated garbage collection over thousands of records costs more than it frees.
     gc.disable()
     module = _Module(
         argument_spec=spec.options,
@@ -257,7 +257,7 @@ def _run(
         failure = {"msg": FAULT.format(error=f"{type(error).__name__}: {error}"), "exception": _traceback(error)}
     finally:
         context.close()
-    # After the except clauses: within them Ansible adds the traceback itself, with what the error says.
+    # Not within the except clauses, because Ansible would add the traceback there, with the unmasked error.
     if failure is not None:
         module.fail_json(**failure)
     module.exit_json(**result)
@@ -272,22 +272,23 @@ def _traceback(error: BaseException) -> str:
 
 
 def _check_texts(params: t.Mapping[str, t.Any]) -> None:
-    """Refuse parameters that neither files nor HTTP can hold.
+    """Reject parameters with text that neither files nor HTTP can hold.
 
-    :raises InvalidInput: as C(_check_text)
+    :raises InvalidInput: as `_check_text`
     """
     for name, value in params.items():
         _check_text(value, f"Option {name}")
 
 
 def _check_text(value: t.Any, what: str) -> None:
-    """Refuse what neither files nor HTTP can hold, wherever it is in a value.
+    """Reject a value that contains text which neither files nor HTTP can hold, at any depth.
 
-    :raises InvalidInput: there is a NUL in it, or half of a character
+    :param what: names the value in the message
+    :raises InvalidInput: a text contains a NUL or half of a surrogate pair
     """
     if isinstance(value, str):
         if "\0" in value or has_half_characters(value):
-            raise InvalidInput(f"{what} has a character in it that is none: a NUL, or a byte that is not UTF-8.")
+            raise InvalidInput(f"{what} contains an invalid character (NUL or invalid UTF-8).")
     elif isinstance(value, t.Mapping):
         for key, item in value.items():
             _check_text(key, what)
@@ -300,7 +301,7 @@ def _check_text(value: t.Any, what: str) -> None:
 def _failure(error: ExpetherError, changes: bool) -> Result:
     result: Result = {"msg": error.message, "failure": error.as_failure(), "changed": bool(error.changed)}
     signal = interrupted_by()
-    if signal and error.kind != Interrupted.kind:  # the run has given up what it was waiting for
+    if signal and error.kind != Interrupted.kind:  # the signal made the run stop waiting
         result["msg"] = f"Interrupted by {signal}. {error.message}"
         result["failure"] |= {"kind": Interrupted.kind, "message": result["msg"]}
     if error.changed is None and changes:

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a task's options mean, checked before anything else happens. Private to the collection.
+"""Checks and normalises the options of a task before anything else happens. Private to the collection.
 
-Ansible converts options before a module sees them: a boolean becomes the text C(False), a list becomes a text, and
-null in a list becomes an empty text. What the task really says is checked here, as it came.
+Ansible converts options before a module sees them: a boolean becomes the text `False`, a list becomes a text, and null
+in a list becomes an empty text. Therefore the original values are checked here too.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Options = t.Mapping[str, t.Mapping[str, t.Any]]
 
 
 class Task(t.Protocol):
-    """What options are read from: see `Context`."""
+    """Provides the options; see `Context`."""
 
     params: dict[str, t.Any]
 
@@ -41,26 +41,26 @@ class Task(t.Protocol):
         """The registry."""
 
     def option(self, name: str, variable: str) -> t.Any:
-        """Return a parameter, or else what the environment says."""
+        """Return a parameter, or else the value of an environment variable."""
 
 
 _FILES = ("ca_path", "client_cert", "client_key")
-#: Options for which an empty text is a value, and means none.
+#: Options for which an empty text is valid and means "none".
 _MAY_BE_EMPTY = (*_FILES, "username", "password", "description", "location")
-#: Options that name things, alone or in a list.
+#: Options that contain names, one or a list of them.
 _NAMES = ("podm", "podms", "name", "node", "flavor", "device", "devices", "system", "node_index")
 _PCI_IDS = ("vendor_id", "pci_device_id")
-#: The keys of a device in a result, also of expether_device.
-_OF_A_DEVICE = {*DEVICE_KEYS, "kind", "uid_led"}
+#: The keys of a device in results, including that of expether_device.
+_DEVICE_RESULT_KEYS = {*DEVICE_KEYS, "kind", "uid_led"}
 
 
 def prepared(options: Options, given: t.Mapping[str, t.Any], inside: bool = False) -> dict[str, t.Any]:
-    """Return parameters as Ansible is to check and convert them, with those inside dictionaries.
+    """Return parameters for Ansible to check and convert, including those inside dictionaries.
 
-    Optional ones that are null are left out, because Ansible takes a null for given where options exclude others.
-    A type of devices gets its usual case. A device that a module returned requests devices of its kind.
+    Optional parameters that are null are dropped, because for mutually exclusive options Ansible counts null as set.
+    Device types get their usual case. A device from a module's result becomes a request for devices of its kind.
 
-    :param inside: whether these are the keys of an option, where null always means not set
+    :param inside: whether these are the keys of an option, where null always means "not set"
     """
     name_of = {key: name for name, option in options.items() for key in _names(name, option)}
     found: dict[str, t.Any] = {}
@@ -71,7 +71,7 @@ def prepared(options: Options, given: t.Mapping[str, t.Any], inside: bool = Fals
         elif value is not None or (not inside and (option.get("required") or option.get("default") is not None)):
             found[key] = _prepared(name_of[key], option, value)
     if name_of.get("podm") in found and name_of["podm"] != "podm":
-        found.pop("podm", None)  # a default of the action group
+        found.pop("podm", None)  # it comes from module_defaults of the action group
     return found
 
 
@@ -95,7 +95,7 @@ def _prepared(name: str, option: t.Mapping[str, t.Any], value: t.Any) -> t.Any:
 
 
 def _is_not_finite(value: t.Any) -> bool:
-    """Whether a value is a number that is none, which Ansible tries to convert, and ends with a traceback."""
+    """Whether a value is infinite or not a number. Ansible would fail with a traceback when it converts such a value."""
     try:
         return isinstance(value, (str, float)) and not math.isfinite(float(value))
     except ValueError:
@@ -109,9 +109,9 @@ def _prepared_keys(options: Options, value: t.Any) -> t.Any:
         except (TypeError, ValueError):
             return value
     if not isinstance(value, dict):
-        return str(value)  # Ansible refuses a text, but looks into a boolean for keys, and ends with a traceback
+        return str(value)  # Ansible rejects a text, but fails with a traceback on a boolean
     if "pci_device_id" in options and value.get("uuid"):
-        value = {key: item for key, item in value.items() if key in KIND_KEYS or key not in _OF_A_DEVICE}
+        value = {key: item for key, item in value.items() if key in KIND_KEYS or key not in _DEVICE_RESULT_KEYS}
     return prepared(options, value, inside=True)
 
 
@@ -120,12 +120,12 @@ def _usual_case(value: t.Any) -> t.Any:
 
 
 def check_types(options: Options, given: t.Mapping[str, t.Any], where: str = "") -> None:
-    """Refuse values that Ansible converts to what cannot have been meant.
+    """Reject values that Ansible would convert to something the user cannot have meant.
 
     :param given: parameters as `prepared` returns them
-    :param where: what comes before the name of an option in a message
-    :raises InvalidInput: a boolean, a fraction, a list or nothing where a text is wanted, a boolean where a number is, a
-        number where a PCI id is, something else where a dictionary is, or two values for one option
+    :param where: prefix of option names in messages
+    :raises InvalidInput: a text option is a boolean, a fraction, a list, null or empty, a number is a boolean, a PCI id is
+        a number, a dictionary is something else, or an option has two values
     """
     for name, option in options.items():
         keys = [key for key in _names(name, option) if given.get(key) is not None]
@@ -188,7 +188,7 @@ def _check_text(where: str, value: t.Any, option: str) -> None:
 def in_one_form(options: Options, params: t.Mapping[str, t.Any], given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Return parameters without aliases, and with names in the form in which they are stored and compared.
 
-    :param given: the same before Ansible has converted them
+    :param given: the parameters before Ansible converted them
     """
     found = {name: value for name, value in params.items() if name in options}
     for name in _NAMES:
@@ -202,11 +202,11 @@ def in_one_form(options: Options, params: t.Mapping[str, t.Any], given: t.Mappin
 
 
 def connection_options(task: Task, stored: bool) -> dict[str, t.Any]:
-    """Return what a task says of how to reach an EEM; C(None) for a file that it says there is none of.
+    """Return the connection options that a task sets, by `CONNECTION_KEYS`; `None` for a file set to an empty text.
 
-    :param stored: whether the registry may hold what is missing of a pair
-    :raises InvalidInput: a value cannot be meant, or a file does not exist
-    :raises RegistryError: the URL of the registry is none
+    :param stored: whether the registry may provide the other one of a pair, such as `client_cert` for `client_key`
+    :raises InvalidInput: a value is invalid, or a file does not exist
+    :raises RegistryError: the URL of the registry is invalid
     """
     params = task.params
     given = {key: value for key in CONNECTION_KEYS if (value := params.get(key)) is not None}
@@ -225,9 +225,9 @@ def connection_options(task: Task, stored: bool) -> dict[str, t.Any]:
 
 
 def check_connection(how: dict[str, t.Any]) -> None:
-    """Check how to reach an EEM, or what is known of it.
+    """Check connection options, all or some of them.
 
-    :raises InvalidInput: a value cannot be meant, or a file does not exist
+    :raises InvalidInput: a value is invalid, or a file does not exist
     """
     timeout, retries = how.get("timeout", 1), how.get("retries", 0)
     if not 0 < timeout <= 3600:
@@ -256,7 +256,7 @@ def credentials(task: Task) -> tuple[str | None, str | None]:
 
 
 def check_pair(username: str | None, password: str | None) -> None:
-    """Refuse a user name without a password, and the reverse.
+    """Reject a user name without a password, and the reverse.
 
     :raises InvalidInput: only one of them is set
     """
@@ -266,10 +266,10 @@ def check_pair(username: str | None, password: str | None) -> None:
         raise InvalidInput("`username` is set without `password`.")
 
 
-def said_url(task: Task) -> str | None:
-    """Return the URL that the task says, or the environment if the task says no C(podm).
+def url_option(task: Task) -> str | None:
+    """Return the URL that the task sets, or else the environment if the task does not set `podm`.
 
-    :raises InvalidInput: it is no URL of an EEM
+    :raises InvalidInput: it is not a valid URL
     """
     if task.params.get("podm") is not None:
         return None
@@ -277,14 +277,14 @@ def said_url(task: Task) -> str | None:
     return None if url is None else eem_url(url)
 
 
-def said_podm_id(task: Task) -> str | None:
-    """Return the UUID of the pod manager that the task says by name or URL; C(None) if it says none.
+def podm_option(task: Task) -> str | None:
+    """Return the UUID of the pod manager that the task selects by `podm` or URL; `None` if it selects none.
 
-    :raises ExpetherError: the pod manager is not registered, or the URL is none of an EEM
+    :raises ExpetherError: the pod manager is not registered, or the URL is invalid
     """
-    url = said_url(task)
+    url = url_option(task)
     if url is not None:
-        registered_there = (podm.uuid for podm in task.registry.all(PodManager) if podm.url == url)
-        return next(registered_there, unregistered_podm_uuid(url))
+        with_this_url = (podm.uuid for podm in task.registry.all(PodManager) if podm.url == url)
+        return next(with_this_url, unregistered_podm_uuid(url))
     podm = task.params.get("podm")
     return None if podm is None else find_podm(task.registry, podm).uuid

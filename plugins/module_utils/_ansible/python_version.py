@@ -4,8 +4,8 @@
 
 """Whether the Python that runs a module is new enough. Private to the collection.
 
-Every module imports `_argspec` first, which calls this: the rest of the library cannot be imported by an older Python.
-Therefore this file and `_argspec` are written in the Python 3.7 that ansible-core 2.17 still runs modules with.
+Every module imports `argspec` first, which calls this: an older Python cannot import the rest of the library. Therefore
+this file and `argspec` are written in Python 3.7, the oldest Python with which ansible-core 2.17 runs modules.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ def refuse_old_python() -> None:
     failure = {"kind": "missing_library", "code": None, "http_status": None, "message": message, "url": None}
 
     class TooOld(AnsibleModule):  # type: ignore[misc]
-        """Fails in any case: it has no options, so that Ansible refuses all that are given."""
+        """Always fails: it declares no options, so Ansible rejects all that are set."""
 
         def fail_json(self, msg: str, **dummy: object) -> None:
-            self.params: dict[str, object] = {}  # not known to be without passwords
+            self.params: dict[str, object] = {}  # they may contain passwords
             super().fail_json(message, failure=failure)
 
     TooOld(argument_spec={}, supports_check_mode=True).fail_json(message)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options that are dictionaries, with their keys. Private to the collection."""
+"""Options that are dictionaries, with the specification of their keys. Private to the collection."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which EEM a task means, and how to reach it. Private to the collection."""
+"""Finds the EEM that a task is about, and how to reach it. Private to the collection."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.options impo
     check_connection,
     check_pair,
     credentials,
-    said_url,
+    url_option,
 )
 from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse_card_id
@@ -38,10 +38,10 @@ from ansible_collections.nec.expether.plugins.module_utils._results.documents im
 class Target(t.NamedTuple):
     """One EEM.
 
-    :ivar podm_id: its pod manager's UUID; one made from the URL if it is not registered
-    :ivar podm: its name; C(None) if it is not registered
-    :ivar registry: where its nodes are remembered; C(None) if there is none and none is needed
-    :ivar error: why it cannot even be asked
+    :ivar podm_id: the UUID of its pod manager, or one derived from the URL if it is not registered
+    :ivar podm: the name of its pod manager; `None` if it is not registered
+    :ivar registry: where its nodes are stored; `None` if no registry is used
+    :ivar error: why no request can be sent to it
     """
 
     podm_id: str
@@ -51,21 +51,22 @@ class Target(t.NamedTuple):
     error: ExpetherError | None = None
 
 
-def connection(context: Context, known: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Return how to reach an EEM: what the task says, else what is remembered, else the defaults.
+def connection_settings(context: Context, known: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return all connection options: those of the task, else the stored ones, else the defaults.
 
-    :raises InvalidInput: a value cannot be meant, or a file is not there
+    :param known: the stored ones
+    :raises InvalidInput: a value is invalid, or a file does not exist
     """
     defaults = Settings("")._asdict()
-    found = {**{key: known.get(key, defaults[key]) for key in CONNECTION_KEYS}, **context.connection}
-    check_connection(found)
-    if found["client_key"] and not found["client_cert"]:
+    options = {**{key: known.get(key, defaults[key]) for key in CONNECTION_KEYS}, **context.connection}
+    check_connection(options)
+    if options["client_key"] and not options["client_cert"]:
         raise InvalidInput("`client_key` is set without `client_cert`.")
-    return found
+    return options
 
 
-def remembered(context: Context, podm: PodManager) -> Settings:
-    """Return how to reach a registered pod manager, by what is remembered alone.
+def stored_settings(context: Context, podm: PodManager) -> Settings:
+    """Return how to reach a registered pod manager, from its stored record alone.
 
     :raises ExpetherError: its password cannot be decrypted
     """
@@ -74,22 +75,22 @@ def remembered(context: Context, podm: PodManager) -> Settings:
     return Settings(podm.url, podm.username, password, **podm.connection)
 
 
-def settings_of(context: Context, podm: PodManager) -> Settings:
-    """Return how to reach a registered pod manager: what the task says, and else what is remembered.
+def podm_settings(context: Context, podm: PodManager) -> Settings:
+    """Return how to reach a registered pod manager: options of the task override the stored ones.
 
-    :raises ExpetherError: its password is needed and cannot be decrypted, or as C(connection)
+    :raises ExpetherError: its password is needed and cannot be decrypted, or as `connection_settings`
     """
     username, password = _credentials(context, podm)
-    if username == podm.username and password is None:  # another user's password is not the one that is stored
-        password = remembered(context, podm).password
+    if username == podm.username and password is None:  # the stored password belongs to the stored user
+        password = stored_settings(context, podm).password
     context.hide(password, username)
-    return Settings(podm.url, username, password, **connection(context, podm.connection))
+    return Settings(podm.url, username, password, **connection_settings(context, podm.connection))
 
 
 def _credentials(context: Context, known: PodManager) -> tuple[str | None, str | None]:
-    """Return the user name and the password for a registered EEM; no password if the stored one is meant.
+    """Return user name and password for a registered EEM. The password is `None` if the stored one is to be used.
 
-    :raises InvalidInput: the task says one of them, and the registry has not the other
+    :raises InvalidInput: the task sets one of them, and the registry does not have the other
     """
     username, password = context.params.get("username"), context.params.get("password")
     username = known.username if username is None else username or None
@@ -100,111 +101,115 @@ def _credentials(context: Context, known: PodManager) -> tuple[str | None, str |
     return username, password
 
 
-def unregistered(context: Context, url: str) -> Settings:
+def settings_for_url(context: Context, url: str) -> Settings:
     """Return how to reach an EEM by its URL, with the task's or the environment's credentials.
 
-    :raises InvalidInput: as C(connection)
+    :raises InvalidInput: as `connection_settings`
     """
     username, password = credentials(context)
     context.hide(password, username)
-    return Settings(url=url, username=username, password=password, **connection(context, {}))
+    return Settings(url=url, username=username, password=password, **connection_settings(context, {}))
 
 
 def targets(context: Context) -> list[Target]:
-    """Return the EEMs that a reading task means: the one it names, or else all registered ones.
+    """Return the EEMs that a reading task is about: the one it selects, or else all registered ones.
 
-    :raises ExpetherError: the pod manager is not registered, or as C(target)
+    :raises ExpetherError: the pod manager is not registered, or an option is invalid
     """
-    url = said_url(context)
+    url = url_option(context)
     if url is not None:
-        return [by_url(context, url, names_needed=False)]
+        return [target_of_url(context, url, names_needed=False)]
     if context.params.get("podm") is not None:
-        return [registered(context, find_podm(context.registry, context.params["podm"]))]
+        return [target_of_podm(context, find_podm(context.registry, context.params["podm"]))]
     podms = context.registry.all(PodManager)
     for podm in podms:
-        _credentials(context, podm)  # what the task says is no failure of an EEM
-    return [_registered_or_error(context, podm) for podm in sorted(podms, key=lambda podm: podm.name.casefold())]
+        _credentials(context, podm)  # an invalid option is not a failure of that EEM
+    return [_target_or_error(context, podm) for podm in sorted(podms, key=lambda podm: podm.name.casefold())]
 
 
 def target(
     context: Context, node: str | None, devices: t.Sequence[str] | None = None, names_needed: bool = True
 ) -> Target:
-    """Return the one EEM that a changing task means.
+    """Return the one EEM that a changing task is about.
 
-    Without C(podm) and C(url) it is the one whose node or devices the task names, or the only one that is registered.
+    Without `podm` and `url`, it is the EEM of the node or devices that the task names, or the only registered one.
 
-    :param node: a node that the task names
-    :param devices: devices that the task names; its node must be there then
-    :param names_needed: whether the task is about names, so that the registry must be usable
-    :raises ExpetherError: it is not registered, or it is not clear which is meant
+    :param node: the node that the task names
+    :param devices: the devices that the task names; if they are set, the node must exist
+    :param names_needed: whether the task uses node names, which requires the registry
+    :raises ExpetherError: the pod manager is not registered, or several are possible
     """
-    url = said_url(context)
+    url = url_option(context)
     if url is not None:
-        return by_url(context, url, names_needed)
+        return target_of_url(context, url, names_needed)
     if context.params.get("podm") is not None:
-        return registered(context, find_podm(context.registry, context.params["podm"]))
+        return target_of_podm(context, find_podm(context.registry, context.params["podm"]))
     podms = context.registry.all(PodManager)
     if node is not None:
         found = only_node(find_by_name(context.registry.all(StoredNode), node), node)
         if found:
-            mine = [podm for podm in podms if podm.uuid == found.podm_id]
-            if not mine:
-                raise InvalidInput(f"Node {node!r} is on an EEM that is not registered: give its url.")
-            return registered(context, mine[0])
+            matches = [podm for podm in podms if podm.uuid == found.podm_id]
+            if not matches:
+                raise InvalidInput(f"Node {node!r} is on an EEM that is not registered. Set `url` to reach it.")
+            return target_of_podm(context, matches[0])
     if len(podms) == 1:
-        return registered(context, podms[0])
+        return target_of_podm(context, podms[0])
     if devices is not None and podms:
         if node is not None and parse_card_id(node) is None and parse_uuid(node) is None:
             names = comma_list(sorted(found.name for found in context.registry.all(StoredNode)))
-            raise NotFound(f"There is no node {node!r}; " + (f"there are {names}." if names else "there are no nodes."))
+            existing = f". Existing nodes: {names}." if names else "; no nodes exist."
+            raise NotFound(f"Node {node!r} does not exist{existing}")
         ids = {parse_card_id(text) or parse_uuid(text) for text in devices}
         known = (device for device in context.registry.all(StoredDevice) if {device.uuid, device.device_id} & ids)
         owners = {device.podm_id for device in known}
-        mine = [podm for podm in podms if {podm.uuid} == owners]
-        if mine:
-            return registered(context, mine[0])
+        matches = [podm for podm in podms if {podm.uuid} == owners]
+        if matches:
+            return target_of_podm(context, matches[0])
     if not podms:
         raise InvalidInput(
-            "No pod manager is registered. Register one with expether_podm and name it in podm, or give url."
+            "No pod manager is registered. Register one with expether_podm and set `podm` to its name, or set `url`."
         )
     names = comma_list(sorted(podm.name for podm in podms))
-    raise InvalidInput(f"Say with podm which pod manager is meant; registered are {names}.")
+    raise InvalidInput(f"Several pod managers are registered ({names}). Set `podm` to one of them.")
 
 
-def registered(context: Context, podm: PodManager) -> Target:
-    """Return a registered pod manager."""
-    return Target(podm.uuid, podm.name, settings_of(context, podm), context.registry)
+def target_of_podm(context: Context, podm: PodManager) -> Target:
+    """Return the EEM of a registered pod manager.
+
+    :raises ExpetherError: as `podm_settings`
+    """
+    return Target(podm.uuid, podm.name, podm_settings(context, podm), context.registry)
 
 
-def _registered_or_error(context: Context, podm: PodManager) -> Target:
-    """Return a registered pod manager; one that cannot be asked does not hide the others."""
+def _target_or_error(context: Context, podm: PodManager) -> Target:
+    """Return the EEM of a registered pod manager. An error is kept in it, so that other EEMs are still read."""
     try:
-        return registered(context, podm)
+        return target_of_podm(context, podm)
     except MissingLibrary:
         raise
     except ExpetherError as error:
         return Target(podm.uuid, podm.name, Settings(podm.url), context.registry, error)
 
 
-def by_url(context: Context, url: str, names_needed: bool) -> Target:
-    """Return the EEM of a URL: the pod manager that is registered with it, if any.
+def target_of_url(context: Context, url: str, names_needed: bool) -> Target:
+    """Return the EEM at a URL, as the pod manager that is registered with this URL, if any.
 
-    What is not about names works without a registry: one that cannot be used matters only if the user names it.
+    A task without names works without a registry: an unusable registry is only an error if the user chose it.
     """
-    settings = unregistered(context, url)
+    settings = settings_for_url(context, url)
     registry: Registry | None = None
     try:
         registry = context.registry
         podms = registry.all(PodManager)
         nodes = registry.all(StoredNode)
     except RegistryError:
-        if names_needed or context.names_registry:
+        if names_needed or context.is_registry_named:
             raise
         registry, podms, nodes = None, [], []
     for podm in podms:
         if podm.url == url:
             return Target(podm.uuid, podm.name, settings, registry)
     podm_id = unregistered_podm_uuid(url)
-    # An EEM that nobody registered has no names to keep, unless the task is about one.
+    # For an unregistered EEM the registry is only used if it stores nodes of it, or if the task names one.
     named = names_needed or any(node.podm_id == podm_id for node in nodes)
     return Target(podm_id, None, settings, registry if named else None)

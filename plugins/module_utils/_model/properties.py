@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What devices a node should have: `properties` in their normal form, and as typed requests.
+"""The requested devices of a node: `properties` in their normal form, and as typed requests.
 
-Ansible checks the shape of what a task says (see `PROPERTIES` in `_ansible/argspec`), but not that of a stored flavor.
+Ansible checks the shape of a task's `properties` (see `PROPERTIES` in `_ansible/suboptions`), but not that of a stored
+flavor.
 
 Pure. Private to the collection.
 """
@@ -18,14 +19,14 @@ from ansible_collections.nec.expether.plugins.module_utils._model.errors import 
 from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
 
 TYPES_BY_NAME = {name.lower(): name for name in TYPE_NAMES}
-#: What says which kind of device is requested; a device in a result has the same keys.
+#: The keys that select a kind of device. A device in a result has the same keys.
 KIND_KEYS = ("type", "vendor_id", "pci_device_id", "model")
 _ENTRY_KEYS = (*KIND_KEYS, "count", "device_id")
 MAX_COUNT = 4096
 
 
 class DeviceRequest(t.NamedTuple):
-    """So many devices of a kind; a `None` means: any."""
+    """A number of devices of one kind. `None` matches any value."""
 
     number: int
     type: str | None
@@ -54,12 +55,12 @@ Properties = tuple[DeviceRequest, ...]
 def normal_properties(properties: t.Any) -> dict[str, t.Any]:
     """Return `properties` in the form in which flavors store and results show them.
 
-    The shapes are Valence's `{"pci_device": {"type": ["NIC", "SSD"]}}` and
-    `{"devices": [{"type": "GPU", "count": 2, "vendor_id": "10de", "pci_device_id": "1db6", "model": "..."}]}`; they are
-    kept, and both may be there. Keys without a value are left out, a type has its usual case, a PCI id 4 hex digits.
-    `device_id`, which earlier versions stored, is `pci_device_id`.
+    It has one or both of two keys: Valence's `{"pci_device": {"type": ["NIC", "SSD"]}}`, and
+    `{"devices": [{"type": "GPU", "count": 2, "vendor_id": "10de", "pci_device_id": "1db6", "model": "..."}]}`. Keys without
+    a value are dropped, types get their usual case, and PCI ids get 4 hex digits. `device_id`, which earlier versions
+    stored, becomes `pci_device_id`.
 
-    :raises InvalidInput: an unknown key, type or value, or no device at all
+    :raises InvalidInput: a key, type or value is unknown, or no device is requested
     """
     found = _mapping(properties, ("pci_device", "devices"), "properties")
     if "pci_device" in found:
@@ -79,7 +80,7 @@ def normal_properties(properties: t.Any) -> dict[str, t.Any]:
 
 
 def parse_properties(properties: t.Any) -> Properties:
-    """Return the requests of `properties`, alike ones added up, in a fixed order: equal requests compare equal.
+    """Return the requests of `properties`, with equal kinds added up and in a fixed order, so that they can be compared.
 
     :raises InvalidInput: as `normal_properties`
     """
@@ -97,7 +98,10 @@ def parse_properties(properties: t.Any) -> Properties:
 
 
 def _mapping(value: t.Any, allowed: t.Sequence[str], where: str) -> dict[str, t.Any]:
-    """Return what is set in a dictionary; `None` is not set."""
+    """Return a dictionary without its null values.
+
+    :raises InvalidInput: it is not a dictionary, or it has an unknown key
+    """
     if not isinstance(value, t.Mapping):
         raise InvalidInput(f"{where} must be a dictionary.")
     unknown = [str(key) for key in value if key not in allowed]

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What expether_device and expether_device_action do: requests to one card. Private to the collection."""
+"""Runs expether_device and expether_device_action, which send requests to one card. Private to the collection."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.device_reco
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, remove_anyway
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import View, device_view
-from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile import touched, touched_changes
+from ansible_collections.nec.expether.plugins.module_utils._sync.updates import device_updates, invalidate_listing
 
 
 def run(context: Context) -> Result:
@@ -49,11 +49,11 @@ def run(context: Context) -> Result:
     outcome = run_.execute(decide)
     led = wanted or outcome.plan.led
     before = outcome.steps[0].old if outcome.steps else outcome.plan.led
-    return _result({**_to_result(run_, outcome), "uid_led": led}, outcome, {"uid_led": before}, {"uid_led": led})
+    return _with_plan({**_to_result(run_, outcome), "uid_led": led}, outcome, {"uid_led": before}, {"uid_led": led})
 
 
 def run_action(context: Context) -> Result:
-    """Have a card audited or reset, send it a reset frame, or forget what one of its ports remembers."""
+    """Audit or reset a card, send it a reset frame, or clear the device that one of its ports has stored."""
     params = context.params
     action, port = t.cast(CardAction, params["action"]), params["port"]
     if port is not None and action != "forget_port":
@@ -64,9 +64,9 @@ def run_action(context: Context) -> Result:
     )
     shown = _to_result(run_, outcome)
     if action != "forget_port":
-        return _result(shown, outcome, {}, {"action": action})
+        return _with_plan(shown, outcome, {}, {"action": action})
     after: View = {"port": port, "device": None}
-    return _result(shown, outcome, next(({"port": port, "device": step.old} for step in outcome.steps), after), after)
+    return _with_plan(shown, outcome, next(({"port": port, "device": step.old} for step in outcome.steps), after), after)
 
 
 def _where(context: Context) -> Target:
@@ -76,7 +76,10 @@ def _where(context: Context) -> Target:
 
 
 def _read_led(client: Client, card: str, needed: bool) -> str | None:
-    """Return what a card's locator LED shows; `None` if EEM does not report it, which is an error if it is needed."""
+    """Return the state of a card's locator LED; `None` if EEM does not report it.
+
+    :raises EemRefused: EEM does not report it, although it is needed
+    """
     try:
         return led_of(client, card)
     except EemRefused as error:
@@ -93,7 +96,7 @@ def _absent(context: Context) -> Result:
     stored = _stored(where, run_, params["device"])
 
     def decide(observed: ObservedState, _client: Client) -> Plan:
-        # Read again each time, because another run may have forgotten it meanwhile.
+        # Read again for each plan, because another run may have removed it in the meantime.
         now = _stored(where, run_, params["device"])
         card_id = resolve_card(observed, params["device"]) or (now.device_id if now else None)
         card = observed.fabric.card(card_id)
@@ -105,11 +108,11 @@ def _absent(context: Context) -> Result:
     before = _before(where, run_, stored, outcome)
     keys = ("kind", "state", "node", "pooled_group_id", "missing_since")
     diff = {key: before[key] for key in keys} if before and outcome.steps else {}
-    return _result({**before, "uid_led": None} if before else None, outcome, diff, {})
+    return _with_plan({**before, "uid_led": None} if before else None, outcome, diff, {})
 
 
 def _stored(where: Target, run_: ChangeRun, wanted: str) -> StoredDevice | None:
-    """Return what the registry stores of a device that is named by EEM id or UUID."""
+    """Return the stored device with an EEM id or UUID."""
     card, uuid = parse_card_id(wanted), parse_uuid(wanted)
     if where.registry is None or not (card or uuid):
         return None
@@ -117,25 +120,25 @@ def _stored(where: Target, run_: ChangeRun, wanted: str) -> StoredDevice | None:
 
 
 def _forget_in_registry(where: Target, run_: ChangeRun, outcome: Outcome) -> list[Change]:
-    """Forget the device in the registry too; devices of a forgotten system are stranded there as well."""
+    """Return the changes that remove a forgotten device, and update the devices that a forgotten system leaves stranded."""
     views, steps, registry = run_.views(outcome.nodes), outcome.steps, where.registry
-    gone = [remove_anyway(StoredDevice, views.uuid_of(step.device)) for step in steps if step.device]
-    gone += [touched(where.podm_id)] if gone else []
+    changes = [remove_anyway(StoredDevice, views.uuid_of(step.device)) for step in steps if step.device]
+    changes += [invalidate_listing(where.podm_id)] if changes else []
     systems = (outcome.before.fabric.systems.get(step.system_id or "") for step in steps if not step.device)
     orphans = [card.id for system in systems if system for card in outcome.before.fabric.devices_in(system.group_id)]
-    return [*gone, *(touched_changes(registry, outcome.fabric, views, orphans) if registry else ())]
+    return [*changes, *(device_updates(registry, outcome.fabric, views, orphans) if registry else ())]
 
 
 def _to_result(run_: ChangeRun, outcome: Outcome) -> View:
-    """Return the card that the plan is about as it is after a run."""
+    """Return the card of the plan as it is after the run."""
     card = outcome.fabric.card(outcome.plan.cards[0])
     return run_.views(outcome.nodes).card(outcome.fabric, card) if card else {}
 
 
 def _before(where: Target, run_: ChangeRun, stored: StoredDevice | None, outcome: Outcome) -> View | None:
-    """Return the card that the plan forgets as it was when that was decided; `None` if nothing was to be forgotten.
+    """Return the card that the plan forgets, as it was when the plan was made; `None` if the plan forgets none.
 
-    :param stored: the device as it was stored before the run, for one that EEM does not list
+    :param stored: the stored device before the run, for one that EEM does not list
     """
     state, cards = outcome.last, outcome.plan.cards
     card = state.fabric.card(cards[0]) if cards else None
@@ -148,7 +151,7 @@ def _before(where: Target, run_: ChangeRun, stored: StoredDevice | None, outcome
     return {**device_view(stored, name, node.name if node else None, synced_at), "kind": "eeio"}
 
 
-def _result(device: View | None, outcome: Outcome, before: View, after: View) -> Result:
+def _with_plan(device: View | None, outcome: Outcome, before: View, after: View) -> Result:
     return {
         "changed": bool(outcome.steps),
         "device": device,

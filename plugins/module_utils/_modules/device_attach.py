@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What expether_device_attach does. Private to the collection."""
+"""Runs expether_device_attach. Private to the collection."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _to_results(views: Views, fabric: Fabric, cards: t.Sequence[str]) -> list[Vi
 
 
 def _to_diff(devices: t.Sequence[View]) -> View:
-    """Return what a diff shows of devices."""
+    """Return devices as the diff shows them."""
     return {
         device["device_id"]: {
             "state": device["state"],

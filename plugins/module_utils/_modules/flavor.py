@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What expether_flavor and expether_flavor_info do. Private to the collection."""
+"""Runs expether_flavor and expether_flavor_info. Private to the collection."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ansible_collections.nec.expether.plugins.module_utils._results.documents im
 
 
 def run(context: Context) -> Result:
-    """Bring a flavor to what the task says."""
+    """Create, update or remove a flavor."""
     return until_written(lambda: _attempt(context))
 
 

@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What expether_device_info, expether_system_info and expether_node_info do. Private to the collection."""
+"""Runs expether_device_info, expether_system_info and expether_node_info. Private to the collection."""
 
 from __future__ import annotations
 
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
-from ansible_collections.nec.expether.plugins.module_utils._ansible.options import said_podm_id, said_url
+from ansible_collections.nec.expether.plugins.module_utils._ansible.options import podm_option, url_option
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
@@ -29,9 +29,9 @@ if t.TYPE_CHECKING:
 
 
 def run_devices(context: Context) -> Result:
-    """List devices, live or as they are remembered."""
+    """List devices, live or as stored."""
     if context.params["source"] == "registry":
-        found = _remembered_devices(context)
+        found = _stored_devices(context)
         return {"changed": False, "devices": _selected(context, found), "errors": []}
 
     def show(_where: Target, fabric: Fabric, views: Views, _nodes: t.Sequence[StoredNode]) -> list[View]:
@@ -57,7 +57,7 @@ def run_systems(context: Context) -> Result:
 
 
 def run_nodes(context: Context) -> Result:
-    """List nodes with their devices, live or as they are stored."""
+    """List nodes with their devices, live or as stored."""
     wanted = context.params["name"]
 
     def selected(nodes: t.Sequence[StoredNode]) -> list[Node]:
@@ -76,30 +76,30 @@ def run_nodes(context: Context) -> Result:
 
 
 def _stored_nodes(context: Context, selected: t.Callable[[t.Sequence[StoredNode]], list[Node]]) -> list[View]:
-    """Return the nodes as they are stored, with what the registry knows of their devices; no EEM is asked."""
+    """Return the stored nodes with their stored devices, without asking any EEM."""
     from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
     from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
 
     names = {podm.uuid: podm.name for podm in context.registry.all(PodManager)}
-    only, nodes = said_podm_id(context), context.registry.all(StoredNode)
+    only, nodes = podm_option(context), context.registry.all(StoredNode)
     podm_ids = {node.podm_id for node in nodes if only in (None, node.podm_id)}
-    devices = _remembered_devices(context)
+    devices = _stored_devices(context)
     shown = []
     for podm_id in sorted(podm_ids, key=lambda uuid: str(names.get(uuid)).casefold()):
         views = Views(podm_id, names.get(podm_id), {})
         for node in selected([node for node in nodes if node.podm_id == podm_id]):
-            mine = [each for each in devices if (each["podm_id"], each["node_id"]) == (podm_id, node.system_id)]
-            ids = [device["device_id"] for device in mine]
-            shown.append({**views.node(Fabric([]), node), "device_ids": ids, "devices": mine})
+            own = [each for each in devices if (each["podm_id"], each["node_id"]) == (podm_id, node.system_id)]
+            ids = [device["device_id"] for device in own]
+            shown.append({**views.node(Fabric([]), node), "device_ids": ids, "devices": own})
     return shown
 
 
 def _live(context: Context, show: Show) -> tuple[list[View], list[View]]:
-    """Ask the EEMs that the task means, side by side; return what they have, and the errors of those that failed.
+    """Ask the selected EEMs at the same time. Return what they list, and the errors of those that failed.
 
-    :raises ExpetherError: the task names one EEM, and that one failed
+    :raises ExpetherError: the task selects one EEM, and it failed
     """
-    # Imported here: what only reads the registry does not pay for HTTP.
+    # Imported here, because reading the registry does not need HTTP.
     from ansible_collections.nec.expether.plugins.module_utils._ansible.target import targets
     from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
     from ansible_collections.nec.expether.plugins.module_utils._eem.parallel import side_by_side
@@ -121,7 +121,7 @@ def _live(context: Context, show: Show) -> tuple[list[View], list[View]]:
     for where, answer in answers:
         nodes = where.registry.of_podm(StoredNode, where.podm_id) if where.registry else []
         if isinstance(answer, ExpetherError):
-            if context.params.get("podm") is not None or said_url(context) is not None:
+            if context.params.get("podm") is not None or url_option(context) is not None:
                 raise answer
             errors.append(
                 {"podm": where.podm, "podm_id": where.podm_id, "msg": answer.message, "failure": answer.as_failure()}
@@ -135,11 +135,11 @@ def _live(context: Context, show: Show) -> tuple[list[View], list[View]]:
     return found, errors
 
 
-def _remembered_devices(context: Context) -> list[View]:
-    """Return the devices as the last synchronisation left them; no EEM is asked."""
+def _stored_devices(context: Context) -> list[View]:
+    """Return the stored devices, without asking any EEM."""
     registry = context.registry
     podms = {podm.uuid: podm for podm in registry.all(PodManager)}
-    only = said_podm_id(context)
+    only = podm_option(context)
     if only is not None:
         podms = {uuid: podm for uuid, podm in podms.items() if uuid == only}
     nodes = {(node.podm_id, node.system_id): node.name for node in registry.all(StoredNode)}

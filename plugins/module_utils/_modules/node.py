@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What expether_node does. Private to the collection."""
+"""Runs expether_node. Private to the collection."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.change import ChangeRun, plan_result
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
-from ansible_collections.nec.expether.plugins.module_utils._ansible.options import said_podm_id
+from ansible_collections.nec.expether.plugins.module_utils._ansible.options import podm_option
 from ansible_collections.nec.expether.plugins.module_utils._ansible.target import (
     Target,
-    connection,
+    connection_settings,
     target,
 )
 from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
@@ -46,9 +46,9 @@ def run(context: Context) -> Result:
     params = context.params
     name, state = params["name"] if params["name"] is not None else params["node_index"], params["state"]
     if state == "absent" and not params["detach_devices"]:
-        return _only_forget(context, name)
+        return _forget_only(context, name)
     if state == "absent" and not _stored(context, name):
-        return _result(None, None)
+        return _node_result(None, None)
     where = target(context, node=name)
     if state == "absent":
         request = NodeRequest(name)
@@ -58,15 +58,15 @@ def run(context: Context) -> Result:
     run_ = ChangeRun(context, where, f"a run for node {name}")
     outcome = run_.execute(lambda observed, _client: PLANS[state](observed, request))
     node = outcome.plan.node
-    before = _shown(run_.views(outcome.before.nodes), outcome.before.fabric, node, outcome.before.nodes)
-    after = _shown(run_.views(outcome.nodes), outcome.fabric, node, outcome.nodes)
+    before = _to_result(run_.views(outcome.before.nodes), outcome.before.fabric, node, outcome.before.nodes)
+    after = _to_result(run_.views(outcome.nodes), outcome.fabric, node, outcome.nodes)
     if state == "absent" and node:
         _warn_of_missing(context, where, node, outcome)
-    return {**_result(before, after), **plan_result(outcome.steps, outcome.rows, _to_diff(before), _to_diff(after))}
+    return {**_node_result(before, after), **plan_result(outcome.steps, outcome.rows, _to_diff(before), _to_diff(after))}
 
 
 def _properties(context: Context) -> Properties | None:
-    """Return what devices the node should have; `None` if the task does not say."""
+    """Return the requested devices; `None` if the task requests none."""
     params = context.params
     if params["properties"] is not None:
         return parse_properties(params["properties"])
@@ -80,12 +80,12 @@ def _system_id(context: Context) -> str | None:
     given = context.params["node_index"]
     system_id = parse_card_id(given) if given is not None else None
     if given is not None and system_id is None:
-        raise InvalidInput(f"node_index {given!r} is not the EEM id of a system; it looks like 0x8cdf9d53f236.")
+        raise InvalidInput(f"`node_index` {given!r} is not the EEM id of a system, such as 0x8cdf9d53f236.")
     return system_id
 
 
 def _warn_of_missing(context: Context, where: Target, node: Node, outcome: Outcome) -> None:
-    """Warn of the devices that a released node had when they were last seen, and that EEM does not list any more."""
+    """Warn of stored devices of a released node that EEM did not list, and that were therefore not detached."""
     seen = outcome.before.fabric.devices.keys() | outcome.last.fabric.devices.keys()
     missing = [
         device.device_id
@@ -94,64 +94,64 @@ def _warn_of_missing(context: Context, where: Target, node: Node, outcome: Outco
     ]
     if missing:
         context.warn(
-            [f"Not detached, because EEM does not list them at the moment: {comma_list(missing)}, devices of {node.name}."]
+            [f"EEM is not listing these devices of {node.name}, so they were not detached: {comma_list(missing)}."]
         )
 
 
-def _shown(views: Views, fabric: Fabric, node: Node | None, nodes: t.Mapping[str, Node]) -> View | None:
+def _to_result(views: Views, fabric: Fabric, node: Node | None, nodes: t.Mapping[str, Node]) -> View | None:
     found = nodes.get(node.system_id) if node else None
     return views.node(fabric, found) if found and node and found.uuid == node.uuid else None
 
 
 def _to_diff(view: View | None) -> View:
-    """Return what a diff shows of a node."""
+    """Return a node as the diff shows it."""
     if view is None:
         return {}
-    brief = {key: view[key] for key in ("name", "index", "state")}
+    always = {key: view[key] for key in ("name", "index", "state")}
     if not view["listed"]:
-        return brief  # EEM was not asked, or does not list it: what it has is not known
+        return always  # its devices are unknown, because EEM was not asked or does not list its system
     return {
-        **brief,
+        **always,
         "pooled_group_id": view["pooled_group_id"],
         "devices": [f"{device['device_id']} {device['type']}" for device in view["devices"]],
     }
 
 
 def _stored(context: Context, name: str) -> list[StoredNode]:
-    """Return the nodes that the task may mean, of the pod manager that it names or else of all."""
-    podm_id = said_podm_id(context)
+    """Return the stored nodes that match the name, of the selected pod manager or else of all."""
+    podm_id = podm_option(context)
     registry = context.registry
     return find_by_name(registry.all(StoredNode) if podm_id is None else registry.of_podm(StoredNode, podm_id), name)
 
 
-def _only_forget(context: Context, name: str) -> Result:
-    """Forget a node and leave its devices where they are; EEM is not asked."""
+def _forget_only(context: Context, name: str) -> Result:
+    """Forget a node and leave its devices attached, without asking EEM."""
     found = only_node(_stored(context, name), name)
     if found is None:
-        return _result(None, None)
+        return _node_result(None, None)
     registry, podm_id, node = context.registry, found.podm_id, found.node()
     podm = registry.get(PodManager, podm_id)
-    settings = Settings("", **connection(context, podm.connection if podm else {}))
+    settings = Settings("", **connection_settings(context, podm.connection if podm else {}))
 
     def changes() -> list[Change]:
         now = registry.get(StoredNode, found.uuid)
         if now is None:
-            raise NotFound(f"Another run has forgotten node {node.name} meanwhile.")
+            raise NotFound(f"Another run has forgotten node {node.name}.")
         if now.system_id != node.system_id:
-            raise PlanRefused(f"Node {node.name} is on system {now.system_id} now, not on {node.system_id} any more.")
+            raise PlanRefused(f"Another run has moved node {node.name} to system {now.system_id}. Run the task again.")
         return [remove(now)]
 
-    wish = Forgetting(podm_id, node.system_id, f"a run for node {node.name}")
+    forgetting = Forgetting(podm_id, node.system_id, f"a run for node {node.name}")
     try:
-        context.warn(forget(registry, wish, settings, None if context.check_mode else changes))
+        context.warn(forget(registry, forgetting, settings, None if context.check_mode else changes))
     except NotFound:
-        return _result(None, None)
+        return _node_result(None, None)
     view = Views(podm_id, podm.name if podm else None, {}).node(Fabric([]), node)
     steps = plan_forget_node(node).steps
     rows = [step_view(step, "planned" if context.check_mode else "done") for step in steps]
-    return {**_result(view, None), **plan_result(steps, rows, _to_diff(view), {})}
+    return {**_node_result(view, None), **plan_result(steps, rows, _to_diff(view), {})}
 
 
-def _result(before: View | None, after: View | None) -> Result:
-    # A released node is shown as it was; what became of its devices is in the plan.
+def _node_result(before: View | None, after: View | None) -> Result:
+    # A released node is shown as it was before; the plan shows what happened to its devices.
     return {"node": after or before, **plan_result((), [], {}, {})}

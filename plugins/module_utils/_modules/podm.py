@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What expether_podm does. Private to the collection."""
+"""Runs expether_podm. Private to the collection."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.change impor
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
 from ansible_collections.nec.expether.plugins.module_utils._ansible.options import ENV_URL
 from ansible_collections.nec.expether.plugins.module_utils._ansible.target import (
-    connection,
-    registered,
-    remembered,
-    settings_of,
-    unregistered,
+    connection_settings,
+    podm_settings,
+    settings_for_url,
+    stored_settings,
+    target_of_podm,
 )
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
@@ -50,11 +50,11 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import View, Views
 from ansible_collections.nec.expether.plugins.module_utils._results.documents import podm_view
-from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile import Moment, facts, listing_change, reconcile
+from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile import Moment, listing_change, podm_facts, reconcile
 
 
 def run(context: Context) -> Result:
-    """Bring a pod manager's registration to what the task says."""
+    """Register, update or remove a pod manager."""
     if context.params["state"] == "absent":
         return _absent(context)
     eem = _Eem(context)
@@ -63,65 +63,76 @@ def run(context: Context) -> Result:
 
 def _present(context: Context, eem: _Eem) -> Result:
     stop_if_interrupted()
-    podms = context.registry.all(PodManager)
+    podms, now = context.registry.all(PodManager), now_iso()
     found = next(iter(find_by_name(podms, context.params["name"])), None)
-    uuid, name = (
-        (found.uuid, found.name)
-        if found
-        else (podm_uuid(context.params["name"]), check_name(context.params["name"], "pod manager"))
-    )
-    settings = _wanted_settings(context, found)
-    for other in podms:
-        if other.uuid != uuid and other.url == settings.url:
-            raise PlanRefused(f"{settings.url} is registered already, as pod manager {other.name}.")
-    before = podm_view(found) if found else {}
-    now = now_iso()
-    old = found or _new(uuid, name, now)
-    words: dict[str, t.Any] = {
-        key: value or None for key in ("description", "location") if (value := context.params[key]) is not None
-    }
-    how = connection(context, old.connection)
-    wanted = old._replace(url=settings.url, username=settings.username, connection=how, **words)
-    old_settings = _remembered_settings(context, found)
-    password_changed = old_settings is None or old_settings.password != settings.password
-    other_eem = old_settings is None or old_settings != settings
+    old = found or _new(check_name(context.params["name"], "pod manager"), now)
+    settings, current = _wanted_settings(context, found), _current_settings(context, found)
+    _check_url_is_free(podms, old, settings.url)
+    wanted = _wanted(context, old, settings)
+    password_changed = current is None or current.password != settings.password
     sync = context.params["sync"] and (old.last_sync is None or old.url != settings.url)
     if found and wanted == found and not (password_changed or sync):
-        return {"changed": False, "podm": before, "diff": {"before": before, "after": before}}
+        return _to_result(found, found)
     podm = wanted._replace(updated_at=now)
     changes: list[Change] = []
-    if other_eem or sync:
+    if settings != current or sync:
         podm, changes = eem.ask(settings, podm, sync)
     if password_changed:
-        podm = podm._replace(
-            password=context.secrets().encrypt(settings.password) if settings.password is not None else None
-        )
-    changes += _adopt_nodes(context, uuid, name, settings.url)
-    if old.url != settings.url:
-        # A document for the URL: two runs that register one EEM under two names cannot both write it.
-        changes.append(put(RegisteredUrl(unregistered_podm_uuid(settings.url), NEVER, uuid)))
-        if found:
-            changes.append(remove_anyway(RegisteredUrl, unregistered_podm_uuid(old.url)))
+        podm = podm._replace(password=_encrypted(context, settings.password))
+    changes += [*_adopt_nodes(context, podm), *_url_changes(found, podm)]
     stop_if_interrupted()
     if not context.check_mode:
         context.registry.commit([put(podm), *changes])
-    after = podm_view(podm)
-    hidden = {"password": "********"} if password_changed and found else {}
-    return {
-        "changed": True,
-        "podm": after,
-        # A new password is a change that the diff shows, without showing it.
-        "diff": {
-            "before": {**before, **hidden},
-            "after": {**after, **({"password": "******** (another one)"} if hidden else {})},
-        },
+    return _to_result(found, podm, password_changed)
+
+
+def _to_result(before: PodManager | None, after: PodManager, password_changed: bool = False) -> Result:
+    """Return the result for a registered pod manager.
+
+    :param before: its record before the run; the same as `after` if nothing changed
+    """
+    view = podm_view(after)
+    diff = {"before": podm_view(before) if before else {}, "after": dict(view)}
+    if before and password_changed:  # the diff shows that the password changes, but no password
+        diff["before"]["password"], diff["after"]["password"] = "********", "******** (changed)"
+    return {"changed": before is not after, "podm": view, "diff": diff}
+
+
+def _check_url_is_free(podms: t.Sequence[PodManager], podm: PodManager, url: str) -> None:
+    """Reject a URL that is registered for another pod manager.
+
+    :raises PlanRefused: it is
+    """
+    for other in podms:
+        if other.uuid != podm.uuid and other.url == url:
+            raise PlanRefused(f"{url} is already registered as pod manager {other.name}.")
+
+
+def _wanted(context: Context, old: PodManager, settings: Settings) -> PodManager:
+    """Return a pod manager with the requested values, except for the password and what EEM reports."""
+    texts: dict[str, t.Any] = {
+        key: value or None for key in ("description", "location") if (value := context.params[key]) is not None
     }
+    options = connection_settings(context, old.connection)
+    return old._replace(url=settings.url, username=settings.username, connection=options, **texts)
 
 
-def _new(uuid: str, name: str, now: str) -> PodManager:
-    """Return a pod manager of which nothing but its name is known."""
+def _encrypted(context: Context, password: str | None) -> str | None:
+    return None if password is None else context.secrets().encrypt(password)
+
+
+def _url_changes(found: PodManager | None, podm: PodManager) -> list[Change]:
+    """Return the changes that reserve a new URL for the pod manager and release its former one."""
+    if found and found.url == podm.url:
+        return []
+    reserved = put(RegisteredUrl(unregistered_podm_uuid(podm.url), NEVER, podm.uuid))
+    return [reserved, remove_anyway(RegisteredUrl, unregistered_podm_uuid(found.url))] if found else [reserved]
+
+
+def _new(name: str, now: str) -> PodManager:
+    """Return the record of a pod manager of which only the name is known."""
     return PodManager(
-        uuid=uuid,
+        uuid=podm_uuid(name),
         revision=NEVER,
         name=name,
         url="",
@@ -142,56 +153,58 @@ def _new(uuid: str, name: str, now: str) -> PodManager:
     )
 
 
-def _adopt_nodes(context: Context, uuid: str, name: str, url: str) -> list[Change]:
-    """Return the changes that give a pod manager the nodes that were made by its URL before it was registered.
+def _adopt_nodes(context: Context, podm: PodManager) -> list[Change]:
+    """Return the changes that give a pod manager the nodes that were made at its URL before it was registered.
 
-    :raises PlanRefused: it has a node of such a name already
+    :raises PlanRefused: it already has a node of such a name
     """
     nodes = context.registry.all(StoredNode)
     changes = []
     for node in nodes:
-        if node.podm_id == unregistered_podm_uuid(url):
-            new = node_uuid(uuid, node.name)
-            if any(other.uuid == new for other in nodes):
+        if node.podm_id == unregistered_podm_uuid(podm.url):
+            uuid = node_uuid(podm.uuid, node.name)
+            if any(other.uuid == uuid for other in nodes):
                 raise PlanRefused(
-                    f"Node {node.name} was made by the URL {url}, and pod manager {name} has a node of that name"
-                    " already. Release one of them first."
+                    f"Node {node.name} was made at {podm.url} before it was registered, and pod manager {podm.name} already"
+                    " has a node of that name. Release one of them first."
                 )
-            changes += [remove(node), put(node._replace(uuid=new, revision=NEVER, podm_id=uuid))]
+            changes += [remove(node), put(node._replace(uuid=uuid, revision=NEVER, podm_id=podm.uuid))]
     return changes
 
 
 def _wanted_settings(context: Context, found: PodManager | None) -> Settings:
-    """Return how to reach the EEM: a new one by the environment too, a known one by what the task says alone."""
+    """Return how to reach the EEM with the requested values; the environment is only used for a new pod manager.
+
+    :raises ExpetherError: an option is missing or invalid
+    """
     params = context.params
     if found is None:
         url = context.option("url", ENV_URL)
         if url is None:
-            raise InvalidInput(f"Pod manager {params['name']!r} is not registered yet: url says where its EEM is.")
-        return unregistered(context, eem_url(url))
-    known = settings_of(context, found)
+            raise InvalidInput(f"Pod manager {params['name']!r} is not registered. Set `url` to register it.")
+        return settings_for_url(context, eem_url(url))
+    known = podm_settings(context, found)
     url = known.url if params["url"] is None else eem_url(params["url"])
     if url != known.url and known.password is not None and params["password"] is None:
         raise InvalidInput(
-            f"Pod manager {found.name} gets another url: say its password too, for the remembered one is sent to"
-            f" {known.url} only."
+            f"Changing the URL of {found.name} requires `password`: the stored one is only sent to {known.url}."
         )
     return known._replace(url=url)
 
 
-def _remembered_settings(context: Context, found: PodManager | None) -> Settings | None:
-    """Return how a registered EEM is reached so far; C(None) if there is none or its password's key is lost.
+def _current_settings(context: Context, found: PodManager | None) -> Settings | None:
+    """Return how to reach a registered EEM before this run; `None` if it is not registered or its password is unreadable.
 
-    In that case the task says the password anew, or it has failed already.
+    If the password is unreadable, the task sets a new one, because `podm_settings` fails without it.
     """
     try:
-        return remembered(context, found) if found else None
+        return stored_settings(context, found) if found else None
     except RegistryError:
         return None
 
 
 class _Eem:
-    """What one EEM says to a run; it is asked again only if its devices have been written meanwhile."""
+    """The answers of one EEM. It is asked again only if another run has changed its stored devices in the meantime."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -200,16 +213,16 @@ class _Eem:
         self._fabric = Fabric([])
 
     def ask(self, settings: Settings, podm: PodManager, sync: bool) -> tuple[PodManager, list[Change]]:
-        """Ask the EEM who it is, and with `sync` what it has.
+        """Ask the EEM for its version, and with `sync` for its cards.
 
-        Return the pod manager with that, and the changes for its devices.
+        Return the pod manager with the answers, and the changes that update its stored devices.
 
-        :raises PlanRefused: another EEM is there than the one that has the pod manager's nodes
+        :raises PlanRefused: the EEM at this URL does not list the systems of the pod manager's nodes
         """
         registry = self._context.registry
         nodes = registry.of_podm(StoredNode, podm.uuid)
-        # The order is what makes later writes a conflict: the devices, then the document that changes with each of them,
-        # then EEM.
+        # Read the devices first, then the listing, which changes with every device, and ask EEM last: a write by another
+        # run in between then causes a conflict.
         known = registry.of_podm(StoredDevice, podm.uuid) if sync else []
         listing = registry.get(StoredListing, podm.uuid)
         self._read(settings, listing.revision if listing else NEVER, bool(sync or nodes))
@@ -217,14 +230,14 @@ class _Eem:
         elsewhere = sorted(node.name for node in nodes if node.system_id not in self._fabric.systems)
         if elsewhere:
             raise PlanRefused(
-                f"{settings.url} does not list the systems of the nodes {comma_list(elsewhere)}; release them first."
+                f"{settings.url} does not list the systems of these nodes: {comma_list(elsewhere)}. Release them first."
             )
         if not sync:
             return podm._replace(status="Online", last_error=None), []
         moment, names = Moment(datetime.now(timezone.utc), podm.last_sync), self._context.pci_names
         views = Views(podm.uuid, podm.name, {node.system_id: node.name for node in nodes}, names)
         changes = reconcile(known, self._fabric, views, moment).changes
-        return facts(podm, self._fabric, moment), [*changes, listing_change(podm.uuid, listing, None), *names.changes()]
+        return podm_facts(podm, self._fabric, moment), [*changes, listing_change(podm.uuid, listing, None), *names.changes()]
 
     def _read(self, settings: Settings, listing: int, cards: bool) -> None:
         if self._asked == (settings, listing, cards):
@@ -241,7 +254,7 @@ def _absent(context: Context) -> Result:
     try:
         if found is not None:
             return _remove(context, found)
-    except NotFound:  # another run was quicker
+    except NotFound:  # another run has removed it
         if _find(context) is not None:
             raise
     return {"changed": False, "podm": None, "plan": [], "diff": {"before": {}, "after": {}}}
@@ -257,28 +270,25 @@ def _remove(context: Context, found: PodManager) -> Result:
     if nodes and not context.params["cascade"]:
         names = comma_list(sorted(node.name for node in nodes))
         raise PlanRefused(
-            f"Pod manager {found.name} has nodes: {names}. Release them first (expether_node, state: absent), or say"
-            " cascade: true, which detaches their devices and forgets them."
+            f"Pod manager {found.name} has nodes: {names}. Release them first (expether_node with `state: absent`), or set"
+            " `cascade: true` to release them together with it."
         )
-    rows: list[View] = []
-    if nodes:
-        rows = _release_all(context, found)
-    else:
-        _forget_alone(context, found)
+    rows = _release_all(context, found) if nodes else _forget_alone(context, found)
     return {"changed": True, "podm": view, "plan": rows, "diff": {"before": view, "after": {}}}
 
 
-def _forget_alone(context: Context, found: PodManager) -> None:
-    """Forget a pod manager without nodes, unless a run is about to make one."""
+def _forget_alone(context: Context, found: PodManager) -> list[View]:
+    """Forget a pod manager without nodes, unless another run is creating one."""
 
     def changes() -> list[Change]:
         if context.registry.of_podm(StoredNode, found.uuid):
-            raise PlanRefused(f"Pod manager {found.name} has got a node just now; give the task again.")
+            raise PlanRefused(f"Another run has created a node on pod manager {found.name}. Run the task again.")
         return _forget(context, found.uuid)
 
-    wish = Forgetting(found.uuid, WHOLE_PODM, f"the removal of {found.name}")
-    settings = Settings(found.url, **connection(context, found.connection))
-    context.warn(forget(context.registry, wish, settings, None if context.check_mode else changes))
+    forgetting = Forgetting(found.uuid, WHOLE_PODM, f"the removal of {found.name}")
+    settings = Settings(found.url, **connection_settings(context, found.connection))
+    context.warn(forget(context.registry, forgetting, settings, None if context.check_mode else changes))
+    return []
 
 
 def _forget(context: Context, uuid: str) -> list[Change]:
@@ -288,7 +298,7 @@ def _forget(context: Context, uuid: str) -> list[Change]:
     """
     found = context.registry.get(PodManager, uuid)
     if found is None:
-        raise NotFound("The pod manager was removed by another run meanwhile.")
+        raise NotFound("Another run has removed the pod manager.")
     return [
         remove(found),
         remove_anyway(RegisteredUrl, unregistered_podm_uuid(found.url)),
@@ -298,7 +308,8 @@ def _forget(context: Context, uuid: str) -> list[Change]:
 
 
 def _release_all(context: Context, found: PodManager) -> list[View]:
-    where = registered(context, found)
+    """Release all nodes of a pod manager and forget it; return the rows of the plan."""
+    where = target_of_podm(context, found)
     run_ = ChangeRun(context, where, f"the removal of {where.podm}", exclusive=True)
     return run_.execute(
         lambda observed, _client: plan_release(observed, observed.nodes.values()),

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What expether_podm_info does. Private to the collection."""
+"""Runs expether_podm_info. Private to the collection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.nec.expether.plugins.module_utils._results.documents im
 
 
 def run(context: Context) -> Result:
-    """List pod managers as they are remembered, or ask each now."""
+    """List pod managers as stored, or with their current state."""
     podms = context.registry.all(PodManager)
     wanted = context.params["name"]
     if wanted is not None:
@@ -24,27 +24,27 @@ def run(context: Context) -> Result:
     podms.sort(key=lambda podm: podm.name.casefold())
     if context.params["source"] == "registry" and not context.params["check"]:
         return {"changed": False, "podms": [podm_view(podm) for podm in podms]}
-    # Imported here: what only reads the registry does not pay for HTTP.
-    from ansible_collections.nec.expether.plugins.module_utils._ansible.target import remembered
+    # Imported here, because reading the registry does not need HTTP.
+    from ansible_collections.nec.expether.plugins.module_utils._ansible.target import stored_settings
     from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
     from ansible_collections.nec.expether.plugins.module_utils._eem.parallel import side_by_side
     from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
 
     def settings(podm: PodManager) -> Settings | ExpetherError:
         try:
-            return remembered(context, podm)
+            return stored_settings(context, podm)
         except MissingLibrary:
             raise
         except ExpetherError as error:
             return error
 
-    known = {podm.uuid: settings(podm) for podm in podms}
+    reach = {podm.uuid: settings(podm) for podm in podms}
 
     def ask(podm: PodManager) -> View:
-        how = known[podm.uuid]
-        if isinstance(how, ExpetherError):
-            raise how
-        with Client(how) as client:
+        to_eem = reach[podm.uuid]
+        if isinstance(to_eem, ExpetherError):
+            raise to_eem
+        with Client(to_eem) as client:
             return {"status": "Online", "api_version": client.api_version(), "last_error": None}
 
     shown = []

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What expether_sync does. Private to the collection."""
+"""Runs expether_sync: updates the registry from the EEMs. Private to the collection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typing as t
 from datetime import datetime, timedelta, timezone
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
-from ansible_collections.nec.expether.plugins.module_utils._ansible.target import connection, remembered
+from ansible_collections.nec.expether.plugins.module_utils._ansible.target import connection_settings, stored_settings
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import Interrupted, stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._eem.parallel import side_by_side
@@ -33,28 +33,28 @@ from ansible_collections.nec.expether.plugins.module_utils._results.documents im
 from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile import (
     Moment,
     digest,
-    judged,
-    keep,
     listing_change,
+    no_change_known,
+    no_change_offline,
+    online,
+    podm_after_list,
     reconcile,
-    same,
-    whole,
 )
 
 if t.TYPE_CHECKING:
     from ansible_collections.nec.expether.plugins.module_utils._sync.textfile import Textfile
 
 MAX_FORKS = 64
-BRIEF = ("type", "state", "node_id", "model")
-TRIES = 5  # of one pod manager, when the registry is written by others meanwhile
+DIFF_KEYS = ("type", "state", "node_id", "model")
+TRIES = 5  # attempts for one pod manager if other runs keep writing to the registry
 MAX_RETENTION = 36500.0  # days
 
 
 class Known(t.NamedTuple):
-    """What the registry knows of a pod manager.
+    """What the registry stores of a pod manager.
 
-    It is read before its EEM is asked, so that whatever is written to the registry after EEM has answered is
-    noticed as a conflict. Its devices may be read later: `listing` changes with them.
+    Read before asking EEM, so that any later write causes a conflict. Device documents may be read afterwards: every change
+    of them also changes the `listing` document.
 
     :ivar nodes: the names of its nodes by EESV id
     """
@@ -65,22 +65,23 @@ class Known(t.NamedTuple):
 
 
 class Answer(t.NamedTuple):
-    """What an EEM has.
+    """A listing of an EEM.
 
-    :ivar fabric: `None` if it is what the registry remembers already
+    :ivar digest: identifies the listing
+    :ivar fabric: `None` if the registry already stores this listing
     """
 
     digest: str
     fabric: Fabric | None
 
 
-class Row(t.NamedTuple):
-    """What came of one pod manager.
+class PodManagerResult(t.NamedTuple):
+    """The outcome for one pod manager.
 
-    :ivar result: its part of the result
+    :ivar result: its entry in the result
     :ivar changed: whether its status or a device changed
-    :ivar before: what a diff shows of it before, `after` of it afterwards
-    :ivar waited: what was waited for, as sentences
+    :ivar before: its state before, as the diff shows it; `after` its state afterwards
+    :ivar waited: sentences about what was waited for
     """
 
     result: View
@@ -91,25 +92,25 @@ class Row(t.NamedTuple):
 
 
 def run(context: Context) -> Result:
-    """Bring the registry to what the EEMs say."""
+    """Update the registry from the EEMs."""
     params, started = context.params, time.monotonic()
     if not 1 <= params["forks"] <= MAX_FORKS:
-        raise InvalidInput(f"forks must be from 1 to {MAX_FORKS}, not {params['forks']}.")
+        raise InvalidInput(f"`forks` must be from 1 to {MAX_FORKS}, not {params['forks']}.")
     if not 0 <= params["retention"] <= MAX_RETENTION:
-        raise InvalidInput(f"retention must be from 0 to {MAX_RETENTION:g} days, not {params['retention']:g}.")
+        raise InvalidInput(f"`retention` must be from 0 to {MAX_RETENTION:g} days, not {params['retention']:g}.")
     textfile = _textfile(params["textfile_dir"])
     registry = context.registry
     podms = _wanted(registry, params["podms"])
     if not podms:
-        nothing = f"No pod manager is registered in {registry.path}."
-        context.warn([nothing if params["podms"] is None else "`podms` is an empty list: no pod manager was synchronised."])
+        none_registered = f"No pod manager is registered in {registry.path}."
+        context.warn([none_registered if params["podms"] is None else "`podms` is an empty list: no pod manager was synchronised."])
     sync = _Sync(context, _read(registry, podms))
-    answered = side_by_side(podms, sync.one, params["forks"])
+    answered = side_by_side(podms, sync.sync_one, params["forks"])
     answers = [answer for _podm, answer in answered]
-    rows = [answer for answer in answers if not isinstance(answer, ExpetherError)]
-    changed = [row for row in rows if row.changed]
-    context.warn(sentence for row in rows for sentence in row.waited)
-    results = [row.result for row in rows]
+    outcomes = [answer for answer in answers if not isinstance(answer, ExpetherError)]
+    changed = [outcome for outcome in outcomes if outcome.changed]
+    context.warn(sentence for outcome in outcomes for sentence in outcome.waited)
+    results = [outcome.result for outcome in outcomes]
     try:
         _stop_if_interrupted(answered)
         for answer in answers:
@@ -124,23 +125,23 @@ def run(context: Context) -> Result:
         "changed": bool(changed),
         "podms": results,
         "diff": {
-            "before": {row.result["name"]: row.before for row in changed},
-            "after": {row.result["name"]: row.after for row in changed},
+            "before": {outcome.result["name"]: outcome.before for outcome in changed},
+            "after": {outcome.result["name"]: outcome.after for outcome in changed},
         },
     }
 
 
-def _stop_if_interrupted(answered: t.Sequence[tuple[PodManager, Row | ExpetherError]]) -> None:
-    """Say which pod managers a run synchronised before a signal ended it.
+def _stop_if_interrupted(answered: t.Sequence[tuple[PodManager, PodManagerResult | ExpetherError]]) -> None:
+    """Fail if a signal ended the run, and report which pod managers it had synchronised.
 
-    :raises Interrupted: it did not synchronise all
+    :raises Interrupted: some pod managers were not synchronised
     """
     interrupted = [answer for _podm, answer in answered if isinstance(answer, Interrupted)]
     if interrupted:
         done = [podm.name for podm, answer in answered if not isinstance(answer, Interrupted)]
-        left = [podm.name for podm, answer in answered if isinstance(answer, Interrupted)]
+        not_done = [podm.name for podm, answer in answered if isinstance(answer, Interrupted)]
         raise Interrupted(
-            f"{interrupted[0].message} Not synchronised: {comma_list(left)}."
+            f"{interrupted[0].message} Not synchronised: {comma_list(not_done)}."
             + (f" Synchronised before: {comma_list(done)}." if done else "")
         )
 
@@ -148,14 +149,14 @@ def _stop_if_interrupted(answered: t.Sequence[tuple[PodManager, Row | ExpetherEr
 def _textfile(folder: str | None) -> Textfile | None:
     if not folder:
         return None
-    # Imported here: only who wants the file pays for prometheus_client.
+    # Imported here, because only this file needs prometheus_client.
     from ansible_collections.nec.expether.plugins.module_utils._sync.textfile import Textfile
 
     return Textfile(folder)
 
 
 def _wanted(registry: Registry, names: t.Sequence[str] | None) -> list[PodManager]:
-    """Return the pod managers that the task means, each once, in the order of their names.
+    """Return the selected pod managers, each once, ordered by name.
 
     :raises NotFound: one of them is not registered
     """
@@ -173,7 +174,7 @@ def _read(registry: Registry, podms: t.Sequence[PodManager]) -> dict[str, Known]
 
 
 class _Sync:
-    """One run: asks EEMs at once, and reads and writes the registry one after the other."""
+    """One run. It asks several EEMs at the same time, but uses the registry for one pod manager at a time."""
 
     def __init__(self, context: Context, known: dict[str, Known]) -> None:
         self._context = context
@@ -183,64 +184,64 @@ class _Sync:
         self._names_version = self._names.version
         self._devices: dict[str, list[StoredDevice]] | None = None
         self._retention = timedelta(days=context.params["retention"])
-        # What is given as an option holds for all; passwords are decrypted here, before any thread starts.
-        self._settings = {uuid: self._reach(found.podm) for uuid, found in known.items()}
+        # Options of the task apply to all pod managers. Passwords are decrypted here, before any thread starts.
+        self._settings = {uuid: self._settings_for(found.podm) for uuid, found in known.items()}
 
-    def _reach(self, podm: PodManager) -> Settings | ExpetherError:
-        """Return how to reach an EEM, or why that cannot be known, which must not hinder the others."""
+    def _settings_for(self, podm: PodManager) -> Settings | ExpetherError:
+        """Return how to reach an EEM, or the error that prevents it, which must not affect other EEMs."""
         try:
-            settings = remembered(self._context, podm)
-            return settings._replace(**connection(self._context, podm.connection))
+            settings = stored_settings(self._context, podm)
+            return settings._replace(**connection_settings(self._context, podm.connection))
         except MissingLibrary:
             raise
         except ExpetherError as error:
             return error
 
     def _devices_of(self, podm: PodManager) -> list[StoredDevice]:
-        """Return the devices of a pod manager as they are remembered."""
+        """Return the stored devices of a pod manager."""
         if self._devices is None:
             self._devices = {}
             for device in self._context.registry.all(StoredDevice):
                 self._devices.setdefault(device.podm_id, []).append(device)
         return self._devices.get(podm.uuid, [])
 
-    def one(self, podm: PodManager) -> Row:
-        """Ask one EEM, and write what it says; ask it again if somebody else has written the same meanwhile.
+    def sync_one(self, podm: PodManager) -> PodManagerResult:
+        """Ask one EEM and store its listing. Try again if another run changed the same documents in the meantime.
 
         :raises RegistryError: the registry cannot be used
         """
         started = time.monotonic()
         waited: list[str] = []
 
-        def attempt() -> Row:
+        def attempt() -> PodManagerResult:
             known = self._known[podm.uuid]
             answer = self._ask(known, waited)
             with self._lock:
                 stop_if_interrupted()
-                row, changes = self._written(known, answer, waited, started)
+                outcome, changes = self._with_update(known, answer, waited, started)
                 if self._context.check_mode:
-                    return row
+                    return outcome
                 registry = self._context.registry
                 try:
                     registry.commit(changes)
-                    return row
+                    return outcome
                 except RegistryConflict:
                     self._devices = None
                     now = registry.get(PodManager, podm.uuid)
                     if now is None:
-                        return self._unwritten(podm, waited, started, "It was removed while it was synchronised.")
+                        return self._without_update(podm, waited, started, "It was removed while it was synchronised.")
                     self._known[podm.uuid] = _read(registry, [now])[podm.uuid]
-                    self._settings[podm.uuid] = self._reach(now)
+                    self._settings[podm.uuid] = self._settings_for(now)
                     raise
 
         try:
             return until_written(attempt, TRIES)
         except RegistryConflict as conflict:
             with self._lock:
-                return self._unwritten(self._known[podm.uuid].podm, waited, started, conflict.message)
+                return self._without_update(self._known[podm.uuid].podm, waited, started, conflict.message)
 
     def _ask(self, known: Known, waited: list[str]) -> Answer | ExpetherError:
-        """Return what an EEM has, or why it cannot be told."""
+        """Return the listing of an EEM, or the error if it has none."""
         settings = self._settings[known.podm.uuid]
         if isinstance(settings, ExpetherError):
             return settings
@@ -257,52 +258,52 @@ class _Sync:
             finally:
                 waited += client.waited
 
-    def _written(
+    def _with_update(
         self, known: Known, answer: Answer | ExpetherError, waited: list[str], started: float
-    ) -> tuple[Row, list[Change]]:
-        """Return what one EEM's answer, or its failure, makes of the registry."""
+    ) -> tuple[PodManagerResult, list[Change]]:
+        """Return the outcome for one pod manager, and the registry changes, from its EEM's listing or error."""
         old = known.podm
         moment = Moment(datetime.now(timezone.utc), old.last_sync, self._retention)
         if isinstance(answer, ExpetherError):
-            done = keep(self._devices_of(old))
+            done = no_change_offline(self._devices_of(old))
             podm = old._replace(status="Offline", last_error=answer.message)
         elif answer.fabric is None:
-            done = same(t.cast(StoredListing, known.listing).devices)
-            podm = whole(old, moment)
+            done = no_change_known(t.cast(StoredListing, known.listing).devices)
+            podm = online(old, moment)
         else:
             devices = self._devices_of(old)
             done = reconcile(devices, answer.fabric, Views(old.uuid, old.name, known.nodes, self._names), moment)
-            podm = judged(old, devices, answer.fabric, moment)
+            podm = podm_after_list(old, devices, answer.fabric, moment)
         changes = [*done.changes]
         if isinstance(answer, Answer) and answer.fabric is not None:
-            # Missing devices must be looked at again next time, also if EEM says the same.
-            all_there = podm.status == "Online" and not done.counts["missing"]
-            value = answer.digest if all_there else None
+            # With missing devices, the next sync must compare again even if EEM's answer is unchanged: their retention ends.
+            is_complete = podm.status == "Online" and not done.counts["missing"]
+            value = answer.digest if is_complete else None
             if changes or known.listing is None or known.listing.digest != value:
                 changes.append(listing_change(old.uuid, known.listing, value, len(answer.fabric.devices)))
             changes += self._names.changes()
         if podm != old:
             changes.append(put(podm))
-        shown = [_differences(before, after) for before, after in done.steps]
-        row = Row(
-            _result(old, podm.status, done.counts, started, podm.last_error),
+        shown = [_to_diff(before, after) for before, after in done.steps]
+        outcome = PodManagerResult(
+            _to_result(old, podm.status, done.counts, started, podm.last_error),
             bool(done.steps) or podm.status != old.status,
             {"status": old.status, "devices": {device: before for device, before, _after in shown}},
             {"status": podm.status, "devices": {device: after for device, _before, after in shown}},
             waited,
         )
-        return row, changes
+        return outcome, changes
 
-    def _unwritten(self, podm: PodManager, waited: list[str], started: float, error: str) -> Row:
-        """Return what came of a pod manager when nothing could be written."""
-        counts = keep(self._devices_of(podm)).counts
-        return Row(_result(podm, podm.status, counts, started, error), False, {}, {}, waited)
+    def _without_update(self, podm: PodManager, waited: list[str], started: float, error: str) -> PodManagerResult:
+        """Return the outcome for a pod manager for which nothing could be stored."""
+        counts = no_change_offline(self._devices_of(podm)).counts
+        return PodManagerResult(_to_result(podm, podm.status, counts, started, error), False, {}, {}, waited)
 
 
-def _result(
+def _to_result(
     podm: PodManager, status: str, counts: t.Mapping[str, int], started: float, error: str | None
 ) -> View:
-    """Return a pod manager's part of the result."""
+    """Return a pod manager's entry in the result."""
     return {
         "uuid": podm.uuid,
         "name": podm.name,
@@ -314,9 +315,9 @@ def _result(
     }
 
 
-def _differences(before: StoredDevice | None, after: StoredDevice | None) -> tuple[str, View | None, View | None]:
-    """Return which device it is, and what a diff shows of it: what differs, or what one is that comes or goes."""
+def _to_diff(before: StoredDevice | None, after: StoredDevice | None) -> tuple[str, View | None, View | None]:
+    """Return the id of a device, and its changed keys before and after; `DIFF_KEYS` of a device that was added or removed."""
     old, new = (device and device_view(device, None, None) for device in (before, after))
     shown = old or new or {}
-    keys = [key for key in shown if old[key] != new[key]] if old and new else BRIEF
+    keys = [key for key in shown if old[key] != new[key]] if old and new else DIFF_KEYS
     return shown["device_id"], old and {key: old[key] for key in keys}, new and {key: new[key] for key in keys}

@@ -44,10 +44,12 @@ def check_host(observed: ObservedState, system: Eesv, more: int) -> None:
     reason = why_no_host(observed, system)
     if reason:
         raise PlanRefused(f"Nothing can be attached to system {system.id}: it {reason}.")
+    free = observed.fabric.free_slots(system)
     used = len(observed.fabric.devices_in(system.group_id)) if has_own_group(system) else 0
     if used + more > system.max_devices:
         raise PlanRefused(
-            f"System {system.id} would have {used + more} devices. It takes {system.max_devices} and has {used}.",
+            f"System {system.id} takes {system.max_devices} devices and has {free} free {'slot' if free == 1 else 'slots'},"
+            f" but would have {used + more} devices.",
             blocked_by=claims_on(observed, [system.id]),
         )
 

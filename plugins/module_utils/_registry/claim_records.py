@@ -10,10 +10,10 @@ import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._registry.fields import (
     Test,
-    is_said,
+    is_count,
     is_seconds,
+    is_string,
     is_text,
-    is_whole,
     or_none,
     values,
 )
@@ -21,15 +21,15 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
 
 
 class Claim(t.NamedTuple):
-    """What one run holds.
+    """The claim of one run on a card or group id.
 
     :ivar run: identifies the run
-    :ivar what: what it does, for those who wait for it
-    :ivar until: when it ends, by the clock on the wall; `until_uptime` by that of the machine
-    :ivar boot_id: of the machine that the run's process is on
-    :ivar pid_namespace: in which the process has the number `pid`
+    :ivar what: describes the run, for the messages of other runs that wait for it
+    :ivar until: when the claim expires, as Unix time; `until_uptime` as seconds since the machine booted
+    :ivar boot_id: identifies the machine and boot on which the process of the run is
+    :ivar pid_namespace: the namespace in which the process has the number `pid`
     :ivar start: when the process started, in clock ticks
-    :ivar host: for people who look into the registry
+    :ivar host: the name of the machine, only for people
     """
 
     run: str
@@ -44,17 +44,17 @@ class Claim(t.NamedTuple):
 
     @classmethod
     def from_body(cls, uuid: str, body: t.Any) -> Claim:
-        """Return the claim of a part of a document.
+        """Return the claim from its part of a document.
 
         :param uuid: the document's
-        :raises NotAsWritten: it is none
+        :raises NotAsWritten: it is damaged
         """
         found = values("claims", uuid, body, _CLAIM)
-        process = values("claims", uuid, body.get("process"), _PROCESS, {"host": is_said})
+        process = values("claims", uuid, body.get("process"), _PROCESS, {"host": is_string})
         return cls(**found, boot_id=process.pop("boot"), pid_namespace=process.pop("space"), **process)
 
     def to_body(self) -> Body:
-        """Return what is stored of it."""
+        """Return its part of the document."""
         return {
             "run": self.run,
             "what": self.what,
@@ -74,7 +74,7 @@ _CLAIM: t.Mapping[str, Test] = {"run": is_text, "what": is_text, "until": is_sec
 _PROCESS: t.Mapping[str, Test] = {
     "boot": or_none(is_text),
     "space": or_none(is_text),
-    "pid": is_whole,
+    "pid": is_count,
     "start": or_none(is_text),
 }
 
@@ -83,8 +83,8 @@ class StoredClaims(t.NamedTuple):
     """All claims on cards of one pod manager.
 
     :ivar uuid: the pod manager's
-    :ivar epoch: grows whenever a picture of the fabric that is older must not be planned from any more
-    :ivar held: by card or group id
+    :ivar epoch: increases whenever listings that are older must not be used for plans any more
+    :ivar held: the claims by card or group id
     """
 
     uuid: str
@@ -94,21 +94,21 @@ class StoredClaims(t.NamedTuple):
 
     @staticmethod
     def kind() -> Kind:
-        """Return which kind of document it is."""
+        """Return the kind of its document."""
         return "claims"
 
     @classmethod
     def from_body(cls, uuid: str, revision: int, body: t.Any) -> StoredClaims:
-        """Return the record of a document.
+        """Return the record from the body of a document.
 
-        :raises NotAsWritten: it is none
+        :raises NotAsWritten: it is damaged
         """
-        found = values(cls.kind(), uuid, body, {"epoch": is_whole, "held": _is_object})
+        found = values(cls.kind(), uuid, body, {"epoch": is_count, "held": _is_object})
         held = {key: Claim.from_body(uuid, claim) for key, claim in found["held"].items()}
         return cls(uuid, revision, found["epoch"], held)
 
     def to_body(self) -> Body:
-        """Return what is stored of it."""
+        """Return the body of its document."""
         return {"epoch": self.epoch, "held": {key: claim.to_body() for key, claim in self.held.items()}}
 
 

@@ -2,27 +2,27 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Typed records of devices, and of the list that they were made from. Private to the collection."""
+"""Typed records of devices, and of the listing that they come from. Private to the collection."""
 
 from __future__ import annotations
 
 import operator
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._registry.fields import is_text, is_whole, or_none, values
+from ansible_collections.nec.expether.plugins.module_utils._registry.fields import is_count, is_text, or_none, values
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Kind, NotAsWritten
 
 
 class StoredDevice(t.NamedTuple):
-    """What is known of a device: facts alone. What follows from them or is looked up elsewhere is added when it is shown.
+    """A stored device: only facts. Derived values are added when the device is shown.
 
-    `None` means that EEM did not give it.
+    `None` means that EEM did not report the value.
 
     :ivar state: `free`, `allocated` or `stranded`
-    :ivar node_id: the EESV that has it
-    :ivar vendor_name: and `device_name`, as the PCI id list had them when EEM listed the device last
-    :ivar updated_at: when EEM changed its record last
-    :ivar last_seen_at: of a missing one, and since when it is missing (`missing_since`)
+    :ivar node_id: the EESV id of the system that it is attached to
+    :ivar vendor_name: from the PCI id list when EEM last listed the device, as is `device_name`
+    :ivar updated_at: when EEM last changed its record
+    :ivar last_seen_at: when EEM last listed it, if it is missing since (`missing_since`)
     """
 
     uuid: str
@@ -52,38 +52,38 @@ class StoredDevice(t.NamedTuple):
 
     @staticmethod
     def kind() -> Kind:
-        """Return which kind of document it is."""
+        """Return the kind of its document."""
         return "devices"
 
     @classmethod
     def from_body(cls, uuid: str, revision: int, body: t.Any) -> StoredDevice:
-        """Return the record of a document.
+        """Return the record from the body of a document.
 
-        Of schema 1 too: its documents have further values, which follow from these.
+        Schema 1 is accepted too: its documents have additional, derived values, which are ignored.
 
         :param body: with printable texts, as `read_json` returns them
-        :raises NotAsWritten: it is none
+        :raises NotAsWritten: it is damaged
         """
-        # Written for speed: a registry has thousands of them.
-        if not isinstance(body, dict) or not body.keys() >= _NEEDED:
+        # Optimised, because a registry has thousands of devices.
+        if not isinstance(body, dict) or not body.keys() >= _REQUIRED:
             raise NotAsWritten(cls.kind(), uuid)
         record = cls._make((uuid, revision, *map(body.get, _KEYS)))
         if (
             not _TEXT_OR_NONE.issuperset(map(type, _texts(record)))
             or None in (record.device_id, record.podm_id, record.state)
-            or not (record.ports_up is None or is_whole(record.ports_up))
+            or not (record.ports_up is None or is_count(record.ports_up))
             or not (record.enabled is None or isinstance(record.enabled, bool))
         ):
             raise NotAsWritten(cls.kind(), uuid)
         return record
 
     def to_body(self) -> Body:
-        """Return what is stored of it."""
+        """Return the body of its document."""
         return dict(zip(_KEYS, self[2:]))
 
     @property
     def reachable(self) -> bool | None:
-        """Whether the card answers: any notification status is `up` [nec]."""
+        """Whether the card responds: a notification status is `up` [nec]."""
         return None if self.ports_up is None else self.ports_up > 0
 
 
@@ -92,17 +92,17 @@ _texts = operator.itemgetter(
     *(place for place, key in enumerate(StoredDevice._fields) if key not in ("revision", "ports_up", "enabled"))
 )
 _TEXT_OR_NONE = frozenset((str, type(None)))
-_NEEDED = frozenset(("device_id", "podm_id", "node_id", "type", "state", "missing_since"))
+_REQUIRED = frozenset(("device_id", "podm_id", "node_id", "type", "state", "missing_since"))
 
 
 class StoredListing(t.NamedTuple):
-    """Which list of EEM's the devices of a pod manager were made from.
+    """The listing that the stored devices of a pod manager come from.
 
-    It changes with each of them, so that who has asked EEM before notices it.
+    It changes with every change of a device, so a run that asked EEM before gets a conflict.
 
     :ivar uuid: the pod manager's
-    :ivar digest: of the list, if the devices are just those of that list; else `None`
-    :ivar devices: how many devices it has
+    :ivar digest: the digest of the listing if the stored devices are exactly those of it, else `None`
+    :ivar devices: the number of devices in the listing
     """
 
     uuid: str
@@ -112,18 +112,18 @@ class StoredListing(t.NamedTuple):
 
     @staticmethod
     def kind() -> Kind:
-        """Return which kind of document it is."""
+        """Return the kind of its document."""
         return "listings"
 
     @classmethod
     def from_body(cls, uuid: str, revision: int, body: t.Any) -> StoredListing:
-        """Return the record of a document.
+        """Return the record from the body of a document.
 
-        :raises NotAsWritten: it is none
+        :raises NotAsWritten: it is damaged
         """
-        found = values(cls.kind(), uuid, body, {"digest": or_none(is_text), "devices": is_whole})
+        found = values(cls.kind(), uuid, body, {"digest": or_none(is_text), "devices": is_count})
         return cls(uuid, revision, **found)
 
     def to_body(self) -> Body:
-        """Return what is stored of it."""
+        """Return the body of its document."""
         return {"digest": self.digest, "devices": self.devices}

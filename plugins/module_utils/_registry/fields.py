@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reads the values of a document, each by its test, so that what somebody else wrote or spoilt is told, and not used.
+"""Checks and reads the values of a document. A document that fails is reported as damaged and never used.
 
 Pure. Private to the collection.
 """
@@ -24,22 +24,22 @@ Test = t.Callable[[t.Any], bool]
 
 
 def values(
-    kind: Kind, uuid: str, body: t.Any, needed: t.Mapping[str, Test], further: t.Mapping[str, Test] | None = None
+    kind: Kind, uuid: str, body: t.Any, required: t.Mapping[str, Test], optional: t.Mapping[str, Test] | None = None
 ) -> dict[str, t.Any]:
-    """Return the values of a document's keys.
+    """Return the values of a document by key.
 
-    :param needed: the keys that it must have, with the tests of their values
-    :param further: those that versions have left out; `None` is returned for what is not there
-    :raises NotAsWritten: a key is missing, or a value does not pass its test
+    :param required: the keys that it must have, with the tests of their values
+    :param optional: keys that earlier versions did not write; `None` is returned for missing ones
+    :raises NotAsWritten: a required key is missing, or a value fails its test
     """
     if not isinstance(body, dict):
         raise NotAsWritten(kind, uuid)
     found: dict[str, t.Any] = {}
-    for key, test in needed.items():
+    for key, test in required.items():
         if key not in body or not test(body[key]):
             raise NotAsWritten(kind, uuid)
         found[key] = body[key]
-    for key, test in (further or {}).items():
+    for key, test in (optional or {}).items():
         value = body.get(key)
         if value is not None and not test(value):
             raise NotAsWritten(kind, uuid)
@@ -48,37 +48,37 @@ def values(
 
 
 def is_any(_value: t.Any) -> bool:
-    """Whether it is a value."""
+    """Accept any value."""
     return True
 
 
-def is_said(value: t.Any) -> bool:
-    """Whether it is a text, perhaps one that cannot be shown as it is."""
+def is_string(value: t.Any) -> bool:
+    """Whether it is a text, even one that is not valid UTF-8."""
     return isinstance(value, str)
 
 
 def is_text(value: t.Any) -> bool:
-    """Whether it is a text of whole characters."""
+    """Whether it is a text that is valid UTF-8."""
     return isinstance(value, str) and not has_half_characters(value)
 
 
 def is_uuid(value: t.Any) -> bool:
-    """Whether it is a UUID in the form that the collection writes."""
+    """Whether it is a UUID in its usual form."""
     return isinstance(value, str) and parse_uuid(value) == value
 
 
 def is_card(value: t.Any) -> bool:
-    """Whether it is an EEM id in EEM's own form."""
+    """Whether it is an EEM id in EEM's form."""
     return isinstance(value, str) and parse_card_id(value) == value
 
 
-def is_whole(value: t.Any) -> bool:
-    """Whether it is a whole number, and not negative."""
+def is_count(value: t.Any) -> bool:
+    """Whether it is a whole number from 0."""
     return isinstance(value, int) and value >= 0
 
 
 def is_seconds(value: t.Any) -> bool:
-    """Whether it is a number of seconds, more than none."""
+    """Whether it is a finite number of seconds above 0."""
     return isinstance(value, (int, float)) and 0 < value <= sys.float_info.max
 
 
@@ -89,7 +89,7 @@ def is_time(value: t.Any) -> bool:
     try:
         datetime.strptime(value, TIME_FORMAT)
     except ValueError:
-        return False  # a day that no calendar has
+        return False  # no such date, such as February 30
     return True
 
 
@@ -99,5 +99,5 @@ def is_flag(value: t.Any) -> bool:
 
 
 def or_none(test: Test) -> Test:
-    """Return a test that `None` passes too."""
+    """Return a test that also accepts `None`."""
     return lambda value: value is None or test(value)

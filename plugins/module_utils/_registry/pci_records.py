@@ -17,7 +17,7 @@ class StoredNames(t.NamedTuple):
     """The names of PCI vendors and devices that were looked up in a list.
 
     :ivar version: identifies the list
-    :ivar names: by `VENDOR:DEVICE`, or `VENDOR:` where there is no device id
+    :ivar names: by `VENDOR:DEVICE`, or `VENDOR:` without a device id
     """
 
     version: str
@@ -27,21 +27,21 @@ class StoredNames(t.NamedTuple):
 
     @staticmethod
     def kind() -> Kind:
-        """Return which kind of document it is."""
+        """Return the kind of its document."""
         return "pci_names"
 
     @classmethod
     def from_body(cls, uuid: str, revision: int, body: t.Any) -> StoredNames:
-        """Return the record of a document.
+        """Return the record from the body of a document.
 
-        :raises NotAsWritten: it is none
+        :raises NotAsWritten: it is damaged
         """
         found = values(cls.kind(), uuid, body, {"version": is_text, "names": _are_names})
         names = {key: (vendor, device) for key, (vendor, device) in found["names"].items()}
         return cls(found["version"], names, uuid, revision)
 
     def to_body(self) -> Body:
-        """Return what is stored of it."""
+        """Return the body of its document."""
         return {"version": self.version, "names": {key: list(names) for key, names in self.names.items()}}
 
 

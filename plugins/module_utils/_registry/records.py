@@ -4,8 +4,8 @@
 
 """Typed records of pod managers, nodes and flavors. Private to the collection.
 
-A record is read by its class's `from_body` alone, which checks every value, and written by its `to_body` alone. Another
-value in a record is another schema (`store.SCHEMA`): an older version would drop it.
+Only `from_body` of a class reads its documents, and it checks every value; only `to_body` writes them. A new value in a
+record requires a new schema (`store.SCHEMA`), because an older version of the collection would drop the value.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.fields impo
     Test,
     is_any,
     is_card,
+    is_count,
     is_flag,
-    is_said,
     is_seconds,
+    is_string,
     is_text,
     is_time,
     is_uuid,
-    is_whole,
     or_none,
     values,
 )
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Kind, NotAsWritten
 
-#: How to reach a pod manager, besides its URL and credentials; a version that knows fewer of them wrote fewer.
+#: The connection options of a pod manager with the tests of their values. Earlier versions wrote fewer of them.
 CONNECTION: t.Mapping[str, Test] = {
     "validate_certs": is_flag,
     "ca_path": or_none(is_text),
     "client_cert": or_none(is_text),
     "client_key": or_none(is_text),
     "timeout": is_seconds,
-    "retries": is_whole,
+    "retries": is_count,
     "conditional_updates": is_flag,
 }
 CONNECTION_KEYS = tuple(CONNECTION)
@@ -53,10 +53,10 @@ class PodManager(t.NamedTuple):
     """A registered EEM.
 
     :ivar password: encrypted
-    :ivar connection: how to reach it, by `CONNECTION_KEYS`, as far as it was known when it was registered
-    :ivar last_sync: when it listed its cards last
-    :ivar systems: how many systems it listed when it was `Online` last, and `free_slots`
-    :ivar degraded_since: since when its lists lack most of the cards that it had
+    :ivar connection: its connection options, by `CONNECTION_KEYS`; those of an earlier version may lack some
+    :ivar last_sync: when it last listed its cards
+    :ivar systems: how many systems it listed when it was last `Online`; `free_slots` how many free slots they had
+    :ivar degraded_since: since when its listings lack more than half of the cards that it had
     """
 
     uuid: str
@@ -80,20 +80,20 @@ class PodManager(t.NamedTuple):
 
     @staticmethod
     def kind() -> Kind:
-        """Return which kind of document it is."""
+        """Return the kind of its document."""
         return "pod_managers"
 
     @classmethod
     def from_body(cls, uuid: str, revision: int, body: t.Any) -> PodManager:
-        """Return the record of a document.
+        """Return the record from the body of a document.
 
-        :raises NotAsWritten: it is none
+        :raises NotAsWritten: it is damaged
         """
-        found = values(cls.kind(), uuid, body, _PODM, _PODM_FURTHER)
+        found = values(cls.kind(), uuid, body, _PODM, _PODM_OPTIONAL)
         if not is_uuid(uuid):
             raise NotAsWritten(cls.kind(), uuid)
         found["connection"] = {key: value for key, value in found["connection"].items() if key in CONNECTION}
-        # Earlier versions stored an empty text where today none is, and the API's version as it came.
+        # Earlier versions stored empty texts instead of null, and an API version that need not be printable.
         for key in ("description", "location"):
             found[key] = found[key] or None
         if found["api_version"] is not None:
@@ -101,7 +101,7 @@ class PodManager(t.NamedTuple):
         return cls(uuid, revision, **found)
 
     def to_body(self) -> Body:
-        """Return what is stored of it."""
+        """Return the body of its document."""
         return _to_body(self)
 
 
@@ -113,24 +113,24 @@ _PODM: t.Mapping[str, Test] = {
     "connection": _is_connection,
     "status": is_text,
     "last_sync": or_none(is_time),
-    "systems": or_none(is_whole),
-    "free_slots": or_none(is_whole),
+    "systems": or_none(is_count),
+    "free_slots": or_none(is_count),
     "degraded_since": or_none(is_text),
 }
-_PODM_FURTHER: t.Mapping[str, Test] = {
-    "description": is_said,
-    "location": is_said,
-    "api_version": is_said,
-    "last_error": is_said,
-    "created_at": is_said,
-    "updated_at": is_said,
+_PODM_OPTIONAL: t.Mapping[str, Test] = {
+    "description": is_string,
+    "location": is_string,
+    "api_version": is_string,
+    "last_error": is_string,
+    "created_at": is_string,
+    "updated_at": is_string,
 }
 
 
 class RegisteredUrl(t.NamedTuple):
-    """That an EEM's URL is taken: two runs that register one EEM under two names cannot both write it.
+    """Reserves the URL of an EEM for one pod manager, so that two runs cannot register it under two names.
 
-    :ivar uuid: made from the URL
+    :ivar uuid: derived from the URL
     """
 
     uuid: str
@@ -139,19 +139,19 @@ class RegisteredUrl(t.NamedTuple):
 
     @staticmethod
     def kind() -> Kind:
-        """Return which kind of document it is."""
+        """Return the kind of its document."""
         return "urls"
 
     @classmethod
     def from_body(cls, uuid: str, revision: int, body: t.Any) -> RegisteredUrl:
-        """Return the record of a document.
+        """Return the record from the body of a document.
 
-        :raises NotAsWritten: it is none
+        :raises NotAsWritten: it is damaged
         """
         return cls(uuid, revision, **values(cls.kind(), uuid, body, {"podm_id": is_text}))
 
     def to_body(self) -> Body:
-        """Return what is stored of it."""
+        """Return the body of its document."""
         return _to_body(self)
 
 
@@ -173,39 +173,39 @@ class StoredNode(t.NamedTuple):
 
     @staticmethod
     def kind() -> Kind:
-        """Return which kind of document it is."""
+        """Return the kind of its document."""
         return "nodes"
 
     @classmethod
     def from_body(cls, uuid: str, revision: int, body: t.Any) -> StoredNode:
-        """Return the record of a document.
+        """Return the record from the body of a document.
 
-        :raises NotAsWritten: it is none
+        :raises NotAsWritten: it is damaged
         """
-        found = values(cls.kind(), uuid, body, _NODE, _NODE_FURTHER)
+        found = values(cls.kind(), uuid, body, _NODE, _NODE_OPTIONAL)
         if not is_uuid(uuid):
             raise NotAsWritten(cls.kind(), uuid)
         return cls(uuid, revision, system_id=found.pop("index"), **found)
 
     def to_body(self) -> Body:
-        """Return what is stored of it."""
+        """Return the body of its document."""
         body = _to_body(self)
         body["index"] = body.pop("system_id")
         return body
 
     def node(self) -> Node:
-        """Return it as plans have it."""
+        """Return the node as plans use it."""
         return Node(self.uuid, self.name, self.system_id, self.state, self.group_id)
 
 
 _NODE: t.Mapping[str, Test] = {"name": is_text, "podm_id": is_uuid, "index": is_card, "state": is_text}
-_NODE_FURTHER: t.Mapping[str, Test] = {"group_id": is_text, "created_at": is_said, "updated_at": is_said}
+_NODE_OPTIONAL: t.Mapping[str, Test] = {"group_id": is_text, "created_at": is_string, "updated_at": is_string}
 
 
 class Flavor(t.NamedTuple):
     """A named set of properties.
 
-    :ivar properties: as a task may say them
+    :ivar properties: in the form of the option `properties`
     """
 
     uuid: str
@@ -218,22 +218,22 @@ class Flavor(t.NamedTuple):
 
     @staticmethod
     def kind() -> Kind:
-        """Return which kind of document it is."""
+        """Return the kind of its document."""
         return "flavors"
 
     @classmethod
     def from_body(cls, uuid: str, revision: int, body: t.Any) -> Flavor:
-        """Return the record of a document.
+        """Return the record from the body of a document.
 
-        :raises NotAsWritten: it is none
+        :raises NotAsWritten: it is damaged
         """
-        found = values(cls.kind(), uuid, body, _FLAVOR, {"updated_at": is_said})
+        found = values(cls.kind(), uuid, body, _FLAVOR, {"updated_at": is_string})
         found["description"] = found["description"] or None
         found["properties"] = _normal(found["properties"])
         return cls(uuid, revision, **found)
 
     def to_body(self) -> Body:
-        """Return what is stored of it."""
+        """Return the body of its document."""
         return _to_body(self)
 
 
@@ -241,14 +241,14 @@ _FLAVOR: t.Mapping[str, Test] = {
     "name": is_text,
     "description": or_none(is_text),
     "properties": is_any,
-    "created_at": or_none(is_said),
+    "created_at": or_none(is_string),
 }
 
 
 def _normal(properties: t.Any) -> t.Any:
-    """Return a flavor's properties in their normal form: PCI ids were once taken as numbers.
+    """Return a flavor's properties in their normal form; earlier versions stored PCI ids as numbers.
 
-    What somebody else wrote is returned as it is, and refused where it is used.
+    Invalid properties are returned unchanged, and rejected when they are used.
     """
     entries = properties.get("devices") if isinstance(properties, dict) else None
     if isinstance(entries, list):

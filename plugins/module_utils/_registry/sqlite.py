@@ -76,7 +76,7 @@ class SqliteRegistry:
         if not changes:
             return NEVER
         connection = t.cast(sqlite3.Connection, self._open(make=True))
-        with self._told("written"), rights_of(self._owner):
+        with self._translate_errors("written"), rights_of(self._owner):
             connection.execute("BEGIN IMMEDIATE")
             try:
                 # Again in each transaction: another process may have upgraded the file since it was opened.
@@ -105,7 +105,7 @@ class SqliteRegistry:
         if connection is None:
             return []
         kind = record_type.kind()
-        with self._told("read"):
+        with self._translate_errors("read"):
             with rights_of(self._owner):
                 rows = connection.execute(sql, (kind, *parameters)).fetchall()
             loads = _loader(kind)
@@ -115,7 +115,7 @@ class SqliteRegistry:
         """Return the open database; `None` if it does not exist and must not be created."""
         if self._connection is not None:
             return self._connection
-        with self._told("opened"):
+        with self._translate_errors("opened"):
             # Checked at each attempt: the folder may have been created, or its owner changed, since the last one.
             self._owner = owner_of(self.path)
             with rights_of(self._owner):
@@ -215,7 +215,7 @@ class SqliteRegistry:
         )
 
     @contextlib.contextmanager
-    def _told(self, what: str) -> t.Iterator[None]:
+    def _translate_errors(self, what: str) -> t.Iterator[None]:
         """Translate errors of SQLite and of the operating system into `RegistryError`."""
         try:
             yield

@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
 
 #: The schema of the documents. A registry with a higher one was written by a newer version of the collection; one with
-#: a lower one is read as it is, and upgraded by the first transaction. 2: devices without what follows from their facts.
+#: a lower one is read as it is, and upgraded by the first transaction. 2: devices without derived values.
 SCHEMA = 2
 
 Kind = t.Literal["pod_managers", "urls", "nodes", "devices", "listings", "flavors", "claims", "pci_names"]
@@ -39,36 +39,36 @@ class RegistryConflict(ExpetherError):
 
 
 class NotAsWritten(ValueError):
-    """A document is not as any version of the collection writes it."""
+    """A document is damaged: no version of the collection writes it like this."""
 
     def __init__(self, kind: Kind, uuid: str) -> None:
         super().__init__(f"{kind}/{uuid} is not as it was written")
 
 
 class Record(t.Protocol):
-    """A document as it was read, or is to be written."""
+    """The typed content of a document."""
 
     @property
     def uuid(self) -> str:
-        """The document's."""
+        """The UUID of the document."""
 
     @property
     def revision(self) -> int:
-        """The one that was read; `NEVER` of a record that is not stored yet."""
+        """The revision that was read; `NEVER` if the record is not stored yet."""
 
     @staticmethod
     def kind() -> Kind:
-        """Return which kind of document it is."""
+        """Return the kind of its document."""
 
     @classmethod
     def from_body(cls: type[AnyRecord], uuid: str, revision: int, body: t.Any) -> AnyRecord:
-        """Return the record of a document of any schema that is known.
+        """Return the record from the body of a document of any known schema.
 
-        :raises NotAsWritten: it is none
+        :raises NotAsWritten: it is damaged
         """
 
     def to_body(self) -> Body:
-        """Return what is stored of it."""
+        """Return the body of its document."""
 
 
 class RecordOfPodm(Record, t.Protocol):
@@ -97,22 +97,22 @@ class Change(t.NamedTuple):
 
 
 def put(record: Record) -> Change:
-    """Return the change that stores a record, if its document is still as it was read (or not there, if it was not)."""
+    """Return the change that stores a record if its document has not changed since it was read, or still does not exist."""
     return Change(record.kind(), record.uuid, record.to_body(), record.revision)
 
 
 def put_anyway(record: Record) -> Change:
-    """Return the change that stores a record, whatever is there."""
+    """Return the change that stores a record, even if its document has changed."""
     return put(record)._replace(expected=None)
 
 
 def remove(record: Record) -> Change:
-    """Return the change that removes a record, if its document is still as it was read."""
+    """Return the change that removes a record if its document has not changed since it was read."""
     return Change(record.kind(), record.uuid, None, record.revision)
 
 
 def remove_anyway(record_type: type[Record], uuid: str) -> Change:
-    """Return the change that removes a document, whatever is there."""
+    """Return the change that removes a document, even if it has changed."""
     return Change(record_type.kind(), uuid, None, None)
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Documents of earlier versions as this version writes them. Private to the collection."""
+"""Converts documents of earlier versions of the collection. Private to the collection."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _BY_KIND: t.Mapping[str, type[Record]] = {record_type.kind(): record_type for re
 
 
 def upgraded(kind: str, uuid: str, revision: int, body: t.Any) -> Body:
-    """Return what this version stores of a document of an earlier version.
+    """Return the body of a document of an earlier version as this version writes it.
 
-    :raises ValueError: it is damaged, or of no kind that is known
+    :raises ValueError: it is damaged, or of an unknown kind
     """
     if kind not in _BY_KIND:
         raise ValueError(kind)

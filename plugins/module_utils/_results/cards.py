@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Cards, and what is stored of them, as the results show them. Pure. Private to the collection.
+"""Shows cards in results, and derives the stored records of devices. Pure. Private to the collection.
 
 Keys are named as in OpenStack Valence, if it has them. A value that EEM did not report is null; no key is ever absent.
 """
@@ -83,7 +83,7 @@ class Views:
             enabled=device.enabled,
             power_state=device.power_state,
             updated_at=iso_time(device.update_time),
-            # What EEM has just said is neither old nor missing.
+            # A device that EEM is listing now is not missing; its history is added from its stored record.
             first_seen_at=None,
             last_seen_at=None,
             missing_since=None,
@@ -171,7 +171,7 @@ def device_view(device: StoredDevice, podm: str | None, node: str | None, synced
 
     :param podm: the name of its pod manager; `None` if that is not registered
     :param node: the name of the node that has it
-    :param synced_at: when its EEM listed it, of a remembered one
+    :param synced_at: when its EEM last listed it, for a stored device
     """
     return {
         "uuid": device.uuid,
@@ -205,7 +205,7 @@ def device_view(device: StoredDevice, podm: str | None, node: str | None, synced
     }
 
 
-#: The keys of a device, for a card that is none.
+#: The keys of a device, also for cards that are not devices.
 DEVICE_KEYS = tuple(device_view(StoredDevice._make([None] * len(StoredDevice._fields)), None, None))
 
 #: The keys of a system, also for systems that EEM does not list.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Stored records as results show them, and how they are found. Private to the collection."""
+"""Finds stored records by name, and shows them in results. Private to the collection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.nec.expether.plugins.module_utils._results.cards import
 
 
 def podm_view(podm: PodManager) -> View:
-    """Return a pod manager as in `podms`: all but its password."""
+    """Return a pod manager as in `podms`, without its password."""
     return {
         "uuid": podm.uuid,
         "driver": "expether",
@@ -53,41 +53,42 @@ def flavor_view(flavor: Flavor) -> View:
 def find_podm(registry: Registry, wanted: str) -> PodManager:
     """Return a registered pod manager by its name or UUID.
 
-    :raises NotFound: there is none
+    :raises NotFound: it is not registered
     """
     podms = registry.all(PodManager)
     found = find_by_name(podms, wanted)
     if found:
         return found[0]
-    raise NotFound(
-        f"No pod manager {wanted!r} is registered in {registry.path}; {_there(podms)} expether_podm registers one.",
+    others = (
+        f". Registered: {_names(podms)}." if podms else "; no pod managers are registered. Register one with expether_podm."
     )
+    raise NotFound(f"Pod manager {wanted!r} is not registered in {registry.path}{others}")
 
 
 def find_flavor(registry: Registry, wanted: str) -> Flavor:
     """Return a flavor by its name or UUID.
 
-    :raises NotFound: there is none
+    :raises NotFound: it does not exist
     """
     flavors = registry.all(Flavor)
     found = find_by_name(flavors, wanted)
     if found:
         return found[0]
-    raise NotFound(f"There is no flavor {wanted!r}; {_there(flavors)} expether_flavor makes one.")
+    others = f". Defined: {_names(flavors)}." if flavors else "; no flavors are defined. Create one with expether_flavor."
+    raise NotFound(f"Flavor {wanted!r} does not exist{others}")
 
 
 def only_node(found: t.Sequence[StoredNode], wanted: str) -> StoredNode | None:
-    """Return the one node that was found by a name, or `None`.
+    """Return the only node among those found by a name; `None` if none was found.
 
     :raises InvalidInput: several pod managers have a node of that name
     """
     if len(found) > 1:
         raise InvalidInput(
-            f"{wanted!r} is a node of several pod managers: say with podm which one is meant, or give its UUID."
+            f"Several pod managers have a node {wanted!r}. Set `podm` to one of them, or use the UUID of the node."
         )
     return found[0] if found else None
 
 
-def _there(things: t.Sequence[Named]) -> str:
-    names = comma_list(sorted(thing.name for thing in things))
-    return f"there {'are' if len(things) > 1 else 'is'} {names}." if names else "there is none."
+def _names(things: t.Sequence[Named]) -> str:
+    return comma_list(sorted(thing.name for thing in things))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Brings what the registry knows of a pod manager's devices to what its EEM says. Private to the collection."""
+"""Updates the stored devices of a pod manager from a listing of its EEM. Private to the collection."""
 
 from __future__ import annotations
 
@@ -17,21 +17,23 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.records imp
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
     NEVER,
     Change,
-    Registry,
     iso_seconds,
     put,
-    put_anyway,
     remove,
 )
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import DEVICE_VERSION, Views
+from ansible_collections.nec.expether.plugins.module_utils._sync.updates import with_history
+
+#: The keys of `Reconciled.counts`.
+COUNTS = ("added", "updated", "missing", "removed", "unchanged")
 
 
 class Moment(t.NamedTuple):
-    """When devices are reconciled, and since when they may have been missing.
+    """The time of a listing, and how long missing devices are kept.
 
     :ivar now: the time, UTC
-    :ivar last_sync: when the EEM was asked before, as in documents; `None` if never
-    :ivar retention: how long a device is kept that EEM does not list; `None` for ever
+    :ivar last_sync: when EEM listed its cards before, as in documents; `None` if never
+    :ivar retention: how long a device that EEM does not list is kept; `None` means forever
     """
 
     now: datetime
@@ -40,12 +42,12 @@ class Moment(t.NamedTuple):
 
 
 class Reconciled(t.NamedTuple):
-    """What reconciling changes in the registry.
+    """The changes that update the registry from a listing.
 
-    :ivar changes: of devices, for one transaction
-    :ivar steps: each device that changes before and after; `None` for not there
-    :ivar counts: `added`, `updated`, `unchanged` of the devices that EEM lists; `missing` and `removed` of those
-        that it does not list: kept, and dropped now
+    :ivar changes: the changes of device documents, for one transaction
+    :ivar steps: each changed device before and after; `None` where it does not exist
+    :ivar counts: `added`, `updated` and `unchanged` count the devices that EEM lists, `missing` those that it does not list
+        and that are kept, `removed` those that are dropped now
     """
 
     changes: list[Change]
@@ -53,56 +55,53 @@ class Reconciled(t.NamedTuple):
     counts: dict[str, int]
 
 
-def whole(podm: PodManager, moment: Moment) -> PodManager:
-    """Return what a list that has not lost most of its cards makes of a pod manager."""
+def online(podm: PodManager, moment: Moment) -> PodManager:
+    """Return the pod manager after EEM listed its cards: `Online`, without error."""
     return podm._replace(status="Online", last_error=None, last_sync=iso_seconds(moment.now), degraded_since=None)
 
 
-def facts(podm: PodManager, fabric: Fabric, moment: Moment) -> PodManager:
-    """Return the same with what such a list tells beside the devices."""
+def podm_facts(podm: PodManager, fabric: Fabric, moment: Moment) -> PodManager:
+    """Return the pod manager after a complete listing: `Online`, with its numbers of systems and free slots."""
     systems = fabric.systems.values()
-    return whole(podm, moment)._replace(systems=len(systems), free_slots=sum(map(fabric.free_slots, systems)))
+    return online(podm, moment)._replace(systems=len(systems), free_slots=sum(map(fabric.free_slots, systems)))
 
 
-def judged(podm: PodManager, known: t.Sequence[StoredDevice], fabric: Fabric, moment: Moment) -> PodManager:
-    """Return what a list makes of a pod manager: `Degraded` if it has lost most of its cards.
+def podm_after_list(podm: PodManager, known: t.Sequence[StoredDevice], fabric: Fabric, moment: Moment) -> PodManager:
+    """Return the pod manager after a listing: `Degraded` if the listing lacks more than half of its devices or systems.
 
-    That it stays for the retention; then the list is believed.
+    It stays `Degraded` until the retention is over; then the listing counts as complete.
     """
     now, lost = iso_seconds(moment.now), _lost_most(known, podm.systems, fabric)
-    since = min(podm.degraded_since or now, now)  # a clock that was wrong must not make it wait for years
+    since = min(podm.degraded_since or now, now)  # a wrong clock may have stored a time far in the future
     if lost is None or moment.retention is None or since < iso_seconds(moment.now - moment.retention):
-        return facts(podm, fabric, moment)
+        return podm_facts(podm, fabric, moment)
     error = (
-        f"EEM lists only {lost} that it had; it may have just started. What it does not list is kept for"
-        f" {moment.retention.total_seconds() / 86400:g} days; forget what is gone for good with expether_device."
+        f"EEM lists only {lost} that it had; it may have just started. Devices that it does not list are kept for"
+        f" {moment.retention.total_seconds() / 86400:g} days. Forget cards that are gone for good with expether_device."
     )
     return podm._replace(status="Degraded", last_error=error, last_sync=now, degraded_since=since)
 
 
-COUNTS = ("added", "updated", "missing", "removed", "unchanged")
-
-
-def keep(known: t.Sequence[StoredDevice]) -> Reconciled:
-    """Return what leaves all devices as they are remembered."""
+def no_change_offline(known: t.Sequence[StoredDevice]) -> Reconciled:
+    """Return no changes, for an EEM that did not list its cards, with the counts of its stored devices."""
     missing = sum(found.missing_since is not None for found in known)
     return Reconciled([], [], {**dict.fromkeys(COUNTS, 0), "missing": missing, "unchanged": len(known) - missing})
 
 
-def same(devices: int) -> Reconciled:
-    """Return what leaves so many devices as they are remembered, of which none is missing."""
+def no_change_known(devices: int) -> Reconciled:
+    """Return no changes, for a listing that is already stored and has so many devices."""
     return Reconciled([], [], {**dict.fromkeys(COUNTS, 0), "unchanged": devices})
 
 
 def reconcile(known: t.Iterable[StoredDevice], fabric: Fabric, views: Views, moment: Moment) -> Reconciled:
-    """Return what makes the remembered devices of a pod manager those of a snapshot.
+    """Return the changes that update the stored devices of a pod manager from a listing.
 
-    Only what changed is in it. A device that EEM does not list any more is kept for the retention, and dropped by a
-    later sync than the one that missed it first: an EEM that has just restarted must not empty the registry.
+    A device that EEM no longer lists is kept until the retention is over, and never removed by the sync that first misses
+    it: an EEM that has just restarted must not empty the registry.
 
-    :param known: the pod manager's devices as they are remembered
+    :param known: the stored devices of the pod manager
     """
-    left = {found.uuid: found for found in known}
+    unlisted = {found.uuid: found for found in known}
     now = iso_seconds(moment.now)
     oldest = None if moment.retention is None else iso_seconds(moment.now - moment.retention)
     result = Reconciled([], [], dict.fromkeys(COUNTS, 0))
@@ -113,8 +112,8 @@ def reconcile(known: t.Iterable[StoredDevice], fabric: Fabric, views: Views, mom
 
     for card in fabric.devices.values():
         device = views.to_store(fabric, card)
-        found = left.pop(device.uuid, None)
-        device = seen_again(device, found) if found else device._replace(first_seen_at=now)
+        found = unlisted.pop(device.uuid, None)
+        device = with_history(device, found) if found else device._replace(first_seen_at=now)
         if found is None:
             result.counts["added"] += 1
             change(None, device)
@@ -123,7 +122,7 @@ def reconcile(known: t.Iterable[StoredDevice], fabric: Fabric, views: Views, mom
             change(found, device)
         else:
             result.counts["unchanged"] += 1
-    for found in left.values():
+    for found in unlisted.values():
         since = found.missing_since
         if since is not None and oldest is not None and since < oldest:
             result.counts["removed"] += 1
@@ -133,64 +132,43 @@ def reconcile(known: t.Iterable[StoredDevice], fabric: Fabric, views: Views, mom
         result.counts["missing"] += 1
         if since is None:
             change(found, found._replace(missing_since=now, last_seen_at=moment.last_sync))
-        elif since > now:  # by a clock that was wrong: the retention begins now
+        elif since > now:  # a wrong clock stored it: the retention starts now
             change(found, found._replace(missing_since=now))
     return result
 
 
-def seen_again(device: StoredDevice, known: StoredDevice) -> StoredDevice:
-    """Return a device as EEM lists it now with the history that is stored of it."""
-    return device._replace(revision=known.revision, first_seen_at=known.first_seen_at)
-
-
 def _lost_most(known: t.Iterable[StoredDevice], systems: int | None, fabric: Fabric) -> str | None:
-    """Return what a list lacks if it has lost most of the devices or of the systems, as a phrase; else `None`.
+    """Return how much a listing still has, as a phrase, if it lacks more than half of the devices or systems; else `None`.
 
-    :param known: the pod manager's devices as they are remembered, also those that are missing already
-    :param systems: how many systems EEM listed when it was C(Online) last
+    :param known: the stored devices of the pod manager, including missing ones
+    :param systems: how many systems EEM listed when it was last `Online`
     """
     devices = {found.device_id for found in known}
-    there, before = len(devices & fabric.devices.keys()), systems or 0
+    still_listed, before = len(devices & fabric.devices.keys()), systems or 0
     lost = []
-    if 2 * there < len(devices):
-        lost.append(f"{there} of {len(devices)} devices")
+    if 2 * still_listed < len(devices):
+        lost.append(f"{still_listed} of {len(devices)} devices")
     if 2 * len(fabric.systems) < before:
         lost.append(f"{len(fabric.systems)} of {before} systems")
     return " and ".join(lost) or None
 
 
 def digest(records: t.Sequence[t.Any], pci_names: str) -> str:
-    """Return what tells one list of EEM's from another, with all else that makes what is stored of the devices.
+    """Return a digest of EEM's answer and of everything else from which the stored devices are derived.
 
-    :param pci_names: what tells one list of PCI names from another
+    :param pci_names: identifies the list of PCI names
     """
-    made_of = [DEVICE_VERSION, StoredDevice._fields, pci_names, records]
-    return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
+    inputs = [DEVICE_VERSION, StoredDevice._fields, pci_names, records]
+    return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
 
 
 def listing_change(podm_id: str, known: StoredListing | None, value: str | None, devices: int = 0) -> Change:
-    """Return the change that remembers which list the stored devices of a pod manager were made from.
+    """Return the change that stores which listing the devices of a pod manager come from.
 
-    It goes into every transaction that changes such devices, so that who has asked EEM before notices it.
+    Every transaction that changes devices includes it, so a run that asked EEM before gets a conflict.
 
-    :param known: what is stored so far, which nobody may have changed since
-    :param value: the digest, if the devices are just those of that list; else `None`
-    :param devices: how many it has
+    :param known: the stored document, which must be unchanged
+    :param value: the digest if the stored devices are exactly those of the listing, else `None`
+    :param devices: the number of devices in the listing
     """
     return put(StoredListing(podm_id, known.revision if known else NEVER, value, devices))
-
-
-def touched(podm_id: str) -> Change:
-    """Return the change that goes with changed devices that come from no whole list."""
-    return put_anyway(StoredListing(podm_id, NEVER, None, 0))
-
-
-def touched_changes(registry: Registry, fabric: Fabric, views: Views, cards: t.Iterable[str]) -> list[Change]:
-    """Return the changes that bring the devices among these cards up to date, as far as the registry knows them."""
-    changes = []
-    for card in cards:
-        device = fabric.devices.get(card)
-        found = registry.get(StoredDevice, views.uuid_of(card)) if device else None
-        if device and found:
-            changes.append(put_anyway(seen_again(views.to_store(fabric, device), found)))
-    return [*changes, touched(views.podm_id)] if changes else []

@@ -32,7 +32,7 @@ def test_what_no_file_and_no_request_can_hold_is_refused(known: Known, module: s
     value: t.Any = {"properties": {"devices": [{"model": text}]}, "devices": [text]}.get(option, text)
     with known.copy() as folder:
         result = check(known.run(module, {**more, option: value}, folder))
-    said = f"Option {option} has a character in it that is none: a NUL, or a byte that is not UTF-8."
+    said = f"Option {option} contains an invalid character (NUL or invalid UTF-8)."
     assert result["msg"] == (said if module.endswith("_info") else f"{said} Nothing was changed.")
     assert result["failure"]["kind"] == "invalid"
 
@@ -41,7 +41,7 @@ def test_what_the_environment_says_in_another_encoding_is_refused(known: Known) 
     environment = {"EEM_PASSWORD": f"{CANARY}\udce9", "EEM_USERNAME": "admin"}
     with known.copy() as folder:
         result = check(known.run("expether_podm", {"name": "new", "url": known.eem.url}, folder, environment))
-    assert result["msg"].startswith("The environment variable EEM_PASSWORD has a character in it that is none")
+    assert result["msg"].startswith("The environment variable EEM_PASSWORD contains an invalid character")
 
 
 def test_a_card_with_texts_that_are_none_is_listed(known: Known, server: RawServer) -> None:

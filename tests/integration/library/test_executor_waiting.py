@@ -233,6 +233,7 @@ def test_a_run_whose_new_plan_must_wait_gives_back_what_it_held(
         if len(seen) == 1:
             other_run.claim(other_run.read()[0], [devices[1]])
             seen.append([])
+            ending.start()
             return attach(system, devices[1])(observed._replace(claimed_by_others={devices[1]: "the other run"}))
         return attach(system, devices[0])(observed)
 
@@ -240,9 +241,10 @@ def test_a_run_whose_new_plan_must_wait_gives_back_what_it_held(
         seen.append(held_in(registry))
         other_run.release(changed=False)
 
+    ending = threading.Timer(0.5, other_ends)
     eem.fault("fail", code="50003", method="PUT")
-    with _later(0.5, other_ends):
-        run(client, registry, draft)
+    run(client, registry, draft)
+    ending.join()
     assert seen[2] == [devices[1]]
     assert groups_of(eem, devices[0]) == ["17"]
 

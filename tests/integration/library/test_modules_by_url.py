@@ -65,7 +65,7 @@ def test_a_node_composed_by_url_is_not_handed_over_to_a_pod_manager_that_has_one
     assert run("node", name="Train", properties=GPU, **elsewhere)["changed"]
     result = run("podm", name="rack1", **elsewhere)
     assert result["failed"] and result["failure"]["kind"] == "refused"
-    assert f"Node Train was made by the URL {elsewhere['url']}, and pod manager rack1 has a node of that name" in result["msg"]
+    assert f"Node Train was made at {elsewhere['url']} before it was registered, and pod manager rack1 already has" in result["msg"]
     assert run("podm_info")["podms"][0]["url"] == way["url"]
     assert {node["name"] for node in run("node_info", podm="rack1")["nodes"]} == {"train"}
     assert {node["name"] for node in run("node_info", **elsewhere)["nodes"]} == {"Train"}
@@ -101,7 +101,7 @@ def test_a_node_whose_eem_is_not_registered_asks_for_its_url(run: Run, eem: Simu
     eem.reset_log()
     result = run("node", name="train", state=state)
     assert result["failed"] and result["failure"]["kind"] == "invalid"
-    assert "Node 'train' is on an EEM that is not registered: give its url." in result["msg"]
+    assert "Node 'train' is on an EEM that is not registered. Set `url` to reach it." in result["msg"]
     assert eem.log() == []
 
 
@@ -114,7 +114,7 @@ def test_a_pod_manager_behind_whose_url_another_eem_is_keeps_its_nodes_and_is_no
     eem.reset(eesv=1, eeio=3, seed=200)
     result = run("podm", name="rack1", timeout=9)
     assert result["failed"] and result["failure"]["kind"] == "refused"
-    assert f"{eem.url} does not list the systems of the nodes train; release them first." in result["msg"]
+    assert f"{eem.url} does not list the systems of these nodes: train. Release them first." in result["msg"]
     assert run("podm_info")["podms"] == before
 
 

@@ -41,7 +41,7 @@ PROMISED = (
     r"Waited for other runs: .+\.",
     r"Waited for EEM to list .+, because it may have just started\.",
     r"System 0x\w{12} already had \d+ devices\. They now belong to the node and will be detached .+\.",
-    r"Not detached, because EEM does not list them at the moment: .+\.",
+    r"EEM is not listing these devices of .+, so they were not detached: .+\.",
     r"Pod manager .+ could not be asked: .+",
     r"No pod manager is registered in .+\.",
     r"The PCI id list .+ that EXPETHER_PCI_IDS names cannot be read \(.+\), so vendors and devices have no names\.",

@@ -357,7 +357,7 @@ def test_a_card_that_another_run_holds_is_waited_for_and_then_refused(
         device(eeios[1], uid_led="on").called("another"),
     )
     for result in (run["LED"], run["forget"]):
-        assert result.kind == "refused" and f"{eeios[0]} by a run for node n9" in result.msg
+        assert result.kind == "refused" and f"{eeios[0]} (claimed by a run for node n9)" in result.msg
         assert result.left_all_alone
         assert any("Waited for other runs" in warning for warning in result.warnings)
     assert run["another"].changed

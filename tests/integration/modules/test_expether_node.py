@@ -253,7 +253,7 @@ def test_more_devices_than_a_system_takes_are_refused(
     for place in (1, 2, 4):
         assert run[place].kind == "refused" and run[place].left_all_alone
     assert f"{eesvs[0]} has 2 free slots" in run[1].msg
-    assert f"{eesvs[0]}, which takes 2 and has 2 free slots" in run[2].msg
+    assert f"{eesvs[0]} takes 2 devices and has 2 free slots" in run[2].msg
     assert "has 0 free slots" in run[4].msg
 
 
@@ -360,11 +360,11 @@ def test_releasing_a_node_warns_of_its_devices_that_eem_does_not_list_at_the_mom
     eem.delete_card(gone)
     release = node("n1", state="absent")
     run = ansible.play(release.checked(), release, node("n2", state="absent"))
-    warning = f"Not detached, because EEM does not list them at the moment: {gone}, devices of n1."
+    warning = f"EEM is not listing these devices of n1, so they were not detached: {gone}."
     for result in run.results[:2]:
         assert warning in result.warnings
         assert [(step["action"], step["device"]) for step in result.steps] == [("detach", eeios[0]), ("forget", None)]
-    assert not [sentence for sentence in run[2].warnings if "Not detached" in sentence]
+    assert not [sentence for sentence in run[2].warnings if "not detached" in sentence]
 
 
 def test_a_step_that_fails_for_good_is_undone_and_the_node_is_not_left_behind(

@@ -108,7 +108,7 @@ def test_another_url_is_asked_and_its_devices_are_remembered(
 def test_a_remembered_password_is_not_sent_to_another_url(ansible: Ansible, eem: Simulator, known: Task) -> None:
     with Simulator(eesv=1, eeio=2) as other:
         run = ansible.play(known, call("podm", name="rack1", url=other.url).failing())
-        assert "say its password too" in run[1].msg
+        assert "Changing the URL of rack1 requires `password`" in run[1].msg
         assert other.log() == []
 
 

@@ -238,10 +238,11 @@ def test_only_the_pod_managers_that_are_named_are_asked(
         call("sync", textfile_dir="/nonexistent").failing().called("no folder"),
     )
     assert [podm["name"] for podm in run["one"]["podms"]] == ["rack2"] and not run["one"].wire
-    assert "No pod manager 'rakc2' is registered" in run["misspelt"].msg and "there are rack1, rack2" in run["misspelt"].msg
+    assert "Pod manager 'rakc2' is not registered in" in run["misspelt"].msg
+    assert ". Registered: rack1, rack2." in run["misspelt"].msg
     for about in ("misspelt", "no forks", "no retention", "no folder"):
         assert run[about].left_all_alone and not run[about].wire, about
-    assert run["no forks"].msg.startswith("forks must be from 1 to 64, not 0.")
+    assert run["no forks"].msg.startswith("`forks` must be from 1 to 64, not 0.")
     assert "/nonexistent is not a writable directory" in run["no folder"].msg
 
 

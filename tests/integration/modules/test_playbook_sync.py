@@ -116,7 +116,7 @@ def test_an_empty_registry_and_an_unknown_name_are_said(ansible: Ansible) -> Non
     assert str(ansible.files / "registry.sqlite3") in "".join(done.stderr.split()), "it says where it looked"
     status, lines = sync(ansible, podms="rack9")
     assert status != 0
-    assert matches(lines, "No pod manager 'rack9' is registered in .*")
+    assert matches(lines, "Pod manager 'rack9' is not registered in .*")
 
 
 @pytest.mark.parametrize(

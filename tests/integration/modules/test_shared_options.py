@@ -216,7 +216,7 @@ def test_a_node_name_of_two_pod_managers_needs_podm(
         call("node_info", name="n1").called("both"),
         node.having(podm="rack2", properties=GPU).called("said"),
     )
-    assert run["which"].kind == "invalid" and "several pod managers" in run["which"].msg
+    assert run["which"].kind == "invalid" and "Several pod managers have a node" in run["which"].msg
     assert run["which"].left_all_alone
     assert [found["podm"] for found in run["both"]["nodes"]] == ["rack1", "rack2"]
     assert not run["said"].changed

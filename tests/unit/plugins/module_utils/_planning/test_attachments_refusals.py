@@ -177,7 +177,7 @@ def test_nothing_is_attached_to_a_system_that_does_not_serve(record: Record, rea
 def test_more_devices_than_a_system_takes_are_refused_with_both_numbers() -> None:
     place = observed([eesv(0, "17", max_eeio_count="2"), eeio(0, "17"), eeio(1), eeio(2)])
     error = refused(plan_attach, place, system_id(0), [device_id(1), device_id(2)])
-    assert error.message == f"System {system_id(0)} would have 3 devices. It takes 2 and has 1."
+    assert error.message == f"System {system_id(0)} takes 2 devices and has 1 free slot, but would have 3 devices."
     assert len(plan_attach(place, system_id(0), [device_id(1)]).steps) == 1
 
 
@@ -193,13 +193,13 @@ def test_a_group_that_is_too_full_already_gets_no_device_until_there_is_room() -
     records = [eesv(0, "17", max_eeio_count="1"), eeio(0, "17"), eeio(1, "17", kind="nic"), eeio(2, kind="ssd")]
     place = observed(records, [node_on(0, "node0")])
     error = refused(plan_compose, place, node_on(0, "node0"), requested({"type": "GPU"}, {"type": "SSD"}), purge=True)
-    assert error.message == f"System {system_id(0)} would have 2 devices. It takes 1 and has 2."
+    assert error.message == f"System {system_id(0)} takes 1 devices and has 0 free slots, but would have 2 devices."
 
 
 def test_a_system_that_would_have_fewer_devices_and_still_too_many_is_refused_in_a_sentence() -> None:
     records = [eesv(0, "17", max_eeio_count="0"), eeio(0, "17", kind="nic"), eeio(1, "17", kind="nic"), eeio(2)]
     error = refused(plan_compose, observed(records), node_on(0, "new"), gpus(1), purge=True)
-    assert error.message == f"System {system_id(0)} would have 1 devices. It takes 0 and has 2."
+    assert error.message == f"System {system_id(0)} takes 0 devices and has 0 free slots, but would have 1 devices."
 
 
 def test_a_system_whose_group_id_is_that_of_free_devices_takes_no_more_than_any_other() -> None:

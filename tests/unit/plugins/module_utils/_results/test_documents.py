@@ -68,6 +68,18 @@ def node(podm_name: str, name: str, number: int, uuid: str | None = None) -> Sto
 Make = t.Callable[[str], Named]
 Find = t.Callable[[t.Any, str], Named]
 KINDS: list[tuple[Make, Find]] = [(podm, find_podm), (flavor, find_flavor)]
+SENTENCES = {
+    find_podm: (
+        "Pod manager {} is not registered in /somewhere/registry.sqlite3",
+        "; no pod managers are registered. Register one with expether_podm.",
+        ". Registered: {}.",
+    ),
+    find_flavor: (
+        "Flavor {} does not exist",
+        "; no flavors are defined. Create one with expether_flavor.",
+        ". Defined: {}.",
+    ),
+}
 
 
 @pytest.mark.parametrize(("make", "find"), KINDS)
@@ -86,11 +98,11 @@ def test_a_pod_manager_and_a_flavor_are_found_by_name_or_uuid_in_any_case(
 def test_what_is_not_there_is_not_known_and_the_sentence_names_what_is(
     make: Make, find: Find, wanted: str
 ) -> None:
-    for names, said in (([], "there is none"), (["b"], "there is b."), (["b", "A"], "there are A, b.")):
+    missing, none, existing = SENTENCES[find]
+    for names, more in (([], none), (["b"], existing.format("b")), (["b", "A"], existing.format("A, b"))):
         with pytest.raises(NotFound) as caught:
             find(Shelf([make(name) for name in names]), wanted)
-        assert repr(wanted) in caught.value.message
-        assert said in caught.value.message
+        assert caught.value.message == missing.format(repr(wanted)) + more
         assert "S3cret" not in str(caught.value.as_failure())
 
 
@@ -138,7 +150,7 @@ def test_what_names_no_node_finds_none(wanted: str) -> None:
 def test_a_node_of_several_pod_managers_must_be_told_apart() -> None:
     here, there = node("lab", "node1", 1), node("hall", "Node1", 1)
     for wanted in ("NODE1", system_id(1)):
-        with pytest.raises(InvalidInput, match="several pod managers") as caught:
+        with pytest.raises(InvalidInput, match="Several pod managers have a node") as caught:
             only_node(find_by_name([here, there], wanted), wanted)
         assert repr(wanted) in caught.value.message
         assert "podm" in caught.value.message

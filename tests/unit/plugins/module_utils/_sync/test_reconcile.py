@@ -17,11 +17,11 @@ from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile impor
     Moment,
     Reconciled,
     digest,
-    judged,
-    keep,
     listing_change,
+    no_change_known,
+    no_change_offline,
+    podm_after_list,
     reconcile,
-    same,
 )
 from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets import (
     PODM,
@@ -173,7 +173,7 @@ def podm(**values: t.Any) -> PodManager:
 def test_a_list_that_has_lost_most_devices_or_systems_is_degraded(systems: int, devices: int, lost: str | None) -> None:
     known = [document(number) for number in range(4)]
     records = [eesv(number) for number in range(systems)] + [eeio(number) for number in range(devices)]
-    news = judged(podm(), known, Fabric.from_records(records), at(1))
+    news = podm_after_list(podm(), known, Fabric.from_records(records), at(1))
     assert news.status == ("Degraded" if lost else "Online")
     assert news.last_sync == "2026-11-25T13:00:00Z"
     if lost is None:
@@ -187,41 +187,41 @@ def test_a_list_that_has_lost_most_devices_or_systems_is_degraded(systems: int, 
 
 def test_a_degraded_list_is_believed_when_the_retention_is_over() -> None:
     lab, empty = podm(), Fabric([])
-    lab = judged(lab, [], empty, at(1))
+    lab = podm_after_list(lab, [], empty, at(1))
     for hours in (2, 3, 1 + 7 * 24):
-        lab = judged(lab, [], empty, at(hours))
+        lab = podm_after_list(lab, [], empty, at(hours))
         assert (lab.status, lab.degraded_since) == ("Degraded", "2026-11-25T13:00:00Z")
-    lab = judged(lab, [], empty, at(2 + 7 * 24))
+    lab = podm_after_list(lab, [], empty, at(2 + 7 * 24))
     assert (lab.status, lab.degraded_since, lab.systems) == ("Online", None, 0)
-    lab = judged(lab, [], empty, at(3 + 7 * 24))
+    lab = podm_after_list(lab, [], empty, at(3 + 7 * 24))
     assert lab.status == "Online"
 
 
 def test_a_list_that_is_degraded_since_a_time_to_come_is_believed_after_the_retention_from_now_on() -> None:
     lab = podm(degraded_since="2099-01-01T00:00:00Z")
-    lab = judged(lab, [], Fabric([]), at(1))
+    lab = podm_after_list(lab, [], Fabric([]), at(1))
     assert (lab.status, lab.degraded_since) == ("Degraded", "2026-11-25T13:00:00Z")
-    lab = judged(lab, [], Fabric([]), at(2 + 7 * 24))
+    lab = podm_after_list(lab, [], Fabric([]), at(2 + 7 * 24))
     assert lab.status == "Online"
 
 
 def test_a_list_that_is_whole_again_forgets_that_it_was_degraded() -> None:
     lab = podm()
-    lab = judged(lab, [], Fabric([]), at(1))
-    lab = judged(lab, [], Fabric.from_records(eesv(number) for number in range(4)), at(2))
+    lab = podm_after_list(lab, [], Fabric([]), at(1))
+    lab = podm_after_list(lab, [], Fabric.from_records(eesv(number) for number in range(4)), at(2))
     assert (lab.status, lab.last_error, lab.degraded_since) == ("Online", None, None)
 
 
 def test_without_a_retention_every_list_is_believed() -> None:
-    assert judged(podm(), [document(1)], Fabric([]), at(1, None)).status == "Online"
+    assert podm_after_list(podm(), [document(1)], Fabric([]), at(1, None)).status == "Online"
 
 
 def test_what_is_kept_is_counted() -> None:
     known = written([], sync([], [eeio(1), eeio(2), eeio(3)], at(0)))
     known = written(known, sync(known, [eeio(1)], at(1)))
-    assert keep(known).counts == {"added": 0, "updated": 0, "missing": 2, "removed": 0, "unchanged": 1}
-    assert same(5).counts == {"added": 0, "updated": 0, "missing": 0, "removed": 0, "unchanged": 5}
-    assert keep(known).changes == same(5).changes == []
+    assert no_change_offline(known).counts == {"added": 0, "updated": 0, "missing": 2, "removed": 0, "unchanged": 1}
+    assert no_change_known(5).counts == {"added": 0, "updated": 0, "missing": 0, "removed": 0, "unchanged": 5}
+    assert no_change_offline(known).changes == no_change_known(5).changes == []
 
 
 @given(fleets(), fleets())
