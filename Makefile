@@ -1,11 +1,13 @@
 # Every target works on its own, from a fresh clone: it first prepares its environment inside the checkout.
 # To use another Python than python3: make PYTHON=/path/to/python3.12 TARGET
 
-CHECK = tests/tools/in_env.sh dev python tests/tools/check.py
-export PYTHON
+# The targets are tags of the sessions in noxfile.py.
+
+CHECK = tests/tools/in_env.sh dev tests/tools/check.py -t
+export PYTHON SEED EPISODES
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test unit lint sanity integration chaos sweep bench molecule versions package clean
+.PHONY: help demo test thorough all unit lint docs integration chaos sweep package sanity versions bench molecule clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -13,38 +15,47 @@ help: ## show this list
 demo: ## try the collection against two simulated EEMs
 	@tests/tools/in_env.sh demo python tests/tools/demo.py
 
-test: ## everything below except for clean
-	@$(CHECK) all
+test: ## unit, lint, integration, chaos and package
+	@$(CHECK) test
+
+thorough: ## sanity, versions, docs, bench, molecule and longer chaos
+	@$(CHECK) thorough
+
+all: ## test and thorough
+	@$(CHECK) test thorough
 
 unit: ## unit tests
 	@$(CHECK) unit
 
-lint: ## ruff, mypy, shellcheck, ansible-lint, documentation, changelog
+lint: ## ruff, mypy, shellcheck, ansible-lint, changelog, documentation
 	@$(CHECK) lint
 
-sanity: ## ansible-test sanity with the ansible-core of .venv, on every installed Python
-	@$(CHECK) sanity
+docs: ## check the documentation and build its site
+	@$(CHECK) docs
 
 integration: ## simulator, library and modules over real HTTP
 	@$(CHECK) integration
 
 chaos: ## random plays with faults and kills; SEED=N repeats a campaign, EPISODES=N sets its length
-	@SEED=$(SEED) EPISODES=$(EPISODES) $(CHECK) chaos
+	@$(CHECK) chaos
+
+package: ## the tarball: contents, installation, Galaxy's checks, execution environment
+	@$(CHECK) package
+
+sanity: ## ansible-test sanity, on every installed Python
+	@$(CHECK) sanity
+
+versions: ## unit and smoke tests, sanity and installation with every supported ansible-core
+	@$(CHECK) versions
 
 sweep: ## each operation with each fault and each kill at each of its requests; part of it is in make chaos
-	@tests/tools/in_env.sh dev python tests/chaos/sweep.py
+	@$(CHECK) sweep
 
 bench: ## measure the cost of modules
 	@$(CHECK) bench
 
 molecule: ## the role on Debians with a real systemd; needs root and Debian's tools
 	@$(CHECK) molecule
-
-versions: ## unit and smoke tests, sanity and installation with every supported ansible-core
-	@$(CHECK) versions
-
-package: ## the tarball: contents, installation, Galaxy's checks, execution environment
-	@$(CHECK) package
 
 clean: ## remove the environment, logs and everything else that the targets created
 	rm -rf .venv .ansible tests/output importer_result.json changelogs/.plugin-cache.yaml

@@ -51,7 +51,7 @@ def row(card: str, old: str, new: str, status: str = "done") -> dict[str, Json]:
 
 
 def report(run: Run, *rows: dict[str, Json], began: float = 0.0, ended: float = 10.0, by: str | None = None, stage: str = "round",
-         killed: bool = False, **result: Json) -> Report:
+           killed: bool = False, **result: Json) -> Report:
     found = None if killed else {"changed": bool(rows), "plan": list(rows), **result}
     return Report(run, found, began, ended, killed, stage=stage, by=run.key if by is None else by)
 

@@ -9,17 +9,26 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../requirements"
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-# Held back: ansible-core 2.17 and 2.18 require resolvelib < 1.1.
-held=resolvelib==1.0.1
-"${PYTHON:-python3}" -m venv "$folder/venv"
-"$folder/venv/bin/python" -m pip --quiet install -r core.txt -r demo.txt -r pytest.txt -r checks.txt "$held"
+# Held back: ansible-core 2.16 to 2.18 require resolvelib < 1.1.
+echo resolvelib==1.0.1 >"$folder/held"
 # PEP 503: names differ in case and in "-" or "_".
 normal() { tr '[:upper:]_' '[:lower:]-'; }
-cat core.txt demo.txt pytest.txt checks.txt | grep -oE '^[A-Za-z0-9._-]+' | normal >"$folder/direct"
+cat core.txt demo.txt pytest.txt checks.txt importer.txt | grep -oE '^[A-Za-z0-9._-]+' | grep -vx attrs | normal >"$folder/direct"
+freeze() { # venv, requirements...
+    "${PYTHON:-python3}" -m venv "$folder/$1"
+    "$folder/$1/bin/python" -m pip --quiet install "${@:2}"
+    "$folder/$1/bin/python" -m pip freeze | while IFS= read -r pin; do
+        name=$(normal <<<"${pin%%==*}")
+        grep -qxF "$name" "$folder/direct" "$folder/seen" || echo "$pin"
+        echo "$name" >>"$folder/seen"
+    done >>"$folder/pins"
+}
+touch "$folder/seen"
+freeze dev -r core.txt -r demo.txt -r pytest.txt -r checks.txt -r "$folder/held"
+# What only galaxy-importer needs, which has its own environment.
+freeze importer -r importer.txt -c core.txt -c demo.txt -c checks.txt -c <(grep -v '^attrs==' "$folder/pins") -r "$folder/held"
 {
     sed -n '/^#/p' constraints.txt
-    "$folder/venv/bin/python" -m pip freeze | while IFS= read -r pin; do
-        grep -qxF "$(normal <<<"${pin%%==*}")" "$folder/direct" || echo "$pin"
-    done
+    sort -f "$folder/pins"
 } >"$folder/constraints.txt"
 cp "$folder/constraints.txt" constraints.txt

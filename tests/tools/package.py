@@ -4,12 +4,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Check the collection as users install it.
 
-  package.py build FOLDER     build the tarball there, and check that it contains exactly the expected files
-  package.py install FOLDER   install that tarball, and the checkout itself, without Galaxy; ansible-doc lists all modules
-  package.py importer FOLDER  the checks of Ansible Galaxy for uploads
-  package.py builder          check what ansible-builder reads for an execution environment
+  package.py build     check that the tarball contains exactly the expected files
+  package.py install   install the tarball, and the checkout itself, without Galaxy; ansible-doc lists all modules
+  package.py importer  the checks of Ansible Galaxy for uploads
+  package.py builder   check what ansible-builder reads for an execution environment
 
-Uses the ansible-core whose programs come first on PATH.
+Each builds its own tarball with the ansible-core whose programs come first on PATH.
 """
 
 from __future__ import annotations
@@ -17,12 +17,10 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
-import typing as t
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,47 +46,46 @@ def modules(root: Path) -> set[str]:
     return {path.stem for path in (root / "plugins" / "modules").glob("*.py") if path.stem != "__init__"}
 
 
-def tarball_in(folder: Path) -> Path:
-    found = list(folder.glob("nec-expether-*.tar.gz"))
-    if len(found) != 1:
-        sys.exit(f"{folder} contains {len(found)} tarballs instead of one. Run `package.py build`.")
-    return found[0]
+def tarball(folder: str) -> Path:
+    """Build the tarball in a folder."""
+    call("ansible-galaxy", "collection", "build", "--output-path", folder)
+    (found,) = Path(folder).glob("nec-expether-*.tar.gz")
+    return found
 
 
-def build(folder: Path) -> None:
-    """Build the tarball, and compare its files with those of git."""
-    shutil.rmtree(folder, ignore_errors=True)
-    call("ansible-galaxy", "collection", "build", "--output-path", str(folder))
-    with tarfile.open(tarball_in(folder)) as tarball:
-        packed = {member.name for member in tarball if not member.isdir()}
-        empty = {member.name for member in tarball if member.isdir()} - {str(parent) for name in packed for parent in Path(name).parents}
+def build() -> None:
+    """Compare the files of the tarball with those of git."""
+    with scratch() as path, tarfile.open(tarball(path)) as members:
+        packed = {member.name for member in members if not member.isdir()}
+        empty = {member.name for member in members if member.isdir()} - {str(parent) for name in packed for parent in Path(name).parents}
     names = call("git", "ls-files", "--cached", "--others", "--exclude-standard").splitlines()
     wanted = {name for name in names if (ROOT / name).exists() and not ONLY_IN_CHECKOUT.fullmatch(name)} | ONLY_IN_TARBALL
     for what, difference in (("missing in the tarball", wanted - packed), ("too much in the tarball", (packed - wanted) | empty)):
         if difference:
             sys.exit(f"{what}: {', '.join(sorted(difference))}")
-    print(f"{len(packed)} files, {tarball_in(folder).stat().st_size} bytes")
+    print(f"{len(packed)} files")
 
 
-def install(folder: Path) -> None:
+def install() -> None:
     """Install the tarball and the checkout, each into an empty folder."""
-    for source in (str(tarball_in(folder)), f"{ROOT}/"):
-        with scratch() as path:
-            call("ansible-galaxy", "collection", "install", source, "--offline", "-p", path, ANSIBLE_COLLECTIONS_PATH=path)
-            listed = json.loads(call("ansible-doc", "--list", "--json", "-t", "module", "nec.expether", ANSIBLE_COLLECTIONS_PATH=path))
-            names = {name.removeprefix("nec.expether.") for name in listed}
-            if names != modules(ROOT) or not names:
-                sys.exit(f"ansible-doc lists {sorted(names)}, but plugins/modules contains {sorted(modules(ROOT))}")
-            call("ansible-doc", "--json", "-t", "module", *sorted(listed), ANSIBLE_COLLECTIONS_PATH=path)
-            print(f"{len(names)} modules from {source}")
+    with scratch() as built:
+        for source in (str(tarball(built)), f"{ROOT}/"):
+            with scratch() as path:
+                call("ansible-galaxy", "collection", "install", source, "--offline", "-p", path, ANSIBLE_COLLECTIONS_PATH=path)
+                listed = json.loads(call("ansible-doc", "--list", "--json", "-t", "module", "nec.expether", ANSIBLE_COLLECTIONS_PATH=path))
+                names = {name.removeprefix("nec.expether.") for name in listed}
+                if names != modules(ROOT) or not names:
+                    sys.exit(f"ansible-doc lists {sorted(names)}, but plugins/modules contains {sorted(modules(ROOT))}")
+                call("ansible-doc", "--json", "-t", "module", *sorted(listed), ANSIBLE_COLLECTIONS_PATH=path)
+                print(f"{len(names)} modules from {source}")
 
 
-def importer(folder: Path) -> None:
+def importer() -> None:
     """Run galaxy-importer. Its warnings count as errors."""
     with scratch() as path:
         settings = Path(path, "galaxy-importer.cfg")
         settings.write_text("[galaxy-importer]\nCHECK_CHANGELOG = True\nCHECK_RUNTIME_YAML = True\n", encoding="utf-8")
-        print(call(sys.executable, "-m", "galaxy_importer.main", str(tarball_in(folder)), cwd=Path(path), GALAXY_IMPORTER_CONFIG=str(settings)))
+        print(call(sys.executable, "-m", "galaxy_importer.main", str(tarball(path)), cwd=Path(path), GALAXY_IMPORTER_CONFIG=str(settings)))
 
 
 def builder() -> None:
@@ -100,10 +97,5 @@ def builder() -> None:
         sys.exit(f"ansible-builder does not find {', '.join(missing)}")
 
 
-def main(action: str, *folders: str) -> None:
-    actions: dict[str, t.Callable[..., None]] = {"build": build, "install": install, "importer": importer, "builder": builder}
-    actions[action](*map(Path, folders))
-
-
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    {"build": build, "install": install, "importer": importer, "builder": builder}[sys.argv[1]]()

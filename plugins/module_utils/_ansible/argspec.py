@@ -8,8 +8,6 @@ The environment is not read here but in `context`: Ansible fills in fallbacks be
 other, so EEM_URL in the environment would make `podm` fail.
 """
 
-from __future__ import annotations
-
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.python_version import refuse_old_python
@@ -25,7 +23,7 @@ class ArgSpec(t.NamedTuple):
     required_if: tuple[tuple[t.Any, ...], ...] = ()
     required_one_of: tuple[tuple[str, ...], ...] = ()
 
-    def merged(self, *others: ArgSpec) -> ArgSpec:
+    def merged(self, *others: "ArgSpec") -> "ArgSpec":
         """Return these options and constraints combined with those of others."""
         every = (self, *others)
         return ArgSpec(

@@ -5,10 +5,9 @@
 """Whether the Python that runs a module is new enough. Private to the collection.
 
 Every module imports `argspec` first, which calls this: an older Python cannot import the rest of the library. Therefore
-this file and `argspec` are written in Python 3.7, the oldest Python with which ansible-core 2.17 runs modules.
+the modules, `argspec` and this file are written in Python 3.6, the oldest Python 3 with which ansible-core 2.16 runs
+modules: `from __future__ import annotations` would be a syntax error.
 """
-
-from __future__ import annotations
 
 import sys
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
-from ansible_collections.nec.expether.plugins.module_utils._eem.errors import EemError
+from ansible_collections.nec.expether.plugins.module_utils._eem.errors import EemError, EemRefused, TimedOut, UnexpectedAnswer
 from ansible_collections.nec.expether.plugins.module_utils._execution.steps import (
     CardGone,
     OutcomeUnknown,
@@ -50,7 +50,10 @@ def perform_request(client: Client, run: StepRun) -> None:
     while True:
         try:
             _send(client, card, step)
-            return
+            problem = _problem(client, card, step)
+            if problem is None:
+                return
+            raise UnexpectedAnswer(f"EEM reported success, but {problem}.")
         except EemError as error:
             refused = error.refused or client.is_stale(error)
             if step.action in _NO_TRACE and error.sent and not refused:
@@ -61,6 +64,7 @@ def perform_request(client: Client, run: StepRun) -> None:
                     http_status=error.http_status,
                     url=error.url,
                 ) from None
+            run.timed_out = run.timed_out or isinstance(error, TimedOut)
             try:
                 now = read_back(client, step, error, lambda: _state(client, card, step))
             except CardGone:
@@ -68,10 +72,11 @@ def perform_request(client: Client, run: StepRun) -> None:
                     return
                 raise
             if step.action not in _NO_TRACE and now == step.new:
+                run.timed_out = False
                 return
             if now != step.old:
-                raise Stale(f"Card {card} was changed by somebody else meanwhile ({error.message})") from None
-            pause_before_again(client, step, error, tries_left)
+                raise Stale(f"Card {card} has changed since it was listed ({error.message})") from None
+            pause_before_again(client, run, error, tries_left)
         tries_left -= 1
 
 
@@ -84,6 +89,29 @@ def _send(client: Client, card: str, step: CardRequest) -> None:
         client.forget_port(card, t.cast(str, step.detail))
     else:
         {"audit": client.audit, "reset": client.reset, "reset_frame": client.send_reset_frame}[step.action](card)
+
+
+def _problem(client: Client, card: str, step: CardRequest) -> str | None:
+    """Return in which respect a request that EEM answered with success is not in effect, or `None`.
+
+    Nothing shows the effect of an audit or a reset.
+    """
+    if step.action == "uid_led":
+        led = led_of(client, card)
+        return None if led in (None, step.new) else f"the LED of {card} is still {led}"
+    if step.action == "forget_port":
+        device = _state(client, card, step)
+        return None if device is None else f"port {step.detail} of {card} still has {device}"
+    if step.action == "forget_card":
+        try:
+            still = parse(client.device(card))
+        except EemRefused as error:
+            if error.http_status == 404:
+                return None
+            raise
+        # EEM may have found a card again that responds.
+        return None if still.reachable else f"it still lists card {card}"
+    return None
 
 
 def _state(client: Client, card: str, step: CardRequest) -> str | None:

@@ -16,13 +16,19 @@ from ansible_collections.nec.expether.plugins.module_utils._execution.observe im
 from ansible_collections.nec.expether.plugins.module_utils._execution.outcome import Outcome, outcome_of
 from ansible_collections.nec.expether.plugins.module_utils._execution.report import ClaimsLost, ExecutionFailed, describe_failure, is_begun, is_changed
 from ansible_collections.nec.expether.plugins.module_utils._execution.reservation import AnyReservation
-from ansible_collections.nec.expether.plugins.module_utils._execution.rollback import check_group_is_ours, undo_all
+from ansible_collections.nec.expether.plugins.module_utils._execution.rollback import check_group_is_ours, undo_all, undo_group_change
 from ansible_collections.nec.expether.plugins.module_utils._execution.steps import OutcomeUnknown, Stale, StepRun, perform
+from ansible_collections.nec.expether.plugins.module_utils._execution.verify import is_orphan, last_changes, verify, without_effect
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, PlanRefused
-from ansible_collections.nec.expether.plugins.module_utils._planning.plan import CardRequest, GroupChange, ObservedState, Plan, RegistryChange
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import CardRequest, GroupChange, HardwareStep, ObservedState, Plan, RegistryChange
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
+
+_CLAIMS_LOST = (
+    "The claims of this run had expired, and another run has taken them over: what this run has done so far now belongs"
+    " to the other, and was not undone."
+)
 
 
 class Executor:
@@ -71,13 +77,16 @@ class Executor:
                         self._stale.status = "failed"
                     self._fail(error)
                 self.waited.append(f"Planned again: {error.message}")
+                if self._stale and self._stale.timed_out:
+                    card = t.cast(HardwareStep, self._stale.step).card
+                    self.waited.append(f"EEM did not respond in time to a change of {card} and may still carry it out.")
                 tries_left -= 1
             except ExpetherError as error:
                 self._fail(error)
 
     def _attempt(self, decide: t.Callable[[ObservedState], Plan], check_mode: bool) -> Outcome:
         stop_if_interrupted()
-        observed = self._observer.observe(self._changed_cards(), check_mode)
+        observed = self._observe(check_mode)
         plan = decide(observed)
         if check_mode or not (plan.steps or self._reservation.is_held):
             return self._outcome(observed, plan)
@@ -86,8 +95,20 @@ class Executor:
         self._carry_out(observed, plan)
         return self._finish(observed, plan)
 
-    def _changed_cards(self) -> set[str]:
-        return {run.step.card for run in self._runs if run.status == "done" and isinstance(run.step, GroupChange)}
+    def _observe(self, check_mode: bool) -> ObservedState:
+        """Return the observed state, in which no change of an earlier plan has left a device without a host."""
+        changed_cards = last_changes(self._runs).keys()
+        observed = self._observer.observe(changed_cards, check_mode)
+        for run in without_effect(self._runs, observed):
+            run.status = "planned"  # again, as if it had not been tried
+        orphans = [run for run in last_changes(self._runs).values() if is_orphan(run, observed)]
+        if not orphans:
+            return observed
+        if not self._reservation.renew():
+            raise ClaimsLost(_CLAIMS_LOST)
+        for run in orphans:
+            undo_group_change(self._client, run)
+        return self._observer.observe(changed_cards, check_mode)
 
     def _check_not_taken(self, plan: Plan) -> None:
         """Refuse to take a card away from whoever got it since this run began.
@@ -118,6 +139,8 @@ class Executor:
 
     def _carry_out(self, observed: ObservedState, plan: Plan) -> None:
         # What earlier plans did to cards stays; what they were to do is planned anew.
+        for run in self._runs:
+            run.status = "failed" if run.timed_out and run.status == "planned" else run.status
         self._runs = [run for run in self._runs if not isinstance(run.step, RegistryChange) and run.status != "planned"]
         runs = []
         for step in plan.steps:
@@ -129,14 +152,13 @@ class Executor:
                 continue
             stop_if_interrupted()
             if not self._reservation.renew():
-                raise ClaimsLost(
-                    "The claims of this run had expired, and another run has taken them over: what this run has done so far"
-                    " now belongs to the other, and was not undone."
-                )
+                raise ClaimsLost(_CLAIMS_LOST)
             self._perform(run)
             for later in runs[place + 1 :]:  # a move: the card is detached, then attached
                 if isinstance(later.step, GroupChange) and later.step.card == run.step.card:
                     later.update_time = run.update_time
+        if plan.group_changes:
+            verify(self._client, self._runs)
         stop_if_interrupted()
 
     def _perform(self, run: StepRun) -> None:

@@ -20,7 +20,7 @@ class Outcome(t.NamedTuple):
     :ivar before: what was observed first
     :ivar plan: the plan that was carried out last
     :ivar last: what that plan was made from
-    :ivar steps: all steps but those that were undone, also those of earlier plans of this run
+    :ivar steps: all steps but those that were undone or failed, also those of earlier plans of this run
     :ivar rows: the steps with their status, as in the result `plan`
     :ivar fabric: the fabric afterwards
     :ivar nodes: the nodes afterwards, by EESV id
@@ -51,7 +51,7 @@ def outcome_of(first: ObservedState, observed: ObservedState, plan: Plan, runs: 
         first,
         plan,
         observed,
-        tuple(run.step for run in runs if run.status != "undone"),
+        tuple(run.step for run in runs if run.status not in ("undone", "failed")),
         [run.view() for run in runs],
         observed.fabric.changed(cards).read_later(later),
         nodes_after(observed.nodes, plan),

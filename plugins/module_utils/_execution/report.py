@@ -51,7 +51,7 @@ def is_changed(runs: t.Sequence[StepRun], claims_lost: bool) -> bool:
     :param claims_lost: another run has taken over, so that nothing was undone
     """
     return (
-        any(run.not_undone or run.unknown for run in runs)
+        any(run.not_undone or run.unknown or (run.timed_out and run.status != "done") for run in runs)
         or bool(_requests_done(runs))
         or (claims_lost and is_begun(runs))
     )
@@ -65,12 +65,12 @@ def describe_failure(cause: str, runs: t.Sequence[StepRun], changed: bool, regis
     """
     changes = [(run, run.step) for run in runs if isinstance(run.step, GroupChange)]
     back = {id(run): f"{step.card} back to group {step.old}" for run, step in changes}
-    unchanged = [step.card for run, step in reversed(changes) if run.unchanged_so_far]
+    late = [step.card for run, step in reversed(changes) if run.timed_out and run.status != "done"]
     undone = [back[id(run)] for run, _step in reversed(changes) if run.rolled_back]
     kept = [f"{back[id(run)]} ({run.not_undone})" for run, _step in reversed(changes) if run.not_undone]
     sentences = [cause]
-    if unchanged:
-        sentences.append(f"Read again later: {comma_list(unchanged)} is unchanged so far.")
+    if late:
+        sentences.append(f"EEM may still carry out what it did not respond to in time: read {comma_list(dict.fromkeys(late))} again later.")
     if _requests_done(runs):
         sentences.append(f"Done anyway: {comma_list(_requests_done(runs))}.")
     if undone:

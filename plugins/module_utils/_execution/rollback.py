@@ -37,15 +37,14 @@ def _others_in_group(client: Client, step: GroupChange) -> list[Card]:
 def _undo(client: Client, run: StepRun, step: GroupChange) -> None:
     back = StepRun(step.reversed())
     now = read_when_listed(client, step.card, lambda: parse(client.device(step.card)))
-    if run.unknown and now.group_id == step.old:
-        # It was not done so far. A late answer may still change that.
-        run.unknown = run.unknown if run.unknown.late else None
+    if now.group_id == step.old:
+        # It is not in effect. EEM may still carry it out if it did not respond in time.
+        run.status, run.unknown = "failed", run.unknown if run.timed_out else None
         return
-    if now.group_id != step.old:
-        if now.group_id != step.new:
-            raise Stale(f"card {step.card} is in group {now.group_id} now, which this run did not give it")
-        back.update_time = now.update_time
-        perform(client, back)
+    if now.group_id != step.new:
+        raise Stale(f"card {step.card} is in group {now.group_id} now, which this run did not give it")
+    back.update_time = now.update_time
+    perform(client, back)
     run.status, run.unknown = "undone", None
 
 
@@ -86,4 +85,3 @@ def undo_all(client: Client, runs: t.Sequence[StepRun], still_ours: t.Callable[[
             run.not_undone = error.message
         else:
             run.rolled_back = run.status == "undone"
-            run.unchanged_so_far = not run.rolled_back

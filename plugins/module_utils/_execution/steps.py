@@ -31,13 +31,9 @@ class CardGone(Stale):
 
 
 class OutcomeUnknown(ExpetherError):
-    """A change was sent, its answer was lost, and the card cannot be read: it may have been made or not.
-
-    :ivar late: the card could be read and is unchanged, but EEM did not respond in time and may still make the change
-    """
+    """A change was sent and its answer was lost: the card cannot be read, or EEM may still make the change."""
 
     kind = "outcome_unknown"
-    late = False
 
 
 @dataclasses.dataclass
@@ -48,7 +44,8 @@ class StepRun:
     :ivar unknown: why it is not known whether the step was done
     :ivar not_undone: why the step could not be undone
     :ivar rolled_back: whether the step was undone because the run failed
-    :ivar unchanged_so_far: a step of unknown outcome whose card was read again and is unchanged
+    :ivar timed_out: whether EEM did not respond in time to a change that was not in effect when the card was read
+        afterwards: EEM may still carry it out
     :ivar read: the card as it was read after the step, where it was
     """
 
@@ -58,7 +55,7 @@ class StepRun:
     unknown: OutcomeUnknown | None = None
     not_undone: str | None = None
     rolled_back: bool = False
-    unchanged_so_far: bool = False
+    timed_out: bool = False
     read: Card | None = None
 
     def view(self) -> dict[str, t.Any]:
@@ -84,10 +81,11 @@ def perform(client: Client, run: StepRun) -> None:
                 client.conditional = False  # accepted without it: this EEM does not know it
             return
         except EemError as error:
+            run.timed_out = run.timed_out or isinstance(error, TimedOut)
             now = read_back(client, step, error, lambda: parse(client.device(card)))
             # A device that has left its group is detached, wherever it was taken since.
             if now.group_id == step.new or (step.action == "detach" and error.sent and now.group_id != step.old):
-                run.update_time = now.update_time
+                run.update_time, run.timed_out = now.update_time, False
                 return
             if now.group_id != step.old:
                 raise Stale(f"Card {card} is in group {now.group_id} now, not in {step.old} any more.") from None
@@ -96,12 +94,12 @@ def perform(client: Client, run: StepRun) -> None:
                 condition_refused = True  # the card is as it was: perhaps EEM does not accept a condition
                 continue
             if changed:
-                raise Stale(f"Card {card} was changed by somebody else meanwhile ({error.message})") from None
-            pause_before_again(client, step, error, tries_left)
+                raise Stale(f"Card {card} has changed since it was listed ({error.message})") from None
+            pause_before_again(client, run, error, tries_left)
         tries_left -= 1
 
 
-def pause_before_again(client: Client, step: HardwareStep, error: EemError, tries_left: int) -> None:
+def pause_before_again(client: Client, run: StepRun, error: EemError, tries_left: int) -> None:
     """After a change that was not made, as reading showed: pause before it is sent again, or give it up.
 
     :param tries_left: how often it may still be sent
@@ -109,11 +107,14 @@ def pause_before_again(client: Client, step: HardwareStep, error: EemError, trie
     :raises OutcomeUnknown: EEM did not respond in time, and may still make the change
     :raises EemError: the error, if sending it again is of no use
     """
+    step = t.cast(HardwareStep, run.step)
     if client.is_stale(error, deleting=_deletes(step)):
         raise _stale(error) from None
     if not tries_left or error.final or not client.patience.pause(client.patience.pauses.change):
         if isinstance(error, TimedOut):
-            raise _late(step.card, error) from None
+            raise OutcomeUnknown(
+                f"{error.message} Card {step.card} is unchanged so far, but EEM may still carry it out. {_ADVICE}", url=error.url
+            ) from None
         raise error
 
 
@@ -121,14 +122,6 @@ def _stale(error: EemError) -> Stale:
     stale = Stale(error.message, code=error.code, http_status=error.http_status, url=error.url)
     stale.kind = error.kind  # what to call it if planning again does not help
     return stale
-
-
-def _late(card: str, error: EemError) -> OutcomeUnknown:
-    unknown = OutcomeUnknown(
-        f"{error.message} Card {card} is unchanged so far, but EEM may still carry it out. {_ADVICE}", url=error.url
-    )
-    unknown.late = True
-    return unknown
 
 
 def _deletes(step: HardwareStep) -> bool:

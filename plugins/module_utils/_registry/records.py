@@ -262,7 +262,8 @@ def _normal(properties: t.Any) -> t.Any:
 def _entry(entry: t.Any) -> t.Any:
     if not isinstance(entry, dict):
         return entry
-    ids = {key: str(entry[key]) for key in ("vendor_id", "device_id") if type(entry.get(key)) is int}
+    numbers = {key: entry.get(key) for key in ("vendor_id", "device_id")}
+    ids = {key: str(number) for key, number in numbers.items() if isinstance(number, int) and not isinstance(number, bool)}
     return {**entry, **ids}
 
 

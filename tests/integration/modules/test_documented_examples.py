@@ -1,12 +1,13 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The examples of the documentation run as they are written; those of README and docs/ are valid."""
+"""The examples of modules, README.md and guides run as they are written."""
 
 from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import subprocess
 import sys
@@ -16,12 +17,13 @@ from pathlib import Path
 import pytest
 import yaml
 from eemsim.client import Simulator
+from guides import PAGES, Block, blocks_of
 from module_runs import MODULES, ROOT, Ansible
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 KNOWN_URL = "http://eem.example.com:30500/eem"
-#: What the examples name: an EESV, two GPUs, and a card that does not answer any more.
-SYSTEM, DEVICES, GONE = "0x8cdf9d53f236", ("0x8cdf9d512930", "0x8cdf9d512932"), "0x8cdf9d512936"
+#: What the examples name: two EESVs, two GPUs, and a card that does not answer any more.
+SYSTEM, OTHER_SYSTEM = "0x8cdf9d53f236", "0x8cdf9d53f238"
+DEVICES, GONE = ("0x8cdf9d512930", "0x8cdf9d512932"), "0x8cdf9d512936"
 SILENT = {"notification_status0": ["down", "down"], "notification_status1": ["down", "down"]}
 
 
@@ -40,9 +42,9 @@ def examples(module: str) -> list[dict[str, t.Any]]:
 
 
 def rack_of_the_examples(eem: Simulator) -> list[dict[str, t.Any]]:
-    """A plain fleet in which one EESV and three EEIOs, all of them last, have the ids that the examples name."""
+    """The fleet, in which two EESVs and three EEIOs, all of them last, have the ids that the examples name."""
     systems, gpus, nics = ([card["id"] for card in cards] for cards in (eem.eesvs(), eem.eeios()[0::3], eem.eeios()[2::3]))
-    names = {systems[2]: SYSTEM, **dict(zip(gpus, DEVICES)), nics[0]: GONE}
+    names = {systems[2]: SYSTEM, systems[3]: OTHER_SYSTEM, **dict(zip(gpus, DEVICES)), nics[0]: GONE}
     cards = []
     for card in eem.records():
         card_id = names.get(card["id"], card["id"].replace("0x8cdf9d8", "0x8cdf9d4"))
@@ -97,79 +99,121 @@ def test_the_examples_of_all_modules_run_in_their_order(ansible: Ansible, eem: S
         assert result.changed == changer, f"{result.task}: each example of a changer changes something"
 
 
-def yaml_blocks(page: Path) -> list[tuple[int, str]]:
-    """The YAML blocks of a page, each with its line."""
-    text = page.read_text(encoding="utf-8")
-    return [
-        (text.count("\n", 0, block.start()) + 1, block[1]) for block in re.finditer(r"(?ms)^```ya?ml\n(.*?)^```", text)
-    ]
+#: What the examples of a page need besides the pod manager rack1. A page that is not here needs no pod manager either.
+SSD = {"properties": {"pci_device": {"type": ["SSD"]}}}
+NODES = {f"train-{number}": {"nec.expether.expether_node": {"podm": "rack1", "name": f"train-{number}", **SSD}} for number in (1, 2)}
+IN_USE = {"nec.expether.expether_device_attach": {"podm": "rack1", "node": SYSTEM, "devices": [DEVICES[0]]}}
+PREPARED: dict[str, list[dict[str, t.Any]]] = {
+    "guide_attaching": [*NODES.values()],
+    "guide_awx": [],
+    "guide_composing": [IN_USE],
+    "guide_failures": [NODES["train-2"]],
+    "guide_registry": [],
+    "guide_simulator": [],
+    "guide_sync": [],
+    "guide_valence": [],
+}
+BIN = Path(sys.executable).parent
 
 
-def plays_of(content: t.Any) -> list[t.Any]:
-    """A block as a playbook; none if it is something else, such as an inventory."""
-    if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):
+def plays_of(block: Block) -> list[t.Any]:
+    """The plays of a block of YAML; none if it is something else, such as a credential type."""
+    content = yaml.safe_load(block.text) if block.language == "yaml" else None
+    if not isinstance(content, list):
         return []
     if any("hosts" in item or "ansible.builtin.import_playbook" in item for item in content):
         return content
     return [{"hosts": "localhost", "gather_facts": False, "tasks": content}]
 
 
-def tasks_of(content: t.Any) -> t.Iterator[dict[str, t.Any]]:
-    """Every dictionary in a block: tasks, also those in blocks."""
-    if isinstance(content, dict):
-        yield content
-    for item in content.values() if isinstance(content, dict) else content if isinstance(content, list) else ():
-        yield from tasks_of(item)
+def is_for_localhost(block: Block) -> bool:
+    """Whether a block can run here: plays on localhost, or commands that run a module or playbook of the collection here."""
+    if block.language == "shell":
+        commands = block.text.replace("\\\n", " ").splitlines()
+        ours = [re.match(r"ansible localhost -m nec\.expether\.|ansible-playbook nec\.expether\.", line) for line in commands]
+        others = [line for line, match in zip(commands, ours) if not match and not line.startswith("export ")]
+        return any(ours) and not others and " -i " not in block.text
+    plays = plays_of(block)
+    return bool(plays) and all(play.get("hosts") == "localhost" for play in plays)
 
 
-@pytest.fixture(name="options_of_modules", scope="module")
-def fixture_options_of_modules() -> dict[str, set[str]]:
-    """The options of each module with their aliases, as shown by ansible-doc."""
-    names = [f"nec.expether.{module}" for module in MODULES]
-    command = [sys.executable, "-m", "ansible", "doc", "--type", "module", "--json", *names]
-    answer = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    return {
-        name: {
-            option
-            for key, about in answer[name]["doc"]["options"].items()
-            for option in (key, *about.get("aliases", ()))
-        }
-        for name in names
-    }
+def elsewhere(page: Path) -> list[Block]:
+    return [block for block in blocks_of(page) if plays_of(block) and not is_for_localhost(block)]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_yaml_of_a_page_is_valid(
-    ansible: Ansible, tmp_path: Path, page: Path, options_of_modules: dict[str, set[str]]
-) -> None:
-    wrong = []
-    for line, text in yaml_blocks(page):
-        content = yaml.safe_load(text)
-        for task in tasks_of(content):
-            for key in task:
-                if str(key).startswith("nec.expether.expether_"):
-                    unknown = set(task[key] or ()) - options_of_modules.get(key, set())
-                    wrong += [f"{page.name}:{line}: {key} has no option {option}" for option in unknown]
-        if not (plays := plays_of(content)):
-            continue
-        playbook = tmp_path / f"{page.stem}_{line}.yml"
-        playbook.write_text(json.dumps(plays), encoding="utf-8")
-        command = [
-            sys.executable,
-            "-m",
-            "ansible",
-            "playbook",
-            # The hosts that the page names; Ansible warns of one that is in no inventory.
-            f"--inventory=localhost,{','.join(play['hosts'] for play in plays if 'hosts' in play)}",
-            "--syntax-check",
-            str(playbook),
-        ]
-        environment = {**ansible.environment, "ANSIBLE_CALLBACKS_ENABLED": ""}
-        done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, cwd=tmp_path)
-        if done.returncode or done.stderr:
-            wrong.append(f"{page.name}:{line}: {done.stdout}{done.stderr}")
-    assert wrong == []
+def groups(blocks: t.Iterable[Block]) -> list[list[Block]]:
+    """Consecutive blocks of YAML together, commands alone."""
+    found: list[list[Block]] = []
+    for block in blocks:
+        if found and block.language == found[-1][0].language == "yaml":
+            found[-1].append(block)
+        else:
+            found.append([block])
+    return found
 
 
-def test_the_readme_shows_how_it_is_used() -> None:
-    assert any("nec.expether." in text for _line, text in yaml_blocks(ROOT / "README.md"))
+def without_records(ansible: Ansible) -> dict[str, str]:
+    """The environment for commands of which no records are kept."""
+    return {key: value for key, value in ansible.environment.items() if key != "ANSIBLE_CALLBACKS_ENABLED"}
+
+
+PAGES_WITH_EXAMPLES = [page for page in PAGES if any(map(is_for_localhost, blocks_of(page)))]
+
+
+@pytest.mark.parametrize("page", PAGES_WITH_EXAMPLES, ids=lambda page: page.stem)
+def test_the_examples_of_a_page_run_in_their_order(ansible: Ansible, eem: Simulator, page: Path) -> None:
+    eem.reset(eesv=6, eeio=18, style="plain")
+    eem.reset(devices=rack_of_the_examples(eem))
+    passwords = {"EEM_PASSWORD": eem.password}
+    real = {KNOWN_URL: eem.url, "http://127.0.0.1:30500/eem": eem.url, "http://127.0.0.1:30500/_control": eem.control,
+            "eemeem": eem.password, "EEM_PASSWORD=...": f"EEM_PASSWORD={eem.password}"}
+
+    def as_here(text: str) -> str:
+        for example, value in real.items():
+            text = text.replace(example, value)
+        assert "example.com" not in text
+        return text
+
+    if page.stem in PREPARED:
+        podm = {"name": "rack1", "url": eem.url, "username": eem.username, "password": eem.password}
+        tasks = [{"nec.expether.expether_podm": podm}, *PREPARED[page.stem]]
+        assert ansible.run_playbook([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]).status == 0
+    for blocks in groups(filter(is_for_localhost, blocks_of(page))):
+        lines = f"{page.name}:{', '.join(str(block.line) for block in blocks)}"
+        if blocks[0].language == "shell":
+            environment = {**without_records(ansible), "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+            done = subprocess.run(["bash", "-e"], input=as_here(blocks[0].text), env=environment, cwd=ansible.folder,
+                                  check=False, capture_output=True, text=True, timeout=280)
+            assert done.returncode == 0, f"{lines}: {done.stdout}{done.stderr}"
+        else:
+            plays = json.loads(as_here(json.dumps([play for block in blocks for play in plays_of(block)])))
+            run = ansible.run_playbook(plays, arguments=(f"--extra-vars=eem_password={eem.password}",), environment=passwords)
+            assert run.status == 0, f"{lines}: {run.stdout}{run.stderr}"
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if elsewhere(page)], ids=lambda page: page.stem)
+def test_the_plays_of_a_page_for_other_hosts_are_valid(ansible: Ansible, tmp_path: Path, page: Path) -> None:
+    for block in elsewhere(page):
+        playbook = tmp_path / f"{page.stem}_{block.line}.yml"
+        playbook.write_text(block.text, encoding="utf-8")
+        # The hosts that the page names; Ansible warns of one that is in no inventory.
+        hosts = ",".join(play["hosts"] for play in plays_of(block) if "hosts" in play)
+        command = [sys.executable, "-m", "ansible", "playbook", f"--inventory=localhost,{hosts}", "--syntax-check", str(playbook)]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, env=without_records(ansible), cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, ""), f"{page.name}:{block.line}: {done.stdout}{done.stderr}"
+
+
+def test_the_pages_show_examples() -> None:
+    assert {page.stem for page in PAGES_WITH_EXAMPLES} == {"README", "guide_quickstart", *PREPARED}
+
+
+def test_the_demo_prints_what_the_readme_shows() -> None:
+    output = next(block.text for block in blocks_of(ROOT / "README.md") if block.language == "text" and "TASK [" in block.text)
+    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    command = [sys.executable, str(ROOT / "tests" / "tools" / "demo.py")]
+    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stdout + done.stderr
+    printed = done.stdout.splitlines()
+    before_names = None if "EXPETHER_PCI_IDS" in os.environ else 56  # without a list of PCI ids, the last column differs
+    missing = [line for line in output.splitlines() if not any(line[:before_names] in each for each in printed)]
+    assert missing == []

@@ -125,7 +125,7 @@ def test_without_cryptography_only_passwords_cannot_be_remembered(
 
 # The last ansible-core that runs modules with that Python; newer ones say themselves that they do not.
 @pytest.mark.smoke
-@pytest.mark.parametrize(("version", "last_core"), [("3.7", (2, 17)), ("3.8", (2, 19))])
+@pytest.mark.parametrize(("version", "last_core"), [("3.6", (2, 16)), ("3.7", (2, 17)), ("3.8", (2, 19))])
 def test_an_older_python_is_refused_in_a_sentence_by_every_module(
     ansible: Ansible, version: str, last_core: tuple[int, int]
 ) -> None:

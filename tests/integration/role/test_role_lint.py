@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What ansible-lint finds in a project of a user's, who has installed the collection and follows the README.
+"""What ansible-lint finds in a project of a user's, who has installed the collection and follows the guides.
 
 It follows a play into the role, and applies the project's own settings there, none of this repository's.
 """
@@ -16,7 +16,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from guides import PAGES, ROOT, blocks_of
+
 BIN = Path(sys.executable).parent
 
 
@@ -42,10 +45,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def plays() -> list[str]:
-    """The plays of the READMEs that use the role."""
-    texts = (path.read_text(encoding="utf-8") for path in (ROOT / "README.md", ROOT / "roles" / "sync" / "README.md"))
-    blocks = [block for text in texts for block in re.findall(r"(?ms)^```yaml\n(.*?)^```", text)]
-    return [block for block in blocks if "nec.expether.sync" in block]
+    """The plays of README and guides that use the role."""
+    return [block.text for page in PAGES for block in blocks_of(page) if block.language == "yaml" and "nec.expether.sync" in block.text]
 
 
 VARIANTS = {
@@ -62,7 +63,7 @@ VARIANTS = {
 }
 
 
-@pytest.mark.parametrize("play", [*plays(), *VARIANTS.values()], ids=[*(f"README {number}" for number in range(len(plays()))), *VARIANTS])
+@pytest.mark.parametrize("play", [*plays(), *VARIANTS.values()], ids=[*(f"guides {number}" for number in range(len(plays()))), *VARIANTS])
 def test_a_users_play_of_the_role_has_no_findings(installed: Path, tmp_path: Path, play: str) -> None:
     (tmp_path / "play.yml").write_text(f"---\n{play}", encoding="utf-8")
     home = {"HOME": str(tmp_path), "ANSIBLE_HOME": str(tmp_path / ".ansible")}

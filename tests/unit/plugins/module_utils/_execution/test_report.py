@@ -36,12 +36,6 @@ def attach(device: str) -> GroupChange:
     return GroupChange("attach", device, "node", "system", "4093", "17")
 
 
-def late() -> OutcomeUnknown:
-    error = OutcomeUnknown("no answer")
-    error.late = True
-    return error
-
-
 REMEMBER = RegistryChange("remember", None, "node", "system", None, "composed")
 LED = CardRequest("uid_led", "device1", "node", "system", "off", "on")
 
@@ -70,8 +64,9 @@ def group_changes(step: GroupChange) -> st.SearchStrategy[What]:
             lambda: What(StepRun(step, status="undone"), True, False),  # undone at once, because the group was taken
             lambda: What(StepRun(step, status="done", not_undone=SILENT), True, True),
             lambda: What(StepRun(step, status="failed"), True, False),  # EEM refused it
-            lambda: What(StepRun(step, status="failed", unchanged_so_far=True), True, False),
-            lambda: What(StepRun(step, status="failed", unknown=late(), unchanged_so_far=True), True, True),
+            lambda: What(StepRun(step, status="failed", timed_out=True), True, True),  # and was then refused
+            lambda: What(StepRun(step, status="undone", timed_out=True, rolled_back=True), True, True),
+            lambda: What(StepRun(step, status="failed", unknown=OutcomeUnknown("?"), timed_out=True), True, True),
             lambda: What(StepRun(step, status="failed", unknown=OutcomeUnknown("?"), not_undone=SILENT), True, True),
         ]
     ).map(lambda make: make())
@@ -158,7 +153,7 @@ def test_a_message_names_each_card_whose_state_is_not_what_it_was(whats: list[Wh
     assert ("Done anyway: " in message) == any(
         run.status == "done" for run in runs if isinstance(run.step, CardRequest)
     )
-    assert ("Read again later: " in message) == any(run.unchanged_so_far for run in runs)
+    assert ("EEM may still carry out " in message) == any(run.timed_out for run in runs)
 
 
 @given(failed_runs())
@@ -194,10 +189,11 @@ def test_everything_that_a_message_can_tell_is_told_from_the_cause_to_the_regist
         StepRun(LED, status="done"),
         StepRun(attach("device2"), status="done", not_undone="not tried: EEM does not respond"),
         StepRun(attach("device3"), status="undone", rolled_back=True),
-        StepRun(attach("device4"), status="failed", unknown=late(), unchanged_so_far=True),
+        StepRun(attach("device4"), status="failed", unknown=OutcomeUnknown("?"), timed_out=True),
     ]
     assert describe_failure("No answer.", runs, True, "The registry could not be put right: it is gone.") == (
-        "No answer. Read again later: device4 is unchanged so far. Done anyway: uid_led of device1."
+        "No answer. EEM may still carry out what it did not respond to in time: read device4 again later."
+        " Done anyway: uid_led of device1."
         " Undone: device3 back to group 4093. Could not be undone: device2 back to group 4093"
         f" (not tried: EEM does not respond). {ADVICE} The registry could not be put right: it is gone."
     )

@@ -1,0 +1,91 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads after the last change of a run whether its changes are in effect. Private to the collection."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
+from ansible_collections.nec.expether.plugins.module_utils._execution.steps import Stale, StepRun
+from ansible_collections.nec.expether.plugins.module_utils._model.cards import FREE_GROUP, NO_GROUP, Card, parse
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import GroupChange, ObservedState
+
+
+def last_changes(runs: t.Iterable[StepRun]) -> dict[str, StepRun]:
+    """Return the last group change of each card that was carried out, by the card's id."""
+    return {run.step.card: run for run in runs if run.status == "done" and isinstance(run.step, GroupChange)}
+
+
+def verify(client: Client, runs: t.Sequence[StepRun]) -> None:
+    """Read the groups that the changes of a run concern, in one request, and note the cards as they are now.
+
+    An answer of 200 to a change is not proof: a proxy may give it, and somebody may move the system meanwhile.
+
+    :raises Stale: a device is not in its group, or not out of it, or its system is not in the group
+    """
+    changes = last_changes(runs)
+    groups = {_group(t.cast(GroupChange, run.step)) for run in changes.values()}
+    if not groups:
+        return
+    records = client.devices_detail(groups.pop()) if len(groups) == 1 else client.devices_detail()
+    cards = {card.id: card for card in map(parse, records)}
+    problems = [problem for run in changes.values() if (problem := _problem(t.cast(GroupChange, run.step), cards))]
+    if problems:
+        raise Stale(f"EEM reported success, but {'; '.join(problems)}.")
+    for card_id, run in changes.items():
+        run.read = cards.get(card_id, run.read)
+
+
+def without_effect(runs: t.Iterable[StepRun], observed: ObservedState) -> list[StepRun]:
+    """Return the group changes that were carried out and that a later listing does not show.
+
+    A card that is in a group which this run never gave it was changed by somebody else: its changes were in effect.
+    """
+    by_card: dict[str, list[StepRun]] = {}
+    for run in runs:
+        if run.status == "done" and isinstance(run.step, GroupChange):
+            by_card.setdefault(run.step.card, []).append(run)
+    found = []
+    for card_id, changes in by_card.items():
+        card = observed.fabric.card(card_id)
+        groups = [changes[0].step.old, *(run.step.new for run in changes)]
+        if card and card.group_id in groups:
+            latest = len(groups) - 1 - groups[::-1].index(card.group_id)
+            found += changes[latest:]
+    return found
+
+
+def is_orphan(run: StepRun, observed: ObservedState) -> bool:
+    """Whether a device that this run attached is in a group that its system does not have any more."""
+    step = run.step
+    device = observed.fabric.devices.get(step.device or "") if step.action == "attach" else None
+    if device is None or device.group_id != step.new:
+        return False
+    return all(system.id != step.system_id for system in observed.fabric.systems_in(device.group_id))
+
+
+def _leaves(step: GroupChange) -> bool:
+    return step.new in (FREE_GROUP, NO_GROUP)
+
+
+def _group(step: GroupChange) -> str:
+    """Return the group in which a change shows: the new one, or the one that the card has left."""
+    return step.old if _leaves(step) else step.new
+
+
+def _problem(step: GroupChange, cards: dict[str, Card]) -> str | None:
+    """Return in which respect a change is not in effect, or `None`.
+
+    :param cards: at least all cards of the groups that the changes concern
+    """
+    card = cards.get(step.card)
+    if _leaves(step):
+        return f"card {step.card} is still in group {step.old}" if card and card.group_id == step.old else None
+    if card is None or card.group_id != step.new:
+        return f"card {step.card} is not in group {step.new}"
+    system = cards.get(step.system_id or "")
+    if system is None or system.group_id != step.new:
+        return f"system {step.system_id} is not in group {step.new} any more, so it does not have {step.card}"
+    return None
