@@ -42,7 +42,9 @@ nox.options.tags = ["test"]
 # pyenv's shims may exist without their Pythons; use its Pythons themselves.
 _pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
 _path = [entry for entry in os.environ["PATH"].split(os.pathsep) if not entry.rstrip("/").endswith("/shims")]
-os.environ["PATH"] = os.pathsep.join(dict.fromkeys([*_path, *(str(_pyenv / path.name / "bin") for path in sorted(_pyenv.glob("3.*")))]))
+os.environ["PATH"] = os.pathsep.join(
+    dict.fromkeys([*_path, *(str(_pyenv / path.name / "bin") for path in sorted(_pyenv.glob("3.*")))])
+)
 # End the commands of a session, too, when nox is stopped.
 for _number in (signal.SIGTERM, signal.SIGHUP):
     signal.signal(_number, signal.default_int_handler)
@@ -73,7 +75,9 @@ class Core:
     def env(self, session: nox.Session) -> dict[str, str]:
         """Return the variables for commands in this core's environment. Skip the session if there is none."""
         if not (self.bin / "ansible").exists():
-            session.skip(f"ansible-core {self.version} needs Python {' or '.join(self.pythons)}, which is not installed")
+            session.skip(
+                f"ansible-core {self.version} needs Python {' or '.join(self.pythons)}, which is not installed"
+            )
         return {"PATH": f"{self.bin}{os.pathsep}{os.environ['PATH']}", "VIRTUAL_ENV": str(self.bin.parent)}
 
 
@@ -103,11 +107,18 @@ def run(session: nox.Session, *command: str, env: t.Mapping[str, str] | None = N
         shown = [line for line in lines if line.startswith(("ERROR: ", "FATAL: "))][:TAIL_LINES] or lines[-TAIL_LINES:]
         if exc.return_code in (124, 137):
             shown.append(f"Stopped after {seconds} seconds.")
-        print(*(f"    | {line}" for line in shown), f"    complete log: {log_file.relative_to(ROOT)}", sep="\n", flush=True)
+        print(
+            *(f"    | {line}" for line in shown),
+            f"    complete log: {log_file.relative_to(ROOT)}",
+            sep="\n",
+            flush=True,
+        )
         raise
 
 
-def pytest(session: nox.Session, *arguments: str, python: str = "python", env: t.Mapping[str, str] | None = None) -> None:
+def pytest(
+    session: nox.Session, *arguments: str, python: str = "python", env: t.Mapping[str, str] | None = None
+) -> None:
     """Run tests on both cores; tests/tools/check.py counts them."""
     run(session, python, "-m", "pytest", "-q", "-n", "2", f"--junitxml={LOGS / session.name}.xml", *arguments, env=env)
 
@@ -123,16 +134,37 @@ def step(name: str, tags: t.Sequence[str], *command: str) -> None:
 # -- make test --------------------------------------------------------------------------------------------------
 
 LINT, PACKAGE = ("lint", "test"), ("package", "test")
-_scripts = sorted(str(path.relative_to(ROOT)) for pattern in ("tests/tools/*.sh", "roles/*/files/*.sh") for path in ROOT.glob(pattern))
+_scripts = sorted(
+    str(path.relative_to(ROOT)) for pattern in ("tests/tools/*.sh", "roles/*/files/*.sh") for path in ROOT.glob(pattern)
+)
 _tools = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests/tools").glob("*.py"))
 step("ansible-lint", LINT, "ansible-lint", "--offline")
-step("mypy", LINT, "env", "--chdir=.ansible/collections", "mypy", "--config-file", str(ROOT / "pyproject.toml"),
-     "-p", "ansible_collections.nec.expether.plugins.module_utils")
+step(
+    "mypy",
+    LINT,
+    "env",
+    "--chdir=.ansible/collections",
+    "mypy",
+    "--config-file",
+    str(ROOT / "pyproject.toml"),
+    "-p",
+    "ansible_collections.nec.expether.plugins.module_utils",
+)
 step("mypy-tools", LINT, "mypy", "--config-file", "pyproject.toml", "noxfile.py", *_tools)
 step("ruff", LINT, "ruff", "check", ".")
 step("returns", LINT, "python", "tests/tools/returns.py", "--check")
 step("shellcheck", LINT, "shellcheck", ".ci/run", *_scripts)
-step("docs-lint", (*LINT, "docs"), "antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "self", "--check-extra-docs-refs", ".")
+step(
+    "docs-lint",
+    (*LINT, "docs"),
+    "antsibull-docs",
+    "lint-collection-docs",
+    "--plugin-docs",
+    "--validate-collection-refs",
+    "self",
+    "--check-extra-docs-refs",
+    ".",
+)
 step("changelog", LINT, "antsibull-changelog", "lint")
 step("build", PACKAGE, "python", "tests/tools/package.py", "build")
 step("install", PACKAGE, "python", "tests/tools/package.py", "install")
@@ -144,8 +176,13 @@ def galaxy_importer(session: nox.Session) -> None:
     """Galaxy's checks for uploads, in an environment of its own, because they need an older attrs than nox."""
     requirements = Path("tests/requirements")
     pins = session.env_dir / "constraints.txt"
-    pins.write_text(re.sub(r"(?m)^attrs==.*\n", "", (requirements / "constraints.txt").read_text(encoding="utf-8")), encoding="utf-8")
-    constraints = (f"-c{path}" for path in (pins, *(requirements / f"{name}.txt" for name in ("core", "demo", "checks"))))
+    pins.write_text(
+        re.sub(r"(?m)^attrs==.*\n", "", (requirements / "constraints.txt").read_text(encoding="utf-8")),
+        encoding="utf-8",
+    )
+    constraints = (
+        f"-c{path}" for path in (pins, *(requirements / f"{name}.txt" for name in ("core", "demo", "checks")))
+    )
     session.install("-r", "tests/requirements/importer.txt", *constraints)
     run(session, "python", "tests/tools/package.py", "importer")
 
@@ -222,7 +259,12 @@ def molecule(session: nox.Session) -> None:
         session.skip("needs root")
     if missing:
         session.skip(f"needs {', '.join(missing)}, which is not installed")
-    if subprocess.run(["unshare", "--mount", "--net", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False).returncode != 0:
+    if (
+        subprocess.run(
+            ["unshare", "--mount", "--net", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False
+        ).returncode
+        != 0
+    ):
         session.skip("needs permission to mount and to create network namespaces")
     try:
         run(session, "molecule", "test", "--scenario-name", "sync", seconds=2 * SECONDS)
@@ -247,7 +289,19 @@ def sanity(session: nox.Session, core: Core, *arguments: str) -> None:
     tree = str(session.run("tests/tools/copy_tree.sh", session.name, silent=True)).strip()
     # ansible-test of a release candidate needs pylint's libraries from GitHub, which is not a package index.
     skipped = ("--skip-test", "pylint") if "rc" in core.version else ()
-    run(session, "env", f"--chdir={tree}", "ansible-test", "sanity", "--local", "--color", "no", *skipped, *arguments, env=env)
+    run(
+        session,
+        "env",
+        f"--chdir={tree}",
+        "ansible-test",
+        "sanity",
+        "--local",
+        "--color",
+        "no",
+        *skipped,
+        *arguments,
+        env=env,
+    )
 
 
 def sessions_with(core: Core) -> None:
@@ -258,7 +312,9 @@ def sessions_with(core: Core) -> None:
     def create(session: nox.Session) -> None:
         """Its environment."""
         with session.chdir("tests/requirements"):
-            session.install(f"ansible-core=={core.version}", *(f"-r{name}" for name in core.requirements), f"-c{core.constraints}")
+            session.install(
+                f"ansible-core=={core.version}", *(f"-r{name}" for name in core.requirements), f"-c{core.constraints}"
+            )
 
     @nox.session(name=f"unit-{core.name}", tags=versions, requires=[env])
     def unit_tests(session: nox.Session) -> None:
@@ -273,7 +329,12 @@ def sessions_with(core: Core) -> None:
         """Module tests marked smoke with it."""
         pytest(session, "tests/integration/modules", "-m", "smoke", env=core.env(session))
 
-    @nox.session(name=f"sanity-{core.name}", tags=[*versions, *(["sanity"] if core == OWN else [])], requires=[env], allow_parallel=True)
+    @nox.session(
+        name=f"sanity-{core.name}",
+        tags=[*versions, *(["sanity"] if core == OWN else [])],
+        requires=[env],
+        allow_parallel=True,
+    )
     def all_sanity(session: nox.Session) -> None:
         """All its sanity tests, on its own Python."""
         sanity(session, core, "--python", core.python)
@@ -291,7 +352,9 @@ for _core in (*CORES, OLDEST_PYTHON):
 def sanity_on(version: str) -> None:
     """Define the session of one of the Pythons that the modules support."""
 
-    @nox.session(name=f"sanity-python{version}", tags=["sanity", "thorough"], requires=[f"env-{OWN.name}"], allow_parallel=True)
+    @nox.session(
+        name=f"sanity-python{version}", tags=["sanity", "thorough"], requires=[f"env-{OWN.name}"], allow_parallel=True
+    )
     def imports(session: nox.Session) -> None:
         """Compile and import tests on this Python."""
         if not shutil.which(f"python{version}"):

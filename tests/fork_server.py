@@ -26,7 +26,9 @@ import conftest  # noqa: F401  # pylint: disable=unused-import  # lets the colle
 from forked import end_with, redirect
 
 COLLECTION = "ansible_collections.nec.expether.plugins"
-MODULES = sorted(path.stem for path in (Path(__file__).resolve().parents[1] / "plugins" / "modules").glob("expether_*.py"))
+MODULES = sorted(
+    path.stem for path in (Path(__file__).resolve().parents[1] / "plugins" / "modules").glob("expether_*.py")
+)
 #: Modules that the library imports only when it needs them.
 LATE = ("_registry.secrets", "_registry.sqlite", "_eem.parallel", "_sync.textfile")
 Order = dict[str, t.Any]
@@ -65,7 +67,9 @@ def serve(mains: t.Mapping[str, t.Callable[[], None]], folder: Path) -> None:
         print(json.dumps([report(*each) for each in zip(pids, orders, folders)]), flush=True)
 
 
-def start(mains: t.Mapping[str, t.Callable[[], None]], orders: t.Sequence[Order], folders: t.Sequence[Path]) -> list[int]:
+def start(
+    mains: t.Mapping[str, t.Callable[[], None]], orders: t.Sequence[Order], folders: t.Sequence[Path]
+) -> list[int]:
     """Start the runs; none begins before all processes exist."""
     assert threading.active_count() == 1, "a process with threads must not fork"
     waiting, all_there = os.pipe()

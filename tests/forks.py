@@ -53,7 +53,9 @@ class Forks:
         (report,) = self._ended(self._begin([(module, arguments)], environment, seconds)[0])
         return report
 
-    def start(self, runs: t.Iterable[tuple[str, Options]], environment: t.Mapping[str, str], seconds: float = 60.0) -> list[int]:
+    def start(
+        self, runs: t.Iterable[tuple[str, Options]], environment: t.Mapping[str, str], seconds: float = 60.0
+    ) -> list[int]:
         """Start several modules at once, and return their process ids; `ended` must follow."""
         self._started, pids = self._begin(runs, environment, seconds)
         return pids

@@ -31,7 +31,10 @@ def blocks_of(page: Path) -> list[Block]:
     """Return the blocks of code of a page in Markdown or reStructuredText."""
     text = page.read_text(encoding="utf-8")
     found = (_RST if page.suffix == ".rst" else _MARKDOWN).finditer(text)
-    return [Block(text.count("\n", 0, each.start()) + 1, each[1], textwrap.dedent(each[2]).strip("\n") + "\n") for each in found]
+    return [
+        Block(text.count("\n", 0, each.start()) + 1, each[1], textwrap.dedent(each[2]).strip("\n") + "\n")
+        for each in found
+    ]
 
 
 def literals_in(text: str) -> list[str]:

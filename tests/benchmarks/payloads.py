@@ -80,7 +80,9 @@ def pack(collections: Path, module: str, options: dict[str, object], place: Path
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     found = list(place.glob("*/AnsiballZ_*.py"))
     if len(found) != 1 or '"kind": "invalid"' not in done.stdout:
-        raise SystemExit(f"{module} could not be packed, or did more than refuse its options:\n{done.stdout}{done.stderr}")
+        raise SystemExit(
+            f"{module} could not be packed, or did more than refuse its options:\n{done.stdout}{done.stderr}"
+        )
     return found[0]
 
 

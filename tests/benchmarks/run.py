@@ -170,9 +170,18 @@ def _bench(folder: Path, devices: int, runs: int) -> int:
         more = f"{beyond * 1000:18.0f}" if ratio else " " * 18
         print(f"{name:<24}{cost.seconds * 1000:8.0f}{cost.megabytes:8.0f}{more}{ratio}")
     print()
-    for what, limit in (("device_info", LISTING_LIMIT), ("sync (unchanged)", SYNC_LIMIT), ("sync (first)", FIRST_SYNC_LIMIT)):
+    for what, limit in (
+        ("device_info", LISTING_LIMIT),
+        ("sync (unchanged)", SYNC_LIMIT),
+        ("sync (first)", FIRST_SYNC_LIMIT),
+    ):
         judge(what, (costs[what].seconds - empty) / unit, "units", limit)
-    judge(f"sync of {MANY} EEMs with {LATENCY_MS} ms latency", (many[MANY] - empty) / (many[1] - empty), "times one", MANY_LIMIT)
+    judge(
+        f"sync of {MANY} EEMs with {LATENCY_MS} ms latency",
+        (many[MANY] - empty) / (many[1] - empty),
+        "times one",
+        MANY_LIMIT,
+    )
     print("\nGrowth beyond an empty module, ms, and per additional 1,000 devices:")
     print(f"{'devices':>8}" + "".join(f"{name:>20}{'':>10}" for name in growth))
     for place, count in enumerate(SIZES):
@@ -211,7 +220,11 @@ def _growth(eem: Simulator, pack: Pack, direct: dict[str, object], folder: Path,
         eem.reset(eesv=max(1, count // 20), eeio=count, style="plain")
         registry = folder / f"growth-{count}.sqlite3"
         first = first_sync(folder, pack, direct, registry)
-        commands = {"device_info": listing, "sync (first)": first, "sync (unchanged)": first[first.index(sys.executable):]}
+        commands = {
+            "device_info": listing,
+            "sync (first)": first,
+            "sync (unchanged)": first[first.index(sys.executable) :],
+        }
         for name, cost in measure(commands, max(2, runs // 2)).items():
             found[name].append(cost.seconds)
     return found

@@ -148,5 +148,10 @@ class Episode:
     def plain(self) -> bool:
         """Whether all cards are healthy, and nobody else changes that."""
         healthy = all(fleet["style"] == "plain" for fleet in self.fleets)
-        return healthy and not any(each.foreign for each in self.rounds) and not any(
-            action["do"] == "change" for each in self.rounds for fault in each.faults for action in fault.actions)
+        return (
+            healthy
+            and not any(each.foreign for each in self.rounds)
+            and not any(
+                action["do"] == "change" for each in self.rounds for fault in each.faults for action in fault.actions
+            )
+        )

@@ -53,7 +53,9 @@ CATALOGUE: dict[str, tuple[Options, ...]] = {
 KINDS = tuple(CATALOGUE)
 
 
-def fault(kind: str, rng: random.Random, timeout: float, cards: t.Sequence[str], groups: t.Sequence[str], eem: int = 0) -> Fault:
+def fault(
+    kind: str, rng: random.Random, timeout: float, cards: t.Sequence[str], groups: t.Sequence[str], eem: int = 0
+) -> Fault:
     """One fault of a kind with its parameters: request, card and duration."""
     actions = []
     for action in CATALOGUE[kind]:
@@ -90,18 +92,35 @@ def orders_for(method: str, timeout: float, device: str, system: str) -> list[tu
     for kind, actions in {**CATALOGUE, **_SWEPT_TOO}.items():
         if any(action["do"] == "change" for action in actions):
             continue
-        filled = tuple({**action, "seconds": 1.6 * timeout} if action["do"] == "delay" else action for action in actions)
+        filled = tuple(
+            {**action, "seconds": 1.6 * timeout} if action["do"] == "delay" else action for action in actions
+        )
         if method == "GET":
             filled = tuple({key: value for key, value in action.items() if key != "after"} for action in filled)
         if filled not in orders.values():
             orders[kind] = filled
     down = {"notification_status0": ["down", "down"], "notification_status1": ["down", "down"]}
-    behind = {"touched": {}, "taken": {"group_id": "18"}, "stranded": {"group_id": "99"}, "freed": {"group_id": "4093"}, "silenced": down,
-              "disabled": {"admin_status": "disabled"}}
+    behind = {
+        "touched": {},
+        "taken": {"group_id": "18"},
+        "stranded": {"group_id": "99"},
+        "freed": {"group_id": "4093"},
+        "silenced": down,
+        "disabled": {"admin_status": "disabled"},
+    }
     for what, changes in behind.items():
         for after in (False, True):
-            orders[f"device {what} {'after' if after else 'before'}"] = ({"do": "change", "card": device, "set": changes, "after": after},)
-    for what, changes in (("touched", {}), ("regrouped", {"group_id": "30"}), ("silenced", down), ("disabled", {"admin_status": "disabled"})):
+            orders[f"device {what} {'after' if after else 'before'}"] = (
+                {"do": "change", "card": device, "set": changes, "after": after},
+            )
+    for what, changes in (
+        ("touched", {}),
+        ("regrouped", {"group_id": "30"}),
+        ("silenced", down),
+        ("disabled", {"admin_status": "disabled"}),
+    ):
         for after in (False, True):
-            orders[f"system {what} {'after' if after else 'before'}"] = ({"do": "change", "card": system, "set": changes, "after": after},)
+            orders[f"system {what} {'after' if after else 'before'}"] = (
+                {"do": "change", "card": system, "set": changes, "after": after},
+            )
     return list(orders.items())

@@ -46,7 +46,9 @@ def episode(seed: int) -> Episode:
             runs, faults = _with_kill(rng, runs, faults)
         foreign = tuple(maker.foreign() for dummy in range(rng.choice((1, 1, 2)))) if rng.random() < 0.12 else ()
         rounds.append(Round(runs, faults, foreign, ansible, settle=rng.random() < 0.7))
-    return Episode(seed, fleets, _eem_options(rng), maker.reach, timeout, rng.choice((1, 2, 2)), tuple(rounds), rng.random() < 0.9)
+    return Episode(
+        seed, fleets, _eem_options(rng), maker.reach, timeout, rng.choice((1, 2, 2)), tuple(rounds), rng.random() < 0.9
+    )
 
 
 def _fleet(rng: random.Random, eem: int) -> Options:
@@ -60,8 +62,10 @@ def _fleet(rng: random.Random, eem: int) -> Options:
 
 def _eem_options(rng: random.Random) -> Options:
     """What is not known of EEM, drawn; enforce, conditional and what follows from them more often as expected."""
-    options: Options = {"enforce": rng.choice(("strict", "strict", "none")),
-                        "conditional": rng.choice(("honour", "honour", "ignore", "refuse"))}
+    options: Options = {
+        "enforce": rng.choice(("strict", "strict", "none")),
+        "conditional": rng.choice(("honour", "honour", "ignore", "refuse")),
+    }
     for name, option in OPTIONS.items():
         if name not in options and option.values and rng.random() < 0.5:
             options[name] = rng.choice(option.values)
@@ -84,17 +88,30 @@ def _faults(rng: random.Random, seed: int, timeout: float, maker: _Maker, troubl
     return tuple(fault(kind, rng, timeout, maker.devices[eem], maker.groups[eem], eem) for kind in kinds)
 
 
-def _with_kill(rng: random.Random, runs: tuple[Run, ...], faults: tuple[Fault, ...]) -> tuple[tuple[Run, ...], tuple[Fault, ...]]:
+def _with_kill(
+    rng: random.Random, runs: tuple[Run, ...], faults: tuple[Fault, ...]
+) -> tuple[tuple[Run, ...], tuple[Fault, ...]]:
     """Kill one of the runs, or two; a kill during a request needs one that takes its time."""
     for place in rng.sample(range(len(runs)), min(len(runs), rng.choice((1, 1, 2)))):
         at = rng.choice(("request", "request", "commit", "during", "time"))
-        kill = Kill(at, rng.randint(1, 6 if at != "commit" else 3), rng.random() < 0.5,
-                    round(rng.uniform(0.02, 0.3) if at == "during" else rng.uniform(0.05, 1.5), 3))
+        kill = Kill(
+            at,
+            rng.randint(1, 6 if at != "commit" else 3),
+            rng.random() < 0.5,
+            round(rng.uniform(0.02, 0.3) if at == "during" else rng.uniform(0.05, 1.5), 3),
+        )
         run = runs[place]
-        runs = (*runs[:place], Run(run.key, run.module, run.options, run.eem, run.check, run.start, kill), *runs[place + 1:])
+        runs = (
+            *runs[:place],
+            Run(run.key, run.module, run.options, run.eem, run.check, run.start, kill),
+            *runs[place + 1 :],
+        )
         if at == "during":
             slow = {"do": "delay", "seconds": 0.4, "after": rng.random() < 0.5}
-            faults = (*faults, Fault("delay for a kill", (slow,), run.eem, rng.choice(("PUT", "PUT", "DELETE")), "group_id$", 1, -1))
+            faults = (
+                *faults,
+                Fault("delay for a kill", (slow,), run.eem, rng.choice(("PUT", "PUT", "DELETE")), "group_id$", 1, -1),
+            )
     return runs, faults
 
 
@@ -111,7 +128,10 @@ class _Maker:
         self.devices = [[card["id"] for card in cards if card["status"] == "eeio"] for cards in records]
         self.systems = [[card["id"] for card in cards if card["status"] == "eesv"] for cards in records]
         self.silent = [[card["id"] for card in cards if not _answers(card)] for cards in records]
-        self.groups = [sorted({card["group_id"] for card in cards if card["status"] == "eesv"} - {"4094"}) or ["17"] for cards in records]
+        self.groups = [
+            sorted({card["group_id"] for card in cards if card["status"] == "eesv"} - {"4094"}) or ["17"]
+            for cards in records
+        ]
 
     def runs(self, number: int, last: bool) -> tuple[Run, ...]:
         """The runs of a round; a pod manager is removed only in the last, for without it all others are refused."""
@@ -133,9 +153,15 @@ class _Maker:
             detach = {} if rng.random() < 0.8 else {"detach_devices": False}
             module, options = "expether_node", {"name": rng.choice(NAMES), "state": "absent", **detach}
         else:
-            module, options = "expether_podm", {"state": rng.choice(("present", "absent")) if last else "present", "cascade": True}
+            module, options = (
+                "expether_podm",
+                {"state": rng.choice(("present", "absent")) if last else "present", "cascade": True},
+            )
             if self.reach != "podm" or rng.random() < 0.5:
-                module, options = "expether_node", {"state": "managed", "name": rng.choice(NAMES), "node_index": rng.choice(self.systems[eem])}
+                module, options = (
+                    "expether_node",
+                    {"state": "managed", "name": rng.choice(NAMES), "node_index": rng.choice(self.systems[eem])},
+                )
         start = 0.0 if rng.random() < 0.6 else round(rng.uniform(0, 0.6), 2)
         return Run(key, module, options, eem, rng.random() < 0.07, start)
 
@@ -151,7 +177,11 @@ class _Maker:
         devices = rng.sample(self.devices[eem], min(len(self.devices[eem]), rng.choice((1, 2, 2, 3))))
         if rng.random() < 0.3:
             return "expether_device_attach", {"state": "detached", "devices": devices}
-        return "expether_device_attach", {"node": rng.choice(self.systems[eem]), "devices": devices, "move": rng.random() < 0.5}
+        return "expether_device_attach", {
+            "node": rng.choice(self.systems[eem]),
+            "devices": devices,
+            "move": rng.random() < 0.5,
+        }
 
     def _ask(self, eem: int) -> tuple[str, Options]:
         """A request to one card. Cards that do not respond are removed more often than others."""
@@ -166,7 +196,11 @@ class _Maker:
         action = rng.choice(("audit", "reset", "reset", "reset_frame", "forget_port", "forget_port"))
         if action != "forget_port":
             return "expether_device_action", {"device": device, "action": action}
-        return "expether_device_action", {"device": rng.choice(self.systems[eem]), "action": action, "port": str(rng.randint(0, 2))}
+        return "expether_device_action", {
+            "device": rng.choice(self.systems[eem]),
+            "action": action,
+            "port": str(rng.randint(0, 2)),
+        }
 
     def _compose(self, eem: int) -> tuple[str, Options]:
         rng = self._rng

@@ -31,9 +31,13 @@ def composing_only_after_failure(story: Story) -> Found:
     """A node is left as composing only by a run that failed or was killed."""
     for look in story.looks:
         for name, index, state, dummy in look.nodes:
-            troubled = [report for report in story.reports if report.failed and report.run.writes and report.ended <= look.time]
+            troubled = [
+                report for report in story.reports if report.failed and report.run.writes and report.ended <= look.time
+            ]
             if state == "composing" and not troubled:
-                yield Violation("composing_only_after_failure", f"{look.stage}: {name} is composing, and no run failed", (index,))
+                yield Violation(
+                    "composing_only_after_failure", f"{look.stage}: {name} is composing, and no run failed", (index,)
+                )
 
 
 def one_node_a_system(story: Story) -> Found:
@@ -58,14 +62,21 @@ def again_reaches_the_wish(story: Story) -> Found:
             yield Violation("again_reaches_the_wish", f"{about} was refused, but {why}: {again.message}")
         done = more.result.get("changed") or not more.failed and more.result.get("plan")
         if story.moves_by(more.by) or done:
-            yield Violation("again_reaches_the_wish", f"{about}, given once more, changed something: {more.result.get('plan')} {more.message}")
+            yield Violation(
+                "again_reaches_the_wish",
+                f"{about}, given once more, changed something: {more.result.get('plan')} {more.message}",
+            )
         if not again.failed and more.failed:
             yield Violation("again_reaches_the_wish", f"{about}, given once more, failed: {more.message}")
 
 
 def _pairs(story: Story) -> list[tuple[Report, Report]]:
     """The same run given again, and once more right after it."""
-    return [(first, second) for first, second in zip(story.reports, story.reports[1:]) if (first.stage, second.stage) == ("again", "once more")]
+    return [
+        (first, second)
+        for first, second in zip(story.reports, story.reports[1:])
+        if (first.stage, second.stage) == ("again", "once more")
+    ]
 
 
 def _possible(story: Story, report: Report) -> str | None:
@@ -76,8 +87,11 @@ def _possible(story: Story, report: Report) -> str | None:
     if any(each.run.kind == "removed" for each in story.reports):
         return None
     nodes = _nodes_before(story, looks[0], report)
-    systems = [card for card in story.cards
-               if not story.is_device(card) and story.eem_of(card) == report.run.eem and not story.is_gone(card, report.began)]
+    systems = [
+        card
+        for card in story.cards
+        if not story.is_device(card) and story.eem_of(card) == report.run.eem and not story.is_gone(card, report.began)
+    ]
     groups = {card: story.group_at(card, report.began) for card in systems}
     if any(count > 1 for group, count in collections.Counter(groups.values()).items() if group != UNSET):
         return None
@@ -85,17 +99,28 @@ def _possible(story: Story, report: Report) -> str | None:
     wanted_index = report.run.options.get("node_index")
     if index and wanted_index not in (None, index):
         return None
-    chosen = [index] if index else [card for card in ([wanted_index] if wanted_index else systems) if card not in nodes.values()]
+    chosen = (
+        [index]
+        if index
+        else [card for card in ([wanted_index] if wanted_index else systems) if card not in nodes.values()]
+    )
     candidates = [card for card in chosen if card in systems]
-    free = collections.Counter(
-        story.type_of(card) for card in story.members(FREE, report.began, report.run.eem))
+    free = collections.Counter(story.type_of(card) for card in story.members(FREE, report.began, report.run.eem))
     for card in candidates:
         here = story.members(groups[card], report.began, report.run.eem) if groups[card] != UNSET else set()
         have = collections.Counter(story.type_of(device) for device in here)
-        missing = {kind: count - have[kind] for kind, count in requested_types(report.run.options).items() if count > have[kind]}
+        missing = {
+            kind: count - have[kind]
+            for kind, count in requested_types(report.run.options).items()
+            if count > have[kind]
+        }
         # Without a node of that name the emptiest system is chosen before its devices are counted: ask for no more than that.
         fits = index or wanted_index or not here
-        if fits and all(free[kind] >= count for kind, count in missing.items()) and len(here) + sum(missing.values()) <= 16:
+        if (
+            fits
+            and all(free[kind] >= count for kind, count in missing.items())
+            and len(here) + sum(missing.values()) <= 16
+        ):
             return f"system {card} could have it: {dict(missing)} missing, {dict(free)} free"
     return None
 
@@ -130,18 +155,32 @@ def released_are_free(story: Story) -> Found:
             continue
         left = story.members(story.group_at(index, report.ended), report.ended, report.run.eem)
         if left:
-            yield Violation("released_are_free", f"{report.run.key}: {sorted(left)} are still in its group", tuple(sorted(left)))
+            yield Violation(
+                "released_are_free", f"{report.run.key}: {sorted(left)} are still in its group", tuple(sorted(left))
+            )
         if any(other[1] == index for other in after.nodes):
             yield Violation("released_are_free", f"{report.run.key}: the node is still in the registry", (index,))
 
 
 def _shares(story: Story, report: Report) -> bool:
     """Whether systems share a group id, which another invariant reports."""
-    groups = collections.Counter((story.eem_of(card), story.group_at(card, report.began)) for card in story.cards if not story.is_device(card))
+    groups = collections.Counter(
+        (story.eem_of(card), story.group_at(card, report.began)) for card in story.cards if not story.is_device(card)
+    )
     return any(count > 1 for (dummy, group), count in groups.items() if group != UNSET)
 
 
-ALL = (*OF_CARDS, *ASKED, *REPORTS, *OF_SYNC, no_claims_left, composing_only_after_failure, one_node_a_system, again_reaches_the_wish, released_are_free)
+ALL = (
+    *OF_CARDS,
+    *ASKED,
+    *REPORTS,
+    *OF_SYNC,
+    no_claims_left,
+    composing_only_after_failure,
+    one_node_a_system,
+    again_reaches_the_wish,
+    released_are_free,
+)
 
 
 def violations(story: Story) -> list[Violation]:

@@ -22,18 +22,28 @@ def forgotten_only_when_gone(story: Story) -> Found:
     for change in story.changes:
         if change.field != "card" or change.new is not None or story.is_late(change):
             continue
-        reports = [report for report in story.reports_by(change.by) if report.run.kind == "forgotten" and report.run.about == change.card]
+        reports = [
+            report
+            for report in story.reports_by(change.by)
+            if report.run.kind == "forgotten" and report.run.about == change.card
+        ]
         if not reports or any(report.run.options.get("force") for report in reports) or story.is_foreign(change.card):
             continue
         why = _why_not(story, change)
         if why:
-            yield Violation("forgotten_only_when_gone", f"{change.by} had {change.card} forgotten without force: it {why}", (change.card,))
+            yield Violation(
+                "forgotten_only_when_gone",
+                f"{change.by} had {change.card} forgotten without force: it {why}",
+                (change.card,),
+            )
 
 
 def _why_not(story: Story, change: Change) -> str | None:
     card = story.cards[change.card]
-    values = {key: story.value_at(change.card, key, change.time, card.get(key)) for key in
-              ("notification_status0", "notification_status1", "admin_status", "monitoring_status")}
+    values = {
+        key: story.value_at(change.card, key, change.time, card.get(key))
+        for key in ("notification_status0", "notification_status1", "admin_status", "monitoring_status")
+    }
     if any("up" in (values[key] or ()) for key in ("notification_status0", "notification_status1")):
         return "answers"
     if any(values[key] not in (None, "enabled") for key in ("admin_status", "monitoring_status")):
@@ -41,7 +51,11 @@ def _why_not(story: Story, change: Change) -> str | None:
     group = story.group_at(change.card, change.time)
     left = set() if story.is_device(change.card) or group == UNSET else story.members(group, change.time, change.eem)
     # Only claims prevent other runs from attaching something in the meantime.
-    return f"leaves {sorted(left)} behind" if left and story.episode.claims and not any(map(story.is_foreign, left)) else None
+    return (
+        f"leaves {sorted(left)} behind"
+        if left and story.episode.claims and not any(map(story.is_foreign, left))
+        else None
+    )
 
 
 def asked_once(story: Story) -> Found:
@@ -59,7 +73,11 @@ def asked_once(story: Story) -> Found:
         key = (request.by, request.path)
         before = last.get(key)
         if before and (request.by not in read or run.kind in NO_TRACE and before.status not in REFUSALS):
-            yield Violation("asked_once", f"{request.by} sent {request.method} {request.path} again, after the answer {before.status}", (run.about,))
+            yield Violation(
+                "asked_once",
+                f"{request.by} sent {request.method} {request.path} again, after the answer {before.status}",
+                (run.about,),
+            )
         read.discard(request.by)
         last[key] = request
 
@@ -77,8 +95,17 @@ def asked_with_need(story: Story) -> Found:
         for report in story.reports_by(request.by):
             card, wanted = report.run.about, report.run.options.get("uid_led")
             was = _led(story, card, seen[request.by]) if request.by in seen and card in story.cards else None
-            if report.by == report.run.key and report.run.kind == "led" and was == wanted and not _others(story, report, request.time):
-                yield Violation("asked_with_need", f"{request.by} turned the LED of {card} {wanted}, which it had seen to be so", (card,))
+            if (
+                report.by == report.run.key
+                and report.run.kind == "led"
+                and was == wanted
+                and not _others(story, report, request.time)
+            ):
+                yield Violation(
+                    "asked_with_need",
+                    f"{request.by} turned the LED of {card} {wanted}, which it had seen to be so",
+                    (card,),
+                )
 
 
 def _led(story: Story, card: str, moment: float) -> str:
@@ -89,13 +116,21 @@ def _led(story: Story, card: str, moment: float) -> str:
 def _own(story: Story, report: Report) -> list[Change]:
     """What a run changed of the card that it names, besides group ids."""
     field = ASKED.get(report.run.kind)
-    mine = (each for each in story.changes if each.by == report.by and each.card == report.run.about and each.old != each.new)
+    mine = (
+        each
+        for each in story.changes
+        if each.by == report.by and each.card == report.run.about and each.old != each.new
+    )
     return [each for each in mine if field and each.field.startswith(field)]
 
 
 def _others(story: Story, report: Report, until: float) -> list[Change]:
     """What others changed of it while the run was at work."""
-    return [each for each in story.changes if each.by != report.by and each.card == report.run.about and report.began <= each.time <= until]
+    return [
+        each
+        for each in story.changes
+        if each.by != report.by and each.card == report.run.about and report.began <= each.time <= until
+    ]
 
 
 def asked_as_reported(story: Story) -> Found:
@@ -111,7 +146,11 @@ def asked_as_reported(story: Story) -> Found:
         if statuses == ["done"] and not own and not others and report.result["plan"][0]["action"] != "forget":
             yield Violation("asked_as_reported", f"{about} reported it as done, but it was not", (report.run.about,))
         if own and "done" not in statuses and not report.result.get("changed") and not _refused_falsely(story, report):
-            yield Violation("asked_as_reported", f"{about} did it and reported {statuses or 'nothing'}: {report.message}", (report.run.about,))
+            yield Violation(
+                "asked_as_reported",
+                f"{about} did it and reported {statuses or 'nothing'}: {report.message}",
+                (report.run.about,),
+            )
         if not report.failed and not others:
             yield from _as_requested(story, report, about)
 
@@ -119,7 +158,9 @@ def asked_as_reported(story: Story) -> Found:
 def _refused_falsely(story: Story, report: Report) -> bool:
     """Whether EEM did something that leaves no trace, but answered with a refusal."""
     return report.run.kind in NO_TRACE and any(
-        request.by == report.by and request.method != "GET" and not request.true and (request.status or 0) in REFUSALS for request in story.requests)
+        request.by == report.by and request.method != "GET" and not request.true and (request.status or 0) in REFUSALS
+        for request in story.requests
+    )
 
 
 def _as_requested(story: Story, report: Report, about: str) -> Found:
@@ -128,7 +169,11 @@ def _as_requested(story: Story, report: Report, about: str) -> Found:
     if report.run.kind == "led":
         true, wanted = _led(story, card, report.ended), report.run.options["uid_led"]
         if true != wanted or result["device"]["uid_led"] != wanted:
-            yield Violation("asked_as_reported", f"{about}: the LED is {true}, reported {result['device']['uid_led']}, requested {wanted}", (card,))
+            yield Violation(
+                "asked_as_reported",
+                f"{about}: the LED is {true}, reported {result['device']['uid_led']}, requested {wanted}",
+                (card,),
+            )
     if report.run.kind == "forgotten" and not story.is_gone(card, report.ended):
         yield Violation("asked_as_reported", f"{about}: the card still exists", (card,))
     if report.run.kind == "forget_port" and _stores_device(story, report.run, report.ended):
@@ -137,11 +182,18 @@ def _as_requested(story: Story, report: Report, about: str) -> Found:
 
 def _stores_device(story: Story, run: Run, moment: float) -> bool:
     """Whether a port still stores a device, if nothing was attached to it or detached from it since."""
-    if any(not story.is_device(run.about) and (move.new == group or move.old == group) for group in [story.group_at(run.about, moment)]
-           for move in story.moves if move.time <= moment):
+    if any(
+        not story.is_device(run.about) and (move.new == group or move.old == group)
+        for group in [story.group_at(run.about, moment)]
+        for move in story.moves
+        if move.time <= moment
+    ):
         return False  # the stored device of a port depends on attached devices, which are not in the history
     ports = story.cards[run.about].get("downstream_ports") or ()
-    start = next((port.get("eeio_mac_address") for port in ports if str(port.get("downstream_port_id")) == run.options["port"]), None)
+    start = next(
+        (port.get("eeio_mac_address") for port in ports if str(port.get("downstream_port_id")) == run.options["port"]),
+        None,
+    )
     now = story.value_at(run.about, f"downstream_ports/{run.options['port']}/eeio_mac_address", moment, start)
     return now not in (None, "00:00:00:00:00:00")
 

@@ -45,7 +45,9 @@ def no_double_gift(story: Story) -> Found:
         late_before = any(story.is_late(other) for other in story.moves_of(move.card) if other.time <= move.time)
         if not story.episode.guarded and (not story.episode.claims or late_before or story.is_foreign(move.card)):
             continue
-        yield Violation("no_double_gift", f"{move.by} put {move.card} from group {move.old} straight into {move.new}", (move.card,))
+        yield Violation(
+            "no_double_gift", f"{move.by} put {move.card} from group {move.old} straight into {move.new}", (move.card,)
+        )
 
 
 def no_stale_change(story: Story) -> Found:
@@ -59,10 +61,19 @@ def no_stale_change(story: Story) -> Found:
     for card in story.cards:
         moves = story.moves_of(card)
         for first, second in zip(moves, moves[1:]):
-            if first.by == second.by or not _ours(story, first) or not _ours(story, second) or second.by.startswith("ansible"):
+            if (
+                first.by == second.by
+                or not _ours(story, first)
+                or not _ours(story, second)
+                or second.by.startswith("ansible")
+            ):
                 continue
             if not any(first.time < moment < second.time for moment in listings[second.by]):
-                yield Violation("no_stale_change", f"{second.by} changed {card}, which {first.by} had changed since it was listed", (card,))
+                yield Violation(
+                    "no_stale_change",
+                    f"{second.by} changed {card}, which {first.by} had changed since it was listed",
+                    (card,),
+                )
 
 
 def touched_only_what_was_asked(story: Story) -> Found:
@@ -74,8 +85,16 @@ def touched_only_what_was_asked(story: Story) -> Found:
                 continue
             options, kind = report.run.options, report.run.kind
             asked = move.card in options.get("devices", ())
-            may_detach = (kind in ("absent", "removed") or kind == "compose" and options.get("purge")
-                          or kind == "detached" and asked or kind == "attached" and asked and options.get("move"))
+            may_detach = (
+                kind in ("absent", "removed")
+                or kind == "compose"
+                and options.get("purge")
+                or kind == "detached"
+                and asked
+                or kind == "attached"
+                and asked
+                and options.get("move")
+            )
             may_attach = kind == "compose" or kind == "attached" and asked
             if move.card not in own and not (may_attach if _attaches(move) else may_detach):
                 text = f"{report.run.key} ({kind}) changed {move.card} from group {move.old} to {move.new}, which nobody requested"
@@ -96,10 +115,16 @@ ASKED = {
 def only_groups_change(story: Story) -> Found:
     """A run changes only group ids, and the requested field of the card that its task names."""
     for change in story.changes:
-        allowed = any(report.run.kind in ASKED and change.field.startswith(ASKED[report.run.kind]) and report.run.about == change.card
-                      for report in story.reports_by(change.by))
+        allowed = any(
+            report.run.kind in ASKED
+            and change.field.startswith(ASKED[report.run.kind])
+            and report.run.about == change.card
+            for report in story.reports_by(change.by)
+        )
         if change.by not in FOREIGN and change.field != "group_id" and not allowed:
-            yield Violation("only_groups_change", f"{change.by} changed {change.field} of {change.card}", (change.card,))
+            yield Violation(
+                "only_groups_change", f"{change.by} changed {change.field} of {change.card}", (change.card,)
+            )
 
 
 def none_stranded(story: Story) -> Found:
@@ -115,26 +140,55 @@ def none_stranded(story: Story) -> Found:
         given = own[-1] if own else None
         if move is None or not _ours(story, move) or given and not _ours(story, given) or story.is_foreign(move.card):
             continue
-        yield Violation("none_stranded", f"{card} was left in group {groups[card]}, which no system has, by {move.by}'s change of {move.card}",
-                        (card, move.card))
+        yield Violation(
+            "none_stranded",
+            f"{card} was left in group {groups[card]}, which no system has, by {move.by}'s change of {move.card}",
+            (card, move.card),
+        )
 
 
 def _stranded(story: Story, groups: t.Mapping[str, str]) -> list[str]:
     hosts = {(story.eem_of(card), group) for card, group in groups.items() if not story.is_device(card)}
-    return [card for card, group in groups.items()
-            if story.is_device(card) and group.isdigit() and 16 <= int(group) < int(FREE) and (story.eem_of(card), group) not in hosts]
+    return [
+        card
+        for card, group in groups.items()
+        if story.is_device(card)
+        and group.isdigit()
+        and 16 <= int(group) < int(FREE)
+        and (story.eem_of(card), group) not in hosts
+    ]
 
 
 def no_shared_group(story: Story) -> Found:
     """No run gives a system the group id of another one and leaves it so."""
-    final = {card: story.group_at(card, float("inf")) for card in story.cards if not story.is_device(card) and not story.is_gone(card)}
+    final = {
+        card: story.group_at(card, float("inf"))
+        for card in story.cards
+        if not story.is_device(card) and not story.is_gone(card)
+    }
     for move in story.moves:
-        if move.card not in final or move.by in FOREIGN or story.is_late(move) or final[move.card] != move.new or move.new == UNSET:
+        if (
+            move.card not in final
+            or move.by in FOREIGN
+            or story.is_late(move)
+            or final[move.card] != move.new
+            or move.new == UNSET
+        ):
             continue
-        others = [card for card, group in final.items()
-                  if card != move.card and group == move.new and story.eem_of(card) == story.eem_of(move.card) and not story.is_foreign(card)]
+        others = [
+            card
+            for card, group in final.items()
+            if card != move.card
+            and group == move.new
+            and story.eem_of(card) == story.eem_of(move.card)
+            and not story.is_foreign(card)
+        ]
         if others and story.moves_of(move.card)[-1] is move:
-            yield Violation("no_shared_group", f"{move.by} gave {move.card} group {move.new}, which {others[0]} has too", (move.card, *others))
+            yield Violation(
+                "no_shared_group",
+                f"{move.by} gave {move.card} group {move.new}, which {others[0]} has too",
+                (move.card, *others),
+            )
 
 
 def no_write_without_need(story: Story) -> Found:
@@ -144,22 +198,42 @@ def no_write_without_need(story: Story) -> Found:
     for request in story.requests:
         card = request.path.split("/")[2] if request.path.startswith("/devices/0x") else None
         if request.method == "GET" and request.status == 200 and request.true:
-            for known in [card] if card else story.cards if request.path == "/devices/detail" and not request.query else ():
+            for known in (
+                [card] if card else story.cards if request.path == "/devices/detail" and not request.query else ()
+            ):
                 seen[request.by, str(known)] = request.time
         elif request.method != "GET" and request.by in quiet:
             run = quiet[request.by]
-            yield Violation("no_write_without_need", f"{request.by} ({run.kind}, check mode: {run.check}) sent {request.method} {request.path}")
+            yield Violation(
+                "no_write_without_need",
+                f"{request.by} ({run.kind}, check mode: {run.check}) sent {request.method} {request.path}",
+            )
         elif card in story.cards and request.path.endswith("/group_id") and request.by not in (*FOREIGN, "look"):
             yield from _without_need(story, request, str(card), seen.get((request.by, str(card))))
 
 
 def _without_need(story: Story, request: Request, card: str, seen: float | None) -> Found:
-    wanted = str((request.body or {}).get("group_id")) if request.method == "PUT" else FREE if story.is_device(card) else UNSET
+    wanted = (
+        str((request.body or {}).get("group_id"))
+        if request.method == "PUT"
+        else FREE
+        if story.is_device(card)
+        else UNSET
+    )
     since = [move.time for move in story.moves_of(card) if move.time <= request.time]
     if seen is not None and story.group_at(card, request.time) == wanted and (not since or since[-1] < seen):
-        text = f"{request.by} sent {request.method} for {card}, which was in group {wanted} already and which it had read"
+        text = (
+            f"{request.by} sent {request.method} for {card}, which was in group {wanted} already and which it had read"
+        )
         yield Violation("no_write_without_need", text, (card,))
 
 
-ALL = (no_double_gift, no_stale_change, touched_only_what_was_asked, only_groups_change, none_stranded, no_shared_group,
-       no_write_without_need)
+ALL = (
+    no_double_gift,
+    no_stale_change,
+    touched_only_what_was_asked,
+    only_groups_change,
+    none_stranded,
+    no_shared_group,
+    no_write_without_need,
+)

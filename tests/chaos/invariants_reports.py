@@ -15,7 +15,16 @@ from story import FOREIGN, FREE, Change, Report, Story
 
 Move = tuple[str, str, str]
 #: Kinds of failures that only EEM can cause, which are allowed for info modules and for runs without faults.
-OF_THE_EEM = ("unreachable", "connection_lost", "timeout", "unauthorized", "not_eem", "server_error", "eem_refused", "bad_record")
+OF_THE_EEM = (
+    "unreachable",
+    "connection_lost",
+    "timeout",
+    "unauthorized",
+    "not_eem",
+    "server_error",
+    "eem_refused",
+    "bad_record",
+)
 NOT_CHANGED = re.compile(r"Nothing was changed\.$")
 
 
@@ -27,7 +36,9 @@ def gives_a_reason(story: Story) -> Found:
             yield Violation("gives_a_reason", f"{about} did not end")
         elif report.result is None and not report.killed:
             yield Violation("gives_a_reason", f"{about} ended without a result: {report.output[-1500:]}")
-        elif report.failed and not report.killed and not (report.failure_kind and re.search(r"[.?)!]$", report.message)):
+        elif (
+            report.failed and not report.killed and not (report.failure_kind and re.search(r"[.?)!]$", report.message))
+        ):
             yield Violation("gives_a_reason", f"{about} failed without a reason: {report.message}")
         if "eemeem" in report.output:
             yield Violation("gives_a_reason", f"{about} shows the password")
@@ -47,10 +58,16 @@ def reported_as_done(story: Story) -> Found:
         began, ended = min(each.began for each in reports), max(each.ended for each in reports)
         for card, old, new in (own - reported).elements():
             if card not in unknown and not _made_again(story, reported, (card, new), began, ended):
-                yield Violation("reported_as_done", f"{by} changed {card} from group {old} to {new} and did not report it", (card,))
+                yield Violation(
+                    "reported_as_done", f"{by} changed {card} from group {old} to {new} and did not report it", (card,)
+                )
         for card, old, new in (reported - own).elements():
             if not _came_about(story, (card, old, new), "" if len(reports) > 1 else by, began, ended):
-                yield Violation("reported_as_done", f"{by} reported that {card} was changed from group {old} to {new}; it was not", (card,))
+                yield Violation(
+                    "reported_as_done",
+                    f"{by} reported that {card} was changed from group {old} to {new}; it was not",
+                    (card,),
+                )
 
 
 def _without_old(moves: collections.Counter[Move], known: t.Collection[str]) -> collections.Counter[Move]:
@@ -63,7 +80,9 @@ def _without_old(moves: collections.Counter[Move], known: t.Collection[str]) -> 
 def _made_again(story: Story, reported: t.Iterable[Move], change: tuple[str, str], began: float, ended: float) -> bool:
     """Whether a change that was made twice was reported once, because somebody else had undone it in between."""
     card, new = change
-    undone = any(move.by in FOREIGN and str(move.old) == new and began <= move.time <= ended for move in story.moves_of(card))
+    undone = any(
+        move.by in FOREIGN and str(move.old) == new and began <= move.time <= ended for move in story.moves_of(card)
+    )
     return undone and any((each[0], each[2]) == change for each in reported)
 
 
@@ -104,22 +123,34 @@ def _came_about(story: Story, move: Move, by: str, began: float, ended: float) -
 def changed_is_true(story: Story) -> Found:
     """`changed` is true if anything is changed now; "Nothing was changed" is only reported if nothing is."""
     for report in story.reports:
-        if report.result is None or report.by != report.run.key or report.run.kind in ("info", "registered", "removed", "synced", "other"):
+        if (
+            report.result is None
+            or report.by != report.run.key
+            or report.run.kind in ("info", "registered", "removed", "synced", "other")
+        ):
             continue
         net = _net(story.moves_by(report.by))
         claims_nothing = not report.result.get("changed") or NOT_CHANGED.search(report.message)
         if claims_nothing and net and not report.run.check:
-            text = f"{report.by} reports that nothing was changed ({report.message or 'changed: false'}), but left {net}"
+            text = (
+                f"{report.by} reports that nothing was changed ({report.message or 'changed: false'}), but left {net}"
+            )
             yield Violation("changed_is_true", text, tuple(sorted(net)))
         if NOT_CHANGED.search(report.message) and report.result.get("changed"):
             yield Violation("changed_is_true", f"{report.by} reports changed: true and {report.message}")
         if not report.failed and bool(report.result.get("changed")) != bool(report.result.get("plan")):
-            yield Violation("changed_is_true", f"{report.by} reports changed: {report.result.get('changed')} with the plan {report.result.get('plan')}")
+            yield Violation(
+                "changed_is_true",
+                f"{report.by} reports changed: {report.result.get('changed')} with the plan {report.result.get('plan')}",
+            )
         statuses = {row["status"] for row in report.result.get("plan") or []}
         if not report.failed and not statuses <= ({"planned"} if report.run.check else {"done", "undone"}):
             yield Violation("changed_is_true", f"{report.by} succeeded, but its steps are {sorted(statuses)}")
         if report.failed and report.result.get("changed") and not statuses & {"done", "failed"}:
-            yield Violation("changed_is_true", f"{report.by} reports changed: true, but no step of its plan is done or failed: {report.message}")
+            yield Violation(
+                "changed_is_true",
+                f"{report.by} reports changed: true, but no step of its plan is done or failed: {report.message}",
+            )
 
 
 def _net(moves: t.Sequence[Change]) -> dict[str, tuple[str, str]]:
@@ -142,17 +173,32 @@ def node_is_as_reported(story: Story) -> Found:
         true = story.members(story.group_at(node["index"], report.ended), report.ended, eem)
         named = {device["device_id"] for device in node["devices"]}
         if named != true:
-            yield Violation("node_is_as_reported", f"{report.by} reported that {node['name']} has {sorted(named)}; it has {sorted(true)}", tuple(named ^ true))
+            yield Violation(
+                "node_is_as_reported",
+                f"{report.by} reported that {node['name']} has {sorted(named)}; it has {sorted(true)}",
+                tuple(named ^ true),
+            )
         requested = requested_types(report.run.options)
         have = collections.Counter(story.type_of(card) for card in true)
-        if any(have[kind] < count for kind, count in requested.items()) or report.run.options.get("purge") and len(true) != sum(requested.values()):
-            yield Violation("node_is_as_reported", f"{report.by} requested {dict(requested)} (purge: {report.run.options.get('purge')}) and {node['name']}"
-                            f" has {dict(have)}", tuple(sorted(true)))
+        if (
+            any(have[kind] < count for kind, count in requested.items())
+            or report.run.options.get("purge")
+            and len(true) != sum(requested.values())
+        ):
+            yield Violation(
+                "node_is_as_reported",
+                f"{report.by} requested {dict(requested)} (purge: {report.run.options.get('purge')}) and {node['name']}"
+                f" has {dict(have)}",
+                tuple(sorted(true)),
+            )
 
 
 def _disturbed(story: Story, report: Report) -> bool:
     """Whether somebody else changed cards of that EEM during a run, so that its report may be outdated."""
-    return any(change.by != report.by and report.began <= change.time <= report.ended and change.eem == report.run.eem for change in story.changes)
+    return any(
+        change.by != report.by and report.began <= change.time <= report.ended and change.eem == report.run.eem
+        for change in story.changes
+    )
 
 
 def requested_types(options: Options) -> collections.Counter[str]:
@@ -187,15 +233,24 @@ def info_is_true(story: Story) -> Found:
         for device in result.get("devices", ()):
             true = story.group_at(device["device_id"], report.ended)
             if device["pooled_group_id"] != true or (device["state"] == "free") != (true == FREE):
-                yield Violation("info_is_true", f"{report.run.key} reported {device['state']} in group {device['pooled_group_id']} of"
-                                f" {device['device_id']}, which is in {true}", (device["device_id"],))
+                yield Violation(
+                    "info_is_true",
+                    f"{report.run.key} reported {device['state']} in group {device['pooled_group_id']} of"
+                    f" {device['device_id']}, which is in {true}",
+                    (device["device_id"],),
+                )
         looks = [look for look in story.looks if look.time <= report.began]
         if "nodes" in result and looks and report.stage == "after the rounds":
             named = {(node["name"], node["index"], node["state"]) for node in result["nodes"]}
             true_nodes = {node[:3] for node in looks[-1].nodes if story.eem_of(node[1]) == report.run.eem}
             if named != true_nodes:
-                yield Violation("info_is_true", f"{report.run.key} reported the nodes {sorted(named)}; the registry has {sorted(true_nodes)}")
-        seen = collections.Counter(device["device_id"] for node in result.get("nodes", ()) for device in node["devices"])
+                yield Violation(
+                    "info_is_true",
+                    f"{report.run.key} reported the nodes {sorted(named)}; the registry has {sorted(true_nodes)}",
+                )
+        seen = collections.Counter(
+            device["device_id"] for node in result.get("nodes", ()) for device in node["devices"]
+        )
         double = [card for card, count in seen.items() if count > 1]
         if double and not any(story.is_foreign(card) for card in story.cards):
             yield Violation("info_is_true", f"{report.run.key} shows {double} in two nodes", tuple(double))

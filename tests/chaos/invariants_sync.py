@@ -30,7 +30,9 @@ def registry_follows(story: Story) -> Found:
             if not missing:
                 yield Violation("registry_follows", f"{card} is gone, but stored as present", (card,))
         elif missing or group != story.group_at(card, look.time):
-            yield Violation("registry_follows", f"{card} is in group {story.group_at(card, look.time)}, stored: {group}", (card,))
+            yield Violation(
+                "registry_follows", f"{card} is in group {story.group_at(card, look.time)}, stored: {group}", (card,)
+            )
     for report in story.reports:
         if report.stage == "synced again" and (report.result or {}).get("changed") is not False:
             yield Violation("registry_follows", f"{report.run.key} changed something again: {report.result}")

@@ -28,7 +28,9 @@ from forked import end_with, redirect
 from story import Report
 
 HANG_SECONDS = 60.0
-MODULES = sorted(path.stem for path in (Path(__file__).resolve().parents[2] / "plugins" / "modules").glob("expether_*.py"))
+MODULES = sorted(
+    path.stem for path in (Path(__file__).resolve().parents[2] / "plugins" / "modules").glob("expether_*.py")
+)
 COLLECTION = "ansible_collections.nec.expether.plugins"
 
 mains = {name: importlib.import_module(f"{COLLECTION}.modules.{name}") for name in MODULES}

@@ -75,8 +75,18 @@ OPERATIONS = (
     Operation("adopt", *_node(node_index=S0, state="managed"), before=(_attached(S0, D0, D1),)),
     Operation("release", *_node(state="absent"), before=(_GPU_AND_SSD,)),
     Operation("release without detaching", *_node(state="absent", detach_devices=False), before=(_GPU_AND_SSD,)),
-    Operation("release a system that got a group", *_node(state="absent"), before=(_node("GPU", node_index=S2),), concerned=(D0, S2)),
-    Operation("release a system that was given another group", *_node(state="absent"), before=(_GPU_AND_SSD,), patches={S0: {"group_id": "30"}}),
+    Operation(
+        "release a system that got a group",
+        *_node(state="absent"),
+        before=(_node("GPU", node_index=S2),),
+        concerned=(D0, S2),
+    ),
+    Operation(
+        "release a system that was given another group",
+        *_node(state="absent"),
+        before=(_GPU_AND_SSD,),
+        patches={S0: {"group_id": "30"}},
+    ),
     Operation("attach", *_attached(S0, D0, D1)),
     Operation("attach to a system without a group", *_attached(S2, D0), concerned=(D0, S2)),
     Operation("move", *_attached(S1, D0, D1, move=True), before=(_attached(S0, D0),), concerned=(D0, S1)),
@@ -87,11 +97,15 @@ OPERATIONS = (
     Operation("audit", *_action(D0, "audit")),
     Operation("reset", *_action(D0, "reset")),
     Operation("reset frame", *_action(S0, "reset_frame")),
-    Operation("forget a port", *_action(S0, "forget_port", port="0"), patches={S0: {"downstream_ports": [STORED_PORT]}}),
+    Operation(
+        "forget a port", *_action(S0, "forget_port", port="0"), patches={S0: {"downstream_ports": [STORED_PORT]}}
+    ),
     Operation("register", _PODM, {"state": "present"}, registered=False),
     Operation("describe a pod manager", _PODM, {"state": "present", "description": "rack 1"}),
     Operation("remove a pod manager", _PODM, {"state": "absent"}),
-    Operation("remove a pod manager with its nodes", _PODM, {"state": "absent", "cascade": True}, before=(_GPU_AND_SSD,)),
+    Operation(
+        "remove a pod manager with its nodes", _PODM, {"state": "absent", "cascade": True}, before=(_GPU_AND_SSD,)
+    ),
     Operation("define a flavor", _FLAVOR, {**FLAVOR, "name": "other"}),
     Operation("remove a flavor", _FLAVOR, {"name": FLAVOR["name"], "state": "absent"}),
     Operation("synchronise", "expether_sync", {}, before=(_GPU_AND_SSD,)),

@@ -58,7 +58,9 @@ def play(seed: int) -> Result:
     """Play the episode of a seed, in a worker."""
     started = time.monotonic()
     played = _stage().play(episode(seed))
-    return Result(seed, played.counts, [(each, played.story) for each in violations(played.story)], time.monotonic() - started)
+    return Result(
+        seed, played.counts, [(each, played.story) for each in violations(played.story)], time.monotonic() - started
+    )
 
 
 def made_smaller(seed: int, name: str) -> tuple[int, str, Shown | None]:
@@ -72,7 +74,9 @@ def made_smaller(seed: int, name: str) -> tuple[int, str, Shown | None]:
     return seed, name, shrink(episode(seed), shows, lambda: time.monotonic() > deadline)[1]
 
 
-def campaign(pool: concurrent.futures.Executor, seed: int, episodes: int | None, seconds: float, workers: int) -> list[Result]:
+def campaign(
+    pool: concurrent.futures.Executor, seed: int, episodes: int | None, seconds: float, workers: int
+) -> list[Result]:
     """Run episodes until their number is reached or the time is over; print each violation when it occurs."""
     deadline = time.monotonic() + seconds
     results: list[Result] = []

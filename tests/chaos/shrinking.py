@@ -32,7 +32,7 @@ def smaller(episode: Episode) -> t.Iterator[Episode]:
         for index, run in enumerate(each.runs):
             for plainer in (dataclasses.replace(run, kill=None), dataclasses.replace(run, start=0.0)):
                 if plainer != run:
-                    runs = (*each.runs[:index], plainer, *each.runs[index + 1:])
+                    runs = (*each.runs[:index], plainer, *each.runs[index + 1 :])
                     yield _with_round(episode, place, dataclasses.replace(each, runs=runs))
     for name in episode.eem_options:
         options = {key: value for key, value in episode.eem_options.items() if key != name}
@@ -40,14 +40,16 @@ def smaller(episode: Episode) -> t.Iterator[Episode]:
 
 
 def _without_one(parts: tuple[T, ...]) -> t.Iterator[tuple[T, ...]]:
-    return (parts[:place] + parts[place + 1:] for place in range(len(parts)))
+    return (parts[:place] + parts[place + 1 :] for place in range(len(parts)))
 
 
 def _with_round(episode: Episode, place: int, changed: Round) -> Episode:
-    return dataclasses.replace(episode, rounds=(*episode.rounds[:place], changed, *episode.rounds[place + 1:]))
+    return dataclasses.replace(episode, rounds=(*episode.rounds[:place], changed, *episode.rounds[place + 1 :]))
 
 
-def shrink(episode: Episode, shows: t.Callable[[Episode], T | None], is_over: t.Callable[[], bool]) -> tuple[Episode, T | None]:
+def shrink(
+    episode: Episode, shows: t.Callable[[Episode], T | None], is_over: t.Callable[[], bool]
+) -> tuple[Episode, T | None]:
     """The smallest episode found that still shows the violation, and what it showed; ``None`` if it never showed again."""
     best, seen = episode, _tried(episode, shows, is_over)
     while True:

@@ -60,7 +60,7 @@ class Stage:
         for eem, fleet in zip(self._eems, episode.fleets):
             eem.reset(options=episode.eem_options, **fleet)
         with tempfile.TemporaryDirectory(prefix="expether-chaos-") as folder:
-            return Play(episode, self._eems[:len(episode.fleets)], Path(folder)).play()
+            return Play(episode, self._eems[: len(episode.fleets)], Path(folder)).play()
 
 
 class Play:
@@ -100,11 +100,16 @@ class Play:
 
     def _round(self, number: int, each: Round) -> None:
         ordered = [(fault, self._order(fault)) for fault in each.faults]
-        helpers = [module_process.start_function(lambda change=change: self._disturb(change), self._folder) for change in each.foreign]
+        helpers = [
+            module_process.start_function(lambda change=change: self._disturb(change), self._folder)
+            for change in each.foreign
+        ]
         if each.through_ansible:
             by = f"ansible {number}"
             self._ansible.append((time.time(), by))
-            self._reports += playbook.play([(run, self._options(run)) for run in each.runs], self._folder / by.replace(" ", ""), by)
+            self._reports += playbook.play(
+                [(run, self._options(run)) for run in each.runs], self._folder / by.replace(" ", ""), by
+            )
             self._counts["runs through ansible-playbook"] += len(each.runs)
             module_process.wait(helpers)
         else:
@@ -135,7 +140,9 @@ class Play:
         again = sorted(list(chosen.values())[-AGAIN_AT_MOST:], key=lambda run: run.kind == "removed")
         for run in again:
             for stage in ("again", "once more"):
-                self._reports.append(self._alone(dataclasses.replace(run, key=f"{run.key} {stage}", kill=None, start=0.0), stage))
+                self._reports.append(
+                    self._alone(dataclasses.replace(run, key=f"{run.key} {stage}", kill=None, start=0.0), stage)
+                )
         if self._episode.reach == "podm":
             for number in range(len(self._eems)):
                 self._register(number)
@@ -144,7 +151,11 @@ class Play:
         if self._episode.reach != "url":
             for name, index, dummy_state, dummy_podm in self._look("before release").nodes:
                 eem = int(self._cards[index]["eem"])
-                self._reports.append(self._alone(Run(f"release {eem} {name}", "expether_node", {"name": name, "state": "absent"}, eem), "release"))
+                self._reports.append(
+                    self._alone(
+                        Run(f"release {eem} {name}", "expether_node", {"name": name, "state": "absent"}, eem), "release"
+                    )
+                )
             self._look("released")
         if self._episode.reach == "podm":
             for stage in ("synced", "synced again"):
@@ -163,8 +174,14 @@ class Play:
         """The options of a run with the way to its EEM."""
         episode, eem = self._episode, self._eems[run.eem]
         known = {"registry": f"sqlite:///{self._registry}"}
-        way = {"url": eem.url, "username": eem.username, "password": eem.password, "timeout": episode.timeout,
-               "retries": episode.retries, "conditional_updates": episode.conditional}
+        way = {
+            "url": eem.url,
+            "username": eem.username,
+            "password": eem.password,
+            "timeout": episode.timeout,
+            "retries": episode.retries,
+            "conditional_updates": episode.conditional,
+        }
         if run.module == "expether_podm":
             return {**known, "name": f"p{run.eem}", **(way if run.kind == "registered" else {}), **run.options}
         if run.module in ("expether_podm_info", "expether_flavor", "expether_sync"):
@@ -182,8 +199,11 @@ class Play:
     # -- the simulators
 
     def _order(self, fault: Fault) -> int:
-        return _reached(lambda: self._eems[fault.eem].fault(
-            *fault.actions, method=fault.method, path=fault.path, nth=fault.nth, times=fault.times))
+        return _reached(
+            lambda: self._eems[fault.eem].fault(
+                *fault.actions, method=fault.method, path=fault.path, nth=fault.nth, times=fault.times
+            )
+        )
 
     def _count_faults(self, ordered: t.Sequence[tuple[Fault, int]]) -> None:
         used = {}
@@ -193,7 +213,9 @@ class Play:
         fired = sorted({fault.kind for fault, number in ordered if used.get((fault.eem, number))})
         self._counts["faults"] += sum(used.get((fault.eem, number), 0) for fault, number in ordered)
         self._counts.update(f"fault {kind}" for kind in fired)
-        self._counts.update(f"pair {first} + {second}" for place, first in enumerate(fired) for second in fired[place + 1:])
+        self._counts.update(
+            f"pair {first} + {second}" for place, first in enumerate(fired) for second in fired[place + 1 :]
+        )
 
     def _disturb(self, change: Foreign) -> None:
         """What a foreign client's process does; it does not care whether it succeeds."""
@@ -202,7 +224,13 @@ class Play:
         with contextlib.suppress(requests.RequestException, ValueError):
             if change.method:
                 body = {"json": change.body} if change.body else {}
-                eem.call(change.method, f"/devices/{change.card}/group_id", headers={"User-Agent": "chaos foreign"}, timeout=3, **body)
+                eem.call(
+                    change.method,
+                    f"/devices/{change.card}/group_id",
+                    headers={"User-Agent": "chaos foreign"},
+                    timeout=3,
+                    **body,
+                )
             else:
                 eem.patch(change.card, **change.changes)
 
@@ -213,7 +241,11 @@ class Play:
             while time.monotonic() < deadline:
                 with contextlib.suppress(requests.RequestException):
                     answer = eem.call("GET", "/devices", headers={"User-Agent": "chaos look"}, timeout=2)
-                    if answer.ok and b"0x" in answer.content and all(entry["seconds"] is not None for entry in eem.log()):
+                    if (
+                        answer.ok
+                        and b"0x" in answer.content
+                        and all(entry["seconds"] is not None for entry in eem.log())
+                    ):
                         break
                 time.sleep(0.05)
 
@@ -226,10 +258,22 @@ class Play:
             with contextlib.closing(sqlite3.connect(self._registry, timeout=20)) as connection:
                 for kind, uuid, body in connection.execute("SELECT kind, uuid, body FROM documents"):
                     found.setdefault(kind, {})[uuid] = json.loads(body)
-        look = Look(stage, time.time(), tuple(sorted(key for body in found["claims"].values() for key in body["held"])),
-                    tuple(sorted((body["name"], body["index"], body["state"], body["podm_id"]) for body in found["nodes"].values())),
-                    tuple(sorted((body["device_id"], body["pooled_group_id"], body["missing_since"] is not None)
-                                 for body in found["devices"].values())))
+        look = Look(
+            stage,
+            time.time(),
+            tuple(sorted(key for body in found["claims"].values() for key in body["held"])),
+            tuple(
+                sorted(
+                    (body["name"], body["index"], body["state"], body["podm_id"]) for body in found["nodes"].values()
+                )
+            ),
+            tuple(
+                sorted(
+                    (body["device_id"], body["pooled_group_id"], body["missing_since"] is not None)
+                    for body in found["devices"].values()
+                )
+            ),
+        )
         self._looks.append(look)
         return look
 
@@ -238,12 +282,34 @@ class Play:
         for number, eem in enumerate(self._eems):
             log = {entry["number"]: entry for entry in eem.log()}
             senders = {key: self._sender(entry) for key, entry in log.items()}
-            wire += [Request(entry["time"], senders[key], entry["method"], entry["path"], entry["body"], entry["query"],
-                             entry["status"], not entry["faults"], number) for key, entry in log.items()]
+            wire += [
+                Request(
+                    entry["time"],
+                    senders[key],
+                    entry["method"],
+                    entry["path"],
+                    entry["body"],
+                    entry["query"],
+                    entry["status"],
+                    not entry["faults"],
+                    number,
+                )
+                for key, entry in log.items()
+            ]
             for each in eem.history():
                 entry = log.get(each["request"])
-                changes.append(Change(each["time"], each["card"], each["field"], each["from"], each["to"],
-                                      senders[entry["number"]] if entry else "control", entry["time"] if entry else each["time"], number))
+                changes.append(
+                    Change(
+                        each["time"],
+                        each["card"],
+                        each["field"],
+                        each["from"],
+                        each["to"],
+                        senders[entry["number"]] if entry else "control",
+                        entry["time"] if entry else each["time"],
+                        number,
+                    )
+                )
         changes.sort(key=lambda change: change.time)
         wire.sort(key=lambda request: request.time)
         return Story(self._episode, self._cards, tuple(changes), tuple(wire), tuple(self._reports), tuple(self._looks))
@@ -251,7 +317,7 @@ class Play:
     def _sender(self, entry: t.Mapping[str, t.Any]) -> str:
         agent = entry["user_agent"] or ""
         if agent.startswith(AGENT):
-            return str(agent[len(AGENT):])
+            return str(agent[len(AGENT) :])
         return next((by for began, by in reversed(self._ansible) if began <= entry["time"]), "?")
 
 

@@ -69,7 +69,11 @@ class Report:
 
     @property
     def rows(self) -> list[dict[str, Json]]:
-        return [row for row in (self.result or {}).get("plan") or [] if row.get("action") in ("set_group", "attach", "detach")]
+        return [
+            row
+            for row in (self.result or {}).get("plan") or []
+            if row.get("action") in ("set_group", "attach", "detach")
+        ]
 
     @property
     def message(self) -> str:
@@ -107,7 +111,10 @@ class Story:
     @functools.cached_property
     def moves(self) -> list[Change]:
         """The changes of group ids, in their order."""
-        return sorted((each for each in self.changes if each.field == "group_id" and each.old != each.new), key=lambda each: each.time)
+        return sorted(
+            (each for each in self.changes if each.field == "group_id" and each.old != each.new),
+            key=lambda each: each.time,
+        )
 
     @functools.cached_property
     def _moves_of(self) -> dict[str, list[Change]]:
@@ -135,8 +142,14 @@ class Story:
 
     def members(self, group: str, moment: float, eem: int = 0) -> set[str]:
         """The devices in a group at that time."""
-        return {card for card in self.cards if self.is_device(card) and self.eem_of(card) == eem and self.group_at(card, moment) == group
-                and not self.is_gone(card, moment)}
+        return {
+            card
+            for card in self.cards
+            if self.is_device(card)
+            and self.eem_of(card) == eem
+            and self.group_at(card, moment) == group
+            and not self.is_gone(card, moment)
+        }
 
     @functools.cached_property
     def _forgotten(self) -> dict[str, float]:

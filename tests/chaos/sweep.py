@@ -93,7 +93,9 @@ class _CasePlay(Play):
         if not run.repeats or self._reports[-1].failed:
             self._reports.append(self._alone(dataclasses.replace(run, key=f"{run.key} again", kill=None), "again"))
         if not run.repeats:
-            self._reports.append(self._alone(dataclasses.replace(run, key=f"{run.key} checked", kill=None, check=True), "once more"))
+            self._reports.append(
+                self._alone(dataclasses.replace(run, key=f"{run.key} checked", kill=None, check=True), "once more")
+            )
         self._look("end")
         return self._story()
 
@@ -113,8 +115,12 @@ class Sweep:
         rounds = Round((Run("r0.0", operation.module, operation.options, kill=case.kill),), case.faults)
         style = "swept" if case.foreign or operation.patches else "plain"
         slow = any(action["do"] in SLOW_KINDS for fault in case.faults for action in fault.actions)
-        options = {"enforce": "none", "conditional": "ignore"} if case.lax else {"enforce": "strict", "conditional": "honour"}
-        return Episode(0, ({**FLEET, "style": style},), options, "podm", TIMEOUT if slow else PATIENT, RETRIES, (rounds,))
+        options = (
+            {"enforce": "none", "conditional": "ignore"} if case.lax else {"enforce": "strict", "conditional": "honour"}
+        )
+        return Episode(
+            0, ({**FLEET, "style": style},), options, "podm", TIMEOUT if slow else PATIENT, RETRIES, (rounds,)
+        )
 
     def play(self, case: Case) -> Story:
         """Play a case from the operation's state."""
@@ -154,7 +160,11 @@ class Sweep:
             yield Case(f"{about}: killed before", kill=Kill("request", nth))
             yield Case(f"{about}: killed after", kill=Kill("request", nth, after=True))
             if request.method != "GET":
-                yield Case(f"{about}: killed during", (Fault("delay for a kill", (SLOW,), nth=nth),), Kill("during", nth, seconds=KILLED_DURING))
+                yield Case(
+                    f"{about}: killed during",
+                    (Fault("delay for a kill", (SLOW,), nth=nth),),
+                    Kill("during", nth, seconds=KILLED_DURING),
+                )
                 late = Fault("delay before", ({"do": "delay", "seconds": 1.6 * TIMEOUT},), nth=nth)
                 for times in (1, RETRIES + 1):
                     unread = Fault("fail unknown code", ({"do": "fail", "code": "40999"},), nth=nth + 1, times=times)
@@ -176,16 +186,24 @@ class Sweep:
 
 
 def _ended(story: Story) -> Ended:
-    return Ended({card: story.group_at(card, float("inf")) for card in story.cards if not story.is_gone(card)}, story.looks[-1])
+    return Ended(
+        {card: story.group_at(card, float("inf")) for card in story.cards if not story.is_gone(card)}, story.looks[-1]
+    )
 
 
 def ends_right(story: Story, wanted: Ended) -> t.Iterator[Violation]:
     """The task, given again, succeeds, gives back all claims, and leaves what it leaves if nothing goes wrong."""
     again: Report | None = next((each for each in story.reports if each.stage == "again"), None)
     ended = _ended(story)
-    if ended.look.held and (again is None or (again.result or {}).get("changed")):  # what has nothing to do takes nothing over
+    if ended.look.held and (
+        again is None or (again.result or {}).get("changed")
+    ):  # what has nothing to do takes nothing over
         yield Violation("ends_right", f"still held at the end: {', '.join(ended.look.held)}")
-    if again is None or story.episode.fleets[0]["style"] != "plain" and any(change.by == "control" for change in story.changes):
+    if (
+        again is None
+        or story.episode.fleets[0]["style"] != "plain"
+        and any(change.by == "control" for change in story.changes)
+    ):
         return
     if again.failed:
         yield Violation("ends_right", f"given again, it failed: {again.message or again.output[-500:]}")
@@ -202,7 +220,14 @@ def success_is_true(story: Story) -> t.Iterator[Violation]:
     first = story.reports[0]
     own = [request for request in story.requests if request.by == first.by]
     others = [move for move in story.moves if move.by == "control"]
-    if first.failed or first.run.kind not in ("compose", "attached") or not own or not others or own[-1].method == "GET" and others[-1].time > own[-1].time:
+    if (
+        first.failed
+        or first.run.kind not in ("compose", "attached")
+        or not own
+        or not others
+        or own[-1].method == "GET"
+        and others[-1].time > own[-1].time
+    ):
         return
     result = t.cast("dict[str, Json]", first.result)
     if first.run.kind == "compose":
@@ -211,7 +236,11 @@ def success_is_true(story: Story) -> t.Iterator[Violation]:
         system, devices = first.run.options["node"], set(first.run.options["devices"])
     lost = sorted(devices - story.members(story.group_at(system, first.ended), first.ended))
     if lost:
-        yield Violation("success_is_true", f"success was reported, but {', '.join(lost)} is not in the group of {system}", (system, *lost))
+        yield Violation(
+            "success_is_true",
+            f"success was reported, but {', '.join(lost)} is not in the group of {system}",
+            (system, *lost),
+        )
 
 
 def _texts(operation: Operation, case: Case, story: Story, wanted: Ended) -> list[str]:

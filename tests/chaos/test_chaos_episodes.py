@@ -39,8 +39,22 @@ def test_all_ways_and_kinds_of_runs_come_up() -> None:
     assert {each.reach for each in many()} == {"podm", "url", "url and names"}
     assert {len(each.fleets) for each in many()} == {1, 2}
     assert {run.kind for each in many() for run in each.runs} == {
-        "compose", "managed", "absent", "attached", "detached", "registered", "removed", "info", "synced",
-        "led", "forgotten", "audit", "reset", "reset_frame", "forget_port"}
+        "compose",
+        "managed",
+        "absent",
+        "attached",
+        "detached",
+        "registered",
+        "removed",
+        "info",
+        "synced",
+        "led",
+        "forgotten",
+        "audit",
+        "reset",
+        "reset_frame",
+        "forget_port",
+    }
     assert {run.kill.at for each in many() for run in each.runs if run.kill} == {"request", "commit", "during", "time"}
     assert any(run.check for each in many() for run in each.runs)
     assert any(part.through_ansible for each in many() for part in each.rounds)

@@ -18,7 +18,9 @@ SEEDS = [each["seed"] for each in yaml.safe_load((HERE / "seeds.yml").read_text(
 
 def _output(*arguments: str) -> str:
     """Run a program in a process without threads, which must not fork."""
-    done = subprocess.run([sys.executable, *arguments], cwd=HERE, capture_output=True, text=True, check=False, timeout=280)
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=HERE, capture_output=True, text=True, check=False, timeout=280
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -41,11 +41,34 @@ def main() -> None:
     shutil.rmtree(SITE, ignore_errors=True)
     SITE.mkdir(parents=True)
     common = ("--use-current", "--squash-hierarchy", "--fail-on-error")
-    call("antsibull-docs", "sphinx-init", *common, "--dest-dir", ".", "--project", NAME, "--title", f"Collection {NAME}",
-         "--copyright", f"{NAME} contributors", NAME)
+    call(
+        "antsibull-docs",
+        "sphinx-init",
+        *common,
+        "--dest-dir",
+        ".",
+        "--project",
+        NAME,
+        "--title",
+        f"Collection {NAME}",
+        "--copyright",
+        f"{NAME} contributors",
+        NAME,
+    )
     with (SITE / "conf.py").open("a", encoding="utf-8") as settings:
         settings.write(SETTINGS)
-    call("antsibull-docs", "--config-file", "antsibull-docs.cfg", "collection", "--cleanup", "everything", *common, "--dest-dir", "rst", NAME)
+    call(
+        "antsibull-docs",
+        "--config-file",
+        "antsibull-docs.cfg",
+        "collection",
+        "--cleanup",
+        "everything",
+        *common,
+        "--dest-dir",
+        "rst",
+        NAME,
+    )
     shutil.copy(UPSTREAM, SITE / "rst" / "upstream.rst")
     call(sys.executable, "-m", "sphinx", "-M", "html", "rst", "build", "-c", ".", "-W", "--keep-going", "--quiet")
     print(f"Open {SITE / 'build' / 'html' / 'index.html'}")

@@ -31,7 +31,15 @@ ONLY_IN_CHECKOUT = re.compile(r"(galaxy\.yml|\.gitignore|\.gitattributes|\.ansib
 def call(*command: str, cwd: Path = ROOT, **variables: str) -> str:
     """Run a program and return its output. Exit if it fails."""
     print("+", *command, flush=True)
-    answer = subprocess.run(command, cwd=cwd, env={**os.environ, **variables}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    answer = subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, **variables},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     print(answer.stdout + answer.stderr, flush=True)
     if answer.returncode != 0:
         sys.exit(f"{command[0]} exited with {answer.returncode}")
@@ -57,10 +65,17 @@ def build() -> None:
     """Compare the files of the tarball with those of git."""
     with scratch() as path, tarfile.open(tarball(path)) as members:
         packed = {member.name for member in members if not member.isdir()}
-        empty = {member.name for member in members if member.isdir()} - {str(parent) for name in packed for parent in Path(name).parents}
+        empty = {member.name for member in members if member.isdir()} - {
+            str(parent) for name in packed for parent in Path(name).parents
+        }
     names = call("git", "ls-files", "--cached", "--others", "--exclude-standard").splitlines()
-    wanted = {name for name in names if (ROOT / name).exists() and not ONLY_IN_CHECKOUT.fullmatch(name)} | ONLY_IN_TARBALL
-    for what, difference in (("missing in the tarball", wanted - packed), ("too much in the tarball", (packed - wanted) | empty)):
+    wanted = {
+        name for name in names if (ROOT / name).exists() and not ONLY_IN_CHECKOUT.fullmatch(name)
+    } | ONLY_IN_TARBALL
+    for what, difference in (
+        ("missing in the tarball", wanted - packed),
+        ("too much in the tarball", (packed - wanted) | empty),
+    ):
         if difference:
             sys.exit(f"{what}: {', '.join(sorted(difference))}")
     print(f"{len(packed)} files")
@@ -71,8 +86,21 @@ def install() -> None:
     with scratch() as built:
         for source in (str(tarball(built)), f"{ROOT}/"):
             with scratch() as path:
-                call("ansible-galaxy", "collection", "install", source, "--offline", "-p", path, ANSIBLE_COLLECTIONS_PATH=path)
-                listed = json.loads(call("ansible-doc", "--list", "--json", "-t", "module", "nec.expether", ANSIBLE_COLLECTIONS_PATH=path))
+                call(
+                    "ansible-galaxy",
+                    "collection",
+                    "install",
+                    source,
+                    "--offline",
+                    "-p",
+                    path,
+                    ANSIBLE_COLLECTIONS_PATH=path,
+                )
+                listed = json.loads(
+                    call(
+                        "ansible-doc", "--list", "--json", "-t", "module", "nec.expether", ANSIBLE_COLLECTIONS_PATH=path
+                    )
+                )
                 names = {name.removeprefix("nec.expether.") for name in listed}
                 if names != modules(ROOT) or not names:
                     sys.exit(f"ansible-doc lists {sorted(names)}, but plugins/modules contains {sorted(modules(ROOT))}")
@@ -85,13 +113,26 @@ def importer() -> None:
     with scratch() as path:
         settings = Path(path, "galaxy-importer.cfg")
         settings.write_text("[galaxy-importer]\nCHECK_CHANGELOG = True\nCHECK_RUNTIME_YAML = True\n", encoding="utf-8")
-        print(call(sys.executable, "-m", "galaxy_importer.main", str(tarball(path)), cwd=Path(path), GALAXY_IMPORTER_CONFIG=str(settings)))
+        print(
+            call(
+                sys.executable,
+                "-m",
+                "galaxy_importer.main",
+                str(tarball(path)),
+                cwd=Path(path),
+                GALAXY_IMPORTER_CONFIG=str(settings),
+            )
+        )
 
 
 def builder() -> None:
     """Compare the requirements that ansible-builder finds with requirements.txt and bindep.txt."""
     found = call("ansible-builder", "introspect", str(ROOT / ".ansible" / "collections"))
-    wanted = [line for name in ("requirements.txt", "bindep.txt") for line in (ROOT / name).read_text(encoding="utf-8").splitlines()]
+    wanted = [
+        line
+        for name in ("requirements.txt", "bindep.txt")
+        for line in (ROOT / name).read_text(encoding="utf-8").splitlines()
+    ]
     missing = [line for line in wanted if line and not line.startswith("#") and line not in found]
     if missing:
         sys.exit(f"ansible-builder does not find {', '.join(missing)}")

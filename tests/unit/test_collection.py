@@ -38,7 +38,13 @@ MAY_IMPORT = {
     "_modules": {"_model", "_planning", "_eem", "_registry", "_results", "_execution", "_sync", "_ansible"},
 }
 # What only one package may import.
-ONLY = {"requests": "_eem", "urllib3": "_eem", "ansible": "_ansible", "sqlite3": "_registry", "cryptography": "_registry"}
+ONLY = {
+    "requests": "_eem",
+    "urllib3": "_eem",
+    "ansible": "_ansible",
+    "sqlite3": "_registry",
+    "cryptography": "_registry",
+}
 # What only the registry's own package may know: how its records are stored.
 RAW = {"Body", "Document", "values", "upgraded"}
 PURE = ("_model", "_planning")
@@ -156,7 +162,10 @@ def role_file(path: str) -> t.Any:
 
 
 def test_the_role_documents_each_of_its_variables_with_the_default_that_it_has() -> None:
-    options, defaults = role_file("meta/argument_specs.yml")["argument_specs"]["main"]["options"], role_file("defaults/main.yml")
+    options, defaults = (
+        role_file("meta/argument_specs.yml")["argument_specs"]["main"]["options"],
+        role_file("defaults/main.yml"),
+    )
     source = defaults.pop("expether_sync_collection_source")  # said in words: it depends on where the role is
     assert "role_path" in source
     assert {name: option["default"] for name, option in options.items() if "default" in option} == defaults
@@ -198,7 +207,9 @@ def test_the_library_has_exactly_its_packages() -> None:
     assert {path.parent.name for path in library()} == {*MAY_IMPORT}
     assert [path.name for path in LIBRARY.glob("*.py")] in ([], ["__init__.py"])
     for package in MAY_IMPORT:
-        assert (LIBRARY / package / "__init__.py").read_bytes() == b"", "a package's __init__.py is empty: it would load everything"
+        assert (LIBRARY / package / "__init__.py").read_bytes() == b"", (
+            "a package's __init__.py is empty: it would load everything"
+        )
 
 
 @pytest.mark.parametrize("path", library(), ids=lambda path: f"{path.parent.name}/{path.stem}")
@@ -209,7 +220,9 @@ def test_library_file_imports_only_what_its_package_may(path: Path) -> None:
 
 def test_no_imports_lead_in_a_circle() -> None:
     graph = {
-        f"{path.parent.name}.{path.stem}": {name for dummy, name in imports(ast.parse(path.read_text(encoding="utf-8"))) if name.startswith("_")}
+        f"{path.parent.name}.{path.stem}": {
+            name for dummy, name in imports(ast.parse(path.read_text(encoding="utf-8"))) if name.startswith("_")
+        }
         for path in library()
     }
     assert circles(graph) == []
@@ -285,7 +298,9 @@ def test_module_first_imports_what_refuses_an_old_python(module: str) -> None:
     assert third == ["ansible.module_utils.basic"]
     called = next(line for line in trees[1].body if isinstance(line, ast.Expr) and isinstance(line.value, ast.Call))
     assert ast.unparse(called) == "refuse_old_python()"
-    assert not any(isinstance(line, (ast.ClassDef, ast.Assign)) for line in trees[1].body[: trees[1].body.index(called)])
+    assert not any(
+        isinstance(line, (ast.ClassDef, ast.Assign)) for line in trees[1].body[: trees[1].body.index(called)]
+    )
 
 
 LOADED = """
@@ -298,7 +313,13 @@ print(json.dumps([name for name in json.loads(sys.argv[3]) if name in sys.module
 """
 LATE = ["sqlite3", "cryptography", "hwdata", "prometheus_client"]
 #: Modules that can do their work with the registry alone.
-WITHOUT_EEM = ["expether_device_info", "expether_flavor", "expether_flavor_info", "expether_node_info", "expether_podm_info"]
+WITHOUT_EEM = [
+    "expether_device_info",
+    "expether_flavor",
+    "expether_flavor_info",
+    "expether_node_info",
+    "expether_podm_info",
+]
 
 
 @pytest.mark.parametrize(

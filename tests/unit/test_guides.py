@@ -86,7 +86,9 @@ def test_the_quick_start_names_the_oldest_libraries() -> None:
     from ansible_collections.nec.expether.plugins.module_utils._model.libraries import OLDEST
 
     terms = re.findall(r"(?m)^``(\w+)`` (\S+) or later", guide("quickstart").read_text(encoding="utf-8"))
-    assert dict(terms) == {name: ".".join(map(str, version)) if isinstance(version, tuple) else version for name, version in OLDEST.items()}
+    assert dict(terms) == {
+        name: ".".join(map(str, version)) if isinstance(version, tuple) else version for name, version in OLDEST.items()
+    }
 
 
 def test_the_guide_names_each_metric() -> None:
@@ -117,7 +119,11 @@ def test_the_guide_lists_each_failure_kind() -> None:
 def messages() -> t.Iterator[tuple[str, str]]:
     """Give each sentence of the library, the playbooks and the role, with its place; what differs from run to run is a HOLE."""
     yield from messages_of_python()
-    for path in [*(ROOT / "playbooks").rglob("*.yml"), *(ROOT / "roles").glob("*/tasks/*.yml"), *(ROOT / "roles").glob("*/vars/*.yml")]:
+    for path in [
+        *(ROOT / "playbooks").rglob("*.yml"),
+        *(ROOT / "roles").glob("*/tasks/*.yml"),
+        *(ROOT / "roles").glob("*/vars/*.yml"),
+    ]:
         for template in refusals_in(yaml.safe_load(path.read_text(encoding="utf-8"))):
             filled = re.sub(r"(?s)(?:\s*\{\{-|\{\{).*?(?:-\}\}\s*|\}\})", HOLE, template.replace("{{ ' ' }}", ""))
             for text in re.split(r"(?s)\{%.*?%\}", filled):
@@ -184,15 +190,22 @@ def explained() -> list[str]:
 
 def test_each_message_of_the_library_is_explained() -> None:
     literals = explained()
-    missing = [f"{place}: {text.replace(HOLE, '{}')}" for place, text in messages()
-               if is_to_be_explained(text) and not any(map(pattern_of(text).fullmatch, literals))]
+    missing = [
+        f"{place}: {text.replace(HOLE, '{}')}"
+        for place, text in messages()
+        if is_to_be_explained(text) and not any(map(pattern_of(text).fullmatch, literals))
+    ]
     assert missing == []
 
 
 def test_each_message_that_is_explained_is_one_of_the_library() -> None:
     patterns = [pattern_of(text) for dummy, text in messages()]
-    unknown = [literal for literal in explained() if not literal.startswith((*NOT_SENTENCES, NUMBERS))
-               and not any(pattern.fullmatch(literal) for pattern in patterns)]
+    unknown = [
+        literal
+        for literal in explained()
+        if not literal.startswith((*NOT_SENTENCES, NUMBERS))
+        and not any(pattern.fullmatch(literal) for pattern in patterns)
+    ]
     assert unknown == []
 
 

@@ -49,7 +49,9 @@ def test_a_playbook_checks_first_all_variables_that_it_documents(playbook: str) 
 def test_the_guide_names_all_playbooks_with_their_variables() -> None:
     page = ROOT / "docs" / "docsite" / "rst" / "guide_awx.rst"
     listed = {name: {*literals_in(text)} for terms, text in definitions_of(page) for name in terms}
-    assert listed == {f"nec.expether.{playbook}": {*documented(playbook)} - {"expether_hosts"} for playbook in PLAYBOOKS}
+    assert listed == {
+        f"nec.expether.{playbook}": {*documented(playbook)} - {"expether_hosts"} for playbook in PLAYBOOKS
+    }
 
 
 @pytest.mark.parametrize("playbook", PLAYBOOKS)

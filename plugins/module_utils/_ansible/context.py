@@ -23,11 +23,24 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.options impo
     in_one_form,
     prepared,
 )
-from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import Interrupted, interrupted_by, listening
-from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, InvalidInput, MissingLibrary
+from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import (
+    Interrupted,
+    interrupted_by,
+    listening,
+)
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import (
+    ExpetherError,
+    InvalidInput,
+    MissingLibrary,
+)
 from ansible_collections.nec.expether.plugins.module_utils._model.masking import MASK, forms_of, mask_all
 from ansible_collections.nec.expether.plugins.module_utils._model.names import PCI_NAMES, has_half_characters
-from ansible_collections.nec.expether.plugins.module_utils._registry.location import ENV_KEY_FILE, ENV_REGISTRY, key_path, open_registry
+from ansible_collections.nec.expether.plugins.module_utils._registry.location import (
+    ENV_KEY_FILE,
+    ENV_REGISTRY,
+    key_path,
+    open_registry,
+)
 from ansible_collections.nec.expether.plugins.module_utils._registry.masked import MaskedRegistry
 from ansible_collections.nec.expether.plugins.module_utils._registry.pci_records import StoredNames
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Registry, RegistryError
@@ -216,9 +229,7 @@ class Context:
             self._registry.close()
 
 
-def run_module(
-    spec: ArgSpec, run: t.Callable[[Context], Result], changes: bool = True, stored: bool = False
-) -> None:
+def run_module(spec: ArgSpec, run: t.Callable[[Context], Result], changes: bool = True, stored: bool = False) -> None:
     """Run a module from its parameters to its result.
 
     :param changes: whether the module can change anything; if so, its errors state what was changed
@@ -238,9 +249,7 @@ def run_module(
         _run(module, spec, run, changes, stored)
 
 
-def _run(
-    module: _Module, spec: ArgSpec, run: t.Callable[[Context], Result], changes: bool, stored: bool
-) -> None:
+def _run(module: _Module, spec: ArgSpec, run: t.Callable[[Context], Result], changes: bool, stored: bool) -> None:
     context = Context(module)
     result: Result = {}
     failure: Result | None = None

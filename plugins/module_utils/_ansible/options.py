@@ -130,7 +130,9 @@ def check_types(options: Options, given: t.Mapping[str, t.Any], where: str = "")
     for name, option in options.items():
         keys = [key for key in _names(name, option) if given.get(key) is not None]
         if len(keys) > 1 and any(given[key] != given[keys[0]] for key in keys):
-            raise InvalidInput(f"{' and '.join(f'`{where}{key}`' for key in keys)} are the same option: set only one of them.")
+            raise InvalidInput(
+                f"{' and '.join(f'`{where}{key}`' for key in keys)} are the same option: set only one of them."
+            )
         for key in _names(name, option):
             if key in given and not option.get("choices"):  # Ansible itself checks choices
                 _check_type(where + key, name, option, given[key])
@@ -236,7 +238,9 @@ def check_connection(how: dict[str, t.Any]) -> None:
         raise InvalidInput(f"`retries` must be from 0 to 100, not {retries}.")
     for key in _FILES:
         path = how.get(key)
-        if path and not (os.access(path, os.R_OK) and (os.path.isfile(path) or (key == "ca_path" and os.path.isdir(path)))):
+        if path and not (
+            os.access(path, os.R_OK) and (os.path.isfile(path) or (key == "ca_path" and os.path.isdir(path)))
+        ):
             raise InvalidInput(
                 f"`{key}`: {path} does not exist, is not a file, or cannot be read on the host where the module runs."
             )

@@ -30,7 +30,11 @@ from ansible_collections.nec.expether.plugins.module_utils._model.names import (
 )
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import find_by_name
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice
-from ansible_collections.nec.expether.plugins.module_utils._registry.records import CONNECTION_KEYS, PodManager, StoredNode
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import (
+    CONNECTION_KEYS,
+    PodManager,
+    StoredNode,
+)
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Registry, RegistryError
 from ansible_collections.nec.expether.plugins.module_utils._results.documents import find_podm, only_node
 

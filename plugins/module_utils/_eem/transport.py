@@ -282,7 +282,8 @@ def _content(response: requests.Response, request: Request) -> bytes:
         content += chunk
         if len(content) > MAX_ANSWER:
             raise UnexpectedAnswer(
-                f"{request}: the answer is longer than {MAX_ANSWER // 2**20} MiB, so it is not from EEM.", url=request.url
+                f"{request}: the answer is longer than {MAX_ANSWER // 2**20} MiB, so it is not from EEM.",
+                url=request.url,
             )
     return bytes(content)
 

@@ -12,7 +12,12 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
-from ansible_collections.nec.expether.plugins.module_utils._eem.errors import EemError, EemRefused, TimedOut, UnexpectedAnswer
+from ansible_collections.nec.expether.plugins.module_utils._eem.errors import (
+    EemError,
+    EemRefused,
+    TimedOut,
+    UnexpectedAnswer,
+)
 from ansible_collections.nec.expether.plugins.module_utils._execution.steps import (
     CardGone,
     OutcomeUnknown,

@@ -27,7 +27,12 @@ from ansible_collections.nec.expether.plugins.module_utils._execution.process im
 )
 from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
 from ansible_collections.nec.expether.plugins.module_utils._registry.claim_records import Claim, StoredClaims
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, Registry, RegistryConflict, put
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
+    Change,
+    Registry,
+    RegistryConflict,
+    put,
+)
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
 
 WHOLE_PODM = "the pod manager"  # the key of a claim on everything that the pod manager has

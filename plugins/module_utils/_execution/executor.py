@@ -14,14 +14,41 @@ from ansible_collections.nec.expether.plugins.module_utils._execution.card_reque
 from ansible_collections.nec.expether.plugins.module_utils._execution.claims import waited_for
 from ansible_collections.nec.expether.plugins.module_utils._execution.observe import Observer
 from ansible_collections.nec.expether.plugins.module_utils._execution.outcome import Outcome, outcome_of
-from ansible_collections.nec.expether.plugins.module_utils._execution.report import ClaimsLost, ExecutionFailed, describe_failure, is_begun, is_changed
+from ansible_collections.nec.expether.plugins.module_utils._execution.report import (
+    ClaimsLost,
+    ExecutionFailed,
+    describe_failure,
+    is_begun,
+    is_changed,
+)
 from ansible_collections.nec.expether.plugins.module_utils._execution.reservation import AnyReservation
-from ansible_collections.nec.expether.plugins.module_utils._execution.rollback import check_group_is_ours, undo_all, undo_group_change
-from ansible_collections.nec.expether.plugins.module_utils._execution.steps import OutcomeUnknown, Stale, StepRun, perform
-from ansible_collections.nec.expether.plugins.module_utils._execution.verify import is_orphan, last_changes, verify, without_effect
+from ansible_collections.nec.expether.plugins.module_utils._execution.rollback import (
+    check_group_is_ours,
+    undo_all,
+    undo_group_change,
+)
+from ansible_collections.nec.expether.plugins.module_utils._execution.steps import (
+    OutcomeUnknown,
+    Stale,
+    StepRun,
+    perform,
+)
+from ansible_collections.nec.expether.plugins.module_utils._execution.verify import (
+    is_orphan,
+    last_changes,
+    verify,
+    without_effect,
+)
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, PlanRefused
-from ansible_collections.nec.expether.plugins.module_utils._planning.plan import CardRequest, GroupChange, HardwareStep, ObservedState, Plan, RegistryChange
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import (
+    CardRequest,
+    GroupChange,
+    HardwareStep,
+    ObservedState,
+    Plan,
+    RegistryChange,
+)
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
 

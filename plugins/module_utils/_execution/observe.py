@@ -52,7 +52,9 @@ class Observer:
                 return fabric
             self.waited.append(f"Waited for EEM to list {missing}, because it may have just started.")
             if not self._client.patience.pause(self._client.patience.pauses.listing):
-                raise PlanRefused(f"EEM does not list {missing}; it may have just started. Run the task again when it does.")
+                raise PlanRefused(
+                    f"EEM does not list {missing}; it may have just started. Run the task again when it does."
+                )
 
     def _not_listed_yet(self, fabric: Fabric, changed_cards: t.AbstractSet[str]) -> str:
         """Return, as a phrase, what a listing lacks so that it cannot be planned from.

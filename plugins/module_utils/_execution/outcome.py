@@ -11,7 +11,13 @@ from ansible_collections.nec.expether.plugins.module_utils._execution.steps impo
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import Card
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node
-from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan, RegistryChange, Step, nodes_after
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import (
+    ObservedState,
+    Plan,
+    RegistryChange,
+    Step,
+    nodes_after,
+)
 
 
 class Outcome(t.NamedTuple):

@@ -10,7 +10,11 @@ import typing as t
 from ansible_collections.nec.expether.plugins.module_utils._execution.steps import StepRun
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
 from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
-from ansible_collections.nec.expether.plugins.module_utils._planning.plan import CardRequest, GroupChange, RegistryChange
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import (
+    CardRequest,
+    GroupChange,
+    RegistryChange,
+)
 
 
 class ExecutionFailed(ExpetherError):
@@ -70,7 +74,9 @@ def describe_failure(cause: str, runs: t.Sequence[StepRun], changed: bool, regis
     kept = [f"{back[id(run)]} ({run.not_undone})" for run, _step in reversed(changes) if run.not_undone]
     sentences = [cause]
     if late:
-        sentences.append(f"EEM may still carry out what it did not respond to in time: read {comma_list(dict.fromkeys(late))} again later.")
+        sentences.append(
+            f"EEM may still carry out what it did not respond to in time: read {comma_list(dict.fromkeys(late))} again later."
+        )
     if _requests_done(runs):
         sentences.append(f"Done anyway: {comma_list(_requests_done(runs))}.")
     if undone:

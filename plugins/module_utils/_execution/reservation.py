@@ -94,7 +94,8 @@ class Reservation:
         blocking = claimed if self._exclusive else {key: who for key, who in claimed.items() if key == WHOLE_PODM}
         if blocking:
             raise PlanRefused(
-                f"The pod manager is being changed by {comma_list(sorted(set(blocking.values())))}.", blocked_by=blocking
+                f"The pod manager is being changed by {comma_list(sorted(set(blocking.values())))}.",
+                blocked_by=blocking,
             )
         self._known = {found.system_id: found for found in self._registry.of_podm(StoredNode, self._podm_id)}
         return {system_id: found.node() for system_id, found in self._known.items()}, claimed
@@ -116,7 +117,11 @@ class Reservation:
         revision = self._claims.claim(self._epoch, keys, changes)
         self.is_held = True
         for change in changes:
-            before = self._written[change.uuid][0] if change.uuid in self._written else self._known.get(t.cast(Node, plan.node).system_id)
+            before = (
+                self._written[change.uuid][0]
+                if change.uuid in self._written
+                else self._known.get(t.cast(Node, plan.node).system_id)
+            )
             self._written[change.uuid] = (before, revision)
 
     def _mark_composing(self, observed: ObservedState, plan: Plan) -> list[Change]:

@@ -9,7 +9,13 @@ import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
 from ansible_collections.nec.expether.plugins.module_utils._eem.errors import EemError
-from ansible_collections.nec.expether.plugins.module_utils._execution.steps import OutcomeUnknown, Stale, StepRun, perform, read_when_listed
+from ansible_collections.nec.expether.plugins.module_utils._execution.steps import (
+    OutcomeUnknown,
+    Stale,
+    StepRun,
+    perform,
+    read_when_listed,
+)
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import Card, Eesv, parse
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
 from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list

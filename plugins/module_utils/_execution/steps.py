@@ -9,11 +9,28 @@ import dataclasses
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
-from ansible_collections.nec.expether.plugins.module_utils._eem.errors import EemError, EemRefused, TimedOut, UnexpectedAnswer
-from ansible_collections.nec.expether.plugins.module_utils._model.cards import FREE_GROUP, NO_GROUP, Card, parse, parse_card_id
+from ansible_collections.nec.expether.plugins.module_utils._eem.errors import (
+    EemError,
+    EemRefused,
+    TimedOut,
+    UnexpectedAnswer,
+)
+from ansible_collections.nec.expether.plugins.module_utils._model.cards import (
+    FREE_GROUP,
+    NO_GROUP,
+    Card,
+    parse,
+    parse_card_id,
+)
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
 from ansible_collections.nec.expether.plugins.module_utils._model.texts import printable
-from ansible_collections.nec.expether.plugins.module_utils._planning.plan import GroupChange, HardwareStep, Status, Step, step_view
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import (
+    GroupChange,
+    HardwareStep,
+    Status,
+    Step,
+    step_view,
+)
 
 T = t.TypeVar("T")
 
@@ -113,7 +130,8 @@ def pause_before_again(client: Client, run: StepRun, error: EemError, tries_left
     if not tries_left or error.final or not client.patience.pause(client.patience.pauses.change):
         if isinstance(error, TimedOut):
             raise OutcomeUnknown(
-                f"{error.message} Card {step.card} is unchanged so far, but EEM may still carry it out. {_ADVICE}", url=error.url
+                f"{error.message} Card {step.card} is unchanged so far, but EEM may still carry it out. {_ADVICE}",
+                url=error.url,
             ) from None
         raise error
 
@@ -136,7 +154,9 @@ def _send(client: Client, step: GroupChange, update_time: str | None) -> str | N
         answer = client.set_group(step.card, step.new, update_time)
         given = answer.get("group_id")
         if given is not None and str(given) != step.new:
-            raise UnexpectedAnswer(f"EEM was asked to give {step.card} group id {step.new} and answered {printable(str(given), 20)!r}.")
+            raise UnexpectedAnswer(
+                f"EEM was asked to give {step.card} group id {step.new} and answered {printable(str(given), 20)!r}."
+            )
     found = answer.get("update_time")
     return str(found) if isinstance(found, (str, int)) else None
 

@@ -218,7 +218,9 @@ def parse_ports(system: Eesv) -> dict[str, Port]:
     """Return the downstream ports of an EESV by their ids; old cards report none."""
     ports = system.raw.get("downstream_ports")
     return {
-        name: Port((_nonempty(port.get("eeio_connection_status")) or "").lower() or None, _mac_id(port.get("eeio_mac_address")))
+        name: Port(
+            (_nonempty(port.get("eeio_connection_status")) or "").lower() or None, _mac_id(port.get("eeio_mac_address"))
+        )
         for port in (ports if isinstance(ports, list) else ())
         if isinstance(port, t.Mapping) and (name := _nonempty(port.get("downstream_port_id")))
     }

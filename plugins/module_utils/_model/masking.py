@@ -77,6 +77,11 @@ def mask_all(value: t.Any, secrets: t.Collection[str]) -> t.Any:
         return {key: mask_all(item, secrets) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [mask_all(item, secrets) for item in value]
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and len(str(value)) >= SHORT and str(value) in secrets:
+    if (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and len(str(value)) >= SHORT
+        and str(value) in secrets
+    ):
         return MASK
     return value

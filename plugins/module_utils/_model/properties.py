@@ -87,7 +87,8 @@ def parse_properties(properties: t.Any) -> Properties:
     found = normal_properties(properties)
     requests = [DeviceRequest(1, name, None, None, None) for name in found.get("pci_device", {}).get("type", ())]
     requests += [
-        DeviceRequest(entry.get("count", 1), *(entry.get(key) for key in KIND_KEYS)) for entry in found.get("devices", ())
+        DeviceRequest(entry.get("count", 1), *(entry.get(key) for key in KIND_KEYS))
+        for entry in found.get("devices", ())
     ]
     total: dict[DeviceRequest, DeviceRequest] = {}
     for request in requests:

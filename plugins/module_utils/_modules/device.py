@@ -66,7 +66,9 @@ def run_action(context: Context) -> Result:
     if action != "forget_port":
         return _with_plan(shown, outcome, {}, {"action": action})
     after: View = {"port": port, "device": None}
-    return _with_plan(shown, outcome, next(({"port": port, "device": step.old} for step in outcome.steps), after), after)
+    return _with_plan(
+        shown, outcome, next(({"port": port, "device": step.old} for step in outcome.steps), after), after
+    )
 
 
 def _where(context: Context) -> Target:

@@ -62,7 +62,10 @@ def run(context: Context) -> Result:
     after = _to_result(run_.views(outcome.nodes), outcome.fabric, node, outcome.nodes)
     if state == "absent" and node:
         _warn_of_missing(context, where, node, outcome)
-    return {**_node_result(before, after), **plan_result(outcome.steps, outcome.rows, _to_diff(before), _to_diff(after))}
+    return {
+        **_node_result(before, after),
+        **plan_result(outcome.steps, outcome.rows, _to_diff(before), _to_diff(after)),
+    }
 
 
 def _properties(context: Context) -> Properties | None:

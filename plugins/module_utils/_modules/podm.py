@@ -37,7 +37,11 @@ from ansible_collections.nec.expether.plugins.module_utils._model.names import (
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import find_by_name
 from ansible_collections.nec.expether.plugins.module_utils._planning.nodes import plan_release
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice, StoredListing
-from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager, RegisteredUrl, StoredNode
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import (
+    PodManager,
+    RegisteredUrl,
+    StoredNode,
+)
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
     NEVER,
     Change,
@@ -50,7 +54,12 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import View, Views
 from ansible_collections.nec.expether.plugins.module_utils._results.documents import podm_view
-from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile import Moment, listing_change, podm_facts, reconcile
+from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile import (
+    Moment,
+    listing_change,
+    podm_facts,
+    reconcile,
+)
 
 
 def run(context: Context) -> Result:
@@ -237,7 +246,11 @@ class _Eem:
         moment, names = Moment(datetime.now(timezone.utc), podm.last_sync), self._context.pci_names
         views = Views(podm.uuid, podm.name, {node.system_id: node.name for node in nodes}, names)
         changes = reconcile(known, self._fabric, views, moment).changes
-        return podm_facts(podm, self._fabric, moment), [*changes, listing_change(podm.uuid, listing, None), *names.changes()]
+        return podm_facts(podm, self._fabric, moment), [
+            *changes,
+            listing_change(podm.uuid, listing, None),
+            *names.changes(),
+        ]
 
     def _read(self, settings: Settings, listing: int, cards: bool) -> None:
         if self._asked == (settings, listing, cards):

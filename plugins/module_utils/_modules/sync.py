@@ -26,7 +26,12 @@ from ansible_collections.nec.expether.plugins.module_utils._model.fabric import 
 from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice, StoredListing
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager, StoredNode
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, Registry, RegistryConflict, put
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
+    Change,
+    Registry,
+    RegistryConflict,
+    put,
+)
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import View, Views, device_view
 from ansible_collections.nec.expether.plugins.module_utils._results.documents import find_podm
@@ -103,7 +108,13 @@ def run(context: Context) -> Result:
     podms = _wanted(registry, params["podms"])
     if not podms:
         none_registered = f"No pod manager is registered in {registry.path}."
-        context.warn([none_registered if params["podms"] is None else "`podms` is an empty list: no pod manager was synchronised."])
+        context.warn(
+            [
+                none_registered
+                if params["podms"] is None
+                else "`podms` is an empty list: no pod manager was synchronised."
+            ]
+        )
     sync = _Sync(context, _read(registry, podms))
     answered = side_by_side(podms, sync.sync_one, params["forks"])
     answers = [answer for _podm, answer in answered]
@@ -300,9 +311,7 @@ class _Sync:
         return PodManagerResult(_to_result(podm, podm.status, counts, started, error), False, {}, {}, waited)
 
 
-def _to_result(
-    podm: PodManager, status: str, counts: t.Mapping[str, int], started: float, error: str | None
-) -> View:
+def _to_result(podm: PodManager, status: str, counts: t.Mapping[str, int], started: float, error: str | None) -> View:
     """Return a pod manager's entry in the result."""
     return {
         "uuid": podm.uuid,

@@ -11,8 +11,20 @@ from ansible_collections.nec.expether.plugins.module_utils._model.cards import F
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import PlanRefused
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import has_own_group
 from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
-from ansible_collections.nec.expether.plugins.module_utils._planning.lookup import find_device, find_system, resolve_devices, resolve_system
-from ansible_collections.nec.expether.plugins.module_utils._planning.plan import GroupChange, ObservedState, Plan, Step, attach_step, detach_step
+from ansible_collections.nec.expether.plugins.module_utils._planning.lookup import (
+    find_device,
+    find_system,
+    resolve_devices,
+    resolve_system,
+)
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import (
+    GroupChange,
+    ObservedState,
+    Plan,
+    Step,
+    attach_step,
+    detach_step,
+)
 from ansible_collections.nec.expether.plugins.module_utils._planning.selection import (
     claims_on,
     refuse_if_claimed,
@@ -35,9 +47,7 @@ def group_of(observed: ObservedState, system: Eesv) -> tuple[str, tuple[Step, ..
             f"System {system.id} has no group id of its own, and all that software may assign are in use.",
             blocked_by={key: who for key, who in observed.claimed_by_others.items() if key.isdigit()},
         )
-    return group_id, (
-        GroupChange("set_group", None, observed.label(system), system.id, system.group_id, group_id),
-    )
+    return group_id, (GroupChange("set_group", None, observed.label(system), system.id, system.group_id, group_id),)
 
 
 def check_host(observed: ObservedState, system: Eesv, more: int) -> None:
@@ -89,7 +99,11 @@ def plan_attach(observed: ObservedState, system_id: str, device_ids: t.Sequence[
     """
     system = find_system(observed.fabric, system_id)
     ids = tuple(dict.fromkeys(device_ids))
-    missing = [device for device in (find_device(observed.fabric, device_id) for device_id in ids) if not _is_on(observed, device, system)]
+    missing = [
+        device
+        for device in (find_device(observed.fabric, device_id) for device_id in ids)
+        if not _is_on(observed, device, system)
+    ]
     reasons = {device.id: reason for device in missing if (reason := _why_not_attachable(observed, device, move))}
     if reasons:
         raise PlanRefused(
@@ -139,7 +153,11 @@ def plan_detach(observed: ObservedState, device_ids: t.Sequence[str], system_id:
     """
     system = find_system(observed.fabric, system_id) if system_id else None
     ids = tuple(dict.fromkeys(device_ids))
-    taken = [device for device in (find_device(observed.fabric, device_id) for device_id in ids) if device.group_id != FREE_GROUP]
+    taken = [
+        device
+        for device in (find_device(observed.fabric, device_id) for device_id in ids)
+        if device.group_id != FREE_GROUP
+    ]
     if system is not None:
         elsewhere = {
             device.id: f"is {why}"

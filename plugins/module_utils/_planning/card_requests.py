@@ -71,7 +71,9 @@ def _why_not_forgotten(observed: ObservedState, card: Card) -> list[str]:
         reasons.append(f"it {NOT_ENABLED}")
     if isinstance(card, Eesv):
         if card.id in observed.nodes:
-            reasons.append(f"it is node {observed.nodes[card.id].name} (expether_node with `state: absent` releases it)")
+            reasons.append(
+                f"it is node {observed.nodes[card.id].name} (expether_node with `state: absent` releases it)"
+            )
         orphans = [device.id for device in observed.fabric.devices_in_group_of(card)]
         if orphans:
             reasons.append(f"{comma_list(orphans)} would be stranded in its group {card.group_id}")
@@ -97,7 +99,9 @@ def plan_action(observed: ObservedState, card: Card, action: CardAction, port: s
     if found and found.device_id is None:
         return Plan(cards=(card.id,))
     if card.enabled is False and action != "audit":
-        raise PlanRefused(f"Cannot request {action} of {card.id}: it {NOT_ENABLED}. Only an audit can be requested of it.")
+        raise PlanRefused(
+            f"Cannot request {action} of {card.id}: it {NOT_ENABLED}. Only an audit can be requested of it."
+        )
     if found and found.link_state != "down":
         raise PlanRefused(
             f"The connection of port {port} of system {card.id} is {found.link_state or 'not reported'}: what a port"

@@ -7,15 +7,37 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._model.cards import FREE_GROUP, NO_GROUP, Eeio, Eesv, parse_card_id
+from ansible_collections.nec.expether.plugins.module_utils._model.cards import (
+    FREE_GROUP,
+    NO_GROUP,
+    Eeio,
+    Eesv,
+    parse_card_id,
+)
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, PlanRefused
 from ansible_collections.nec.expether.plugins.module_utils._model.names import check_node_name, comma_list, node_uuid
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node, NodeState
 from ansible_collections.nec.expether.plugins.module_utils._model.properties import Properties
-from ansible_collections.nec.expether.plugins.module_utils._planning.attachments import check_detachable, check_host, group_of
+from ansible_collections.nec.expether.plugins.module_utils._planning.attachments import (
+    check_detachable,
+    check_host,
+    group_of,
+)
 from ansible_collections.nec.expether.plugins.module_utils._planning.lookup import find_node, find_system
-from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan, RegistryChange, Step, attach_step, detach_step
-from ansible_collections.nec.expether.plugins.module_utils._planning.selection import choose_devices, choose_system, claims_on, refuse_if_claimed
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import (
+    ObservedState,
+    Plan,
+    RegistryChange,
+    Step,
+    attach_step,
+    detach_step,
+)
+from ansible_collections.nec.expether.plugins.module_utils._planning.selection import (
+    choose_devices,
+    choose_system,
+    claims_on,
+    refuse_if_claimed,
+)
 
 
 class NodeRequest(t.NamedTuple):

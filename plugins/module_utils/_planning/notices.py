@@ -34,7 +34,12 @@ def warnings(observed: ObservedState, steps: t.Sequence[Step]) -> list[str]:
     """
     changes = [step for step in steps if isinstance(step, GroupChange)]
     requests = [step for step in steps if isinstance(step, CardRequest)]
-    return [*_group_warnings(observed, changes), *_adoptions(observed, steps), *_single_ports(observed, changes), *_request_warnings(observed, requests)]
+    return [
+        *_group_warnings(observed, changes),
+        *_adoptions(observed, steps),
+        *_single_ports(observed, changes),
+        *_request_warnings(observed, requests),
+    ]
 
 
 def _group_warnings(observed: ObservedState, changes: t.Sequence[GroupChange]) -> list[str]:
@@ -49,7 +54,9 @@ def _group_warnings(observed: ObservedState, changes: t.Sequence[GroupChange]) -
         sentences.append(f"The host of {comma_list(hosts)} must rescan its PCI bus before it sees its new devices.")
     losers = sorted({str(step.node) for step in changes if step.action == "detach" and step.system_id})
     if losers:
-        sentences.append(f"The host of {comma_list(losers)} loses devices: its running operating system may be disturbed.")
+        sentences.append(
+            f"The host of {comma_list(losers)} loses devices: its running operating system may be disturbed."
+        )
     return sentences
 
 

@@ -79,8 +79,7 @@ def refuse_if_claimed(observed: ObservedState, steps: t.Iterable[Step]) -> tuple
     claimed = claims_on(observed, {key: None for step in steps for key in (step.device, step.system_id) if key})
     if claimed:
         raise PlanRefused(
-            "Another run is changing"
-            f" {comma_list(f'{card} (claimed by {who})' for card, who in claimed.items())}.",
+            f"Another run is changing {comma_list(f'{card} (claimed by {who})' for card, who in claimed.items())}.",
             blocked_by=claimed,
         )
     return steps
@@ -110,7 +109,11 @@ def choose_system(observed: ObservedState, properties: Properties) -> Eesv:
             (f"is node {observed.nodes[system.id].name}" if system.id in observed.nodes else None)
             or lasting
             or (slots if free < wanted else None)
-            or (f"is claimed by {observed.claimed_by_others[system.id]}" if system.id in observed.claimed_by_others else None)
+            or (
+                f"is claimed by {observed.claimed_by_others[system.id]}"
+                if system.id in observed.claimed_by_others
+                else None
+            )
         )
         if reason is None:
             fitting.append(system)
@@ -147,9 +150,7 @@ def match_devices(properties: Properties, candidates: t.Iterable[Eeio]) -> tuple
     placed: list[list[Eeio]] = [[] for _request in properties]
 
     def place(device: Eeio, tried: set[int]) -> bool:
-        fitting = [
-            index for index, request in enumerate(properties) if index not in tried and request.matches(device)
-        ]
+        fitting = [index for index, request in enumerate(properties) if index not in tried and request.matches(device)]
         for index in fitting:
             if len(placed[index]) < properties[index].number:
                 placed[index].append(device)
@@ -208,7 +209,9 @@ def choose_devices(
         # Of an entry that overlaps another, the other's claimed devices may be what is missing.
         unfit_now = (observed.fabric.devices[device] for device in reasons if device in observed.claimed_by_others)
         claimed = [device for device in unfit_now if _why_never(device) is None]
-        suffices = len(match_devices(properties, [*own, *free, *claimed])[0]) == sum(request.number for request in properties)
+        suffices = len(match_devices(properties, [*own, *free, *claimed])[0]) == sum(
+            request.number for request in properties
+        )
         raise PlanRefused(
             f"{'; '.join(lacking)}.",
             blocked_by=claims_on(observed, (device.id for device in claimed)) if suffices else {},

@@ -263,7 +263,9 @@ def _entry(entry: t.Any) -> t.Any:
     if not isinstance(entry, dict):
         return entry
     numbers = {key: entry.get(key) for key in ("vendor_id", "device_id")}
-    ids = {key: str(number) for key, number in numbers.items() if isinstance(number, int) and not isinstance(number, bool)}
+    ids = {
+        key: str(number) for key, number in numbers.items() if isinstance(number, int) and not isinstance(number, bool)
+    }
     return {**entry, **ids}
 
 

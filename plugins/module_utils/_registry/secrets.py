@@ -133,7 +133,9 @@ class Secrets:
         try:
             yield
         except UnsafeFolder as error:
-            raise RegistryError(f"The key file {self._path} of the registry's passwords cannot be used: {error}") from None
+            raise RegistryError(
+                f"The key file {self._path} of the registry's passwords cannot be used: {error}"
+            ) from None
         except OSError as error:
             raise RegistryError(
                 f"The key file {self._path} of the registry's passwords cannot be used ({error.strerror or error})."

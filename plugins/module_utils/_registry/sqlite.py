@@ -285,7 +285,9 @@ def _subject(connection: sqlite3.Connection, change: Change, body: Body) -> str:
     if change.kind in _NOUNS:
         return f"{_NOUNS[change.kind]} {body['name']}" if "name" in body else f"A {_NOUNS[change.kind].lower()}"
     podm_id = body.get("podm_id", change.uuid)
-    row = connection.execute("SELECT body FROM documents WHERE kind = 'pod_managers' AND uuid = ?", (podm_id,)).fetchone()
+    row = connection.execute(
+        "SELECT body FROM documents WHERE kind = 'pod_managers' AND uuid = ?", (podm_id,)
+    ).fetchone()
     return f"Pod manager {json.loads(row[0])['name']}" if row else "A pod manager"
 
 

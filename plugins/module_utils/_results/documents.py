@@ -60,7 +60,9 @@ def find_podm(registry: Registry, wanted: str) -> PodManager:
     if found:
         return found[0]
     others = (
-        f". Registered: {_names(podms)}." if podms else "; no pod managers are registered. Register one with expether_podm."
+        f". Registered: {_names(podms)}."
+        if podms
+        else "; no pod managers are registered. Register one with expether_podm."
     )
     raise NotFound(f"Pod manager {wanted!r} is not registered in {registry.path}{others}")
 
@@ -74,7 +76,9 @@ def find_flavor(registry: Registry, wanted: str) -> Flavor:
     found = find_by_name(flavors, wanted)
     if found:
         return found[0]
-    others = f". Defined: {_names(flavors)}." if flavors else "; no flavors are defined. Create one with expether_flavor."
+    others = (
+        f". Defined: {_names(flavors)}." if flavors else "; no flavors are defined. Create one with expether_flavor."
+    )
     raise NotFound(f"Flavor {wanted!r} does not exist{others}")
 
 

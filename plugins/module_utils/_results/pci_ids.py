@@ -46,9 +46,7 @@ class PciNames:
     :param load: returns the stored names; called when the first name is needed
     """
 
-    def __init__(
-        self, warn: t.Callable[[str], None], load: t.Callable[[], StoredNames | None] = lambda: None
-    ) -> None:
+    def __init__(self, warn: t.Callable[[str], None], load: t.Callable[[], StoredNames | None] = lambda: None) -> None:
         self._warn = warn
         self._load = load
         self._names: dict[str, Names] | None = None

@@ -16,7 +16,11 @@ from datetime import datetime, timezone
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, InvalidInput
 from ansible_collections.nec.expether.plugins.module_utils._model.libraries import need
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice
-from ansible_collections.nec.expether.plugins.module_utils._registry.owner_rights import UnsafeFolder, owner_of, rights_of
+from ansible_collections.nec.expether.plugins.module_utils._registry.owner_rights import (
+    UnsafeFolder,
+    owner_of,
+    rights_of,
+)
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager, StoredNode
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import TIME_FORMAT, Registry
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import View

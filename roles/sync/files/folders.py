@@ -74,7 +74,9 @@ class Way:
             # In a sticky folder such as /tmp, nobody can replace an entry of root.
             kept = bool(here.st_mode & stat.S_ISVTX and entry and entry.st_uid == 0)
             if owners is not None and (here.st_uid not in {0, *owners} or (writable and not kept)):
-                raise Refused(f"{path} is below a folder that users other than root can change. Choose a place where root owns all parent folders.")
+                raise Refused(
+                    f"{path} is below a folder that users other than root can change. Choose a place where root owns all parent folders."
+                )
             self.only_root = self.only_root and here.st_uid == 0 and (kept or not writable)
             if entry is None:
                 if not make:
@@ -85,7 +87,9 @@ class Way:
             elif stat.S_ISLNK(entry.st_mode):
                 links += 1
                 if not self.only_root or links > MAX_LINKS:
-                    raise Refused(f"{path} leads through a symbolic link that users other than root can change. Set the path to the target of the link.")
+                    raise Refused(
+                        f"{path} leads through a symbolic link that users other than root can change. Set the path to the target of the link."
+                    )
                 target = os.readlink(name, dir_fd=self.parent)
                 if target.startswith("/"):
                     self.fd = os.open("/", FOLDER)
@@ -93,13 +97,17 @@ class Way:
             elif stat.S_ISDIR(entry.st_mode):
                 self.fd = os.open(name, FOLDER, dir_fd=self.parent)
             else:
-                raise Refused(f"{path} leads through something that is not a folder. Remove it, or choose another path.")
+                raise Refused(
+                    f"{path} leads through something that is not a folder. Remove it, or choose another path."
+                )
 
     def _make(self, path: str, mode: int) -> int:
         os.mkdir(self.name, mode, dir_fd=self.parent)
         fd = os.open(self.name, FOLDER, dir_fd=self.parent)
         if os.fstat(fd).st_uid != os.geteuid() or os.listdir(fd):
-            raise Refused(f"{path} was replaced while it was created. Choose a place where root owns all parent folders.")
+            raise Refused(
+                f"{path} was replaced while it was created. Choose a place where root owns all parent folders."
+            )
         os.fchmod(fd, mode)
         return fd
 
@@ -114,8 +122,10 @@ def file_to_change(folder: int, path: str, name: str, uid: int, gid: int, owner:
             raise Refused(f"{path}/{name} has another hard link. Remove it, or replace it by a copy.")
         # In a folder of another user, a file of root may be a hard link to any file of root.
         if status.st_uid != owner and (status.st_uid != uid or uid == 0):
-            raise Refused(f"{path}/{name} belongs to user {status.st_uid}, but its folder belongs to user {owner}. "
-                          f"Remove it, or give it to the owner of the folder: chown -h {owner} {path}/{name}")
+            raise Refused(
+                f"{path}/{name} belongs to user {status.st_uid}, but its folder belongs to user {owner}. "
+                f"Remove it, or give it to the owner of the folder: chown -h {owner} {path}/{name}"
+            )
 
     try:
         status = os.stat(name, dir_fd=folder, follow_symlinks=False)
@@ -182,7 +192,11 @@ def let_write(path: str, uid: int, gid: int, check: bool) -> bool:
         os.fchown(way.fd, uid, gid)
         return True
     mode = stat.S_IMODE(before.st_mode) | stat.S_IRWXG
-    if before.st_uid != 0 or before.st_gid not in (0, gid) or (before.st_gid, stat.S_IMODE(before.st_mode)) == (gid, mode):
+    if (
+        before.st_uid != 0
+        or before.st_gid not in (0, gid)
+        or (before.st_gid, stat.S_IMODE(before.st_mode)) == (gid, mode)
+    ):
         return False
     if not check:
         os.fchown(way.fd, -1, gid)
@@ -231,7 +245,7 @@ def main() -> None:
     given = parser.parse_args()
     uid = int(given.ids[0]) if given.ids else 0
     gid = int(given.ids[1]) if given.action in ("give", "open", "clear") else 0
-    names, check = given.ids[1 if given.action == "take" else 2:], given.check
+    names, check = given.ids[1 if given.action == "take" else 2 :], given.check
     try:
         if os.geteuid() != 0:
             raise Refused("The role must change the host as root. Set become: true.")
@@ -249,7 +263,13 @@ def main() -> None:
         print(json.dumps({"message": str(refusal)}))
         sys.exit(1)
     except OSError as error:
-        print(json.dumps({"message": f"{given.folder} cannot be prepared: {error.strerror}. Run the role again if somebody has just changed it."}))
+        print(
+            json.dumps(
+                {
+                    "message": f"{given.folder} cannot be prepared: {error.strerror}. Run the role again if somebody has just changed it."
+                }
+            )
+        )
         sys.exit(1)
     print(json.dumps({"changed": changed}))
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Packs an installed collection and a folder of wheels for the host, and describes them. Runs on the controller.
 
-  pack.py FOLDER WHEELS    packs FOLDER/ansible_collections and all wheels, if any, into FOLDER/bundle.tar
+pack.py FOLDER WHEELS    packs FOLDER/ansible_collections and all wheels, if any, into FOLDER/bundle.tar
 """
 
 from __future__ import annotations

@@ -53,7 +53,9 @@ class Known:
             shutil.copytree(self._folder, name, dirs_exist_ok=True)
             yield Path(name)
 
-    def run(self, module: str, arguments: Options, folder: Path, environment: t.Mapping[str, str] | None = None) -> Report:
+    def run(
+        self, module: str, arguments: Options, folder: Path, environment: t.Mapping[str, str] | None = None
+    ) -> Report:
         return self._forks.run(module, placed(arguments, folder), {**self._environment(folder), **(environment or {})})
 
 

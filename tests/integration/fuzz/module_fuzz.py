@@ -67,9 +67,41 @@ def spec_of(module: str) -> dict[str, dict[str, Json]]:
 # -- values
 
 NASTY = (
-    "", " ", "\x00", "a\x00b", "\ud800", "x\udfff", "\n", "a\nb", "\u202eabc", "{{ 1 }}", "%s", "'", '"', "null", "None",
-    "~", "..", "-1", "0", "1e309", "nan", "0x", "true", "no", "\u0663\u0663", "ß", "x" * 300, "a,b", "[]", "{}", "\x7f",
-    "00000000-0000-0000-0000-000000000000", "0x8cdf9d000000", "8c:df:9d:00:00:00", "9" * 14,
+    "",
+    " ",
+    "\x00",
+    "a\x00b",
+    "\ud800",
+    "x\udfff",
+    "\n",
+    "a\nb",
+    "\u202eabc",
+    "{{ 1 }}",
+    "%s",
+    "'",
+    '"',
+    "null",
+    "None",
+    "~",
+    "..",
+    "-1",
+    "0",
+    "1e309",
+    "nan",
+    "0x",
+    "true",
+    "no",
+    "\u0663\u0663",
+    "ß",
+    "x" * 300,
+    "a,b",
+    "[]",
+    "{}",
+    "\x7f",
+    "00000000-0000-0000-0000-000000000000",
+    "0x8cdf9d000000",
+    "8c:df:9d:00:00:00",
+    "9" * 14,
 )
 texts = st.sampled_from(NASTY) | st.text(st.characters(categories=None), max_size=8)
 numbers = st.integers(-2, 40) | st.integers() | st.sampled_from([2**63, -(2**64), 10**400]) | st.floats()
@@ -82,8 +114,14 @@ anything = st.recursive(
 _kinds = st.sampled_from(["GPU", "gpu", "SSD", "NIC", "Unknown"]) | scalars
 _devices = st.fixed_dictionaries(
     {},
-    optional={"type": _kinds, "count": st.sampled_from([1, 2, "3", 4096, 4097]) | anything, "vendor_id": anything,
-              "device_id": st.sampled_from(["10de", 1533, "0x1"]) | anything, "model": anything, "of_next_year": anything},
+    optional={
+        "type": _kinds,
+        "count": st.sampled_from([1, 2, "3", 4096, 4097]) | anything,
+        "vendor_id": anything,
+        "device_id": st.sampled_from(["10de", 1533, "0x1"]) | anything,
+        "model": anything,
+        "of_next_year": anything,
+    },
 )
 properties = st.fixed_dictionaries(
     {},
@@ -95,7 +133,9 @@ properties = st.fixed_dictionaries(
 )
 
 
-def value_of(name: str, option: t.Mapping[str, Json], known: t.Sequence[str], urls: t.Sequence[str]) -> st.SearchStrategy[Json]:
+def value_of(
+    name: str, option: t.Mapping[str, Json], known: t.Sequence[str], urls: t.Sequence[str]
+) -> st.SearchStrategy[Json]:
     """Return values for an option: some that may be meant, some of its type, and some of any.
 
     Values of paths, and of what is written to, stay below the folder of the run.
@@ -103,13 +143,40 @@ def value_of(name: str, option: t.Mapping[str, Json], known: t.Sequence[str], ur
     kind = option.get("type", "str")
     if kind == "path" or name == "registry":
         below = texts.map(lambda text: f"{PLACE}/{text.replace('/', '_').replace('..', '_')}")
-        urlish = below.map(lambda text: f"sqlite:///{text}") | st.sampled_from(["sqlite://", "etcd://h/p", "http://h", "a://@"])
-        return below | (urlish if name == "registry" else below) | st.sampled_from(["\x00", f"{PLACE}/\ud800", f"{PLACE}/a/b/c"])
+        urlish = below.map(lambda text: f"sqlite:///{text}") | st.sampled_from(
+            ["sqlite://", "etcd://h/p", "http://h", "a://@"]
+        )
+        return (
+            below
+            | (urlish if name == "registry" else below)
+            | st.sampled_from(["\x00", f"{PLACE}/\ud800", f"{PLACE}/a/b/c"])
+        )
     if name == "url":
-        return st.sampled_from(urls) | texts.map(lambda text: f"http://127.0.0.1:1/{text}") | st.sampled_from(
-            ["http://", "http://[", "http://[::1", "http://[]/", "http://127.0.0.1:99999/", "http://127.0.0.1:x", "ftp://a",
-             "http://\ud800/", "http://a b/", "http://127.0.0.1:1\x00/", "http:///eem", "//", "http://.", "http://" + "a" * 80,
-             "http://xn--/", f"http://u:{CANARY}@127.0.0.1:1/", "http://127.0.0.1:1/eem?a#b"])
+        return (
+            st.sampled_from(urls)
+            | texts.map(lambda text: f"http://127.0.0.1:1/{text}")
+            | st.sampled_from(
+                [
+                    "http://",
+                    "http://[",
+                    "http://[::1",
+                    "http://[]/",
+                    "http://127.0.0.1:99999/",
+                    "http://127.0.0.1:x",
+                    "ftp://a",
+                    "http://\ud800/",
+                    "http://a b/",
+                    "http://127.0.0.1:1\x00/",
+                    "http:///eem",
+                    "//",
+                    "http://.",
+                    "http://" + "a" * 80,
+                    "http://xn--/",
+                    f"http://u:{CANARY}@127.0.0.1:1/",
+                    "http://127.0.0.1:1/eem?a#b",
+                ]
+            )
+        )
     if name == "password":
         return st.just(CANARY) | texts.map(lambda text: CANARY + text)
     meant = {
@@ -143,7 +210,9 @@ def options_of(module: str, known: t.Sequence[str], urls: t.Sequence[str]) -> st
     chosen = st.lists(st.sampled_from(sorted(other)), max_size=4, unique=True).flatmap(
         lambda names: st.fixed_dictionaries({**needed, **{name: other[name] for name in names}})
     )
-    return chosen | chosen | chosen | st.builds(lambda found, name, value: {**found, name: value}, chosen, texts, anything)
+    return (
+        chosen | chosen | chosen | st.builds(lambda found, name, value: {**found, name: value}, chosen, texts, anything)
+    )
 
 
 def placed(value: Json, place: Path) -> Json:

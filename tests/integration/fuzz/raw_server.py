@@ -70,5 +70,9 @@ def _read_request(connection: socket.socket) -> None:
 
 def http(body: bytes, status: str = "200 OK", headers: t.Mapping[str, str] | None = None) -> bytes:
     """Return a whole answer."""
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *(f"{name}: {value}" for name, value in (headers or {}).items())]
+    lines = [
+        f"HTTP/1.1 {status}",
+        f"Content-Length: {len(body)}",
+        *(f"{name}: {value}" for name, value in (headers or {}).items()),
+    ]
     return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape") + body

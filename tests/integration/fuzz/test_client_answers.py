@@ -51,7 +51,11 @@ CALLS: dict[str, tuple[t.Callable[[Client], t.Any], t.Callable[[t.Any], bool]]] 
 
 
 def test_every_call_of_the_client_is_tried() -> None:
-    public = {name for name, value in vars(Client).items() if callable(value) and not isinstance(value, staticmethod) and not name.startswith("_")}
+    public = {
+        name
+        for name, value in vars(Client).items()
+        if callable(value) and not isinstance(value, staticmethod) and not name.startswith("_")
+    }
     assert set(CALLS) == public
 
 
@@ -68,7 +72,9 @@ def _told(server: RawServer, answer: t.Iterable[Part], call: str, timeout: float
         message = error.message
         assert message.endswith((".", "?")) and len(message) < 1000, ascii(message)
         assert message == printable(message, limit=None) and CANARY not in message, ascii(message)
-        assert all(value is None or len(str(value)) < 600 for value in (error.code, error.url)), ascii(error.as_failure())
+        assert all(value is None or len(str(value)) < 600 for value in (error.code, error.url)), ascii(
+            error.as_failure()
+        )
         return error
     assert allowed(found), ascii(found)
     return None
@@ -76,31 +82,140 @@ def _told(server: RawServer, answer: t.Iterable[Part], call: str, timeout: float
 
 calls = st.sampled_from(sorted(CALLS))
 statuses = st.sampled_from(
-    ["200 OK", "201 Created", "202 Accepted", "204 No Content", "301 Moved", "304 Not Modified", "307 Temporary Redirect", "400 Bad",
-     "401 Unauthorized", "403 Forbidden", "404 Not Found", "409 Conflict", "418", "500 x", "503 Busy", "599 ?", "999 ?", "100 Continue",
-     "101 Switching", "199 ", "000 ", "-1 x", "20 x", "2000 x", "abc", "", "200", "200 \x00\x01", "200 \u00e9"]
+    [
+        "200 OK",
+        "201 Created",
+        "202 Accepted",
+        "204 No Content",
+        "301 Moved",
+        "304 Not Modified",
+        "307 Temporary Redirect",
+        "400 Bad",
+        "401 Unauthorized",
+        "403 Forbidden",
+        "404 Not Found",
+        "409 Conflict",
+        "418",
+        "500 x",
+        "503 Busy",
+        "599 ?",
+        "999 ?",
+        "100 Continue",
+        "101 Switching",
+        "199 ",
+        "000 ",
+        "-1 x",
+        "20 x",
+        "2000 x",
+        "abc",
+        "",
+        "200",
+        "200 \x00\x01",
+        "200 \u00e9",
+    ]
 )
 names = st.sampled_from(
-    ["Content-Type", "Content-Encoding", "Transfer-Encoding", "Location", "Set-Cookie", "Connection", "Content-Length", "WWW-Authenticate",
-     "Retry-After", "Keep-Alive", "", "x y", "X" * 70000]
+    [
+        "Content-Type",
+        "Content-Encoding",
+        "Transfer-Encoding",
+        "Location",
+        "Set-Cookie",
+        "Connection",
+        "Content-Length",
+        "WWW-Authenticate",
+        "Retry-After",
+        "Keep-Alive",
+        "",
+        "x y",
+        "X" * 70000,
+    ]
 )
 values = st.sampled_from(
-    ["application/json", "text/html; charset=utf-7", "application/json; charset=\x00", "gzip", "deflate", "br", "zstd", "gzip, gzip", "identity",
-     "chunked", "chunked, gzip", "gzip, chunked", "http://[", "//\udcff", "http://127.0.0.1:1/", "a=b; expires=\x01", "close", "-5", "0",
-     "99999999999999999999", "1, 2", "Basic", "Digest nonce", "x" * 70000]
+    [
+        "application/json",
+        "text/html; charset=utf-7",
+        "application/json; charset=\x00",
+        "gzip",
+        "deflate",
+        "br",
+        "zstd",
+        "gzip, gzip",
+        "identity",
+        "chunked",
+        "chunked, gzip",
+        "gzip, chunked",
+        "http://[",
+        "//\udcff",
+        "http://127.0.0.1:1/",
+        "a=b; expires=\x01",
+        "close",
+        "-5",
+        "0",
+        "99999999999999999999",
+        "1, 2",
+        "Basic",
+        "Digest nonce",
+        "x" * 70000,
+    ]
 ) | st.text(st.characters(codec="latin-1", exclude_characters="\r\n"), max_size=20)
-keys = st.sampled_from(["devices", "device", "timestamp", "version_number", "group_id", "update_time", "code", "message", "groups", "id",
-                        "uid_led_status", "rotary_switch_status", "status"])
-documents = st.dictionaries(keys, anything | st.lists(st.dictionaries(keys, anything, max_size=3), max_size=3), max_size=4) | anything
-odd_json = st.sampled_from(
-    [b'{"code": NaN}', b'{"devices": [], "devices": 5}', b"[" * 100000, b'{"a":' * 3000 + b"1" + b"}" * 3000, b'{"devices": [1e999, -Infinity]}',
-     b'{"code": ' + b"9" * 5000 + b"}", b'{"message": "' + b"\\ud800" * 50 + b'"}', b'\xef\xbb\xbf{"devices": []}', b"\xff\xfe{\x00}\x00",
-     b'{"code": ' + b"[" * 400 + b"]" * 400 + b"}", b'{"message": ' + b"[" * 400 + b"]" * 400 + b"}", b"<html>", b"  ", b"\x00", b"null", b"0"]
+keys = st.sampled_from(
+    [
+        "devices",
+        "device",
+        "timestamp",
+        "version_number",
+        "group_id",
+        "update_time",
+        "code",
+        "message",
+        "groups",
+        "id",
+        "uid_led_status",
+        "rotary_switch_status",
+        "status",
+    ]
 )
-bodies = documents.map(lambda document: json.dumps(document).encode()) | odd_json | st.binary(max_size=40) | st.builds(
-    lambda document, at: json.dumps(document).encode()[:at], documents, st.integers(0, 60))
-bodies = bodies | bodies.map(gzip.compress) | bodies.map(lambda body: b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)) | st.builds(
-    lambda length, body: length + b"\r\n" + body, st.sampled_from([b"-1", b"zz", b"ffffffffffffffffff", b"5;x=y", b""]), bodies)
+documents = (
+    st.dictionaries(keys, anything | st.lists(st.dictionaries(keys, anything, max_size=3), max_size=3), max_size=4)
+    | anything
+)
+odd_json = st.sampled_from(
+    [
+        b'{"code": NaN}',
+        b'{"devices": [], "devices": 5}',
+        b"[" * 100000,
+        b'{"a":' * 3000 + b"1" + b"}" * 3000,
+        b'{"devices": [1e999, -Infinity]}',
+        b'{"code": ' + b"9" * 5000 + b"}",
+        b'{"message": "' + b"\\ud800" * 50 + b'"}',
+        b'\xef\xbb\xbf{"devices": []}',
+        b"\xff\xfe{\x00}\x00",
+        b'{"code": ' + b"[" * 400 + b"]" * 400 + b"}",
+        b'{"message": ' + b"[" * 400 + b"]" * 400 + b"}",
+        b"<html>",
+        b"  ",
+        b"\x00",
+        b"null",
+        b"0",
+    ]
+)
+bodies = (
+    documents.map(lambda document: json.dumps(document).encode())
+    | odd_json
+    | st.binary(max_size=40)
+    | st.builds(lambda document, at: json.dumps(document).encode()[:at], documents, st.integers(0, 60))
+)
+bodies = (
+    bodies
+    | bodies.map(gzip.compress)
+    | bodies.map(lambda body: b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+    | st.builds(
+        lambda length, body: length + b"\r\n" + body,
+        st.sampled_from([b"-1", b"zz", b"ffffffffffffffffff", b"5;x=y", b""]),
+        bodies,
+    )
+)
 
 
 @pytest.mark.timeout(3600)
@@ -133,11 +248,28 @@ def test_any_answer_of_http_is_a_result_or_a_sentence(server: RawServer) -> None
 def test_any_bytes_are_a_result_or_a_sentence(server: RawServer) -> None:
     whole = http(b'{"devices": [], "device": {}, "version_number": "v1"}')
     lines = st.sampled_from(
-        [b"", b"HTTP/1.1", b"HTTP/1.1 200", b"HTTP/9.9 200 OK\r\n\r\n", b"ICY 200 OK\r\n\r\n", b"\r\n\r\n\r\n", b"HTTP/1.1 200 OK\n\n{}",
-         b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200 + b"\r\n", b"HTTP/1.1 200 OK\r\n : \r\n\r\n{}", b"HTTP/1.1 100 Continue\r\n\r\n" * 20 + whole,
-         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\n{}", b"SSH-2.0-OpenSSH_9.2\r\n", b"\x15\x03\x01\x00\x02\x02"])
+        [
+            b"",
+            b"HTTP/1.1",
+            b"HTTP/1.1 200",
+            b"HTTP/9.9 200 OK\r\n\r\n",
+            b"ICY 200 OK\r\n\r\n",
+            b"\r\n\r\n\r\n",
+            b"HTTP/1.1 200 OK\n\n{}",
+            b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200 + b"\r\n",
+            b"HTTP/1.1 200 OK\r\n : \r\n\r\n{}",
+            b"HTTP/1.1 100 Continue\r\n\r\n" * 20 + whole,
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\n{}",
+            b"SSH-2.0-OpenSSH_9.2\r\n",
+            b"\x15\x03\x01\x00\x02\x02",
+        ]
+    )
     cut = st.integers(0, len(whole)).map(lambda at: whole[:at])
-    flipped = st.builds(lambda at, byte: whole[:at] + bytes([byte]) + whole[at + 1:], st.integers(0, len(whole) - 1), st.integers(0, 255))
+    flipped = st.builds(
+        lambda at, byte: whole[:at] + bytes([byte]) + whole[at + 1 :],
+        st.integers(0, len(whole) - 1),
+        st.integers(0, 255),
+    )
 
     @fuzzed(examples=150)
     @given(calls, st.lists(lines | cut | flipped | st.binary(max_size=30), min_size=1, max_size=2))

@@ -36,7 +36,9 @@ def _error(server: RawServer, *answer: Part, timeout: float = 5.0, scheme: str =
         ("500 Failed", "EEM failed (HTTP 500)."),
     ],
 )
-def test_an_answer_that_unpacks_to_more_than_any_eem_has_is_not_unpacked(server: RawServer, status: str, message: str) -> None:
+def test_an_answer_that_unpacks_to_more_than_any_eem_has_is_not_unpacked(
+    server: RawServer, status: str, message: str
+) -> None:
     tracemalloc.start()
     error = _error(server, http(BOMB, status, {"Content-Encoding": "gzip", "Location": "/elsewhere"}))
     _now, most = tracemalloc.get_traced_memory()

@@ -12,7 +12,34 @@ from ansible_collections.nec.expether.plugins.module_utils._eem.settings import 
 from raw_server import Part, RawServer, http
 from test_client_answers import CALLS, CARD
 
-STATUSES = (101, 103, 199, 203, 205, 206, 300, 301, 302, 303, 304, 307, 308, 400, 401, 403, 404, 405, 409, 418, 429, 500, 502, 503, 504, 599)
+STATUSES = (
+    101,
+    103,
+    199,
+    203,
+    205,
+    206,
+    300,
+    301,
+    302,
+    303,
+    304,
+    307,
+    308,
+    400,
+    401,
+    403,
+    404,
+    405,
+    409,
+    418,
+    429,
+    500,
+    502,
+    503,
+    504,
+    599,
+)
 JSON = b'{"code": "99999", "message": "no", "devices": [], "device": {}, "version_number": "v1"}'
 
 
@@ -46,7 +73,10 @@ def test_the_status_decides_for_every_call_and_it_is_sent_once(server: RawServer
     for status in STATUSES:
         for about, rest in BODIES.items():
             server.answer, before = [headers_of(status) + rest], server.served
-            with Client(Settings(server.url, "admin", "secret", timeout=5.0, retries=0)) as client, pytest.raises(EemError) as caught:
+            with (
+                Client(Settings(server.url, "admin", "secret", timeout=5.0, retries=0)) as client,
+                pytest.raises(EemError) as caught,
+            ):
                 CALLS[call][0](client)
             error, case = caught.value, (call, status, about)
             assert (error.kind, error.http_status) == (kind_of(status, about), status), (case, error.message)
@@ -65,7 +95,10 @@ def test_a_status_is_believed_although_its_body_does_not_come_in_time(server: Ra
 
 @pytest.mark.parametrize("rest", [b"Content-Length: 5\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n"])
 def test_a_body_that_no_204_has_is_not_taken_for_the_next_answer(server: RawServer, rest: bytes) -> None:
-    server.answer, server.then = [headers_of(204) + rest, 0.2, b"HTTP/1.1 403 No\r\n\r\n"], [http(b'{"device": {"id": "x"}}')]
+    server.answer, server.then = (
+        [headers_of(204) + rest, 0.2, b"HTTP/1.1 403 No\r\n\r\n"],
+        [http(b'{"device": {"id": "x"}}')],
+    )
     before = server.served
     try:
         with Client(Settings(server.url, timeout=5.0, retries=0)) as client:
@@ -82,9 +115,17 @@ REDIRECTS = (301, 302, 303, 307, 308)
 
 
 def _redirect(server: RawServer, *location: str, status: int = 302, body: bytes = b"") -> EemError:
-    lines: list[Part] = [headers_of(status) + b"".join(b"Location: " + text.encode("utf-8", "surrogateescape") + b"\r\n" for text in location) + b"\r\n", body]
+    lines: list[Part] = [
+        headers_of(status)
+        + b"".join(b"Location: " + text.encode("utf-8", "surrogateescape") + b"\r\n" for text in location)
+        + b"\r\n",
+        body,
+    ]
     server.answer, before = lines, server.served
-    with Client(Settings(server.url, "admin", "secret", timeout=5.0, retries=3)) as client, pytest.raises(EemError) as caught:
+    with (
+        Client(Settings(server.url, "admin", "secret", timeout=5.0, retries=3)) as client,
+        pytest.raises(EemError) as caught,
+    ):
         client.devices_detail()
     assert server.served == before + 1, "it is neither followed nor asked for again"
     error = caught.value
@@ -123,7 +164,9 @@ def test_a_redirect_to_https_at_the_same_host_says_which_url_to_set(server: RawS
         ("http://elsewhere/" + "a" * 5000, "http://elsewhere/" + "a" * 282 + "…."),
     ],
 )
-def test_the_place_of_a_redirect_is_shown_without_secrets_printable_and_bounded(server: RawServer, location: str, shown: str) -> None:
+def test_the_place_of_a_redirect_is_shown_without_secrets_printable_and_bounded(
+    server: RawServer, location: str, shown: str
+) -> None:
     message = _redirect(server, location).message
     assert f"redirects to {shown.format(port=server.url.split(':')[2].split('/')[0])} " in message
     assert "secret" not in message and "CAFE" not in message
@@ -133,4 +176,6 @@ def test_the_place_of_a_redirect_is_shown_without_secrets_printable_and_bounded(
 def test_a_redirect_that_leads_nowhere_says_so(server: RawServer, status: int) -> None:
     assert f"HTTP {status} redirects without a target. " in _redirect(server, status=status).message
     for location in ("javascript:alert(1)", "http://[", "mailto:a@b", "https://"):
-        assert "redirects to something that is not an HTTP address. " in _redirect(server, location, status=status).message
+        assert (
+            "redirects to something that is not an HTTP address. " in _redirect(server, location, status=status).message
+        )

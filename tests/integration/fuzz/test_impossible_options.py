@@ -89,7 +89,11 @@ def of_its_own(module: str) -> list[Impossible]:
                 (name, [[]], f"`{name}[0]` is a list"),
             ]
         if kind in ("int", "float"):
-            found += [(name, True, f"`{name}` is a boolean"), (name, -1, f"{name} must be"), (name, 1e9, f"{name} must be")]
+            found += [
+                (name, True, f"`{name}` is a boolean"),
+                (name, -1, f"{name} must be"),
+                (name, 1e9, f"{name} must be"),
+            ]
         if option.get("choices"):
             found += [(name, value, name) for value in ("", [""], "nonsense", 0)]
         if kind in ("bool", "dict"):
@@ -104,7 +108,11 @@ def refused(forks: Forks, folder: Path, module: str, options: Options, **environ
     place = folder / "place"
     place.mkdir()
     given = {**NEEDED.get(module, {}), **options}
-    home = {"EXPETHER_REGISTRY": f"sqlite:///{folder}/registry.sqlite3", "HOME": str(folder), "XDG_STATE_HOME": str(folder)}
+    home = {
+        "EXPETHER_REGISTRY": f"sqlite:///{folder}/registry.sqlite3",
+        "HOME": str(folder),
+        "XDG_STATE_HOME": str(folder),
+    }
     result = check(forks.run(module, placed(given, place), {**home, **environment}))
     assert result["failed"] and result["failure"]["kind"] in ("invalid", "registry"), result
     assert result["changed"] is False
@@ -150,7 +158,9 @@ def test_half_of_a_pair_is_refused_by_every_module(
 
 
 @pytest.mark.parametrize("module", [module for module in MODULES if module.endswith("_info")])
-@pytest.mark.parametrize(("variable", "said"), [("EXPETHER_REGISTRY", "The registry mysql://"), ("EEM_URL", "`url` is not the URL")])
+@pytest.mark.parametrize(
+    ("variable", "said"), [("EXPETHER_REGISTRY", "The registry mysql://"), ("EEM_URL", "`url` is not the URL")]
+)
 def test_the_environment_is_checked_where_it_is_used(
     forks: Forks, tmp_path: Path, module: str, variable: str, said: str
 ) -> None:
@@ -162,7 +172,10 @@ def test_the_environment_is_checked_where_it_is_used(
 @pytest.mark.parametrize("module", ["expether_device_info", "expether_system_info", "expether_node_info"])
 @pytest.mark.parametrize(
     ("options", "said"),
-    [({"username": "nobody"}, "`username` is set without `password`."), ({"username": "", "password": CANARY}, "`password` is set")],
+    [
+        ({"username": "nobody"}, "`username` is set without `password`."),
+        ({"username": "", "password": CANARY}, "`password` is set"),
+    ],
 )
 def test_half_of_a_pair_is_no_failure_of_the_eems_that_are_registered(
     known: Known, module: str, options: Options, said: str
@@ -269,7 +282,9 @@ def test_a_number_is_refused_where_a_pci_id_is_wanted_and_not_stored(known: Know
         properties["devices"][0][key] = text  # quoted: hex digits as they are
         flavor = check(known.run("expether_flavor", {"name": "new", "properties": properties}, folder))["flavor"]
         id_ = text.removeprefix("0x").zfill(4)
-        assert flavor["properties"] == {"devices": [{"type": "GPU", key if key == "vendor_id" else "pci_device_id": id_}]}
+        assert flavor["properties"] == {
+            "devices": [{"type": "GPU", key if key == "vendor_id" else "pci_device_id": id_}]
+        }
         assert len(check(known.run("expether_flavor_info", {}, folder))["flavors"]) == 2
 
 
@@ -305,12 +320,16 @@ def test_a_card_may_be_named_by_the_number_that_yaml_makes_of_its_id(known: Know
 
 @pytest.mark.parametrize("form", ["number", "no 0x", "upper case", "MAC address"])
 def test_every_option_that_names_a_card_takes_its_id_in_each_form(known: Known, form: str) -> None:
-    eesvs, eeios = ([card for card in sorted(known.cards) if known.cards[card]["status"] == kind] for kind in ("eesv", "eeio"))
+    eesvs, eeios = (
+        [card for card in sorted(known.cards) if known.cards[card]["status"] == kind] for kind in ("eesv", "eeio")
+    )
 
     def written(card: str) -> t.Any:
         digits = card.removeprefix("0x")
         pairs = (digits[place : place + 2] for place in range(0, 12, 2))
-        return {"number": int(card, 16), "no 0x": digits, "upper case": card.upper(), "MAC address": ":".join(pairs)}[form]
+        return {"number": int(card, 16), "no 0x": digits, "upper case": card.upper(), "MAC address": ":".join(pairs)}[
+            form
+        ]
 
     with known.copy() as folder:
 
@@ -329,7 +348,9 @@ def test_every_option_that_names_a_card_takes_its_id_in_each_form(known: Known, 
             assert [system["id"] for system in ran("system_info", **{option: [written(free)]})["systems"]] == [free]
         stray = eeios[-1]
         for option in ("devices", "device", "resource_id"):
-            assert ran("device_attach", state="absent", **{option: [written(stray)]})["devices"][0]["device_id"] == stray
+            assert (
+                ran("device_attach", state="absent", **{option: [written(stray)]})["devices"][0]["device_id"] == stray
+            )
         attached = ran("device_attach", state="present", node=written(free), device=[written(stray)])["devices"]
         assert [device["node_id"] for device in attached] == [free]
         for option in ("devices", "device"):
@@ -366,7 +387,10 @@ def test_a_name_composed_and_decomposed_is_one_name(known: Known) -> None:
             ):
                 result = check(known.run(module, options, folder))
                 assert result["changed"], result
-            assert unicodedata.is_normalized("NFC", result["node"]["name"]) and result["node"]["podm"] == result["node"]["name"]
+            assert (
+                unicodedata.is_normalized("NFC", result["node"]["name"])
+                and result["node"]["podm"] == result["node"]["name"]
+            )
             for module, options in (
                 ("expether_podm", {"name": other}),
                 ("expether_flavor", {"name": other, "properties": gpu}),

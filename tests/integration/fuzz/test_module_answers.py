@@ -20,10 +20,19 @@ from raw_server import RawServer, http
 @pytest.mark.timeout(3600)
 def test_any_records_give_a_result_or_a_sentence(known: Known, server: RawServer, module: str) -> None:
     cards = [known.cards[card] for card in sorted(known.cards)]
-    changed = st.builds(lambda card, key, value: {**card, key: value}, st.sampled_from(cards), st.sampled_from(sorted(cards[0])), anything)
+    changed = st.builds(
+        lambda card, key, value: {**card, key: value},
+        st.sampled_from(cards),
+        st.sampled_from(sorted(cards[0])),
+        anything,
+    )
     records = st.lists(st.sampled_from(cards) | changed | changed | anything, max_size=4)
     spec = spec_of(module)
-    meant = {name: value_of(name, spec[name], known.names, []) for name in spec if name in ("name", "node", "devices", "device", "flavor")}
+    meant = {
+        name: value_of(name, spec[name], known.names, [])
+        for name in spec
+        if name in ("name", "node", "devices", "device", "flavor")
+    }
 
     @fuzzed(examples=15)
     @given(records, st.fixed_dictionaries(meant))
@@ -32,7 +41,9 @@ def test_any_records_give_a_result_or_a_sentence(known: Known, server: RawServer
         answer = {"devices": found, "version_number": "v1.0.8", **({"device": found[0]} if found else {})}
         server.answer = [http(json.dumps(answer).encode())]
         with known.copy() as folder:
-            report = known.run(module, {**options, "url": server.url, "timeout": 2, "retries": 1, "_ansible_diff": True}, folder)
+            report = known.run(
+                module, {**options, "url": server.url, "timeout": 2, "retries": 1, "_ansible_diff": True}, folder
+            )
         check(report)
 
     tried()

@@ -75,7 +75,10 @@ def test_of_eight_identical_tasks_that_make_a_flavor_one_makes_the_registry(fork
         ("expether_flavor", {"name": "gpu", "description": "another"}),
         ("expether_flavor", {"name": "gpu", "state": "absent"}),
         ("expether_node", {"name": "new", "podm": "rack1", "properties": {"devices": [{"type": "SSD"}]}}),
-        ("expether_node", {"name": "train", "podm": "rack1", "properties": {"devices": [{"type": "GPU"}, {"type": "SSD"}]}}),
+        (
+            "expether_node",
+            {"name": "train", "podm": "rack1", "properties": {"devices": [{"type": "GPU"}, {"type": "SSD"}]}},
+        ),
         ("expether_node", {"name": "train", "podm": "rack1", "state": "absent"}),
         ("expether_node", {"name": "train", "podm": "rack1", "state": "absent", "detach_devices": False}),
     ],
@@ -91,14 +94,19 @@ def test_a_pod_manager_without_nodes_is_removed_by_one_of_eight(forks: Forks, kn
         together(forks, folder, [("expether_node", {"name": "train", "podm": "rack1", "state": "absent"})])
         assert changed(together(forks, folder, [("expether_podm", {"name": "rack1", "state": "absent"})] * 8)) == 1
         assert {kind: documents(folder, kind) for kind in ("pod_managers", "urls", "listings", "devices")} == {
-            "pod_managers": [], "urls": [], "listings": [], "devices": []
+            "pod_managers": [],
+            "urls": [],
+            "listings": [],
+            "devices": [],
         }
 
 
 def test_of_eight_identical_tasks_that_manage_a_system_one_changes(forks: Forks, known: Known) -> None:
     with known.copy() as folder:
         taken = {node["index"] for node in documents(folder, "nodes")}
-        index = next(card for card, record in sorted(known.cards.items()) if record["status"] == "eesv" and card not in taken)
+        index = next(
+            card for card, record in sorted(known.cards.items()) if record["status"] == "eesv" and card not in taken
+        )
         run = ("expether_node", {"name": "host", "podm": "rack1", "state": "managed", "node_index": index})
         assert changed(together(forks, folder, [run] * 8)) == 1
 
@@ -107,7 +115,9 @@ def test_of_eight_identical_tasks_that_manage_a_system_one_changes(forks: Forks,
 def test_the_last_of_eight_different_tasks_wins_and_each_has_changed(forks: Forks, known: Known, kind: str) -> None:
     name = {"podm": "rack1", "flavor": "gpu"}[kind]
     with known.copy() as folder:
-        results = together(forks, folder, [(f"expether_{kind}", {"name": name, "description": str(one)}) for one in EIGHT])
+        results = together(
+            forks, folder, [(f"expether_{kind}", {"name": name, "description": str(one)}) for one in EIGHT]
+        )
         assert changed(results) == 8
         assert [result[kind]["description"] for result in results] == [str(one) for one in EIGHT]
         (body,) = documents(folder, {"podm": "pod_managers", "flavor": "flavors"}[kind])
@@ -120,16 +130,20 @@ def test_tasks_that_contradict_each_other_all_end_well(forks: Forks, known: Know
     flavor: Options = {"name": "gpu", "properties": {"devices": [{"type": "GPU"}]}}
     with known.copy() as folder:
         for _round in range(3):
-            together(forks, folder, [
-                ("expether_podm", podm),
-                ("expether_podm", {**podm, "description": "one", "sync": True}),
-                ("expether_podm", {"name": "rack1", "state": "absent", "cascade": True}),
-                ("expether_sync", {}),
-                ("expether_sync", {}),
-                ("expether_flavor", {**flavor, "description": "one"}),
-                ("expether_flavor", flavor),
-                ("expether_flavor", {"name": "gpu", "state": "absent"}),
-            ])
+            together(
+                forks,
+                folder,
+                [
+                    ("expether_podm", podm),
+                    ("expether_podm", {**podm, "description": "one", "sync": True}),
+                    ("expether_podm", {"name": "rack1", "state": "absent", "cascade": True}),
+                    ("expether_sync", {}),
+                    ("expether_sync", {}),
+                    ("expether_flavor", {**flavor, "description": "one"}),
+                    ("expether_flavor", flavor),
+                    ("expether_flavor", {"name": "gpu", "state": "absent"}),
+                ],
+            )
 
 
 def test_two_names_for_one_eem_are_refused_in_words_of_the_user(forks: Forks, eem: Simulator, tmp_path: Path) -> None:

@@ -26,7 +26,9 @@ def test_any_options_give_a_result_or_a_sentence(known: Known, module: str) -> N
         way = {"timeout": 5, "retries": 1, **({"podm": "rack1"} if named and "url" not in options else {})}
         more = {name: value for name, value in way.items() if name in spec and name not in options}
         with known.copy() as folder:
-            report = known.run(module, {**more, **options, "_ansible_check_mode": check_mode, "_ansible_diff": True}, folder)
+            report = known.run(
+                module, {**more, **options, "_ansible_check_mode": check_mode, "_ansible_diff": True}, folder
+            )
         check(report)
 
     tried()

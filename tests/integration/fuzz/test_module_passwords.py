@@ -45,7 +45,9 @@ FORMS = sorted(echoes(""))
 
 def answer(status: int, message: str) -> list[bytes]:
     body = json.dumps({"code": f"{status}00", "message": message}).encode()
-    return [b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body)]
+    return [
+        b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body)
+    ]
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -104,11 +106,16 @@ def test_what_a_server_repeats_of_a_password_is_stored_and_told_masked(
         nothing_leaked(registered, report)
         if module != "expether_podm_info" or options:
             assert "********" in report.out
-    (stored,) = (podm for podm in check(forks.run("expether_podm_info", {"name": ["rack1"]}, environment(registered)), ())["podms"])
+    (stored,) = (
+        podm
+        for podm in check(forks.run("expether_podm_info", {"name": ["rack1"]}, environment(registered)), ())["podms"]
+    )
     assert "was not expected" in stored["last_error"] and "********" in stored["last_error"]
 
 
-def test_a_password_that_is_cut_in_a_long_message_is_masked_before(forks: Forks, server: RawServer, registered: Path) -> None:
+def test_a_password_that_is_cut_in_a_long_message_is_masked_before(
+    forks: Forks, server: RawServer, registered: Path
+) -> None:
     password = PASSWORDS["rack1"]
     for length in range(270, 301):
         server.answer = answer(500, "." * length + password)

@@ -24,7 +24,10 @@ from module_fuzz import check
 MANY = 60  # more requests than any run here sends
 Run = tuple[str, Options]
 
-COMPOSE: Run = ("expether_node", {"name": "new", "podm": "rack1", "properties": {"devices": [{"type": "SSD"}, {"type": "NIC"}]}})
+COMPOSE: Run = (
+    "expether_node",
+    {"name": "new", "podm": "rack1", "properties": {"devices": [{"type": "SSD"}, {"type": "NIC"}]}},
+)
 RELEASE: Run = ("expether_node", {"name": "train", "podm": "rack1", "state": "absent"})
 REMOVE: Run = ("expether_podm", {"name": "rack1", "state": "absent", "cascade": True})
 
@@ -57,7 +60,13 @@ def await_fault(eem: Simulator, pid: int) -> bool:
 
 
 def interrupted_at(
-    forks: Forks, eem: Simulator, folder: Path, run: Run, request: int, number: int = signal.SIGTERM, timeout: float = 30.0
+    forks: Forks,
+    eem: Simulator,
+    folder: Path,
+    run: Run,
+    request: int,
+    number: int = signal.SIGTERM,
+    timeout: float = 30.0,
 ) -> Report | None:
     """Return the report of a run that gets a signal while EEM delays this request; None if it sends fewer requests."""
     eem.fault("freeze", nth=request)
@@ -96,9 +105,14 @@ def test_a_signal_at_any_request_leaves_everything_as_it_was(forks: Forks, known
             assert not result["changed"]
             statuses = {step["status"] for step in result.get("plan", ())}
             assert statuses <= {"planned", "failed", "undone"}
-            assert ("Undone: " in result["msg"]) == ("undone" in {
-                step["status"] for step in result.get("plan", ()) if step["action"] in ("attach", "detach", "set_group")
-            })
+            assert ("Undone: " in result["msg"]) == (
+                "undone"
+                in {
+                    step["status"]
+                    for step in result.get("plan", ())
+                    if step["action"] in ("attach", "detach", "set_group")
+                }
+            )
             seen.append(statuses)
     assert request < MANY - 1
     assert {"undone"} in [statuses & {"undone"} for statuses in seen], "no run was interrupted after a change"
@@ -114,7 +128,9 @@ def test_a_signal_ends_attaching_and_detaching(forks: Forks, known: Known, state
         with known.copy() as folder:
             if state == "detached":
                 check(forks.run("expether_device_attach", attach, environment(folder)), ())
-            options: Options = attach if state == "attached" else {"podm": "rack1", "devices": free, "state": "detached"}
+            options: Options = (
+                attach if state == "attached" else {"podm": "rack1", "devices": free, "state": "detached"}
+            )
             before = groups(known.eem)
             report = interrupted_at(forks, known.eem, folder, ("expether_device_attach", options), request, number)
             if report is None:
@@ -127,7 +143,9 @@ def test_a_signal_ends_attaching_and_detaching(forks: Forks, known: Known, state
 
 
 @pytest.mark.parametrize("sync", [True, False])
-def test_a_signal_ends_registering_before_anything_is_written(forks: Forks, eem: Simulator, tmp_path: Path, sync: bool) -> None:
+def test_a_signal_ends_registering_before_anything_is_written(
+    forks: Forks, eem: Simulator, tmp_path: Path, sync: bool
+) -> None:
     eem.reset()
     podm = {"name": "rack1", "url": eem.url, "username": eem.username, "password": eem.password, "sync": sync}
     for request in (1, 2) if sync else (1,):
@@ -138,7 +156,9 @@ def test_a_signal_ends_registering_before_anything_is_written(forks: Forks, eem:
 
 
 @pytest.mark.parametrize("module", ["expether_sync", "expether_device_info", "expether_podm_info"])
-def test_a_signal_ends_what_asks_several_eems_at_once(forks: Forks, eem: Simulator, tmp_path: Path, module: str) -> None:
+def test_a_signal_ends_what_asks_several_eems_at_once(
+    forks: Forks, eem: Simulator, tmp_path: Path, module: str
+) -> None:
     """The requests are in threads, one of which waits for an EEM that does not answer."""
     eem.reset()
     with Simulator(eesv=1, eeio=1) as other:
@@ -182,13 +202,18 @@ def test_a_change_that_eem_never_answers_is_read_back_and_told_as_it_is(forks: F
         result = failed(report)
         assert "EEM may still carry it out" in result["msg"] and result["changed"]
         assert "Undone: " in result["msg"]
-        assert sorted(step["status"] for step in result["plan"] if step["action"] in ("set_group", "attach"))[:1] == ["failed"]
+        assert sorted(step["status"] for step in result["plan"] if step["action"] in ("set_group", "attach"))[:1] == [
+            "failed"
+        ]
 
 
 def test_a_run_that_waits_for_another_stops_waiting(forks: Forks, known: Known) -> None:
     with known.copy() as folder:
         known.eem.fault("freeze", method="PUT", path="/group_id$")
-        move = ("expether_node", {"name": "train", "podm": "rack1", "properties": {"devices": [{"type": "GPU"}, {"type": "SSD"}]}})
+        move = (
+            "expether_node",
+            {"name": "train", "podm": "rack1", "properties": {"devices": [{"type": "GPU"}, {"type": "SSD"}]}},
+        )
         first, second = forks.start([move, move], environment(folder))
         assert await_fault(known.eem, first)
         holder = next(iter(documents(folder, "claims").values()))["held"]
@@ -239,10 +264,14 @@ def test_two_signals_at_once_are_one(forks: Forks, known: Known) -> None:
         assert groups(known.eem) == before
 
 
-def test_an_eem_that_accepts_no_connection_holds_a_signal_up_for_its_timeout_at_most(forks: Forks, tmp_path: Path) -> None:
+def test_an_eem_that_accepts_no_connection_holds_a_signal_up_for_its_timeout_at_most(
+    forks: Forks, tmp_path: Path
+) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}/eem"
-        (pid,) = forks.start([("expether_device_info", {"url": url, "timeout": 2, "retries": 100})], environment(tmp_path))
+        (pid,) = forks.start(
+            [("expether_device_info", {"url": url, "timeout": 2, "retries": 100})], environment(tmp_path)
+        )
         time.sleep(0.5)
         os.kill(pid, signal.SIGTERM)
         (report,) = forks.ended()

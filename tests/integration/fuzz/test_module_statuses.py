@@ -14,7 +14,15 @@ from forks import Options
 from known_registry import Known
 from module_fuzz import check
 
-KINDS = {301: "not_eem", 304: "not_eem", 401: "unauthorized", 403: "unauthorized", 404: "not_eem", 500: "server_error", 503: "server_error"}
+KINDS = {
+    301: "not_eem",
+    304: "not_eem",
+    401: "unauthorized",
+    403: "unauthorized",
+    404: "not_eem",
+    500: "server_error",
+    503: "server_error",
+}
 REACH = {"timeout": 5, "retries": 0}
 
 
@@ -77,7 +85,13 @@ def test_a_refused_reset_is_refused_and_not_unknown(known: Known, action: str) -
     with known.copy() as folder:
         known.eem.fault("fail", status=403, no_body=True, no_length=True, method="PUT", times=-1)
         known.eem.reset_stats()
-        result = check(known.run("expether_device_action", {"podm": "rack1", "device": "0x8cdf9d810000", "action": action, **REACH}, folder))
+        result = check(
+            known.run(
+                "expether_device_action",
+                {"podm": "rack1", "device": "0x8cdf9d810000", "action": action, **REACH},
+                folder,
+            )
+        )
     assert (result["failure"]["kind"], result["changed"]) == ("unauthorized", False), result["msg"]
     assert known.eem.stats()["by_method"]["PUT"] == 1
     known.eem.clear_faults()

@@ -21,10 +21,16 @@ SYSTEM = {"id": "0x8cdf9d000002", "status": "eesv", "group_id": "17", "type": "4
 TEXTS = ("model", "serial_number", "mac_address", "power_status", "host_model", "host_serial_number", "ee_version")
 
 
-@pytest.mark.parametrize(("text", "shown"), [(HARM, SHOWN), (LONG, CUT), ("日本語\U0001f600", "日本語\U0001f600")], ids=["harmful", "long", "Japanese"])
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [(HARM, SHOWN), (LONG, CUT), ("日本語\U0001f600", "日本語\U0001f600")],
+    ids=["harmful", "long", "Japanese"],
+)
 def test_every_text_of_a_card_is_printable_and_bounded(known: Known, server: RawServer, text: str, shown: str) -> None:
     texts = dict.fromkeys(TEXTS if text != LONG else ("model",), text)
-    server.answer = [http(json.dumps({"devices": [{**RECORD, **texts, text[:50]: text[:50]}, {**SYSTEM, **texts}]}).encode())]
+    server.answer = [
+        http(json.dumps({"devices": [{**RECORD, **texts, text[:50]: text[:50]}, {**SYSTEM, **texts}]}).encode())
+    ]
     with known.copy() as folder:
         listed = check(known.run("expether_device_info", {"url": server.url}, folder))
         systems = check(known.run("expether_system_info", {"url": server.url}, folder))
@@ -73,10 +79,14 @@ def test_what_an_earlier_version_stored_is_shown_printable_and_put_right(known: 
 
 
 @pytest.mark.parametrize("depth", [60, 500, 900, 990, 100_000])
-def test_a_record_that_goes_deeper_than_any_is_a_result_or_a_sentence(known: Known, server: RawServer, depth: int) -> None:
+def test_a_record_that_goes_deeper_than_any_is_a_result_or_a_sentence(
+    known: Known, server: RawServer, depth: int
+) -> None:
     record = json.dumps(RECORD)[:-1] + ', "more": ' + "[" * depth + "]" * depth + "}"
     server.answer = [http(b'{"devices": [' + record.encode() + b'], "version_number": "v1"}')]
     with known.copy() as folder:
         registered: dict[str, t.Any] = check(known.run("expether_podm", {"name": "deep", "url": server.url}, folder))
-        synced = check(known.run("expether_sync", {"podms": ["deep"]}, folder)) if not registered.get("failed") else None
+        synced = (
+            check(known.run("expether_sync", {"podms": ["deep"]}, folder)) if not registered.get("failed") else None
+        )
     assert synced is None or synced["podms"][0]["status"] == "Online"

@@ -28,7 +28,9 @@ from raw_server import RawServer, http
         ("expether_device_info", "devices", {"podm": "rack1"}),
     ],
 )
-def test_what_no_file_and_no_request_can_hold_is_refused(known: Known, module: str, option: str, more: Options, text: str) -> None:
+def test_what_no_file_and_no_request_can_hold_is_refused(
+    known: Known, module: str, option: str, more: Options, text: str
+) -> None:
     value: t.Any = {"properties": {"devices": [{"model": text}]}, "devices": [text]}.get(option, text)
     with known.copy() as folder:
         result = check(known.run(module, {**more, option: value}, folder))

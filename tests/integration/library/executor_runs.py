@@ -31,7 +31,9 @@ def run(client: Client, registry: Registry | None, decide: Decide, check: bool =
     return executor(client, registry).run(decide, check)
 
 
-def executor(client: Client, registry: Registry | None, what: str = "a test", exclusive: bool = False, podm_id: str = PODM) -> Executor:
+def executor(
+    client: Client, registry: Registry | None, what: str = "a test", exclusive: bool = False, podm_id: str = PODM
+) -> Executor:
     return Executor(client, podm_id, "test", reservation_for(registry, podm_id, what, client.settings, exclusive))
 
 

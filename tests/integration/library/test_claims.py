@@ -17,7 +17,12 @@ from ansible_collections.nec.expether.plugins.module_utils._execution.claims imp
 from ansible_collections.nec.expether.plugins.module_utils._registry.claim_records import StoredClaims
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import RegisteredUrl
 from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, Registry, RegistryConflict, put
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
+    Change,
+    Registry,
+    RegistryConflict,
+    put,
+)
 from executor_runs import PODM, held_in
 from module_main import Meddled
 
@@ -59,7 +64,16 @@ BEFORE = {"boot_id": "another", "pid_namespace": "pid:[1]"}
         (BEFORE, 60.0, True),
         (BEFORE, -1.0, False),
     ],
-    ids=["alive", "its pid is another's now", "gone", "no pid", "container", "container, over", "machine", "machine, over"],
+    ids=[
+        "alive",
+        "its pid is another's now",
+        "gone",
+        "no pid",
+        "container",
+        "container, over",
+        "machine",
+        "machine, over",
+    ],
 )
 def test_a_claim_holds_while_its_process_is_there_or_elsewhere_for_its_time(
     registry: Registry, process: dict[str, t.Any], seconds: float, held: bool
@@ -99,8 +113,12 @@ def test_a_process_of_another_user_is_there_also_where_it_is_hidden() -> None:
     assert done.stdout.split() == ["False", "True", "False", "False"]
 
 
-def test_a_process_that_is_hidden_holds_its_claim_for_its_time(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ansible_collections.nec.expether.plugins.module_utils._execution.claims.is_hidden", lambda pid: pid == 1)
+def test_a_process_that_is_hidden_holds_its_claim_for_its_time(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "ansible_collections.nec.expether.plugins.module_utils._execution.claims.is_hidden", lambda pid: pid == 1
+    )
     _claim_of(registry, {"pid": 1, "start": "of which nothing can be seen"})
     assert _is_held(registry)
     uptime = time.clock_gettime(time.CLOCK_BOOTTIME)
@@ -132,7 +150,9 @@ def _other_takes(other: SqliteRegistry, _changes: t.Sequence[Change]) -> None:
     _take(other, OTHER_CARD)
 
 
-def test_what_a_dead_run_held_is_freed_once_by_two_who_look_at_the_same_moment(registry: Registry, meddled: Meddled) -> None:
+def test_what_a_dead_run_held_is_freed_once_by_two_who_look_at_the_same_moment(
+    registry: Registry, meddled: Meddled
+) -> None:
     _claim_of(registry, {"pid": 2**31 - 1})
     Meddled.begin(1, lambda other, _changes: t.cast(None, _claims(other).read()))
     assert _claims(meddled).read() == (1, {})

@@ -154,7 +154,9 @@ def test_a_host_that_does_not_take_the_connection_in_time_is_unreachable_and_not
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(server.getsockname())
-        client = stack.enter_context(Client(Settings(f"http://127.0.0.1:{server.getsockname()[1]}/eem", timeout=0.3, retries=0)))
+        client = stack.enter_context(
+            Client(Settings(f"http://127.0.0.1:{server.getsockname()[1]}/eem", timeout=0.3, retries=0))
+        )
         with pytest.raises(Unreachable, match=r"no connection within 0\.3 s\. Is EEM running there"):
             client.set_group("0x8cdf9d000001", "17")
 
@@ -162,7 +164,9 @@ def test_a_host_that_does_not_take_the_connection_in_time_is_unreachable_and_not
 @pytest.mark.parametrize(
     "files", [{"ca_path": "gone"}, {"client_cert": "gone"}, {"client_cert": "there", "client_key": "gone"}], ids=str
 )
-def test_a_certificates_file_that_has_gone_meanwhile_is_told_with_its_path(tmp_path: Path, files: dict[str, str]) -> None:
+def test_a_certificates_file_that_has_gone_meanwhile_is_told_with_its_path(
+    tmp_path: Path, files: dict[str, str]
+) -> None:
     """Options are checked first; a file may go between that and its use."""
     (tmp_path / "there").write_text("", encoding="utf-8")
     paths = {option: str(tmp_path / name) for option, name in files.items()}
@@ -178,7 +182,10 @@ def test_a_host_that_has_no_address_is_unreachable() -> None:
 
 
 def test_a_plain_server_asked_for_tls_is_a_sentence(eem: Simulator) -> None:
-    with Client(Settings(eem.url.replace("http:", "https:"), timeout=2.0, retries=0)) as client, pytest.raises((TlsFailed, AnswerLost)):
+    with (
+        Client(Settings(eem.url.replace("http:", "https:"), timeout=2.0, retries=0)) as client,
+        pytest.raises((TlsFailed, AnswerLost)),
+    ):
         client.api_version()
 
 
@@ -207,7 +214,9 @@ def test_an_empty_success_to_a_list_means_no_devices(eem: Simulator, client: Cli
     assert client.devices_detail() == []
 
 
-@pytest.mark.parametrize("body", ['{"devices": null}', '{"devices": {}}', '{"timestamp": "1"}', "[]", "null", '"x"', "7"])
+@pytest.mark.parametrize(
+    "body", ['{"devices": null}', '{"devices": {}}', '{"timestamp": "1"}', "[]", "null", '"x"', "7"]
+)
 def test_a_list_of_another_form_is_not_taken_for_an_empty_one(eem: Simulator, client: Client, body: str) -> None:
     eem.fault("garbage", body=body, times=-1)
     with pytest.raises(UnexpectedAnswer):

@@ -280,7 +280,11 @@ def test_a_card_that_never_keeps_still_is_given_up_after_as_many_plans_as_retrie
 def test_a_group_id_that_another_client_takes_at_the_same_moment_is_given_up_for_another(
     eem: Simulator, client: Client, registry: SqliteRegistry, bare: str
 ) -> None:
-    group = run(client, None, lambda observed: compose("n", bare)(observed)._replace(node=None), check=True).fabric.systems[bare].group_id
+    group = (
+        run(client, None, lambda observed: compose("n", bare)(observed)._replace(node=None), check=True)
+        .fabric.systems[bare]
+        .group_id
+    )
     thief = eem.eesvs()[1]["id"]
     eem.fault("change", after=True, card=thief, set={"group_id": group}, method="PUT", path=bare)
     run(client, registry, compose("n", bare))
@@ -336,9 +340,7 @@ def test_runs_at_once_share_the_pool_and_give_nothing_twice(
     _only_gpus(eem, systems=8, devices=16)
     eem.set_options(enforce=enforce, conditional="honour" if enforce == "strict" else "ignore")
     clients = [make_client(timeout=5.0) for dummy in range(8)]
-    results = _side_by_side(
-        8, lambda place: run(clients[place], open_registry(registry.path), compose(f"n{place}"))
-    )
+    results = _side_by_side(8, lambda place: run(clients[place], open_registry(registry.path), compose(f"n{place}")))
     assert [result for result in results if not isinstance(result, Outcome)] == []
     attached = [entry for entry in eem.history(field="group_id") if entry["to"] != "4093"]
     assert len({entry["card"] for entry in attached}) == len(attached) == 16 + 1  # the last system gets a group id too
@@ -352,9 +354,7 @@ def test_of_runs_at_once_that_want_too_much_some_are_refused_and_leave_nothing(
 ) -> None:
     _only_gpus(eem, systems=8, devices=5)
     clients = [make_client(timeout=5.0) for dummy in range(4)]
-    results = _side_by_side(
-        4, lambda place: run(clients[place], open_registry(registry.path), compose(f"n{place}"))
-    )
+    results = _side_by_side(4, lambda place: run(clients[place], open_registry(registry.path), compose(f"n{place}")))
     refused = [result for result in results if isinstance(result, PlanRefused)]
     assert len(refused) == 2, results
     assert all("2 GPU requested, 1 free" in error.message for error in refused)

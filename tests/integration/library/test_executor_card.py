@@ -139,9 +139,7 @@ def test_a_group_of_which_an_empty_eem_tells_nothing_is_not_told_as_unchanged(
     assert caught.value.kind == "outcome_unknown" and caught.value.changed
 
 
-def test_a_card_that_was_forgotten_by_somebody_else_is_no_failure(
-    eem: Simulator, client: Client, device: str
-) -> None:
+def test_a_card_that_was_forgotten_by_somebody_else_is_no_failure(eem: Simulator, client: Client, device: str) -> None:
     eem.fault("change", method="DELETE", card=device, set={"id": "0x8cdf9dffffff"})
     assert [row["status"] for row in run(client, None, forget(device)).rows] == ["done"]
 

@@ -33,12 +33,16 @@ CHANGES: dict[str, tuple[str, Callable[[str, str, str], Decide]]] = {
     "forget": ("DELETE", lambda system, free, taken: forget(free, force=True)),
     "forget_port": (
         "DELETE",
-        lambda system, free, taken: lambda observed: plan_action(observed, find_card(observed, system), "forget_port", "0"),
+        lambda system, free, taken: (
+            lambda observed: plan_action(observed, find_card(observed, system), "forget_port", "0")
+        ),
     ),
 }
 
 
-def _try(eem: Simulator, make_client: MakeClient, change: str, status: int, form: str) -> tuple[ExecutionFailed, list[dict[str, t.Any]]]:
+def _try(
+    eem: Simulator, make_client: MakeClient, change: str, status: int, form: str
+) -> tuple[ExecutionFailed, list[dict[str, t.Any]]]:
     """Have a change refused as often as it is sent; return what came of it, and what was sent."""
     eem.clear_faults()
     eem.reset()
@@ -58,7 +62,9 @@ def _try(eem: Simulator, make_client: MakeClient, change: str, status: int, form
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_refused_change_is_sent_once_and_told_as_refused(eem: Simulator, make_client: MakeClient, change: str, form: str) -> None:
+def test_a_refused_change_is_sent_once_and_told_as_refused(
+    eem: Simulator, make_client: MakeClient, change: str, form: str
+) -> None:
     for status in (301, 304, 307, 400, 401, 403, 409, 418):
         error, sent = _try(eem, make_client, change, status, form)
         case = (status, error.kind, error.message)
@@ -79,7 +85,9 @@ def _parameters(sent: list[dict[str, t.Any]]) -> list[t.Any]:
 
 @pytest.mark.parametrize("form", ["neither a body nor a length", "a length of 0", "HTML"])
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_change_that_no_context_takes_yet_is_sent_again(eem: Simulator, make_client: MakeClient, change: str, form: str) -> None:
+def test_a_change_that_no_context_takes_yet_is_sent_again(
+    eem: Simulator, make_client: MakeClient, change: str, form: str
+) -> None:
     error, sent = _try(eem, make_client, change, 404, form)
     assert (error.kind, error.http_status, error.changed) == ("not_eem", 404, False)
     assert len(sent) == 4
@@ -87,7 +95,9 @@ def test_a_change_that_no_context_takes_yet_is_sent_again(eem: Simulator, make_c
 
 @pytest.mark.parametrize("form", ["neither a body nor a length", "a length of 0", "HTML"])
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_change_that_eem_failed_at_is_told_as_that(eem: Simulator, make_client: MakeClient, change: str, form: str) -> None:
+def test_a_change_that_eem_failed_at_is_told_as_that(
+    eem: Simulator, make_client: MakeClient, change: str, form: str
+) -> None:
     error, sent = _try(eem, make_client, change, 500, form)
     no_trace = change in ("audit", "reset", "reset_frame")
     assert (error.kind, error.http_status) == ("outcome_unknown" if no_trace else "server_error", 500)

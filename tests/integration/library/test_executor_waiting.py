@@ -21,7 +21,13 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.plan import
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import Flavor
 from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER, Change, Registry, put, remove_anyway
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
+    NEVER,
+    Change,
+    Registry,
+    put,
+    remove_anyway,
+)
 from eemsim.client import Simulator
 from executor_runs import PODM, MakeClient, attach, compose, executor, groups_of, held_in, nodes_in, release, run
 

@@ -46,7 +46,9 @@ def test_nodes_composed_by_url_are_handed_over_to_the_pod_manager_that_is_regist
     assert (node["name"], node["index"], node["state"]) == ("train", made["node"]["index"], "composed")
     assert (node["podm"], node["podm_id"]) == ("rack1", podm_uuid("rack1"))
     assert node["uuid"] == node_uuid(podm_uuid("rack1"), "train") != made["node"]["uuid"]
-    assert [device["device_id"] for device in node["devices"]] == [device["device_id"] for device in made["node"]["devices"]]
+    assert [device["device_id"] for device in node["devices"]] == [
+        device["device_id"] for device in made["node"]["devices"]
+    ]
     eem.reset_log()
     for reach in ({"podm": "rack1"}, way, {}):
         assert not run("node", name="train", properties=GPU, **reach)["changed"]
@@ -65,7 +67,10 @@ def test_a_node_composed_by_url_is_not_handed_over_to_a_pod_manager_that_has_one
     assert run("node", name="Train", properties=GPU, **elsewhere)["changed"]
     result = run("podm", name="rack1", **elsewhere)
     assert result["failed"] and result["failure"]["kind"] == "refused"
-    assert f"Node Train was made at {elsewhere['url']} before it was registered, and pod manager rack1 already has" in result["msg"]
+    assert (
+        f"Node Train was made at {elsewhere['url']} before it was registered, and pod manager rack1 already has"
+        in result["msg"]
+    )
     assert run("podm_info")["podms"][0]["url"] == way["url"]
     assert {node["name"] for node in run("node_info", podm="rack1")["nodes"]} == {"train"}
     assert {node["name"] for node in run("node_info", **elsewhere)["nodes"]} == {"Train"}

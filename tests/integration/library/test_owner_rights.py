@@ -25,7 +25,11 @@ from pathlib import Path
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, InvalidInput
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import key_path, open_registry
-from ansible_collections.nec.expether.plugins.module_utils._registry.owner_rights import UnsafeFolder, owner_of, rights_of
+from ansible_collections.nec.expether.plugins.module_utils._registry.owner_rights import (
+    UnsafeFolder,
+    owner_of,
+    rights_of,
+)
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import RegisteredUrl
 from ansible_collections.nec.expether.plugins.module_utils._registry.secrets import Secrets
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER, RegistryError, put, put_anyway
@@ -153,13 +157,17 @@ def in_fork(work: Callable[[], object]) -> int:
 
 def test_a_thousand_times_root_is_not_led_out_of_a_users_folder(attack: Attack) -> None:
     with attack.running():
-        ends = Counter((use.__name__, in_fork(partial(use, attack.folder))) for use in USES for dummy in range(ATTEMPTS))
+        ends = Counter(
+            (use.__name__, in_fork(partial(use, attack.folder))) for use in USES for dummy in range(ATTEMPTS)
+        )
     attack.check()
     # Each was done in some of the attempts, and refused in others.
     assert set(ends) == {(use.__name__, status) for use in USES for status in (0, 1)}, ends
 
 
-def test_modules_that_root_runs_are_not_led_out_of_a_users_folder(attack: Attack, eem: Simulator, tmp_path: Path) -> None:
+def test_modules_that_root_runs_are_not_led_out_of_a_users_folder(
+    attack: Attack, eem: Simulator, tmp_path: Path
+) -> None:
     registry = f"sqlite:///{attack.folder / 'registry.sqlite3'}"
     login = {"url": eem.url, "username": eem.username, "password": eem.password, "timeout": 20}
     calls = {
@@ -168,7 +176,8 @@ def test_modules_that_root_runs_are_not_led_out_of_a_users_folder(attack: Attack
         "sync": {"textfile_dir": str(attack.folder)},
     }
     mains = {
-        name: importlib.import_module(f"ansible_collections.nec.expether.plugins.modules.expether_{name}").main for name in calls
+        name: importlib.import_module(f"ansible_collections.nec.expether.plugins.modules.expether_{name}").main
+        for name in calls
     }
     ends: Counter[str] = Counter()
     with attack.running():
@@ -191,7 +200,9 @@ def test_without_an_attack_root_makes_all_as_the_folders_owner_and_goes_on_as_ro
     folder = make(place / "state")
     groups = os.getgroups()
     use_all(folder)
-    assert {entry.name: entry.stat().st_uid for entry in folder.iterdir()} == dict.fromkeys(("registry.sqlite3", "registry.sqlite3.key", "expether.prom"), USER)
+    assert {entry.name: entry.stat().st_uid for entry in folder.iterdir()} == dict.fromkeys(
+        ("registry.sqlite3", "registry.sqlite3.key", "expether.prom"), USER
+    )
     assert os.getgroups() == groups and os.geteuid() == 0
     (folder / "root's").write_text("", encoding="utf-8")
     assert (folder / "root's").stat().st_uid == 0

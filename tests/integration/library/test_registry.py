@@ -191,7 +191,10 @@ def test_a_registry_of_a_newer_version_is_told_and_left_as_it_is(tmp_path: Path)
     open_registry(path).commit([put(RegisteredUrl("a", NEVER, ""))])
     with sqlite3.connect(path) as connection:
         connection.execute(f"PRAGMA user_version = {_registry.SCHEMA + 1}")
-    for use in (lambda found: found.all(RegisteredUrl), lambda found: found.commit([put(RegisteredUrl("b", NEVER, ""))])):
+    for use in (
+        lambda found: found.all(RegisteredUrl),
+        lambda found: found.commit([put(RegisteredUrl("b", NEVER, ""))]),
+    ):
         with pytest.raises(RegistryError, match="newer version of this collection"):
             use(open_registry(path))
 

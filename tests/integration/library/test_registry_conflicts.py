@@ -32,9 +32,7 @@ def fixture_path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(name="run")
-def fixture_run(
-    eem: Simulator, path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Run:
+def fixture_run(eem: Simulator, path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs a module in this process, with another connection that is quicker before its commit number `at`."""
     monkeypatch.setenv("EXPETHER_REGISTRY", f"sqlite:///{path}")
     monkeypatch.setattr(_context, "open_registry", lambda url: Meddled(sqlite_path(url)))
@@ -95,7 +93,13 @@ def test_a_run_that_changes_cards_also_ends_well_when_its_later_commits_meet_a_c
 
 @pytest.mark.parametrize(
     ("module", "options", "what"),
-    [(*RUNS[0], "Pod manager rack1"), (*RUNS[2], "Flavor gpu"), (*RUNS[3], "Flavor gpu"), (*RUNS[5], "rack1"), (*RUNS[7], "rack1")],
+    [
+        (*RUNS[0], "Pod manager rack1"),
+        (*RUNS[2], "Flavor gpu"),
+        (*RUNS[3], "Flavor gpu"),
+        (*RUNS[5], "rack1"),
+        (*RUNS[7], "rack1"),
+    ],
     ids=str,
 )
 def test_what_changes_all_the_time_is_named_as_the_user_knows_it(
@@ -132,7 +136,9 @@ def test_a_pod_manager_that_gets_a_node_while_it_is_removed_is_kept(
     result = run("podm", at=1, meanwhile=compose_new, name="rack1", state="absent")
     assert Meddled.conflicts == 1
     assert result["failed"] and result["failure"]["kind"] == "refused"
-    assert "Another run has created a node on pod manager rack1. Run the task again." in result["msg"] and result["msg"].endswith("Nothing was changed.")
+    assert "Another run has created a node on pod manager rack1. Run the task again." in result["msg"] and result[
+        "msg"
+    ].endswith("Nothing was changed.")
     assert nodes_in(SqliteRegistry(str(path))) == {"new": "composed"}
     assert [podm["name"] for podm in run("podm_info")["podms"]] == ["rack1"]
     assert run("podm", name="rack1", state="absent", cascade=True)["changed"]

@@ -62,7 +62,9 @@ def fixture_ansible(request: pytest.FixtureRequest, eem: Simulator, module_forks
 
 
 @pytest.fixture(scope="session")
-def registration(simulator_process: Simulator, module_forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+def registration(
+    simulator_process: Simulator, module_forks: Forks, tmp_path_factory: pytest.TempPathFactory
+) -> Outcome:
     """What registering the simulator does, from one run for all tests."""
     simulator_process.reset()
     ansible = Ansible(tmp_path_factory.mktemp("registration"), [simulator_process.control], module_forks)

@@ -43,7 +43,9 @@ def examples(module: str) -> list[dict[str, t.Any]]:
 
 def rack_of_the_examples(eem: Simulator) -> list[dict[str, t.Any]]:
     """The fleet, in which two EESVs and three EEIOs, all of them last, have the ids that the examples name."""
-    systems, gpus, nics = ([card["id"] for card in cards] for cards in (eem.eesvs(), eem.eeios()[0::3], eem.eeios()[2::3]))
+    systems, gpus, nics = (
+        [card["id"] for card in cards] for cards in (eem.eesvs(), eem.eeios()[0::3], eem.eeios()[2::3])
+    )
     names = {systems[2]: SYSTEM, systems[3]: OTHER_SYSTEM, **dict(zip(gpus, DEVICES)), nics[0]: GONE}
     cards = []
     for card in eem.records():
@@ -101,7 +103,10 @@ def test_the_examples_of_all_modules_run_in_their_order(ansible: Ansible, eem: S
 
 #: What the examples of a page need besides the pod manager rack1. A page that is not here needs no pod manager either.
 SSD = {"properties": {"pci_device": {"type": ["SSD"]}}}
-NODES = {f"train-{number}": {"nec.expether.expether_node": {"podm": "rack1", "name": f"train-{number}", **SSD}} for number in (1, 2)}
+NODES = {
+    f"train-{number}": {"nec.expether.expether_node": {"podm": "rack1", "name": f"train-{number}", **SSD}}
+    for number in (1, 2)
+}
 IN_USE = {"nec.expether.expether_device_attach": {"podm": "rack1", "node": SYSTEM, "devices": [DEVICES[0]]}}
 PREPARED: dict[str, list[dict[str, t.Any]]] = {
     "guide_attaching": [*NODES.values()],
@@ -130,7 +135,10 @@ def is_for_localhost(block: Block) -> bool:
     """Whether a block can run here: plays on localhost, or commands that run a module or playbook of the collection here."""
     if block.language == "shell":
         commands = block.text.replace("\\\n", " ").splitlines()
-        ours = [re.match(r"ansible localhost -m nec\.expether\.|ansible-playbook nec\.expether\.", line) for line in commands]
+        ours = [
+            re.match(r"ansible localhost -m nec\.expether\.|ansible-playbook nec\.expether\.", line)
+            for line in commands
+        ]
         others = [line for line, match in zip(commands, ours) if not match and not line.startswith("export ")]
         return any(ours) and not others and " -i " not in block.text
     plays = plays_of(block)
@@ -165,8 +173,13 @@ def test_the_examples_of_a_page_run_in_their_order(ansible: Ansible, eem: Simula
     eem.reset(eesv=6, eeio=18, style="plain")
     eem.reset(devices=rack_of_the_examples(eem))
     passwords = {"EEM_PASSWORD": eem.password}
-    real = {KNOWN_URL: eem.url, "http://127.0.0.1:30500/eem": eem.url, "http://127.0.0.1:30500/_control": eem.control,
-            "eemeem": eem.password, "EEM_PASSWORD=...": f"EEM_PASSWORD={eem.password}"}
+    real = {
+        KNOWN_URL: eem.url,
+        "http://127.0.0.1:30500/eem": eem.url,
+        "http://127.0.0.1:30500/_control": eem.control,
+        "eemeem": eem.password,
+        "EEM_PASSWORD=...": f"EEM_PASSWORD={eem.password}",
+    }
 
     def as_here(text: str) -> str:
         for example, value in real.items():
@@ -182,12 +195,22 @@ def test_the_examples_of_a_page_run_in_their_order(ansible: Ansible, eem: Simula
         lines = f"{page.name}:{', '.join(str(block.line) for block in blocks)}"
         if blocks[0].language == "shell":
             environment = {**without_records(ansible), "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
-            done = subprocess.run(["bash", "-e"], input=as_here(blocks[0].text), env=environment, cwd=ansible.folder,
-                                  check=False, capture_output=True, text=True, timeout=280)
+            done = subprocess.run(
+                ["bash", "-e"],
+                input=as_here(blocks[0].text),
+                env=environment,
+                cwd=ansible.folder,
+                check=False,
+                capture_output=True,
+                text=True,
+                timeout=280,
+            )
             assert done.returncode == 0, f"{lines}: {done.stdout}{done.stderr}"
         else:
             plays = json.loads(as_here(json.dumps([play for block in blocks for play in plays_of(block)])))
-            run = ansible.run_playbook(plays, arguments=(f"--extra-vars=eem_password={eem.password}",), environment=passwords)
+            run = ansible.run_playbook(
+                plays, arguments=(f"--extra-vars=eem_password={eem.password}",), environment=passwords
+            )
             assert run.status == 0, f"{lines}: {run.stdout}{run.stderr}"
 
 
@@ -198,8 +221,18 @@ def test_the_plays_of_a_page_for_other_hosts_are_valid(ansible: Ansible, tmp_pat
         playbook.write_text(block.text, encoding="utf-8")
         # The hosts that the page names; Ansible warns of one that is in no inventory.
         hosts = ",".join(play["hosts"] for play in plays_of(block) if "hosts" in play)
-        command = [sys.executable, "-m", "ansible", "playbook", f"--inventory=localhost,{hosts}", "--syntax-check", str(playbook)]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, env=without_records(ansible), cwd=tmp_path)
+        command = [
+            sys.executable,
+            "-m",
+            "ansible",
+            "playbook",
+            f"--inventory=localhost,{hosts}",
+            "--syntax-check",
+            str(playbook),
+        ]
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, env=without_records(ansible), cwd=tmp_path
+        )
         assert (done.returncode, done.stderr) == (0, ""), f"{page.name}:{block.line}: {done.stdout}{done.stderr}"
 
 
@@ -208,12 +241,16 @@ def test_the_pages_show_examples() -> None:
 
 
 def test_the_demo_prints_what_the_readme_shows() -> None:
-    output = next(block.text for block in blocks_of(ROOT / "README.md") if block.language == "text" and "TASK [" in block.text)
+    output = next(
+        block.text for block in blocks_of(ROOT / "README.md") if block.language == "text" and "TASK [" in block.text
+    )
     environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     command = [sys.executable, str(ROOT / "tests" / "tools" / "demo.py")]
     done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stdout + done.stderr
     printed = done.stdout.splitlines()
-    before_names = None if "EXPETHER_PCI_IDS" in os.environ else 56  # without a list of PCI ids, the last column differs
+    before_names = (
+        None if "EXPETHER_PCI_IDS" in os.environ else 56
+    )  # without a list of PCI ids, the last column differs
     missing = [line for line in output.splitlines() if not any(line[:before_names] in each for each in printed)]
     assert missing == []

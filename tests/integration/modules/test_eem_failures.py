@@ -196,7 +196,9 @@ def test_a_restart_in_the_middle_of_a_change_is_waited_for(
         {"do": "restart", "after": True, "down": 0.3, "starting": 0.7, "mode": "reset"}, method="PUT", path="group_id$"
     )
     properties = {"pci_device": {"type": ["GPU", "SSD"]}}
-    run = ansible.play(rack1.having(retries=6), call("node", podm="rack1", name="n1", properties=properties).after(restart))
+    run = ansible.play(
+        rack1.having(retries=6), call("node", podm="rack1", name="n1", properties=properties).after(restart)
+    )
     assert run[1].statuses == {"done"}
     assert [device["device_id"] for device in run[1]["node"]["devices"]] == eeios[:2]
     assert len(eem.history(field="group_id")) == 2

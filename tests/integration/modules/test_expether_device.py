@@ -39,7 +39,9 @@ def test_the_led_and_forgetting_in_twelve_cases(
         prepared=[known],
     )
     assert [run[word]["device"]["uid_led"] for word in ("create", "change", "remove")] == ["on", "off", None]
-    assert [(step["action"], step["device"], step["from"], step["to"]) for word in run for step in word.data.get("plan", ())] == [
+    assert [
+        (step["action"], step["device"], step["from"], step["to"]) for word in run for step in word.data.get("plan", ())
+    ] == [
         *[("uid_led", eeios[1], "off", "on")] * 2,
         *[("uid_led", eeios[1], "on", "off")] * 2,
         *[("forget_card", eeios[1], "listed", None)] * 2,
@@ -92,7 +94,16 @@ def test_a_system_is_shown_with_the_keys_of_a_device(
     assert (system["kind"], other["kind"]) == ("eesv", "eeio")
     assert (system["device_id"], system["node"], system["node_id"]) == (eesvs[0], "n1", eesvs[0])
     assert (other["node"], other["node_id"], other["state"]) == ("n1", eesvs[0], "allocated")
-    only_of_a_device = ("uuid", "type", "state", "vendor_id", "pci_device_id", "class_code", "vendor_name", "device_name")
+    only_of_a_device = (
+        "uuid",
+        "type",
+        "state",
+        "vendor_id",
+        "pci_device_id",
+        "class_code",
+        "vendor_name",
+        "device_name",
+    )
     assert {key: system[key] for key in only_of_a_device} == dict.fromkeys(only_of_a_device)
     assert system["resource_uri"] == f"devices/{eesvs[0]}" and system["card_type"] == "40g"
     assert run["by name"].changed and not run["by id"].changed
@@ -343,11 +354,19 @@ def test_a_card_that_another_run_holds_is_waited_for_and_then_refused(
     """A run on another host holds the card: its claim is believed until its time is over."""
     uuid = ansible.play(known, device(eeios[0]))[0]["podm"]["uuid"]
     elsewhere = {"boot": "another", "space": None, "pid": 1, "start": "1", "host": "elsewhere"}
-    claim = {"run": "r", "what": "a run for node n9", "until": time.time() + 300, "until_uptime": 1.0, "process": elsewhere}
+    claim = {
+        "run": "r",
+        "what": "a run for node n9",
+        "until": time.time() + 300,
+        "until_uptime": 1.0,
+        "process": elsewhere,
+    }
     with contextlib.closing(sqlite3.connect(ansible.files / "registry.sqlite3")) as connection:
         connection.execute("DELETE FROM documents WHERE kind = 'claims'")
         body = json.dumps({"epoch": 1, "held": {eeios[0]: claim}})
-        connection.execute("INSERT INTO documents (kind, uuid, revision, body) VALUES ('claims', ?, 1, ?)", (uuid, body))
+        connection.execute(
+            "INSERT INTO documents (kind, uuid, revision, body) VALUES ('claims', ?, 1, ?)", (uuid, body)
+        )
         connection.commit()
     eem.silence(eeios[0])
     hasty = {"timeout": 0.5, "retries": 0}

@@ -96,7 +96,11 @@ def test_what_eems_rules_do_not_allow_is_refused_with_the_reason(
     ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], ports: list[str], eeios: list[str]
 ) -> None:
     eem.patch(eeios[5], admin_status="disabled")
-    eem.patch(eesvs[1], monitoring_status="disabled", downstream_ports=[remembers(0, eem.card(eeios[3])["mac_address"], "down")])
+    eem.patch(
+        eesvs[1],
+        monitoring_status="disabled",
+        downstream_ports=[remembers(0, eem.card(eeios[3])["mac_address"], "down")],
+    )
     eem.patch(eesvs[2], downstream_ports=None)
     run = ansible.play(
         known,

@@ -88,7 +88,10 @@ BAD_PROPERTIES = {
     "count 0": ({"devices": [{"type": "GPU", "count": 0}]}, "properties.devices[0].count"),
     "count true": ({"devices": [{"type": "GPU", "count": True}]}, "properties.devices[0].count"),
     "no PCI id": ({"devices": [{"vendor_id": "nvidia"}]}, "'nvidia'"),
-    "a number": ({"devices": [{"type": "GPU"}, {"device_id": 0x1DB6}]}, "properties.devices[1].device_id is the number 7606"),
+    "a number": (
+        {"devices": [{"type": "GPU"}, {"device_id": 0x1DB6}]},
+        "properties.devices[1].device_id is the number 7606",
+    ),
     "no dictionary": ("GPU", "`properties` must be a dictionary"),
     "false": ({"devices": False}, "`properties.devices` must be a list of dictionaries"),
 }

@@ -342,10 +342,14 @@ def test_a_node_whose_system_was_given_another_group_is_released_with_what_it_le
     eem.patch(eesvs[0], group_id="30")
     release = node("n1", state="absent")
     # The release begins, and is interrupted: it must not forget the former group.
-    broken = release.failing().after(orders.fault({"do": "fail", "status": 500, "code": "50099"}, method="DELETE", times=-1))
+    broken = release.failing().after(
+        orders.fault({"do": "fail", "status": 500, "code": "50099"}, method="DELETE", times=-1)
+    )
     run = ansible.play(broken, release.after(orders.no_faults()), release)
     assert [(step["action"], step["device"]) for step in run[1].steps] == [
-        ("detach", eeios[0]), ("detach", eeios[1]), ("forget", None)
+        ("detach", eeios[0]),
+        ("detach", eeios[1]),
+        ("forget", None),
     ]
     assert not run[2].changed
     assert {eem.card(device)["group_id"] for device in eeios[:2]} == {"4093"}

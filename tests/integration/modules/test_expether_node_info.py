@@ -76,7 +76,12 @@ def test_the_registry_lists_nodes_with_their_devices_and_asks_no_eem(
     assert all(result.wire == [] and result.left_all_alone for result in run)
     bare, full = run[1]["nodes"][1:]
     assert (bare["state"], bare["index"], bare["devices"], bare["device_ids"]) == ("managed", eesvs[3], [], [])
-    assert (full["state"], full["device_ids"], full["listed"], full["card_type"]) == ("composed", [eeios[0]], False, None)
+    assert (full["state"], full["device_ids"], full["listed"], full["card_type"]) == (
+        "composed",
+        [eeios[0]],
+        False,
+        None,
+    )
     assert full["devices"] == run[5]["devices"] and full["devices"][0]["synced_at"]
 
 

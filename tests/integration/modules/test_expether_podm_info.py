@@ -42,7 +42,9 @@ def test_with_check_each_is_asked_and_one_that_is_away_does_not_hide_the_others(
     away = Simulator(eesv=1, eeio=1, seed=200)
     with away:
         ansible.play(known, rack1.having(name="away", url=away.url, retries=0, timeout=2))
-    run = ansible.play(call("podm_info", source="live"), call("podm_info", source="registry"), call("podm_info", check=True))
+    run = ansible.play(
+        call("podm_info", source="live"), call("podm_info", source="registry"), call("podm_info", check=True)
+    )
     asked, remembered = ({podm["name"]: podm for podm in result["podms"]} for result in run.results[:2])
     assert (asked["rack1"]["status"], asked["rack1"]["last_error"]) == ("Online", None)
     assert asked["away"]["status"] == "Offline"

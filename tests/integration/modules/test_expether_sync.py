@@ -65,9 +65,7 @@ def test_registers_changes_losses_and_returns_and_says_so_in_check_mode_too(
         sync.called("lost"),
         remembered(eem).called("remembered without it"),
         sync.called("still lost"),
-        sync.checked()
-        .called("back in check mode")
-        .after(("PUT", f"{eem.control}/cards/{eeios[2]}?link=yes", gone)),
+        sync.checked().called("back in check mode").after(("PUT", f"{eem.control}/cards/{eeios[2]}?link=yes", gone)),
         sync.called("back"),
         remembered(eem).called("remembered again"),
     ).results
@@ -168,7 +166,9 @@ def test_a_list_that_has_lost_most_cards_is_degraded_and_costs_nothing(
 ) -> None:
     sync, records = call("sync"), eem.records()
     eem.reset(devices=[], options={"empty_list": empty})
-    first = ansible.play(known, sync, sync.checked().called("again in check mode"), sync.called("again"), remembered(eem))
+    first = ansible.play(
+        known, sync, sync.checked().called("again in check mode"), sync.called("again"), remembered(eem)
+    )
     for place, changed in ((1, True), (3, False)):
         (podm,) = first[place]["podms"]
         assert (podm["status"], counts(podm), first[place].changed) == ("Degraded", {"missing": 12}, changed)
@@ -289,7 +289,9 @@ class HeldUp:
         folder = ansible.folder / "held up"
         folder.mkdir()
         task = call("sync", registry=ansible.registry, timeout=60)
-        self._thread = threading.Thread(target=lambda: self._runs.append(Ansible(folder, forks=ansible.forks).play(task)), daemon=True)
+        self._thread = threading.Thread(
+            target=lambda: self._runs.append(Ansible(folder, forks=ansible.forks).play(task)), daemon=True
+        )
         eem.fault("freeze", after=True, path="devices/detail$")
         self._thread.start()
         deadline = time.monotonic() + 60
@@ -322,7 +324,9 @@ def test_what_is_written_between_an_eems_answer_and_the_registry_is_not_overwrit
     assert (device["model"], device["state"]) == ("another", "free" if again else "allocated")
 
 
-def test_a_pod_manager_that_is_removed_meanwhile_is_not_brought_back(ansible: Ansible, eem: Simulator, known: Task) -> None:
+def test_a_pod_manager_that_is_removed_meanwhile_is_not_brought_back(
+    ansible: Ansible, eem: Simulator, known: Task
+) -> None:
     ansible.play(known)
     held = HeldUp(ansible, eem)
     ansible.play(call("podm", name="rack1", state="absent"))
@@ -370,7 +374,14 @@ def samples(path: Path) -> dict[tuple[str, ...], float]:
 
 
 def test_the_text_file_tells_what_is_remembered_of_all_pod_managers(
-    ansible: Ansible, eem: Simulator, known: Task, rack2: Task, eesvs: list[str], eeios: list[str], tmp_path: Path, orders: Orders
+    ansible: Ansible,
+    eem: Simulator,
+    known: Task,
+    rack2: Task,
+    eesvs: list[str],
+    eeios: list[str],
+    tmp_path: Path,
+    orders: Orders,
 ) -> None:
     folder = tmp_path / "textfiles"
     folder.mkdir()

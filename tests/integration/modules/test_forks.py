@@ -68,7 +68,11 @@ def test_a_fork_returns_and_does_the_same_as_ansible(
 def test_a_play_that_needs_ansible_goes_through_ansible() -> None:
     plain = call("podm_info").with_environment(EEM_URL="http://127.0.0.1:1/eem")
     assert not needs_ansible([plain, plain.checked(), plain.failing()], ("--diff",), None, {"EEM_USERNAME": None})
-    for task in (plain.having(name="{{ 1 }}"), plain.by_python("/usr/bin/python3"), plain.with_environment(PYTHONPATH="/")):
+    for task in (
+        plain.having(name="{{ 1 }}"),
+        plain.by_python("/usr/bin/python3"),
+        plain.with_environment(PYTHONPATH="/"),
+    ):
         assert needs_ansible([plain, task], (), None, None)
     assert needs_ansible([plain], ("-vvv",), None, None)
     assert needs_ansible([plain], (), {}, None)

@@ -84,7 +84,11 @@ def skipped(playbook: str, options: t.Mapping[str, Json], **answers: Json) -> li
     ]
 
 
-BOOLEAN, DATE, FRACTION = "is a boolean, but must be text", "is a date, but must be text", "is a number, but must be text"
+BOOLEAN, DATE, FRACTION = (
+    "is a boolean, but must be text",
+    "is a date, but must be text",
+    "is a number, but must be text",
+)
 WRONG_TEXTS: tuple[tuple[Json, str], ...] = (
     (False, BOOLEAN),
     (True, BOOLEAN),
@@ -130,22 +134,42 @@ def wrong(playbook: str, kinds: t.Iterable[tuple[Json, str]], *names: str) -> li
 
 ROWS: list[Row] = [
     # A question that was skipped is not given.
-    *skipped("compose", {"name": "n2", "flavor": None, "node_index": None, "purge": False}, node_name=Answer("n2"), device_types=Answer("SSD")),
+    *skipped(
+        "compose",
+        {"name": "n2", "flavor": None, "node_index": None, "purge": False},
+        node_name=Answer("n2"),
+        device_types=Answer("SSD"),
+    ),
     *skipped("release", {"name": "n1", "detach_devices": True, "podm": None}, node_name=Answer("n1")),
-    *skipped("attach", {"node": "n1", "devices": [GPU], "move": False}, node_name=Answer("n1"), devices=Answer("{gpu}")),
+    *skipped(
+        "attach", {"node": "n1", "devices": [GPU], "move": False}, node_name=Answer("n1"), devices=Answer("{gpu}")
+    ),
     *skipped("detach", {"node": None, "podm": None, "devices": [GPU]}, devices=Answer("{gpu}")),
     *skipped("devices", {"podm": None, "type": None, "state": None, "node": None}),
     *skipped("sync", {"podms": None, "forks": 8, "retention": 7.0, "textfile_dir": None}),
-    *skipped("register", {"name": "rack1", "validate_certs": None, "ca_path": None, "description": None, "location": None}, podm=Answer("rack1")),
+    *skipped(
+        "register",
+        {"name": "rack1", "validate_certs": None, "ca_path": None, "description": None, "location": None},
+        podm=Answer("rack1"),
+    ),
     # What is needed, and was skipped.
-    *(refused("attach", "Set devices to the EEM ids or UUIDs of the devices", node_name="n1", devices=empty) for empty in (Answer(""), None, " ")),
-    *(refused("attach", "Set node_name to the node", node_name=empty, devices="{gpu}") for empty in (Answer(""), None, " ")),
+    *(
+        refused("attach", "Set devices to the EEM ids or UUIDs of the devices", node_name="n1", devices=empty)
+        for empty in (Answer(""), None, " ")
+    ),
+    *(
+        refused("attach", "Set node_name to the node", node_name=empty, devices="{gpu}")
+        for empty in (Answer(""), None, " ")
+    ),
     refused("attach", "Set node_name to .+ Set devices to "),
     refused("detach", "Set devices to the EEM ids or UUIDs of the devices", devices=Answer("")),
     refused("release", "Set node_name to the node", node_name=Answer("")),
     refused("compose", "Set node_name to the name", node_name=Answer(""), device_types="SSD"),
     refused("register", "Set podm to the name", podm=Answer("")),
-    *(refused("compose", "either flavor=NAME or device_types", node_name="n2", flavor=empty) for empty in (Answer(""), None)),
+    *(
+        refused("compose", "either flavor=NAME or device_types", node_name="n2", flavor=empty)
+        for empty in (Answer(""), None)
+    ),
     refused("compose", "either flavor=NAME or device_types", node_name="n2", flavor="f", device_types="SSD"),
     # One device, several, and none, in all the ways to write them.
     given("attach", {"devices": [GPU]}, True, node_name="n1", devices=0xDEADBEEF),
@@ -175,14 +199,22 @@ ROWS: list[Row] = [
     refused("detach", "node_name is a list", True, devices="{gpu}", node_name=[]),
     refused("sync", "podms is a boolean", True, podms=False),
     # Choices and numbers.
-    *(given("attach", {"move": True}, node_name="n1", devices="{gpu}", move=yes) for yes in (Answer("yes"), Answer("true"), True)),
+    *(
+        given("attach", {"move": True}, node_name="n1", devices="{gpu}", move=yes)
+        for yes in (Answer("yes"), Answer("true"), True)
+    ),
     given("release", {"detach_devices": False}, True, node_name="n1", detach_devices=Answer("false")),
     given("compose", {"purge": True}, node_name="n2", device_types="SSD", purge=Answer("on")),
     given("register", {"username": "operator"}, podm="rack1", eem_username=Answer("operator")),
     given("register", {"validate_certs": False}, podm="rack1", validate_certs=Answer("no")),
     *(
         refused(playbook, f"{name} is a .+, but must be true or false", **{**NEEDED[playbook], name: value})
-        for playbook, name in (("attach", "move"), ("compose", "purge"), ("release", "detach_devices"), ("register", "validate_certs"))
+        for playbook, name in (
+            ("attach", "move"),
+            ("compose", "purge"),
+            ("release", "detach_devices"),
+            ("register", "validate_certs"),
+        )
         for value in ({}, 0.5, ["yes"])
     ),
     given("sync", {"forks": 2, "retention": 0.5}, True, forks=Answer("2"), retention=Answer("0.5")),
@@ -197,7 +229,13 @@ ROWS: list[Row] = [
     given("sync", {"podms": ["rack1", "Rack 2 left"]}, True, podms=Answer("rack1 , Rack 2 left\r\n")),
     given("sync", {"podms": ["rack1", "Rack 2 left"]}, podms=[Answer("rack1"), Answer("Rack 2 left")]),
     given("devices", {"podm": "Rack 2 left"}, podm=Answer("Rack 2 left")),
-    given("devices", {"type": ["GPU", "SSD"], "state": ["free"]}, True, device_types=Answer("GPU SSD"), device_states=[Answer("free")]),
+    given(
+        "devices",
+        {"type": ["GPU", "SSD"], "state": ["free"]},
+        True,
+        device_types=Answer("GPU SSD"),
+        device_states=[Answer("free")],
+    ),
     # What YAML takes for something else. Before 2.19 these arrive as the text that they are.
     refused("compose", f"node_name {BOOLEAN}|^$", True, node_name=Answer("on"), device_types="SSD"),
     refused("compose", f"node_name {DATE}|^$", True, node_name=Answer("2026-01-01"), device_types="SSD"),
@@ -205,7 +243,12 @@ ROWS: list[Row] = [
     given("compose", {"name": "7"}, node_name=7, device_types="SSD"),
     given("detach", {"devices": [GPU], "node": "0"}, devices="{gpu}", node_name=0),
     *(
-        refused("register", "eem_password is .+, but must be text, .+ environment variable EEM_PASSWORD", podm="rack1", eem_password=value)
+        refused(
+            "register",
+            "eem_password is .+, but must be text, .+ environment variable EEM_PASSWORD",
+            podm="rack1",
+            eem_password=value,
+        )
         for value in (123456, 0, False, [])
     ),
     refused("register", "eem_password is a number.+EEM_PASSWORD|^$", True, podm="rack1", eem_password=Answer("0123")),
@@ -233,7 +276,10 @@ def play(ansible: Ansible, *arguments: str) -> tuple[subprocess.CompletedProcess
     """Run ansible-playbook; return with it what each task gave."""
     records, orders = ansible.folder / "records.jsonl", ansible.folder / "orders.json"
     records.unlink(missing_ok=True)
-    orders.write_text(json.dumps({"before": {}, "controls": [], "folder": str(ansible.files), "records": str(records)}), encoding="utf-8")
+    orders.write_text(
+        json.dumps({"before": {}, "controls": [], "folder": str(ansible.files), "records": str(records)}),
+        encoding="utf-8",
+    )
     done = subprocess.run(
         [sys.executable, "-m", "ansible", "playbook", *arguments],
         cwd=ansible.folder,
@@ -250,7 +296,9 @@ def play(ansible: Ansible, *arguments: str) -> tuple[subprocess.CompletedProcess
 
 def judged(row: Row, records: list[Json], ids: list[str]) -> str:
     """Return what is wrong with what came of a row, or nothing."""
-    refusal = "".join(record["result"]["msg"] for record in records if record["failed"] and record["task"].startswith("Check"))
+    refusal = "".join(
+        record["result"]["msg"] for record in records if record["failed"] and record["task"].startswith("Check")
+    )
     options = [record["result"]["invocation"]["module_args"] for record in records if "invocation" in record["result"]]
     called = [each for each in options if "registry" in each]
     if row.refused:
@@ -276,8 +324,13 @@ def test_an_answer_is_understood_or_refused_before_a_module_is_called(
     rows = {f"row{number}": row for number, row in enumerate(ROWS) if row.smoke == smoke}
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     children = {
-        playbook: {"hosts": {name: {key: filled(value, eeios) for key, value in row.answers.items()}
-                             for name, row in rows.items() if row.playbook == playbook}}
+        playbook: {
+            "hosts": {
+                name: {key: filled(value, eeios) for key, value in row.answers.items()}
+                for name, row in rows.items()
+                if row.playbook == playbook
+            }
+        }
         for playbook in NEEDED
     }
     inventory = written(ansible.folder / "hosts.yml", {"all": {"vars": local, "children": children}})
@@ -305,14 +358,20 @@ def test_a_job_with_skipped_questions_does_what_was_asked(ansible: Ansible, eem:
         {name: Answer(text) for name, text in {**dict.fromkeys([*names, "expether_hosts"], ""), **asked}.items()},
     )
     playbooks = ("register", "compose", "attach", "detach", "sync", "devices", "release")
-    wrapper = written(ansible.folder / "wrapper.yml", [{"import_playbook": f"nec.expether.{name}"} for name in playbooks])
+    wrapper = written(
+        ansible.folder / "wrapper.yml", [{"import_playbook": f"nec.expether.{name}"} for name in playbooks]
+    )
     ansible.environment.update(EEM_URL=eem.url, EEM_USERNAME=eem.username, EEM_PASSWORD=eem.password)
     done, records = play(ansible, "--inventory=/dev/null", f"--extra-vars=@{answers}", str(wrapper))
     assert done.returncode == 0, done.stdout + done.stderr
-    called = [record for record in records if "registry" in record["result"].get("invocation", {}).get("module_args", {})]
+    called = [
+        record for record in records if "registry" in record["result"].get("invocation", {}).get("module_args", {})
+    ]
     assert [record["result"]["changed"] for record in called] == [True, True, True, True, False, False, True]
-    composed, attached, detached = ([device["device_id"] for device in each["result"].get("devices") or each["result"]["node"]["devices"]]
-                                    for each in called[1:4])
+    composed, attached, detached = (
+        [device["device_id"] for device in each["result"].get("devices") or each["result"]["node"]["devices"]]
+        for each in called[1:4]
+    )
     assert (composed, attached, detached) == ([eeios[SSD]], [eeios[GPU]], [eeios[GPU]])
 
 
@@ -323,7 +382,9 @@ def test_what_a_play_says_has_no_gap_without_a_pod_manager(ansible: Ansible, eem
     arguments = ("--inventory=/dev/null", "-e", "node_name=n1", "-e", "device_types=SSD")
     done, records = play(ansible, *arguments, str(wrapper))
     assert done.returncode == 0, done.stdout + done.stderr
-    composed, released = (record["result"]["msg"][0] for record in records if isinstance(record["result"].get("msg"), list))
+    composed, released = (
+        record["result"]["msg"][0] for record in records if isinstance(record["result"].get("msg"), list)
+    )
     assert re.fullmatch(r"Node n1 on system 0x\w{12}, group id \d+: changed", composed)
     assert re.fullmatch(r"Node n1 on system 0x\w{12}: released", released)
 
@@ -337,18 +398,33 @@ def test_a_host_that_the_inventory_chooses_in_vain_is_said(ansible: Ansible, kno
     )
     done, records = play(ansible, f"--inventory={inventory}", "nec.expether.sync")
     assert done.returncode != 0 and len(records) == 1
-    assert re.fullmatch(r"expether_hosts in the inventory has no effect, .+ -e expether_hosts=registry-host\.", records[0]["result"]["msg"])
+    assert re.fullmatch(
+        r"expether_hosts in the inventory has no effect, .+ -e expether_hosts=registry-host\.",
+        records[0]["result"]["msg"],
+    )
     done, records = play(ansible, f"--inventory={inventory}", "-e", "expether_hosts=registry-host", "nec.expether.sync")
     assert done.returncode == 0, done.stdout + done.stderr
     assert [podm["name"] for podm in records[1]["result"]["podms"]] == ["rack1"], "as the host's variable says"
     for nothing in ("false", "[]"):
-        done, records = play(ansible, f"--inventory={inventory}", "-e", f'{{"expether_hosts": {nothing}}}', "nec.expether.sync")
+        done, records = play(
+            ansible, f"--inventory={inventory}", "-e", f'{{"expether_hosts": {nothing}}}', "nec.expether.sync"
+        )
         assert done.returncode != 0 and len(records) == 1
         assert records[0]["result"]["msg"].startswith("expether_hosts is a")
 
 
 def test_the_demo_refuses_what_it_cannot_mean(ansible: Ansible) -> None:
-    done, records = play(ansible, "--inventory=/dev/null", "-e", '{"demo_url_1": "", "demo_url_2": false, "demo_registry": 0.5}', "nec.expether.demo")
+    done, records = play(
+        ansible,
+        "--inventory=/dev/null",
+        "-e",
+        '{"demo_url_1": "", "demo_url_2": false, "demo_registry": 0.5}',
+        "nec.expether.demo",
+    )
     assert done.returncode != 0 and len(records) == 1
     message = records[0]["result"]["msg"]
-    assert [name for name in ("Set demo_url_1 to", "demo_url_2 is a boolean", "demo_registry is a number") if name not in message] == []
+    assert [
+        name
+        for name in ("Set demo_url_1 to", "demo_url_2 is a boolean", "demo_registry is a number")
+        if name not in message
+    ] == []

@@ -61,9 +61,7 @@ def fixture_registered(ansible: Ansible, rack1: Task, other: Simulator) -> Ansib
 
 
 @pytest.mark.smoke
-def test_a_run_says_a_line_a_pod_manager_and_one_of_all(
-    registered: Ansible, eem: Simulator, eeios: list[str]
-) -> None:
+def test_a_run_says_a_line_a_pod_manager_and_one_of_all(registered: Ansible, eem: Simulator, eeios: list[str]) -> None:
     eem.patch(eeios[0], model="Changed")
     rack2 = r"rack2 Online: 0 added, 0 updated, 0 missing, 0 removed, 3 unchanged in \d+\.\d\d s"
     would, changed, again = sync(registered, "--check"), sync(registered), sync(registered)

@@ -133,10 +133,16 @@ def test_an_older_python_is_refused_in_a_sentence_by_every_module(
         pytest.skip(f"ansible-core {core_version} itself refuses Python {version}")
     old = python(version)
     word = "Kanari-3n/Vogel+17"
-    tasks = [call(module.removeprefix("expether_"), username="admin", password=word).by_python(old).failing() for module in MODULES]
+    tasks = [
+        call(module.removeprefix("expether_"), username="admin", password=word).by_python(old).failing()
+        for module in MODULES
+    ]
     run = ansible.play(*tasks, call("flavor_info").by_python(old).failing().called("without options"))
     for result in run:
-        assert f"nec.expether needs Python 3.9 or later on the host where it runs; {old} is Python {version}." in result.msg
+        assert (
+            f"nec.expether needs Python 3.9 or later on the host where it runs; {old} is Python {version}."
+            in result.msg
+        )
         assert "ansible_python_interpreter" in result.msg
         assert result.kind == "missing_library" and result.left_all_alone
         assert word not in str(result.data)

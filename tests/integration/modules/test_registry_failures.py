@@ -63,7 +63,9 @@ DAMAGES: dict[str, tuple[t.Callable[[Path], object], str]] = {
     "newer": (lambda path: run_sql(path, "PRAGMA user_version = 99"), "newer version"),
     "without its table": (lambda path: run_sql(path, "DROP TABLE documents"), "documents"),
     "with documents of another shape": (
-        lambda path: run_sql(path, "UPDATE documents SET body = json_set(body, '$.name', 5) WHERE kind = 'pod_managers'"),
+        lambda path: run_sql(
+            path, "UPDATE documents SET body = json_set(body, '$.name', 5) WHERE kind = 'pod_managers'"
+        ),
         "is not as it was written",
     ),
     "with broken documents": (lambda path: run_sql(path, "UPDATE documents SET body = '{'"), "damaged"),

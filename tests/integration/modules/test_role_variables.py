@@ -21,7 +21,21 @@ Json = t.Any
 #: What no variable of the role may be.
 NEVER: tuple[Json, ...] = (None, {}, {"a": 1}, [[]], -1, 1.5, True, "~", "~/x", "$HOME/x", "a\nb", "{{ 1 }}")
 NUMBERS: tuple[Json, ...] = ("", "x", "-1", "1.5", "5 min", [], [1], "0x10", "inf", "nan", 10**12)
-PATHS: tuple[Json, ...] = (0, 5, [], ["/srv/x"], "srv/x", "/", "/srv/../etc/x", "/srv/./x", "/srv/x/", "/srv/a b/x", "/home/x/y", "/tmp/x/y", "/srv/x\n")  # noqa: S108
+PATHS: tuple[Json, ...] = (
+    0,
+    5,
+    [],
+    ["/srv/x"],
+    "srv/x",
+    "/",
+    "/srv/../etc/x",
+    "/srv/./x",
+    "/srv/x/",
+    "/srv/a b/x",
+    "/home/x/y",
+    "/tmp/x/y",  # noqa: S108
+    "/srv/x\n",
+)
 WRONG: dict[str, tuple[Json, ...]] = {
     "state": ("", "Present", "gone", 0, []),
     "enabled": ("", "maybe", 2, []),
@@ -40,8 +54,13 @@ WRONG: dict[str, tuple[Json, ...]] = {
     "textfile_dir": (*PATHS, "/etc", "/var/lib", "/var/lib/expether", "/opt/expether/metrics"),
 }
 #: Of those that no variable may be, what is meant after all.
-MEANT: dict[str, tuple[Json, ...]] = {"enabled": (True,), "retention": (1.5,), "podms": ("~", "~/x", "$HOME/x", "a\nb", "{{ 1 }}"),
-                                      "collection_source": ("~", "~/x", "$HOME/x", "a\nb", "{{ 1 }}"), "wheel_dir": ("~",)}
+MEANT: dict[str, tuple[Json, ...]] = {
+    "enabled": (True,),
+    "retention": (1.5,),
+    "podms": ("~", "~/x", "$HOME/x", "a\nb", "{{ 1 }}"),
+    "collection_source": ("~", "~/x", "$HOME/x", "a\nb", "{{ 1 }}"),
+    "wheel_dir": ("~",),
+}
 RIGHT: dict[str, tuple[Json, ...]] = {
     "state": ("present",),
     "enabled": (True, False, "yes", "false"),
@@ -64,7 +83,13 @@ RIGHT: dict[str, tuple[Json, ...]] = {
 def cases(table: dict[str, tuple[Json, ...]], also: tuple[Json, ...] = ()) -> list[tuple[str, Json]]:
     found = []
     for name, values in table.items():
-        more = [value for value in also if not any(value is meant or (value == meant and type(value) is type(meant)) for meant in MEANT.get(name, ()))]
+        more = [
+            value
+            for value in also
+            if not any(
+                value is meant or (value == meant and type(value) is type(meant)) for meant in MEANT.get(name, ())
+            )
+        ]
         found += [(name, value) for value in (*values, *more)]
     return found
 
@@ -81,23 +106,46 @@ def literal(value: Json) -> str:
     return json.dumps(value)
 
 
-def play(folder: Path, given: list[tuple[str, Json]], *arguments: str, tasks_from: str = "main", **environment: str) -> list[Json]:
+def play(
+    folder: Path, given: list[tuple[str, Json]], *arguments: str, tasks_from: str = "main", **environment: str
+) -> list[Json]:
     """Run the role, in one play, with each of the values for its variable; return the result of the task that failed, or None."""
     tasks = []
     for number, (name, _value) in enumerate(given):
         variables = {f"expether_sync_{name}": f"@{number}@"}
-        role = {"ansible.builtin.include_role": {"name": "nec.expether.sync", "tasks_from": tasks_from}, "vars": variables}
+        role = {
+            "ansible.builtin.include_role": {"name": "nec.expether.sync", "tasks_from": tasks_from},
+            "vars": variables,
+        }
         keep = {"ansible.builtin.set_fact": {f"case_{number}": "{{ ansible_failed_result }}"}}
         tasks.append({"block": [role], "rescue": [keep]})
-    everything = {"ansible.builtin.copy": {
-        "content": "{{ [" + ", ".join(f"case_{number} | default(none)" for number in range(len(given))) + "] | to_json }}",
-        "dest": str(folder / "results.json"), "mode": "0600"}, "check_mode": False}
+    everything = {
+        "ansible.builtin.copy": {
+            "content": "{{ ["
+            + ", ".join(f"case_{number} | default(none)" for number in range(len(given)))
+            + "] | to_json }}",
+            "dest": str(folder / "results.json"),
+            "mode": "0600",
+        },
+        "check_mode": False,
+    }
     text = json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [*tasks, everything]}])
     text = re.sub(r'"@(\d+)@"', lambda found: literal(given[int(found[1])][1]), text)
     (folder / "play.yml").write_text(text, encoding="utf-8")
-    command = [sys.executable, "-m", "ansible", "playbook", "--inventory=localhost,", "--connection=local",
-               f"--extra-vars=ansible_python_interpreter={sys.executable}", *arguments, "play.yml"]
-    done = subprocess.run(command, cwd=folder, env={**os.environ, **environment}, check=False, capture_output=True, text=True, timeout=900)
+    command = [
+        sys.executable,
+        "-m",
+        "ansible",
+        "playbook",
+        "--inventory=localhost,",
+        "--connection=local",
+        f"--extra-vars=ansible_python_interpreter={sys.executable}",
+        *arguments,
+        "play.yml",
+    ]
+    done = subprocess.run(
+        command, cwd=folder, env={**os.environ, **environment}, check=False, capture_output=True, text=True, timeout=900
+    )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr
     return t.cast("list[Json]", json.loads((folder / "results.json").read_text(encoding="utf-8")))
 
@@ -113,7 +161,9 @@ SMOKE = ("user", "interval", "podms", "textfile_dir")
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.smoke] if name in SMOKE else []) for name in WRONG])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.smoke] if name in SMOKE else []) for name in WRONG]
+)
 def test_a_value_that_cannot_be_meant_is_refused_with_a_sentence(tmp_path: Path, name: str) -> None:
     given = cases({name: WRONG[name]}, NEVER)
     # A value that passes all checks would go on, without changing anything.
@@ -121,7 +171,16 @@ def test_a_value_that_cannot_be_meant_is_refused_with_a_sentence(tmp_path: Path,
         assert result is not None, (name, value)
         message = sentence(result)
         assert "expether_sync_" in message or "cannot be in" in message, (value, message)
-        for word in ("Traceback", "undefined", "Jinja", "template", "Unexpected", "object of type", "Error while", "conditional"):
+        for word in (
+            "Traceback",
+            "undefined",
+            "Jinja",
+            "template",
+            "Unexpected",
+            "object of type",
+            "Error while",
+            "conditional",
+        ):
             assert word not in message, (value, message)
         assert not (tmp_path / "~").exists()
         assert not (tmp_path / "$HOME").exists()
@@ -131,30 +190,53 @@ def test_a_value_that_cannot_be_meant_is_refused_with_a_sentence(tmp_path: Path,
 @pytest.mark.smoke
 def test_a_value_that_can_be_meant_is_not_refused(tmp_path: Path) -> None:
     given = cases(RIGHT)
-    assert [(case, sentence(result)) for case, result in zip(given, play(tmp_path, given, tasks_from="check"), strict=True) if result] == []
+    assert [
+        (case, sentence(result))
+        for case, result in zip(given, play(tmp_path, given, tasks_from="check"), strict=True)
+        if result
+    ] == []
 
 
 @pytest.mark.smoke
-@pytest.mark.parametrize("text", ['{"expether_sync_user": 0}', "expether_sync_user=0", '{"expether_sync_user": null}', "expether_sync_interval=often"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"expether_sync_user": 0}',
+        "expether_sync_user=0",
+        '{"expether_sync_user": null}',
+        "expether_sync_interval=often",
+    ],
+)
 def test_an_extra_variable_that_cannot_be_meant_is_refused_with_a_sentence(tmp_path: Path, text: str) -> None:
     """The whole role, in check mode. What its specification finds is said by Ansible."""
     (result,) = play(tmp_path, [("state", "present")], "--check", "--extra-vars", text)
     message = sentence(result)
-    assert message.startswith(("expether_sync_user is ", "Validation of arguments failed:\nargument 'expether_sync_")), message
+    assert message.startswith(
+        ("expether_sync_user is ", "Validation of arguments failed:\nargument 'expether_sync_")
+    ), message
 
 
 @pytest.mark.smoke
 def test_the_home_of_the_user_on_the_controller_is_where_the_wheels_are(tmp_path: Path) -> None:
     (tmp_path / "home" / "wheels").mkdir(parents=True)
-    given = [("wheel_dir", "~/wheels"), ("wheel_dir", "~/none"), ("wheel_dir", "~nobody-has-this-name/x"), ("wheel_dir", "$HOME/wheels")]
-    results = play(tmp_path, given, tasks_from="check", HOME=str(tmp_path / "home"), ANSIBLE_LOCAL_TEMP=str(tmp_path / "tmp"))
+    given = [
+        ("wheel_dir", "~/wheels"),
+        ("wheel_dir", "~/none"),
+        ("wheel_dir", "~nobody-has-this-name/x"),
+        ("wheel_dir", "$HOME/wheels"),
+    ]
+    results = play(
+        tmp_path, given, tasks_from="check", HOME=str(tmp_path / "home"), ANSIBLE_LOCAL_TEMP=str(tmp_path / "tmp")
+    )
     assert results[0] is None
     assert all("is not a directory on the controller" in sentence(result) for result in results[1:])
     assert f"{tmp_path}/home/none, " in sentence(results[1])
 
 
 @pytest.mark.parametrize(("podms", "says"), [("[]", "No pod manager is registered"), ("[rack1]", "rack1")])
-def test_the_variables_that_the_role_writes_are_those_that_the_playbook_takes(tmp_path: Path, podms: str, says: str) -> None:
+def test_the_variables_that_the_role_writes_are_those_that_the_playbook_takes(
+    tmp_path: Path, podms: str, says: str
+) -> None:
     """No pod manager named means all to the role, and an empty list is refused by the playbook."""
     role = Path(__file__).resolve().parents[3] / "roles" / "sync"
     (tmp_path / "write.yml").write_text(
@@ -168,12 +250,28 @@ def test_the_variables_that_the_role_writes_are_those_that_the_playbook_takes(tm
     )
     base = [sys.executable, "-m", "ansible", "playbook", "--inventory=localhost,", "--connection=local"]
     base += ["-e", f"ansible_python_interpreter={sys.executable}"]
-    written = subprocess.run([*base, "-e", f'{{"expether_sync_podms": {json.dumps(podms.strip("[]").split())}}}', str(tmp_path / "write.yml")],
-                             check=False, capture_output=True, text=True, timeout=250)
+    written = subprocess.run(
+        [
+            *base,
+            "-e",
+            f'{{"expether_sync_podms": {json.dumps(podms.strip("[]").split())}}}',
+            str(tmp_path / "write.yml"),
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=250,
+    )
     assert written.returncode == 0, written.stdout
     environment = {**os.environ, "EXPETHER_REGISTRY": f"sqlite:///{tmp_path}/registry.sqlite3"}
-    done = subprocess.run([*base, "-e", f"@{tmp_path}/variables.json", "nec.expether.sync"],
-                          env=environment, check=False, capture_output=True, text=True, timeout=250)
+    done = subprocess.run(
+        [*base, "-e", f"@{tmp_path}/variables.json", "nec.expether.sync"],
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=250,
+    )
     assert says in done.stdout + done.stderr, done.stdout + done.stderr
     assert "is an empty list" not in done.stdout + done.stderr
     assert (done.returncode == 0) == (podms == "[]"), done.stdout

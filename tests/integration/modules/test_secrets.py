@@ -190,7 +190,9 @@ def test_a_password_in_a_url_is_shown_nowhere(
     assert {result.kind for result in run} == {"invalid"}
 
 
-def test_a_password_in_a_url_that_a_module_does_not_use_is_refused_and_shown_nowhere(ansible: Ansible, vault: Path) -> None:
+def test_a_password_in_a_url_that_a_module_does_not_use_is_refused_and_shown_nowhere(
+    ansible: Ansible, vault: Path
+) -> None:
     url = "http://admin:{{ canary }}@127.0.0.1:1/eem"
     run = ansible.play(
         call("flavor", url=url, name="small", properties=GPU).failing(),
@@ -251,6 +253,8 @@ def test_a_loop_over_names_shows_no_password_as_the_readme_advises(
 ) -> None:
     eems = {"rack1": {"url": locked.url, "password": CANARY}, "rack2": {"url": locked.url, "password": OTHER}}
     vault.write_text(json.dumps({"eems": eems}), encoding="utf-8")
-    task = call("device_info", url="{{ eems[item].url }}", username="admin", password="{{ eems[item].password }}", retries=0)
+    task = call(
+        "device_info", url="{{ eems[item].url }}", username="admin", password="{{ eems[item].password }}", retries=0
+    )
     run = loud(ansible, vault, dataclasses.replace(task, keywords={"loop": "{{ eems | list }}"}).failing())
     assert ["failure" in item for item in run[0]["results"]] == [False, True]

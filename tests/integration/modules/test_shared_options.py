@@ -223,7 +223,9 @@ def test_a_node_name_of_two_pod_managers_needs_podm(
 
 
 @pytest.mark.smoke
-def test_false_and_nothing_are_no_names_and_null_is_as_if_not_given(ansible: Ansible, known: Task, eeios: list[str]) -> None:
+def test_false_and_nothing_are_no_names_and_null_is_as_if_not_given(
+    ansible: Ansible, known: Task, eeios: list[str]
+) -> None:
     detach = call("device_attach", devices=eeios[0], state="detached")
     run = ansible.play(
         known,

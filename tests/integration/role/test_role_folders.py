@@ -210,7 +210,9 @@ def test_a_user_who_swaps_files_for_links_leads_root_nowhere(folders: t.Any, pla
     assert all(done.values()), done
 
 
-def test_a_user_who_swaps_files_while_another_gets_the_folder_leads_root_nowhere(folders: t.Any, place: Path, secret: Path) -> None:
+def test_a_user_who_swaps_files_while_another_gets_the_folder_leads_root_nowhere(
+    folders: t.Any, place: Path, secret: Path
+) -> None:
     folder, before = folder_of(place, USER), state(secret.parent)
     done = dict.fromkeys((True, False), 0)
     with somebody(SWAP_FILES, folder, NAMES[0], secret):
@@ -224,7 +226,9 @@ def test_a_user_who_swaps_files_while_another_gets_the_folder_leads_root_nowhere
     assert all(done.values()), done
 
 
-def test_a_user_who_swaps_the_folder_of_the_metrics_leads_root_nowhere(folders: t.Any, place: Path, secret: Path) -> None:
+def test_a_user_who_swaps_the_folder_of_the_metrics_leads_root_nowhere(
+    folders: t.Any, place: Path, secret: Path
+) -> None:
     parent = place / "prometheus"
     parent.mkdir()
     (parent / "metrics").mkdir()
@@ -260,15 +264,33 @@ def test_the_tasks_of_the_role_are_led_nowhere(place: Path, secret: Path) -> Non
     for _number in range(5):
         for name in ("registry", "folders"):
             role = {"ansible.builtin.include_role": {"name": "nec.expether.sync", "tasks_from": name}}
-            variables: dict[str, t.Any] = {"expether_sync_registry": f"sqlite:///{folder}/{NAMES[0]}", "expether_sync_uid": USER, "expether_sync_gid": USER}
+            variables: dict[str, t.Any] = {
+                "expether_sync_registry": f"sqlite:///{folder}/{NAMES[0]}",
+                "expether_sync_uid": USER,
+                "expether_sync_gid": USER,
+            }
             if name == "folders":
                 variables["expether_sync_actions"] = "{{ expether_sync_take }}"
-            rescue = [{"ansible.builtin.assert": {"that": "ansible_failed_result | to_json is search('Remove it|Run the role again')"}}]
+            rescue = [
+                {
+                    "ansible.builtin.assert": {
+                        "that": "ansible_failed_result | to_json is search('Remove it|Run the role again')"
+                    }
+                }
+            ]
             tasks.append({"block": [{**role, "vars": variables}], "rescue": rescue})
     play = {"hosts": "localhost", "gather_facts": False, "tasks": tasks}
     playbook = place / "play.json"
     playbook.write_text(json.dumps([play]), encoding="utf-8")
-    command = [sys.executable, "-m", "ansible", "playbook", "--inventory=localhost,", "--connection=local", str(playbook)]
+    command = [
+        sys.executable,
+        "-m",
+        "ansible",
+        "playbook",
+        "--inventory=localhost,",
+        "--connection=local",
+        str(playbook),
+    ]
     with somebody(SWAP_FILES, folder, NAMES[2], secret):
         done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stdout
@@ -280,17 +302,31 @@ def test_a_task_in_check_mode_changes_nothing_and_says_what_it_would(place: Path
     """The play is not in check mode, and `ansible_check_mode` is false."""
     folder = folder_of(place, USER)
     before = state(folder)
-    variables = {"expether_sync_actions": [f"take {folder} {USER} {NAMES[0]}", f"give {place}/new {USER} {USER} {NAMES[0]}"]}
+    variables = {
+        "expether_sync_actions": [f"take {folder} {USER} {NAMES[0]}", f"give {place}/new {USER} {USER} {NAMES[0]}"]
+    }
     role = {"name": "nec.expether.sync", "tasks_from": "folders", "apply": {"check_mode": True}}
-    play = {"hosts": "localhost", "gather_facts": False, "tasks": [
-        {"ansible.builtin.script": str(HELPER.parent / "find_python.sh"), "register": "expether_sync_python_found"},
-        {"ansible.builtin.command": "true", "check_mode": True, "register": "expether_sync_probe"},
-        {"ansible.builtin.include_role": role, "vars": variables},
-    ]}
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "tasks": [
+            {"ansible.builtin.script": str(HELPER.parent / "find_python.sh"), "register": "expether_sync_python_found"},
+            {"ansible.builtin.command": "true", "check_mode": True, "register": "expether_sync_probe"},
+            {"ansible.builtin.include_role": role, "vars": variables},
+        ],
+    }
     playbook = place / "play.json"
     playbook.write_text(json.dumps([play]), encoding="utf-8")
-    command = [sys.executable, "-m", "ansible", "playbook", "--inventory=localhost,", "--connection=local",
-               f"--extra-vars=ansible_python_interpreter={sys.executable}", str(playbook)]
+    command = [
+        sys.executable,
+        "-m",
+        "ansible",
+        "playbook",
+        "--inventory=localhost,",
+        "--connection=local",
+        f"--extra-vars=ansible_python_interpreter={sys.executable}",
+        str(playbook),
+    ]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stdout
     assert f"changed: [localhost] => (item=take {folder} " in done.stdout
@@ -299,7 +335,9 @@ def test_a_task_in_check_mode_changes_nothing_and_says_what_it_would(place: Path
 
 
 @pytest.mark.parametrize("what", ["symbolic link", "link to a folder", "hard link", "FIFO", "folder", "file of root's"])
-def test_what_is_not_the_users_own_file_is_refused_and_nothing_was_changed(place: Path, secret: Path, what: str) -> None:
+def test_what_is_not_the_users_own_file_is_refused_and_nothing_was_changed(
+    place: Path, secret: Path, what: str
+) -> None:
     folder = folder_of(place, USER)
     file = folder / NAMES[2]
     file.unlink()
@@ -315,14 +353,21 @@ def test_what_is_not_the_users_own_file_is_refused_and_nothing_was_changed(place
     make[what]()
     before, inside = state(secret.parent), state(folder)
     times = {name: value[3] for name, value in inside.items()}
-    for arguments in (("take", folder, USER, *NAMES), ("give", folder, USER, USER, *NAMES), ("give", folder, OTHER, OTHER, *NAMES)):
+    for arguments in (
+        ("take", folder, USER, *NAMES),
+        ("give", folder, USER, USER, *NAMES),
+        ("give", folder, OTHER, OTHER, *NAMES),
+    ):
         for check in (True, False):
             status, answer = helper(*arguments, check=check)  # type: ignore[arg-type]
             assert status == 1
             assert f"{file} " in answer["message"]
             assert "Remove it" in answer["message"]
     assert state(secret.parent) == before
-    after = {name: (*value[:3], times[name] if name == folder.name else value[3], value[4]) for name, value in state(folder).items()}
+    after = {
+        name: (*value[:3], times[name] if name == folder.name else value[3], value[4])
+        for name, value in state(folder).items()
+    }
     assert after == inside
 
 
@@ -389,7 +434,10 @@ def test_a_link_is_followed_where_only_root_can_have_made_it(place: Path) -> Non
     (theirs / "link").symlink_to(place / "outside")
     (place / "outside").mkdir()
     own(theirs, USER, 0o755)
-    for arguments in (("open", theirs / "link", OTHER, OTHER), ("clear", theirs / "link", OTHER, OTHER, "expether.prom")):
+    for arguments in (
+        ("open", theirs / "link", OTHER, OTHER),
+        ("clear", theirs / "link", OTHER, OTHER, "expether.prom"),
+    ):
         status, answer = helper(*arguments)  # type: ignore[arg-type]
         assert status == 1
         assert "symbolic link" in answer["message"]
@@ -437,4 +485,7 @@ def test_who_is_not_root_is_told_so() -> None:
     early = "import argparse, gettext, json, locale, shutil"  # while this Python's files can still be read
     command = [sys.executable, "-I", "-c", f"{early}\n{BECOME}\n{program}", "verify", "/opt"]
     done = subprocess.run(command, check=False, capture_output=True, timeout=60)
-    assert (done.returncode, json.loads(done.stdout)) == (1, {"message": "The role must change the host as root. Set become: true."})
+    assert (done.returncode, json.loads(done.stdout)) == (
+        1,
+        {"message": "The role must change the host as root. Set become: true."},
+    )

@@ -25,7 +25,9 @@ BIN = Path(sys.executable).parent
 
 def run(*command: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     variables = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **environment}
-    return subprocess.run([*map(str, command)], cwd=cwd, env=variables, check=False, capture_output=True, text=True, timeout=280)
+    return subprocess.run(
+        [*map(str, command)], cwd=cwd, env=variables, check=False, capture_output=True, text=True, timeout=280
+    )
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +41,21 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     built = run(*galaxy, "build", "--output-path", folder, source, cwd=folder)
     assert built.returncode == 0, built.stderr
     (tarball,) = folder.glob("*.tar.gz")
-    done = run(*galaxy, "install", "--force", "--offline", "--no-deps", "--collections-path", target, tarball, cwd=folder)
+    done = run(
+        *galaxy, "install", "--force", "--offline", "--no-deps", "--collections-path", target, tarball, cwd=folder
+    )
     assert done.returncode == 0, done.stderr
     return target
 
 
 def plays() -> list[str]:
     """The plays of README and guides that use the role."""
-    return [block.text for page in PAGES for block in blocks_of(page) if block.language == "yaml" and "nec.expether.sync" in block.text]
+    return [
+        block.text
+        for page in PAGES
+        for block in blocks_of(page)
+        if block.language == "yaml" and "nec.expether.sync" in block.text
+    ]
 
 
 VARIANTS = {
@@ -63,12 +72,25 @@ VARIANTS = {
 }
 
 
-@pytest.mark.parametrize("play", [*plays(), *VARIANTS.values()], ids=[*(f"guides {number}" for number in range(len(plays()))), *VARIANTS])
+@pytest.mark.parametrize(
+    "play", [*plays(), *VARIANTS.values()], ids=[*(f"guides {number}" for number in range(len(plays()))), *VARIANTS]
+)
 def test_a_users_play_of_the_role_has_no_findings(installed: Path, tmp_path: Path, play: str) -> None:
     (tmp_path / "play.yml").write_text(f"---\n{play}", encoding="utf-8")
     home = {"HOME": str(tmp_path), "ANSIBLE_HOME": str(tmp_path / ".ansible")}
-    done = run(BIN / "ansible-lint", "--offline", "--nocolor", "--strict", "--profile=production", "--format=pep8", "-v", "play.yml",
-               cwd=tmp_path, ANSIBLE_COLLECTIONS_PATH=str(installed), **home)
+    done = run(
+        BIN / "ansible-lint",
+        "--offline",
+        "--nocolor",
+        "--strict",
+        "--profile=production",
+        "--format=pep8",
+        "-v",
+        "play.yml",
+        cwd=tmp_path,
+        ANSIBLE_COLLECTIONS_PATH=str(installed),
+        **home,
+    )
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     # It has looked into the role: a play alone is one file.
     looked_at = re.search(r"in (\d+) files processed", done.stderr)

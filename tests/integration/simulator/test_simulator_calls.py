@@ -73,7 +73,10 @@ def test_group_id_attaches_and_both_ends_show_it(eem: Simulator, eesv: str, eeio
     assert after[eeio]["eesv_mac_address"] == after[eesv]["mac_address"]
     assert after[eeio]["eesv_connection_status"] == "up"
     assert after[eesv]["downstream_ports"][0] == {
-        "downstream_port_id": "0", "eeio_connection_status": "up", "eeio_mac_address": after[eeio]["mac_address"]}
+        "downstream_port_id": "0",
+        "eeio_connection_status": "up",
+        "eeio_mac_address": after[eeio]["mac_address"],
+    }
     for card in (eesv, eeio):
         assert int(after[card]["update_time"]) > int(before[card]["update_time"])
 
@@ -84,7 +87,10 @@ def test_delete_group_id_frees_and_the_port_remembers(eem: Simulator, eesv: str,
     card, port = eem.card(eeio), eem.card(eesv)["downstream_ports"][0]
     assert answer.json() == {"update_time": card["update_time"]}
     assert (card["group_id"], card["eesv_connection_status"], card["eesv_mac_address"]) == (
-        "4093", "down", "00:00:00:00:00:00")
+        "4093",
+        "down",
+        "00:00:00:00:00:00",
+    )
     assert port["eeio_connection_status"] == "down" and port["eeio_mac_address"] == card["mac_address"]
 
 
@@ -163,18 +169,26 @@ def test_dump_statistics(eem: Simulator) -> None:
     assert eem.call("PUT", "/dump_statistics", params={"verbose": "true"}).status_code == 200
 
 
-@pytest.mark.parametrize("method, path, status", [
-    ("GET", "/nothing", 404), ("GET", "/devices/", 404), ("POST", "/devices", 405), ("PUT", "/devices/detail", 405)])
+@pytest.mark.parametrize(
+    "method, path, status",
+    [("GET", "/nothing", 404), ("GET", "/devices/", 404), ("POST", "/devices", 405), ("PUT", "/devices/detail", 405)],
+)
 def test_what_is_no_call_is_answered_by_tomcat(eem: Simulator, method: str, path: str, status: int) -> None:
     answer = eem.call(method, path)
     assert answer.status_code == status
     assert answer.headers["Content-Type"].startswith("text/html") and "<html>" in answer.text
 
 
-@pytest.mark.parametrize("body, content_type, status", [
-    ('{"group_id": ', "application/json", 400), ('["17"]', "application/json", 400),
-    ('{"group_id": 17}', "application/json", 400), ('{"group_id": ""}', "application/json", 400),
-    ('{"group_id": "17"}', "text/plain", 415)])
+@pytest.mark.parametrize(
+    "body, content_type, status",
+    [
+        ('{"group_id": ', "application/json", 400),
+        ('["17"]', "application/json", 400),
+        ('{"group_id": 17}', "application/json", 400),
+        ('{"group_id": ""}', "application/json", 400),
+        ('{"group_id": "17"}', "text/plain", 415),
+    ],
+)
 def test_a_put_body_must_be_json(eem: Simulator, eeio: str, body: str, content_type: str, status: int) -> None:
     answer = eem.call("PUT", f"/devices/{eeio}/group_id", data=body, headers={"Content-Type": content_type})
     assert answer.status_code == status

@@ -22,9 +22,13 @@ def test_stats_count_requests_calls_and_connections(eem: Simulator, eeio: str) -
         session.put(f"{eem.url}/devices/{eeio}/group_id", json={"group_id": "17"})
         stats = eem.stats()
     assert stats == {
-        "requests": 4, "connections": 1, "open_connections": 1,
+        "requests": 4,
+        "connections": 1,
+        "open_connections": 1,
         "by_call": {"GET /devices/detail": 3, "PUT /devices/{id}/group_id": 1},
-        "by_method": {"GET": 3, "PUT": 1}, "by_status": {"200": 4}}
+        "by_method": {"GET": 3, "PUT": 1},
+        "by_status": {"200": 4},
+    }
 
 
 def test_a_connection_for_each_request_is_seen(eem: Simulator) -> None:
@@ -72,7 +76,10 @@ def test_history_tells_each_true_change_and_its_request(eem: Simulator, eeio: st
     eem.patch(eeio, power_status="off")
     history = eem.history()
     assert [(each["field"], each["from"], each["to"], each["by"]) for each in history] == [
-        ("group_id", "4093", "17", "api"), ("group_id", "17", "4093", "api"), ("power_status", "on", "off", "control")]
+        ("group_id", "4093", "17", "api"),
+        ("group_id", "17", "4093", "api"),
+        ("power_status", "on", "off", "control"),
+    ]
     assert [each["seq"] for each in history] == [1, 2, 3]
     numbers = {entry["number"]: entry["method"] for entry in eem.log()}
     assert [numbers.get(each["request"]) for each in history] == ["PUT", "DELETE", None]

@@ -64,8 +64,7 @@ def test_status(eem: Simulator, status: int) -> None:
 
 @pytest.mark.parametrize("after, expected", [(False, "4093"), (True, "17")])
 @pytest.mark.parametrize("reset", [False, True])
-def test_drop_before_and_after_the_change(
-        eem: Simulator, eeio: str, after: bool, expected: str, reset: bool) -> None:
+def test_drop_before_and_after_the_change(eem: Simulator, eeio: str, after: bool, expected: str, reset: bool) -> None:
     eem.fault("drop", after=after, reset=reset, path=GROUP)
     with pytest.raises(requests.ConnectionError, match="reset by peer" if reset else "without response"):
         attach(eem, eeio)
@@ -189,9 +188,16 @@ def test_forever_until_deleted(eem: Simulator) -> None:
     assert eem.call("GET", "/devices").status_code == 200 and eem.faults() == []
 
 
-@pytest.mark.parametrize("order", [
-    {"do": "explode"}, {"do": "fail", "statsu": 500}, {"do": "fail", "status": "500"}, {"do": "drop", "after": 1},
-    {"do": "change", "card": "0x000000000000"}])
+@pytest.mark.parametrize(
+    "order",
+    [
+        {"do": "explode"},
+        {"do": "fail", "statsu": 500},
+        {"do": "fail", "status": "500"},
+        {"do": "drop", "after": 1},
+        {"do": "change", "card": "0x000000000000"},
+    ],
+)
 def test_wrong_orders_are_refused(eem: Simulator, order: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="400"):
         eem.fault(order)

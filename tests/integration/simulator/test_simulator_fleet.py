@@ -24,9 +24,15 @@ def mixed(eesv: int, eeio: int, seed: int = 1) -> list[dict[str, Any]]:
 
 def kinds(records: list[dict[str, Any]]) -> list[str]:
     """Base classes of clean free devices."""
-    return [record["pcie_class_code"] for record in records
-            if cards.is_eeio(record) and record["group_id"] == "4093" and cards.responds(record)
-            and cards.enabled(record) and "pcie_class_code" in record]
+    return [
+        record["pcie_class_code"]
+        for record in records
+        if cards.is_eeio(record)
+        and record["group_id"] == "4093"
+        and cards.responds(record)
+        and cards.enabled(record)
+        and "pcie_class_code" in record
+    ]
 
 
 def test_the_same_seed_makes_the_same_fleet_and_another_shares_no_card() -> None:
@@ -83,7 +89,9 @@ def test_dependent_fields_agree_at_both_ends() -> None:
         eesv = by_mac[eeio["eesv_mac_address"]]
         assert eesv["group_id"] == eeio["group_id"]
         if "downstream_ports" in eesv:
-            up = [port["eeio_mac_address"] for port in eesv["downstream_ports"] if port["eeio_connection_status"] == "up"]
+            up = [
+                port["eeio_mac_address"] for port in eesv["downstream_ports"] if port["eeio_connection_status"] == "up"
+            ]
             assert up.count(cards.mac_of(eeio)) == 1
 
 
@@ -102,9 +110,15 @@ def test_plain_fleet(eem: Simulator) -> None:
 
 
 BROKEN: list[Any] = [
-    {"status": "eeio", "group_id": "4093"}, {"id": "0x1", "status": "eeio"}, {"id": 7, "status": "eesv"}, "text", None,
-    {"id": "0x2", "status": "eeio", "group_id": 4093, "pcie_class_code": "?"}, {"id": "0x2", "status": "eeio"},
-    {"id": "0x3", "status": "eesv", "group_id": "17", "downstream_ports": "none", "notification_status0": "up"}]
+    {"status": "eeio", "group_id": "4093"},
+    {"id": "0x1", "status": "eeio"},
+    {"id": 7, "status": "eesv"},
+    "text",
+    None,
+    {"id": "0x2", "status": "eeio", "group_id": 4093, "pcie_class_code": "?"},
+    {"id": "0x2", "status": "eeio"},
+    {"id": "0x3", "status": "eesv", "group_id": "17", "downstream_ports": "none", "notification_status0": "up"},
+]
 
 
 def test_given_records_are_served_as_they_are() -> None:

@@ -31,8 +31,9 @@ def test_options_start_with_their_first_value(eem: Simulator) -> None:
     assert eem.options() == {name: option.start for name, option in OPTIONS.items()}
 
 
-@pytest.mark.parametrize("change", [
-    {"enforce": "sometimes"}, {"colour": "red"}, {"refusal_code": "20000"}, {"latency_ms": "-1"}])
+@pytest.mark.parametrize(
+    "change", [{"enforce": "sometimes"}, {"colour": "red"}, {"refusal_code": "20000"}, {"latency_ms": "-1"}]
+)
 def test_wrong_options_are_refused_whole(eem: Simulator, change: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="option"):
         eem.set_options(group_pick="highest", **change)

@@ -22,13 +22,19 @@ from eemsim.client import PROGRAM, Simulator
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, str(PROGRAM), *arguments], capture_output=True, text=True, timeout=20,
-                          check=False)
+    return subprocess.run(
+        [sys.executable, str(PROGRAM), *arguments], capture_output=True, text=True, timeout=20, check=False
+    )
 
 
 def start(*arguments: str, **environment: str) -> tuple[subprocess.Popen[str], dict[str, object]]:
-    process = subprocess.Popen([sys.executable, str(PROGRAM), "--port=0", *arguments], stdin=subprocess.PIPE,
-                               stdout=subprocess.PIPE, text=True, env={**os.environ, **environment})
+    process = subprocess.Popen(
+        [sys.executable, str(PROGRAM), "--port=0", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    )
     return process, json.loads(process.stdout.readline() if process.stdout else "")
 
 
@@ -36,8 +42,14 @@ def start(*arguments: str, **environment: str) -> tuple[subprocess.Popen[str], d
 def test_ready_line_and_orderly_end(number: signal.Signals) -> None:
     process, ready = start("--eesv=2", "--eeio=5")
     port = str(ready["url"]).split(":")[2].split("/")[0]
-    assert ready == {"ready": True, "url": f"http://127.0.0.1:{port}/eem", "control": f"http://127.0.0.1:{port}/_control",
-                     "pid": process.pid, "eesv": 2, "eeio": 5}
+    assert ready == {
+        "ready": True,
+        "url": f"http://127.0.0.1:{port}/eem",
+        "control": f"http://127.0.0.1:{port}/_control",
+        "pid": process.pid,
+        "eesv": 2,
+        "eeio": 5,
+    }
     with requests.Session() as session:
         session.get(str(ready["url"]) + "/devices", timeout=5)
         process.send_signal(number)
@@ -143,8 +155,9 @@ def test_https(ca: dict[str, str]) -> None:
 
 
 def test_client_certificates(ca: dict[str, str]) -> None:
-    with Simulator(tls=(ca["cert"], ca["key"]), client_ca=ca["ca"], verify=ca["ca"],
-                   cert=(ca["client"], ca["client"])) as eem:
+    with Simulator(
+        tls=(ca["cert"], ca["key"]), client_ca=ca["ca"], verify=ca["ca"], cert=(ca["client"], ca["client"])
+    ) as eem:
         assert eem.call("GET", "/devices").status_code == 200
         with pytest.raises(requests.ConnectionError):
             eem.call("GET", "/devices", cert=None)
@@ -169,8 +182,10 @@ def test_control_only_on_loopback_unless_told_otherwise(arguments: list[str], st
         process.communicate(timeout=5)
 
 
-@pytest.mark.parametrize("arguments", [
-    ["--option=enforce=maybe"], ["--option=nothing"], ["--fleet=/nonexistent.json"], ["--tls-cert=/nonexistent.pem"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--option=enforce=maybe"], ["--option=nothing"], ["--fleet=/nonexistent.json"], ["--tls-cert=/nonexistent.pem"]],
+)
 def test_wrong_arguments_end_with_a_reason(arguments: list[str]) -> None:
     result = run("--port=0", *arguments)
     assert result.returncode == 2 and result.stdout == ""

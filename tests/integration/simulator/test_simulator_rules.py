@@ -57,9 +57,17 @@ def test_an_old_eesv_that_does_not_tell_takes_eight(eem: Simulator, eesv: str) -
 
 
 @pytest.mark.parametrize("key", ["admin_status", "monitoring_status"])
-@pytest.mark.parametrize("method, path", [
-    ("PUT", "/group_id"), ("DELETE", "/group_id"), ("PUT", "/uid_led_status"), ("PUT", "/perst"),
-    ("PUT", "/send_reset_frame"), ("DELETE", "/ports/0/eeio_mac_address")])
+@pytest.mark.parametrize(
+    "method, path",
+    [
+        ("PUT", "/group_id"),
+        ("DELETE", "/group_id"),
+        ("PUT", "/uid_led_status"),
+        ("PUT", "/perst"),
+        ("PUT", "/send_reset_frame"),
+        ("DELETE", "/ports/0/eeio_mac_address"),
+    ],
+)
 def test_a_disabled_card_refuses_changes(eem: Simulator, eesv: str, key: str, method: str, path: str) -> None:
     changes: dict[str, Any] = {key: "disabled"}
     eem.patch(eesv, **changes)

@@ -65,7 +65,7 @@ def mac_of(record: Record) -> str:
     if isinstance(mac, str) and mac:
         return mac.lower()
     digits = str(record.get("id", ""))[2:].lower()
-    return ":".join(digits[i:i + 2] for i in range(0, len(digits), 2))
+    return ":".join(digits[i : i + 2] for i in range(0, len(digits), 2))
 
 
 def rotary_of(record: Record) -> str:

@@ -41,7 +41,7 @@ def _common(status: str, index: int, seed: int, rng: random.Random, generation: 
         "update_time": str(START + rng.randrange(5_000_000_000)),
         "admin_status": "enabled",
         "monitoring_status": "enabled",
-        "mac_address": ":".join(digits[i:i + 2] for i in range(0, 12, 2)),
+        "mac_address": ":".join(digits[i : i + 2] for i in range(0, 12, 2)),
         "group_id": group,
         "vlan_tagging": "disabled",
         "multi_mac_addresses": "enabled" if generation == "40g" else "disabled",
@@ -62,57 +62,85 @@ def _common(status: str, index: int, seed: int, rng: random.Random, generation: 
     }
 
 
-def eesv(index: int, seed: int, rng: random.Random, generation: str = "40g", group: str = UNSET,
-         host: bool = True) -> Record:
+def eesv(
+    index: int, seed: int, rng: random.Random, generation: str = "40g", group: str = UNSET, host: bool = True
+) -> Record:
     record = _common("eesv", index, seed, rng, generation, group)
     ports = 16 if generation == "40g" else 8
-    record.update({
-        "device_id": "0x1d" if generation == "40g" else "0x12",
-        "fpga_version": "0x340031",
-        "eeprom_data_version": "0x1",
-        "model": f"ExpEther Board ({generation.upper()})",
-        "max_eeio_count": str(ports),
-        "eesv_type": "nbc",
-        "host_serial_number": f"SIM{seed:03d}{index:04d}" if host else "",
-        "host_model": rng.choice(["Express5800/R120h", "UCSC-C220-M5SX", "PowerEdge R740"]) if host else "",
-        "encryption": ["disabled"] * ports,
-        "compatibility": ["default"],
-        "downstream_ports": [
-            {"downstream_port_id": str(port), "eeio_connection_status": "down", "eeio_mac_address": ZERO_MAC}
-            for port in range(ports)
-        ],
-    })
+    record.update(
+        {
+            "device_id": "0x1d" if generation == "40g" else "0x12",
+            "fpga_version": "0x340031",
+            "eeprom_data_version": "0x1",
+            "model": f"ExpEther Board ({generation.upper()})",
+            "max_eeio_count": str(ports),
+            "eesv_type": "nbc",
+            "host_serial_number": f"SIM{seed:03d}{index:04d}" if host else "",
+            "host_model": rng.choice(["Express5800/R120h", "UCSC-C220-M5SX", "PowerEdge R740"]) if host else "",
+            "encryption": ["disabled"] * ports,
+            "compatibility": ["default"],
+            "downstream_ports": [
+                {"downstream_port_id": str(port), "eeio_connection_status": "down", "eeio_mac_address": ZERO_MAC}
+                for port in range(ports)
+            ],
+        }
+    )
     return record
 
 
-def eeio(index: int, seed: int, rng: random.Random, kind: str = "gpu", choice: int = 0, generation: str = "40g",
-         group: str = FREE) -> Record:
+def eeio(
+    index: int,
+    seed: int,
+    rng: random.Random,
+    kind: str = "gpu",
+    choice: int = 0,
+    generation: str = "40g",
+    group: str = FREE,
+) -> Record:
     """An EEIO with one device; `kind` "none" is an empty slot. Only 40G cards report their device [hw]."""
     record = _common("eeio", index, seed, rng, generation, group)
-    record.update({
-        "device_id": "0x1e" if generation == "40g" else "0x13",
-        "fpga_version": "0x440031",
-        "eeprom_data_version": "0x3",
-        "model": "EE I/O Expansion Unit (40G)-2S" if generation == "40g" else "I/O Expansion Unit (10G)",
-        "path_status0": "down",
-        "path_status1": "down",
-        "eesv_connection_status": "down",
-        "eesv_mac_address": ZERO_MAC,
-        "pcie_connection_status": "down" if kind == "none" else "up",
-        "encryption": ["disabled"],
-    })
+    record.update(
+        {
+            "device_id": "0x1e" if generation == "40g" else "0x13",
+            "fpga_version": "0x440031",
+            "eeprom_data_version": "0x3",
+            "model": "EE I/O Expansion Unit (40G)-2S" if generation == "40g" else "I/O Expansion Unit (10G)",
+            "path_status0": "down",
+            "path_status1": "down",
+            "eesv_connection_status": "down",
+            "eesv_mac_address": ZERO_MAC,
+            "pcie_connection_status": "down" if kind == "none" else "up",
+            "encryption": ["disabled"],
+        }
+    )
     if generation == "40g" and kind != "none":
         class_code, models = DEVICES[kind]
         vendor, device, width = models[choice % len(models)]
-        record.update({"pcie_vendor_id": vendor, "pcie_device_id": device, "pcie_class_code": class_code,
-                       "pcie_link_width": width})
+        record.update(
+            {
+                "pcie_vendor_id": vendor,
+                "pcie_device_id": device,
+                "pcie_class_code": class_code,
+                "pcie_link_width": width,
+            }
+        )
     return record
 
 
 def minimal(record: Record, generation: str) -> Record:
     """An old card's record: only these keys have been seen [hw]."""
-    kept = ("id", "status", "update_time", "group_id", "admin_status", "monitoring_status", "notification_status0",
-            "notification_status1", "link_status0", "link_status1")
+    kept = (
+        "id",
+        "status",
+        "update_time",
+        "group_id",
+        "admin_status",
+        "monitoring_status",
+        "notification_status0",
+        "notification_status1",
+        "link_status0",
+        "link_status1",
+    )
     return {**{key: record[key] for key in kept}, "type": generation}
 
 
@@ -132,8 +160,12 @@ def second_value(record: Record) -> Record:
 
 
 def _notify(record: Record, first: list[str], second: list[str], link0: str, link1: str) -> Record:
-    changes: dict[str, Any] = {"notification_status0": first, "notification_status1": second,
-                               "link_status0": link0, "link_status1": link1}
+    changes: dict[str, Any] = {
+        "notification_status0": first,
+        "notification_status1": second,
+        "link_status0": link0,
+        "link_status1": link1,
+    }
     return {**record, **changes}
 
 

@@ -38,21 +38,48 @@ class Simulator:
     requires client certificates; control requests then use `verify` and `cert`.
     """
 
-    def __init__(self, *, eesv: int = 4, eeio: int = 12, seed: int = 1, style: str = "plain", no_group: int = 0,
-                 fleet: list[Any] | str | os.PathLike[str] | None = None, username: str | None = "admin",
-                 password: str = "eemeem", options: dict[str, Any] | None = None, latency_ms: int = 0, port: int = 0,
-                 context: str = "/eem", tls: tuple[str, str] | None = None, client_ca: str | None = None,
-                 verify: bool | str = True, cert: tuple[str, str] | None = None, arguments: tuple[str, ...] = (),
-                 python: str = sys.executable) -> None:
+    def __init__(
+        self,
+        *,
+        eesv: int = 4,
+        eeio: int = 12,
+        seed: int = 1,
+        style: str = "plain",
+        no_group: int = 0,
+        fleet: list[Any] | str | os.PathLike[str] | None = None,
+        username: str | None = "admin",
+        password: str = "eemeem",
+        options: dict[str, Any] | None = None,
+        latency_ms: int = 0,
+        port: int = 0,
+        context: str = "/eem",
+        tls: tuple[str, str] | None = None,
+        client_ca: str | None = None,
+        verify: bool | str = True,
+        cert: tuple[str, str] | None = None,
+        arguments: tuple[str, ...] = (),
+        python: str = sys.executable,
+    ) -> None:
         self.username, self.password = username, password
         self.verify, self.cert = verify, cert
         self.url = self.control = self.host = ""
         self.port = self.pid = 0
         self._process: subprocess.Popen[str] | None = None
         self._fleet = fleet
-        self._command = [python, str(PROGRAM), "--exit-with-stdin", f"--port={port}", f"--eesv={eesv}", f"--eeio={eeio}",
-                         f"--seed={seed}", f"--fleet-style={style}", f"--no-group={no_group}", f"--context={context}",
-                         f"--latency-ms={latency_ms}", *arguments]
+        self._command = [
+            python,
+            str(PROGRAM),
+            "--exit-with-stdin",
+            f"--port={port}",
+            f"--eesv={eesv}",
+            f"--eeio={eeio}",
+            f"--seed={seed}",
+            f"--fleet-style={style}",
+            f"--no-group={no_group}",
+            f"--context={context}",
+            f"--latency-ms={latency_ms}",
+            *arguments,
+        ]
         self._command += [f"--option={name}={value}" for name, value in (options or {}).items()]
         if username is not None:
             self._command.append(f"--username={username}")
@@ -75,8 +102,12 @@ class Simulator:
                 command.append(f"--fleet={self._fleet}")
             # The process ends when its standard input is closed, so it does not outlive a killed test run.
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                env={**os.environ, "EEM_SIM_PASSWORD": self.password})
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env={**os.environ, "EEM_SIM_PASSWORD": self.password},
+            )
             line = self._process.stdout.readline() if self._process.stdout else ""
         if not line:
             self.stop()
@@ -133,8 +164,9 @@ class Simulator:
 
     def history(self, field: str | None = None, card: str | None = None) -> list[dict[str, Any]]:
         """Actual state changes since the start, optionally of one field or one card only."""
-        return [each for each in self._list("/history")
-                if field in (None, each["field"]) and card in (None, each["card"])]
+        return [
+            each for each in self._list("/history") if field in (None, each["field"]) and card in (None, each["card"])
+        ]
 
     def records(self) -> list[Any]:
         """All actual records, including broken ones."""
@@ -155,12 +187,20 @@ class Simulator:
 
     def patch(self, card_id: str, *, bump: bool = True, link: bool = True, **changes: Any) -> dict[str, Any]:
         """Change keys of a card without the client; None removes a key."""
-        return self._control("PATCH", f"/cards/{quote(card_id, safe='')}", json=changes,
-                             params={"bump": "yes" if bump else "no", "link": "yes" if link else "no"})
+        return self._control(
+            "PATCH",
+            f"/cards/{quote(card_id, safe='')}",
+            json=changes,
+            params={"bump": "yes" if bump else "no", "link": "yes" if link else "no"},
+        )
 
     def put_card(self, record: Any, card_id: str | None = None, *, link: bool = False) -> dict[str, Any]:
-        return self._control("PUT", f"/cards/{quote(card_id or record['id'], safe='')}", json=record,
-                             params={"link": "yes" if link else "no"})
+        return self._control(
+            "PUT",
+            f"/cards/{quote(card_id or record['id'], safe='')}",
+            json=record,
+            params={"link": "yes" if link else "no"},
+        )
 
     def delete_card(self, card_id: str) -> None:
         self._control("DELETE", f"/cards/{quote(card_id, safe='')}")
@@ -175,8 +215,15 @@ class Simulator:
     def set_options(self, **changes: Any) -> dict[str, str]:
         return self._control("PATCH", "/options", json=changes)
 
-    def fault(self, *actions: str | dict[str, Any], method: str | None = None, path: str | None = None, nth: int = 1,
-              times: int = 1, **fields: Any) -> int:
+    def fault(
+        self,
+        *actions: str | dict[str, Any],
+        method: str | None = None,
+        path: str | None = None,
+        nth: int = 1,
+        times: int = 1,
+        **fields: Any,
+    ) -> int:
         """Order a fault: `fault("drop", after=True, method="PUT", path="group_id$")`, or pass actions as objects.
 
         `fields` are the keys of actions that are given by name.

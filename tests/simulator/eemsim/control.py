@@ -26,15 +26,24 @@ class Control:
 
     def routes(self) -> list[web.RouteDef]:
         table: list[tuple[str, str, Handler]] = [
-            ("GET", "/stats", self.stats), ("DELETE", "/stats", self.reset_stats),
-            ("GET", "/log", self.log), ("DELETE", "/log", self.reset_log),
+            ("GET", "/stats", self.stats),
+            ("DELETE", "/stats", self.reset_stats),
+            ("GET", "/log", self.log),
+            ("DELETE", "/log", self.reset_log),
             ("GET", "/history", self.history),
-            ("GET", "/cards", self.cards), ("GET", "/cards/{id}", self.card), ("PATCH", "/cards/{id}", self.patch_card),
-            ("PUT", "/cards/{id}", self.put_card), ("DELETE", "/cards/{id}", self.delete_card),
-            ("GET", "/options", self.options), ("PATCH", "/options", self.set_options),
-            ("GET", "/faults", self.faults), ("POST", "/faults", self.order_fault),
-            ("DELETE", "/faults", self.clear_faults), ("DELETE", "/faults/{number}", self.clear_faults),
-            ("POST", "/restart", self.restart), ("POST", "/reset", self.reset),
+            ("GET", "/cards", self.cards),
+            ("GET", "/cards/{id}", self.card),
+            ("PATCH", "/cards/{id}", self.patch_card),
+            ("PUT", "/cards/{id}", self.put_card),
+            ("DELETE", "/cards/{id}", self.delete_card),
+            ("GET", "/options", self.options),
+            ("PATCH", "/options", self.set_options),
+            ("GET", "/faults", self.faults),
+            ("POST", "/faults", self.order_fault),
+            ("DELETE", "/faults", self.clear_faults),
+            ("DELETE", "/faults/{number}", self.clear_faults),
+            ("POST", "/restart", self.restart),
+            ("POST", "/reset", self.reset),
         ]
         return [web.route(method, CONTROL + path, self._guarded(handler)) for method, path, handler in table]
 
@@ -43,7 +52,9 @@ class Control:
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             if not self.simulator.settings.control:
-                return web.json_response({"error": "control is disabled because the simulator does not listen on loopback"}, status=403)
+                return web.json_response(
+                    {"error": "control is disabled because the simulator does not listen on loopback"}, status=403
+                )
             try:
                 return await handler(request)
             except (ValueError, TypeError) as exc:
@@ -78,8 +89,9 @@ class Control:
 
     async def patch_card(self, request: web.Request) -> web.Response:
         key = request.match_info["id"]
-        self.simulator.fabric.patch(key, _object(await request.json()), bump=_yes(request, "bump", True),
-                                    link=_yes(request, "link", True))
+        self.simulator.fabric.patch(
+            key, _object(await request.json()), bump=_yes(request, "bump", True), link=_yes(request, "link", True)
+        )
         return await self.card(request)
 
     async def put_card(self, request: web.Request) -> web.Response:

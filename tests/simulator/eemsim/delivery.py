@@ -46,7 +46,10 @@ def hang_up(request: web.Request, reset: bool = False) -> web.Response:
 
 def _headers_alone(request: web.Request, answer: Answer, headers: dict[str, str]) -> web.Response:
     """Send status and headers without a Content-Length, and close. Written directly, because aiohttp would add a length."""
-    lines = [f"HTTP/1.1 {answer.status} {reason_of(answer.status)}", *(f"{name}: {value}" for name, value in headers.items())]
+    lines = [
+        f"HTTP/1.1 {answer.status} {reason_of(answer.status)}",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
     transport = request.transport
     if transport is not None:
         transport.write("\r\n".join([*lines, "", ""]).encode())
@@ -62,7 +65,7 @@ async def _truncated(request: web.Request, answer: Answer, headers: dict[str, st
     else:
         response.content_length = len(answer.body)
     await response.prepare(request)
-    cut = answer.body[:int(len(answer.body) * (answer.cut_at or 0))]
+    cut = answer.body[: int(len(answer.body) * (answer.cut_at or 0))]
     if cut:
         await response.write(cut)
     if request.transport is not None:
@@ -79,5 +82,5 @@ async def _trickled(request: web.Request, answer: Answer, headers: dict[str, str
         await asyncio.sleep(answer.trickle or 0)
         if request.transport is None or request.transport.is_closing():
             break
-        await response.write(answer.body[index:index + 1])
+        await response.write(answer.body[index : index + 1])
     return response

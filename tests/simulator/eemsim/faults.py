@@ -48,7 +48,9 @@ class Action:
         known = {each.name for each in fields(cls)}
         unknown = set(spec) - known
         if unknown:
-            raise ValueError(f"unknown key {', '.join(sorted(unknown))} in an action; known keys are {', '.join(sorted(known))}")
+            raise ValueError(
+                f"unknown key {', '.join(sorted(unknown))} in an action; known keys are {', '.join(sorted(known))}"
+            )
         for name, value in spec.items():
             if not isinstance(value, TYPES[name]) or isinstance(value, bool) and bool not in TYPES[name]:
                 raise ValueError(f"{name!r} in an action cannot be {value!r}")
@@ -62,7 +64,8 @@ TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("do", "code", "message", "body", "content_type", "mode", "card", "location"), (str,)),
     **dict.fromkeys(("after", "html", "no_body", "no_length", "reset", "chunked", "base64"), (bool,)),
     **dict.fromkeys(("seconds", "at", "down", "starting", "empty"), (int, float)),
-    "status": (int,), "set": (dict,),
+    "status": (int,),
+    "set": (dict,),
 }
 
 
@@ -109,16 +112,23 @@ class Book:
             path = re.compile(match["path"]) if match.get("path") else None
         except re.error as exc:
             raise ValueError(f"'path' is not a regular expression: {exc}") from None
-        fault = Fault(next(self._numbers), spec, [Action.read(action) for action in actions], match.get("method"), path,
-                      int(match.get("nth", 1)), int(spec.get("times", 1)))
+        fault = Fault(
+            next(self._numbers),
+            spec,
+            [Action.read(action) for action in actions],
+            match.get("method"),
+            path,
+            int(match.get("nth", 1)),
+            int(spec.get("times", 1)),
+        )
         self._faults.append(fault)
         return fault.number
 
     def fire(self, method: str, path: str) -> list[tuple[int, Action]]:
         """Return the actions for this request. Every matching order counts it."""
-        return [(fault.number, action)
-                for fault in self._faults if fault.fires(method, path)
-                for action in fault.actions]
+        return [
+            (fault.number, action) for fault in self._faults if fault.fires(method, path) for action in fault.actions
+        ]
 
     def actions(self, number: int) -> list[Action]:
         return next(fault.actions for fault in self._faults if fault.number == number)

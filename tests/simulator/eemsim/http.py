@@ -31,16 +31,23 @@ class Front:
         body = await request.read()
         context = self.simulator.settings.context
         inside = request.path.startswith(context + "/")
-        path = request.path[len(context):] if inside else request.path
+        path = request.path[len(context) :] if inside else request.path
         name = find(request.method, path)[1] if inside else f"{request.method} (outside)"
         entry = self.simulator.traffic.begin(
-            request.transport, method=request.method, path=path, call=name, query=dict(request.query),
-            body=_readable(body), accept=request.headers.get("Accept"),
-            content_type=request.headers.get("Content-Type"), user_agent=request.headers.get("User-Agent"),
+            request.transport,
+            method=request.method,
+            path=path,
+            call=name,
+            query=dict(request.query),
+            body=_readable(body),
+            accept=request.headers.get("Accept"),
+            content_type=request.headers.get("Content-Type"),
+            user_agent=request.headers.get("User-Agent"),
             authorization="Authorization" in request.headers,
         )
-        eem_request = Request(request.method, path, dict(request.query), body, request.headers.get("Content-Type", ""),
-                              entry.number)
+        eem_request = Request(
+            request.method, path, dict(request.query), body, request.headers.get("Content-Type", ""), entry.number
+        )
         fired = self.simulator.fire(eem_request) if inside else []
         entry.faults = [{"id": number, "do": action.do} for number, action in fired]
         try:

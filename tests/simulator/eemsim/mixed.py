@@ -28,8 +28,11 @@ def fleet(eesvs: int, eeios: int, seed: int, rng: random.Random) -> list[Record]
     """Return EESVs, then EEIOs. Some EEIOs are in the groups of suitable EESVs."""
     groups = _group_ids(eesvs, rng)
     servers = [_eesv(index, seed, rng, groups[index]) for index in range(eesvs)]
-    takers = [server for server in servers
-              if server["group_id"] != UNSET and server["type"] != "1g" and responds(server) and enabled(server)]
+    takers = [
+        server
+        for server in servers
+        if server["group_id"] != UNSET and server["type"] != "1g" and responds(server) and enabled(server)
+    ]
     stranded = _unused(groups)
     taken: dict[str, int] = {}
     devices = []

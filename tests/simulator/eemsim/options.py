@@ -37,28 +37,50 @@ class Option:
 
 
 OPTIONS = {
-    "enforce": Option(("strict", "none"), "strict: all rules of the interface notes; none: only checks that the card "
-                      "exists and the request is well-formed, so any card accepts any group id, even if it is taken"),
-    "conditional": Option(("honour", "ignore", "refuse"), "update_time sent with a change: a condition, with answer "
-                          "40004 if the card has changed since; ignored; refused with HTTP 400 and an unknown code"),
-    "change_answer": Option(("object", "empty", "none"), "answer to a change: its object, 200 with {}, or 204 without "
-                            "body and Content-Length"),
-    "empty_list": Option(("object", "empty-body", "204"), "answer to an empty list: its object, 200 with an empty body, "
-                         "or 204"),
-    "time_type": Option(("kept", "string", "number", "mixed"), "JSON type of update_time: as in the fleet, always "
-                        "text, always a number, or text for some cards and a number for others"),
-    "silent_change": Option(("accept", "refuse"), "a change of a card that does not respond: carried out, or "
-                            "refused with 50003"),
-    "orphan_detach": Option(("accept", "refuse"), "detaching an EEIO whose EESV does not respond: carried out, or refused "
-                            "with 50003"),
-    "repeat_delete": Option(("refuse", "accept"), "deleting the group id of a card without one: refused with 40011, or "
-                            "accepted without effect"),
+    "enforce": Option(
+        ("strict", "none"),
+        "strict: all rules of the interface notes; none: only checks that the card "
+        "exists and the request is well-formed, so any card accepts any group id, even if it is taken",
+    ),
+    "conditional": Option(
+        ("honour", "ignore", "refuse"),
+        "update_time sent with a change: a condition, with answer "
+        "40004 if the card has changed since; ignored; refused with HTTP 400 and an unknown code",
+    ),
+    "change_answer": Option(
+        ("object", "empty", "none"),
+        "answer to a change: its object, 200 with {}, or 204 without body and Content-Length",
+    ),
+    "empty_list": Option(
+        ("object", "empty-body", "204"), "answer to an empty list: its object, 200 with an empty body, or 204"
+    ),
+    "time_type": Option(
+        ("kept", "string", "number", "mixed"),
+        "JSON type of update_time: as in the fleet, always "
+        "text, always a number, or text for some cards and a number for others",
+    ),
+    "silent_change": Option(
+        ("accept", "refuse"), "a change of a card that does not respond: carried out, or refused with 50003"
+    ),
+    "orphan_detach": Option(
+        ("accept", "refuse"), "detaching an EEIO whose EESV does not respond: carried out, or refused with 50003"
+    ),
+    "repeat_delete": Option(
+        ("refuse", "accept"),
+        "deleting the group id of a card without one: refused with 40011, or accepted without effect",
+    ),
     "shared_group": Option(("refuse", "accept"), "giving an EESV the group id of another EESV"),
     "group_pick": Option(("lowest", "highest", "random"), "which unused group id EEM picks if the request has none"),
-    "peer_update_time": Option(("moves", "stays"), "update_time of the card at the other end when only its dependent "
-                               "fields change (ports, connection states)"),
-    "refusal_code": Option((), "code of every refusal whose real code is unknown; its first three digits are the HTTP "
-                           "status", "40900", "[45][0-9]{4}"),
+    "peer_update_time": Option(
+        ("moves", "stays"),
+        "update_time of the card at the other end when only its dependent fields change (ports, connection states)",
+    ),
+    "refusal_code": Option(
+        (),
+        "code of every refusal whose real code is unknown; its first three digits are the HTTP status",
+        "40900",
+        "[45][0-9]{4}",
+    ),
     "latency_ms": Option((), "milliseconds of delay before every request", "0", "[0-9]{1,6}"),
 }
 

@@ -26,29 +26,50 @@ from .runtime import Settings, Simulator
 
 def parser() -> argparse.ArgumentParser:
     parse = argparse.ArgumentParser(
-        prog="eem_simulator.py", description="A simulated ExpressEther Manager on loopback, for tests and demonstrations.")
+        prog="eem_simulator.py",
+        description="A simulated ExpressEther Manager on loopback, for tests and demonstrations.",
+    )
     parse.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
-    parse.add_argument("--port", type=int, default=30500, help="port to listen on (default 30500); 0 selects a free port")
+    parse.add_argument(
+        "--port", type=int, default=30500, help="port to listen on (default 30500); 0 selects a free port"
+    )
     parse.add_argument("--context", default="/eem", help="path prefix of the REST calls (default /eem)")
     parse.add_argument("--username", help="user name for HTTP Basic; if it is not set, there is no authentication")
-    parse.add_argument("--password", help="password; it is visible in process lists, so prefer --password-file or "
-                                          "the environment variable EEM_SIM_PASSWORD")
+    parse.add_argument(
+        "--password",
+        help="password; it is visible in process lists, so prefer --password-file or "
+        "the environment variable EEM_SIM_PASSWORD",
+    )
     parse.add_argument("--password-file", help="file with the password on its first line")
     parse.add_argument("--fleet", help='JSON file {"devices": [...]} of raw records, used as they are')
     parse.add_argument("--eesv", type=int, default=4, help="number of EESVs to generate (default 4)")
     parse.add_argument("--eeio", type=int, default=12, help="number of EEIOs to generate (default 12)")
     parse.add_argument("--seed", type=int, default=1, help="the same seed generates the same fleet (default 1)")
-    parse.add_argument("--fleet-style", choices=("mixed", "plain"), default="mixed",
-                       help="mixed: realistic, large fleets have unusual cards; plain: all healthy and free")
-    parse.add_argument("--no-group", type=int, default=0, help="plain fleet: number of EESVs without a group id (default 0)")
+    parse.add_argument(
+        "--fleet-style",
+        choices=("mixed", "plain"),
+        default="mixed",
+        help="mixed: realistic, large fleets have unusual cards; plain: all healthy and free",
+    )
+    parse.add_argument(
+        "--no-group", type=int, default=0, help="plain fleet: number of EESVs without a group id (default 0)"
+    )
     parse.add_argument("--tls-cert", help="PEM certificate chain; enables HTTPS")
     parse.add_argument("--tls-key", help="PEM key of the certificate")
     parse.add_argument("--tls-client-ca", help="PEM CA; clients must present a certificate of this CA")
     parse.add_argument("--latency-ms", type=int, help="milliseconds of delay before every request (default 0)")
-    parse.add_argument("--option", action="append", default=[], metavar="NAME=VALUE",
-                       help=f"one of {', '.join(OPTIONS)}; may be repeated")
-    parse.add_argument("--control-anywhere", action="store_true",
-                       help=f"serve {CONTROL} even if not on loopback: everybody who can reach it has full control")
+    parse.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"one of {', '.join(OPTIONS)}; may be repeated",
+    )
+    parse.add_argument(
+        "--control-anywhere",
+        action="store_true",
+        help=f"serve {CONTROL} even if not on loopback: everybody who can reach it has full control",
+    )
     parse.add_argument("--exit-with-stdin", action="store_true", help="exit when standard input is closed")
     return parse
 
@@ -148,9 +169,14 @@ async def serve(args: argparse.Namespace, settings: Settings, tls: ssl.SSLContex
     await server.start()
     if args.exit_with_stdin:
         loop.add_reader(sys.stdin.fileno(), _until_closed, stop)
-    ready = {"ready": True, "url": server.url(settings.context), "pid": os.getpid(),
-             "control": server.url(CONTROL) if settings.control else None,
-             "eesv": settings.fleet.count("eesv"), "eeio": settings.fleet.count("eeio")}
+    ready = {
+        "ready": True,
+        "url": server.url(settings.context),
+        "pid": os.getpid(),
+        "control": server.url(CONTROL) if settings.control else None,
+        "eesv": settings.fleet.count("eesv"),
+        "eeio": settings.fleet.count("eeio"),
+    }
     sys.stdout.write(json.dumps(ready) + "\n")
     sys.stdout.flush()
     await stop.wait()

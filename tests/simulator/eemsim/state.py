@@ -146,8 +146,9 @@ class Fabric:
         card.record["update_time"] = now if isinstance(card.record.get("update_time"), int) else str(now)
         self._changed(card)
 
-    def relink(self, groups: set[str | None], also: Iterable[Card] = (), stamped: Card | None = None,
-               bump: bool = True) -> None:
+    def relink(
+        self, groups: set[str | None], also: Iterable[Card] = (), stamped: Card | None = None, bump: bool = True
+    ) -> None:
         """Update the dependent fields of all cards in these groups, and of cards (`also`) that have just left one."""
         affected = {card.key: card for card in also}
         for group in groups:
@@ -194,8 +195,18 @@ class Fabric:
             card.group = group
 
     def _record_change(self, key: str, field: str, old: Any, new: Any, by: str, request: int | None) -> None:
-        self.history.append({"seq": len(self.history) + 1, "time": time.time(), "card": key, "field": field,
-                             "from": copy.deepcopy(old), "to": copy.deepcopy(new), "by": by, "request": request})
+        self.history.append(
+            {
+                "seq": len(self.history) + 1,
+                "time": time.time(),
+                "card": key,
+                "field": field,
+                "from": copy.deepcopy(old),
+                "to": copy.deepcopy(new),
+                "by": by,
+                "request": request,
+            }
+        )
 
 
 def _led(record: Any) -> str:

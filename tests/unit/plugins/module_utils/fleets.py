@@ -112,8 +112,12 @@ def node_on(number: int, name: str, state: t.Any = "composed") -> Node:
     return Node(node_uuid(PODM, name), name, system_id(number), state)
 
 
-def observed(records: t.Iterable[Record], nodes: t.Iterable[Node] = (), held: t.Mapping[str, str] | None = None) -> ObservedState:
-    return ObservedState(PODM, "lab", Fabric.from_records(records), {node.system_id: node for node in nodes}, held or {})
+def observed(
+    records: t.Iterable[Record], nodes: t.Iterable[Node] = (), held: t.Mapping[str, str] | None = None
+) -> ObservedState:
+    return ObservedState(
+        PODM, "lab", Fabric.from_records(records), {node.system_id: node for node in nodes}, held or {}
+    )
 
 
 def systems_in(records: t.Iterable[Record], group_id: str) -> list[Record]:

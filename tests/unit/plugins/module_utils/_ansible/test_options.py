@@ -110,13 +110,23 @@ def test_a_value_that_can_be_meant_is_taken(option: str, value: t.Any) -> None:
 
 def test_a_null_is_as_if_not_given_where_nothing_is_needed_and_nothing_is_usual() -> None:
     nulls = dict.fromkeys(OPTIONS)
-    assert set(prepared(OPTIONS, {**nulls, "_ansible_tmpdir": None})) == {"name", "state", "forks", "move", "_ansible_tmpdir"}
+    assert set(prepared(OPTIONS, {**nulls, "_ansible_tmpdir": None})) == {
+        "name",
+        "state",
+        "forks",
+        "move",
+        "_ansible_tmpdir",
+    }
     assert prepared(OPTIONS, {"resource_id": None, "devices": ["a"]}) == {"devices": ["a"]}
 
 
 def test_names_are_in_the_form_in_which_they_are_stored() -> None:
     params = {"podm": "cafe\u0301", "devices": ["o\u0308", "b"], "description": "e\u0301", "forks": 8}
-    assert in_one_form(OPTIONS, {**params, "resource_id": "x"}, params) == {**params, "podm": "caf\u00e9", "devices": ["\u00f6", "b"]}
+    assert in_one_form(OPTIONS, {**params, "resource_id": "x"}, params) == {
+        **params,
+        "podm": "caf\u00e9",
+        "devices": ["\u00f6", "b"],
+    }
 
 
 def test_things_in_one_text_may_have_spaces_between_them() -> None:
@@ -142,7 +152,8 @@ def test_of_whatever_a_task_says_only_names_are_left(option: str, value: t.Any) 
         return
     things = value if isinstance(value, list) and option == "devices" else [value] if value is not None else []
     assert all(
-        (isinstance(thing, int) and not isinstance(thing, bool)) or (isinstance(thing, str) and thing.strip()) for thing in things
+        (isinstance(thing, int) and not isinstance(thing, bool)) or (isinstance(thing, str) and thing.strip())
+        for thing in things
     )
 
 
@@ -180,8 +191,14 @@ def taken(properties: t.Any) -> t.Any:
 
 LISTED = {
     **dict.fromkeys((*DEVICE_KEYS, "kind", "uid_led")),
-    "uuid": "92b7c2d4-5f3e-5d0c-9a35-5d6b2f0a8c11", "device_id": "0x8cdf9d512930", "type": "GPU", "state": "free",
-    "vendor_id": "10de", "pci_device_id": "1db6", "enabled": True, "ports_up": 1,
+    "uuid": "92b7c2d4-5f3e-5d0c-9a35-5d6b2f0a8c11",
+    "device_id": "0x8cdf9d512930",
+    "type": "GPU",
+    "state": "free",
+    "vendor_id": "10de",
+    "pci_device_id": "1db6",
+    "enabled": True,
+    "ports_up": 1,
 }
 
 
@@ -225,7 +242,10 @@ def refusal(properties: t.Any) -> str:
         ({"devices": [{**LISTED, "modle": "Box"}]}, "properties.devices.modle"),
         ({}, "properties names no device: set devices, or pci_device"),
         ({"devices": None}, "properties names no device"),
-        ({"devices": [{}]}, "properties.devices[0] is empty: set at least one of type, vendor_id, pci_device_id, model, count"),
+        (
+            {"devices": [{}]},
+            "properties.devices[0] is empty: set at least one of type, vendor_id, pci_device_id, model, count",
+        ),
         ({"devices": [{"type": None}]}, "properties.devices[0] is empty"),
         ({"devices": [dict.fromkeys(LISTED) | {"uuid": "x"}]}, "properties.devices[0] is empty"),
         ({"pci_device": {}}, "properties names no device"),

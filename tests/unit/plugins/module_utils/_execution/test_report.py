@@ -26,9 +26,7 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.plan import
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-ADVICE = (
-    "Run the same task again when EEM responds, or correct these cards with expether_device_attach."
-)
+ADVICE = "Run the same task again when EEM responds, or correct these cards with expether_device_attach."
 SILENT = "no complete answer within 30 s."
 
 

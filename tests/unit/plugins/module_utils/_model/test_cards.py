@@ -505,7 +505,12 @@ def test_a_deep_pile_of_lists_is_a_card_or_a_typed_error() -> None:
 
 
 def a_port(name: t.Any, **other: t.Any) -> Record:
-    return {"downstream_port_id": name, "eeio_connection_status": "down", "eeio_mac_address": "8c:df:9d:51:29:30", **other}
+    return {
+        "downstream_port_id": name,
+        "eeio_connection_status": "down",
+        "eeio_mac_address": "8c:df:9d:51:29:30",
+        **other,
+    }
 
 
 def ports_of(ports: t.Any) -> dict[str, Port]:

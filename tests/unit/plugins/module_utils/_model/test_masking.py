@@ -22,7 +22,10 @@ FORMS = {
     "URL-safe Base64": base64.urlsafe_b64encode(f"admin:{PASSWORD}".encode()).decode(),
     "in a URL": quote(PASSWORD, safe=""),
     "in a URL's path": quote(PASSWORD),
-    "in lower-case escapes": quote(PASSWORD, safe="").replace("%2F", "%2f").replace("%2B", "%2b").replace("%C3%A9", "%c3%a9"),
+    "in lower-case escapes": quote(PASSWORD, safe="")
+    .replace("%2F", "%2f")
+    .replace("%2B", "%2b")
+    .replace("%C3%A9", "%c3%a9"),
     "in a form": quote_plus(PASSWORD),
     "in JSON": json.dumps(PASSWORD)[1:-1],
     "in JSON of UTF-8": json.dumps(PASSWORD, ensure_ascii=False)[1:-1],
@@ -45,7 +48,10 @@ def test_a_password_that_is_a_part_of_another_leaves_nothing_of_it() -> None:
 def test_a_password_that_was_cut_is_masked() -> None:
     secrets = forms_of("Kanarienvogel", "admin")
     packed = base64.b64encode(b"admin:Kanarienvogel").decode()
-    assert mask(f"EEM says: not Kanari{CUT} and {packed[:14]}{CUT}.", secrets) == f"EEM says: not {MASK}{CUT} and {MASK}{CUT}."
+    assert (
+        mask(f"EEM says: not Kanari{CUT} and {packed[:14]}{CUT}.", secrets)
+        == f"EEM says: not {MASK}{CUT} and {MASK}{CUT}."
+    )
     assert mask(f"a model{CUT}", secrets) == f"a model{CUT}"
 
 

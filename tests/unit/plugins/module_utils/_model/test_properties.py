@@ -12,7 +12,11 @@ import typing as t
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
-from ansible_collections.nec.expether.plugins.module_utils._model.properties import Properties, normal_properties, parse_properties
+from ansible_collections.nec.expether.plugins.module_utils._model.properties import (
+    Properties,
+    normal_properties,
+    parse_properties,
+)
 from ansible_collections.nec.expether.plugins.module_utils._planning.selection import match_devices
 from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets import (
     KINDS,
@@ -93,7 +97,10 @@ def test_models_that_differ_in_case_only_are_one_model() -> None:
 def test_the_normal_form_keeps_the_shape_and_drops_what_is_not_set() -> None:
     given_ = {
         "pci_device": {"type": [" nic", "NIC"]},
-        "devices": [{"type": "gpu", "count": "2", "vendor_id": "0x10DE", "device_id": "DB6", "model": None}, {"count": 1}],
+        "devices": [
+            {"type": "gpu", "count": "2", "vendor_id": "0x10DE", "device_id": "DB6", "model": None},
+            {"count": 1},
+        ],
     }
     normal = {
         "pci_device": {"type": ["NIC", "NIC"]},
@@ -117,7 +124,13 @@ def test_a_device_is_meant_if_all_that_an_entry_says_is_so() -> None:
 
 def test_a_device_that_does_not_say_what_it_is_is_meant_only_by_who_does_not_ask() -> None:
     assert matching({"count": 1}, kind="old card")
-    for entry in ({"type": "GPU"}, {"type": "Unknown"}, {"vendor_id": "0000"}, {"pci_device_id": "0"}, {"model": "Box"}):
+    for entry in (
+        {"type": "GPU"},
+        {"type": "Unknown"},
+        {"vendor_id": "0000"},
+        {"pci_device_id": "0"},
+        {"model": "Box"},
+    ):
         assert not matching(entry, kind="old card")
 
 
@@ -240,7 +253,9 @@ json_values = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["pci_device", "devices", "type", "count", "vendor_id", "device_id", "pci_device_id", "model", "memory"]),
+            st.sampled_from(
+                ["pci_device", "devices", "type", "count", "vendor_id", "device_id", "pci_device_id", "model", "memory"]
+            ),
             inner,
             max_size=4,
         )

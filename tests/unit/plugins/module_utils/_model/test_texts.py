@@ -25,7 +25,8 @@ DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 any_text = st.text(st.characters(categories=None), max_size=60)
 #: Mostly of the characters that must not be seen.
 odd_text = st.text(
-    st.characters(categories=("Cc", "Cf", "Cs", "Zl", "Zp")) | st.sampled_from("a \u200d\u202e\ufdd0\uffff\U0010ffff\x7f\x85")
+    st.characters(categories=("Cc", "Cf", "Cs", "Zl", "Zp"))
+    | st.sampled_from("a \u200d\u202e\ufdd0\uffff\U0010ffff\x7f\x85")
 )
 
 

@@ -16,7 +16,12 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.notices imp
     rescan_required,
     warnings,
 )
-from ansible_collections.nec.expether.plugins.module_utils._planning.plan import GroupChange, RegistryChange, Step, fabric_after
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import (
+    GroupChange,
+    RegistryChange,
+    Step,
+    fabric_after,
+)
 from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets import (
     FREE,
     NONE,
@@ -166,7 +171,9 @@ def test_without_a_word_no_device_of_another_system_is_taken(request: Request) -
         assert request.arguments["move"] or not [step for step in plan if step.action == "detach"]
     if request.kind == "detach":
         assert {step.device for step in plan} <= set(request.arguments["device_ids"])
-        assert {step.system_id for step in plan} <= {request.arguments["system_id"]} or not request.arguments["system_id"]
+        assert {step.system_id for step in plan} <= {request.arguments["system_id"]} or not request.arguments[
+            "system_id"
+        ]
 
 
 @given(requests())

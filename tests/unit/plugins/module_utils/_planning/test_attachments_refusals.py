@@ -64,7 +64,10 @@ def test_the_message_says_what_was_wanted_what_is_there_and_why_the_rest_does_no
         [eesv(0), eesv(1, "18"), eeio(0, "18"), eeio(1), eeio(2, **SILENT), eeio(3, kind="nic")], [node_on(1, "node1")]
     )
     error = refused(plan_compose, place, node_on(0, "new"), gpus(2))
-    assert error.message == f"2 GPU requested, 1 free. Not available: {device_id(0)} attached to node1, {device_id(2)} not responding."
+    assert (
+        error.message
+        == f"2 GPU requested, 1 free. Not available: {device_id(0)} attached to node1, {device_id(2)} not responding."
+    )
     assert error.details == {"candidates": {device_id(0): "attached to node1", device_id(2): "not responding"}}
 
 
@@ -84,7 +87,9 @@ def test_the_message_says_what_was_wanted_what_is_there_and_why_the_rest_does_no
     ],
 )
 def test_each_device_that_does_not_serve_is_named_with_its_reason(record: Record, reason: str) -> None:
-    place = observed([eesv(0), eesv(1, "18"), eesv(2, "19"), eesv(3, "30"), eesv(4, "30"), record], [node_on(2, "node2")])
+    place = observed(
+        [eesv(0), eesv(1, "18"), eesv(2, "19"), eesv(3, "30"), eesv(4, "30"), record], [node_on(2, "node2")]
+    )
     error = refused(plan_compose, place, node_on(0, "new"), gpus(1))
     assert error.message == f"1 GPU requested, 0 free. Not available: {device_id(0)} {reason}."
     assert error.blocked_by == {}
@@ -98,7 +103,10 @@ def test_where_there_is_no_device_of_that_kind_none_is_named() -> None:
 def test_every_want_that_cannot_be_met_is_named() -> None:
     place = observed([eesv(0), eeio(0), eeio(1, kind="nic", **SILENT)])
     error = refused(plan_compose, place, node_on(0, "new"), requested({"type": "GPU", "count": 3}, {"type": "NIC"}))
-    assert error.message == f"1 NIC requested, 0 free. Not available: {device_id(1)} not responding; 3 GPU requested, 1 free."
+    assert (
+        error.message
+        == f"1 NIC requested, 0 free. Not available: {device_id(1)} not responding; 3 GPU requested, 1 free."
+    )
 
 
 def test_what_the_node_has_already_is_not_said_to_be_free() -> None:
@@ -125,9 +133,7 @@ def test_what_the_node_has_already_is_not_said_to_be_free() -> None:
 def test_each_system_that_does_not_serve_is_named_with_its_reason(record: Record, reason: str) -> None:
     place = observed([record, eesv(1, "18")], [node_on(1, "node1")])
     error = refused(choose_system, place, gpus(2))
-    assert error.message == (
-        f"No system can host 2 devices: {system_id(0)} {reason}, {system_id(1)} is node node1."
-    )
+    assert error.message == (f"No system can host 2 devices: {system_id(0)} {reason}, {system_id(1)} is node node1.")
     assert error.details["candidates"] == {system_id(0): reason, system_id(1): "is node node1"}
 
 
@@ -212,7 +218,8 @@ def test_a_full_group_range_is_refused() -> None:
     taken = [{"id": f"0x{number:012x}", "status": "eeio", "group_id": str(number)} for number in range(16, 4093)]
     error = refused(plan_attach, observed([eesv(0), eeio(0), *taken]), system_id(0), [device_id(0)])
     assert (
-        f"System {system_id(0)} has no group id of its own, and all that software may assign are in use" in error.message
+        f"System {system_id(0)} has no group id of its own, and all that software may assign are in use"
+        in error.message
     )
 
 
@@ -348,7 +355,9 @@ def test_purge_is_refused_where_what_is_over_may_not_be_detached() -> None:
 def test_a_node_that_shares_its_group_is_not_released_while_there_are_devices_in_it() -> None:
     records = [eesv(0, "17"), eesv(1, "17")]
     node = node_on(0, "node0")
-    error = refused(plan_release, observed([*records, eeio(0, "17", eesv_mac_address=mac(system_id(0)))], [node]), [node])
+    error = refused(
+        plan_release, observed([*records, eeio(0, "17", eesv_mac_address=mac(system_id(0)))], [node]), [node]
+    )
     assert f"System {system_id(0)} shares its group id 17 with {system_id(1)}" in error.message
     assert [step.action for step in plan_release(observed(records, [node]), [node]).steps] == ["forget"]
 
@@ -395,7 +404,9 @@ def test_a_device_that_another_run_holds_is_waited_for() -> None:
 
 def test_another_device_is_taken_instead_of_one_that_is_held() -> None:
     place = observed([eesv(0, "17"), eeio(0), eeio(1)], held=held(device_id(0)))
-    assert [step.device for step in plan_compose(place, node_on(0, "new"), gpus(1)).steps if step.device] == [device_id(1)]
+    assert [step.device for step in plan_compose(place, node_on(0, "new"), gpus(1)).steps if step.device] == [
+        device_id(1)
+    ]
 
 
 @pytest.mark.parametrize("oddity", [SILENT, UNKNOWN_PORTS, DISABLED, {"group_id": "3"}])

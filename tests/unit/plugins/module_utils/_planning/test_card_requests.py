@@ -91,7 +91,9 @@ def test_a_led_that_is_right_needs_nothing_also_of_a_disabled_card() -> None:
 def test_a_led_that_differs_or_is_not_known_is_turned(now: str | None) -> None:
     place = observed([eesv(0, "17"), eeio(0, "17")], [node_on(0, "n1")])
     device, system = (card(place, card_id) for card_id in (device_id(0), system_id(0)))
-    assert plan_led(place, device, now, "on").steps == (CardRequest("uid_led", device_id(0), "n1", system_id(0), now, "on"),)
+    assert plan_led(place, device, now, "on").steps == (
+        CardRequest("uid_led", device_id(0), "n1", system_id(0), now, "on"),
+    )
     assert plan_led(place, system, now, "on").steps == (CardRequest("uid_led", None, "n1", system_id(0), now, "on"),)
 
 
@@ -113,7 +115,13 @@ def test_a_card_that_is_gone_is_forgotten_without_force() -> None:
     place = observed([eesv(0, **SILENT), eeio(0, **SILENT), eeio(1, **UNKNOWN_PORTS)])
     for card_id in (system_id(0), device_id(0), device_id(1)):
         (step,) = plan_forget_card(place, card(place, card_id)).steps
-        assert (step.action, step.card, step.old, step.new, step.detail) == ("forget_card", card_id, "listed", None, None)
+        assert (step.action, step.card, step.old, step.new, step.detail) == (
+            "forget_card",
+            card_id,
+            "listed",
+            None,
+            None,
+        )
 
 
 def test_all_that_speaks_against_forgetting_a_system_is_said_at_once() -> None:
@@ -144,7 +152,9 @@ def test_a_silent_device_of_a_node_is_forgotten_and_the_node_is_named() -> None:
 def test_what_the_registry_alone_remembers_is_no_change_of_a_card() -> None:
     (step,) = plan_forget_stored(observed([]), device_id(0)).steps
     assert step == RegistryChange("forget", device_id(0), None, None, "missing", None)
-    assert refused(plan_forget_stored, observed([], held={device_id(0): RUN}), device_id(0)).blocked_by == {device_id(0): RUN}
+    assert refused(plan_forget_stored, observed([], held={device_id(0): RUN}), device_id(0)).blocked_by == {
+        device_id(0): RUN
+    }
 
 
 def test_a_port_that_remembers_nothing_needs_nothing_also_of_a_disabled_card() -> None:

@@ -19,7 +19,12 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.nodes impor
     plan_managed,
     plan_present,
 )
-from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan, RegistryChange, nodes_after
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import (
+    ObservedState,
+    Plan,
+    RegistryChange,
+    nodes_after,
+)
 from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets import (
     PODM,
     SILENT,
@@ -215,7 +220,9 @@ def test_an_adopted_node_becomes_composed_only_when_its_devices_change(
 
 
 @given(fleets_with_a_node())
-def test_a_half_composed_node_is_finished_only_by_a_task_that_says_what_it_should_have(place: tuple[Fleet, Node]) -> None:
+def test_a_half_composed_node_is_finished_only_by_a_task_that_says_what_it_should_have(
+    place: tuple[Fleet, Node],
+) -> None:
     fleet, node = place
     made = outcome_of(plan_present, fleet.observed, NodeRequest(node.name))
     if node.state == "composing":
@@ -267,7 +274,11 @@ def test_a_node_is_not_moved_to_another_system_whatever_else_the_task_says(
         )
 
 
-@given(fleets_with_a_node(), st.one_of(st.none(), device_requests()), st.sampled_from([plan_present, plan_managed, plan_absent]))
+@given(
+    fleets_with_a_node(),
+    st.one_of(st.none(), device_requests()),
+    st.sampled_from([plan_present, plan_managed, plan_absent]),
+)
 def test_a_node_is_one_and_the_same_by_its_name_in_any_case_its_uuid_and_the_id_of_its_system(
     place: tuple[Fleet, Node], entries: list[Entry] | None, decide: Decision
 ) -> None:
@@ -324,7 +335,11 @@ def test_devices_left_in_the_group_that_a_system_had_are_released_with_its_node(
     node = node_on(0, "node0")._replace(group_id="17")
     records = [eesv(0, "30"), eeio(0, "17"), eeio(1, "30"), eeio(2, "99"), eeio(3)]
     steps = plan_absent(observed(records, [node]), NodeRequest("node0")).steps
-    assert [(step.action, step.device) for step in steps] == [("detach", device_id(1)), ("detach", device_id(0)), ("forget", None)]
+    assert [(step.action, step.device) for step in steps] == [
+        ("detach", device_id(1)),
+        ("detach", device_id(0)),
+        ("forget", None),
+    ]
 
 
 def test_devices_in_the_group_that_another_system_has_now_are_not_released() -> None:

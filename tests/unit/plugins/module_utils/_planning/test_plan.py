@@ -166,10 +166,16 @@ def test_a_step_is_shown_with_from_to_and_status() -> None:
     [
         (GroupChange("attach", "d", "n", "s", FREE, "17"), "d", GroupChange("detach", "d", "n", "s", "17", FREE)),
         (GroupChange("detach", "d", "n", "s", "17", FREE), "d", GroupChange("attach", "d", "n", "s", FREE, "17")),
-        (GroupChange("set_group", None, "n", "s", NONE, "17"), "s", GroupChange("set_group", None, "n", "s", "17", NONE)),
+        (
+            GroupChange("set_group", None, "n", "s", NONE, "17"),
+            "s",
+            GroupChange("set_group", None, "n", "s", "17", NONE),
+        ),
     ],
 )
-def test_a_change_taken_back_is_the_opposite_change_of_the_same_card(step: GroupChange, card: str, back: GroupChange) -> None:
+def test_a_change_taken_back_is_the_opposite_change_of_the_same_card(
+    step: GroupChange, card: str, back: GroupChange
+) -> None:
     assert step.card == back.card == card
     assert step.reversed() == back
     assert step.reversed().reversed() == step
@@ -191,9 +197,13 @@ def test_a_plan_taken_back_in_reverse_order_gives_the_snapshot_before() -> None:
 
 
 def test_the_steps_of_a_device_name_its_system_and_its_node() -> None:
-    place = observed([eesv(0, "17"), eesv(1, "18"), eeio(0, "17"), eeio(1, "18"), eeio(2, "900")], [node_on(0, "node0")])
+    place = observed(
+        [eesv(0, "17"), eesv(1, "18"), eeio(0, "17"), eeio(1, "18"), eeio(2, "900")], [node_on(0, "node0")]
+    )
     assert detach_step(place, device_id(0)) == GroupChange("detach", device_id(0), "node0", system_id(0), "17", FREE)
-    assert detach_step(place, device_id(1)) == GroupChange("detach", device_id(1), system_id(1), system_id(1), "18", FREE)
+    assert detach_step(place, device_id(1)) == GroupChange(
+        "detach", device_id(1), system_id(1), system_id(1), "18", FREE
+    )
     assert detach_step(place, device_id(2)) == GroupChange("detach", device_id(2), None, None, "900", FREE)
     system = place.fabric.systems[system_id(0)]
     assert attach_step(place, device_id(9), system, "17").node == "node0"

@@ -15,16 +15,45 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.upgrade imp
 
 UUID = "12345678-1234-5678-9234-567812345678"
 CARD = "0x8cdf9d000001"
-HOW = {"validate_certs": True, "ca_path": None, "client_cert": None, "client_key": None, "timeout": 30.0, "retries": 3, "conditional_updates": True}
-CLAIM = {"run": "a", "what": "b", "until": 1.5, "until_uptime": 1, "process": {"boot": None, "space": None, "pid": 1, "start": "2", "host": "h"}}
+HOW = {
+    "validate_certs": True,
+    "ca_path": None,
+    "client_cert": None,
+    "client_key": None,
+    "timeout": 30.0,
+    "retries": 3,
+    "conditional_updates": True,
+}
+CLAIM = {
+    "run": "a",
+    "what": "b",
+    "until": 1.5,
+    "until_uptime": 1,
+    "process": {"boot": None, "space": None, "pid": 1, "start": "2", "host": "h"},
+}
 DOCUMENTS: dict[str, dict[str, t.Any]] = {
     "pod_managers": {
-        "name": "rack1", "url": "http://a/eem", "username": None, "password": None, "connection": HOW,
-        "status": "Online", "last_sync": "2026-11-25T12:00:00Z", "systems": 4, "free_slots": None, "degraded_since": None,
+        "name": "rack1",
+        "url": "http://a/eem",
+        "username": None,
+        "password": None,
+        "connection": HOW,
+        "status": "Online",
+        "last_sync": "2026-11-25T12:00:00Z",
+        "systems": 4,
+        "free_slots": None,
+        "degraded_since": None,
     },
     "urls": {"podm_id": UUID},
     "nodes": {"name": "train", "podm_id": UUID, "index": CARD, "state": "composed"},
-    "devices": {"device_id": CARD, "podm_id": UUID, "node_id": None, "type": "GPU", "state": "free", "missing_since": None},
+    "devices": {
+        "device_id": CARD,
+        "podm_id": UUID,
+        "node_id": None,
+        "type": "GPU",
+        "state": "free",
+        "missing_since": None,
+    },
     "listings": {"digest": None, "devices": 0},
     "flavors": {"name": "gpu", "description": None, "properties": {}, "created_at": "2026"},
     "claims": {"epoch": 0, "held": {CARD: CLAIM}},
@@ -131,7 +160,9 @@ def test_what_earlier_versions_wrote_otherwise_is_read_as_today() -> None:
     assert flavor.description is None
     assert flavor.properties["devices"][0].items() >= {"type": "GPU", "vendor_id": "4318", "count": 2}.items()
     assert "model" not in flavor.properties["devices"][0]
-    assert read("flavors", {**DOCUMENTS["flavors"], "properties": {"devices": ["GPU"]}}).properties == {"devices": ["GPU"]}
+    assert read("flavors", {**DOCUMENTS["flavors"], "properties": {"devices": ["GPU"]}}).properties == {
+        "devices": ["GPU"]
+    }
 
 
 def test_what_follows_from_a_device_is_not_stored_and_a_document_that_has_it_is_read() -> None:

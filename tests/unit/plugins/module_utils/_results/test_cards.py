@@ -279,7 +279,10 @@ def test_without_a_list_there_are_no_names() -> None:
 
 @given(fleets())
 def test_a_card_of_either_kind_has_the_keys_of_a_device(fleet: Fleet) -> None:
-    fabric, views = fleet.observed.fabric, Views(PODM, "lab", {node.system_id: node.name for node in fleet.nodes.values()})
+    fabric, views = (
+        fleet.observed.fabric,
+        Views(PODM, "lab", {node.system_id: node.name for node in fleet.nodes.values()}),
+    )
     for device in fabric.devices.values():
         view = views.device(fabric, device)
         assert tuple(view) == KEYS_OF_A_DEVICE

@@ -53,7 +53,9 @@ class Shelf:
 def podm(name: str) -> PodManager:
     empty = dict.fromkeys(PodManager._fields)
     url = f"http://{name}:30500/eem"
-    return PodManager(**{**empty, "uuid": podm_uuid(name), "revision": 1, "name": name, "url": url, "password": "S3cret"})
+    return PodManager(
+        **{**empty, "uuid": podm_uuid(name), "revision": 1, "name": name, "url": url, "password": "S3cret"}
+    )
 
 
 def flavor(name: str) -> Flavor:
@@ -62,7 +64,9 @@ def flavor(name: str) -> Flavor:
 
 def node(podm_name: str, name: str, number: int, uuid: str | None = None) -> StoredNode:
     podm_id = podm_uuid(podm_name)
-    return StoredNode(uuid or node_uuid(podm_id, name), 1, name, podm_id, system_id(number), "composed", None, None, None)
+    return StoredNode(
+        uuid or node_uuid(podm_id, name), 1, name, podm_id, system_id(number), "composed", None, None, None
+    )
 
 
 Make = t.Callable[[str], Named]
@@ -83,9 +87,7 @@ SENTENCES = {
 
 
 @pytest.mark.parametrize(("make", "find"), KINDS)
-def test_a_pod_manager_and_a_flavor_are_found_by_name_or_uuid_in_any_case(
-    make: Make, find: Find
-) -> None:
+def test_a_pod_manager_and_a_flavor_are_found_by_name_or_uuid_in_any_case(make: Make, find: Find) -> None:
     one, other = make("Lab-One"), make("other")
     shelf = Shelf([other, one])
     for wanted in ("Lab-One", "lab-one", "LAB-ONE", one.uuid, one.uuid.upper(), one.uuid.replace("-", "")):
@@ -95,9 +97,7 @@ def test_a_pod_manager_and_a_flavor_are_found_by_name_or_uuid_in_any_case(
 
 @pytest.mark.parametrize(("make", "find"), KINDS)
 @pytest.mark.parametrize("wanted", ["", "lab", "0" * 32, system_id(0)])
-def test_what_is_not_there_is_not_known_and_the_sentence_names_what_is(
-    make: Make, find: Find, wanted: str
-) -> None:
+def test_what_is_not_there_is_not_known_and_the_sentence_names_what_is(make: Make, find: Find, wanted: str) -> None:
     missing, none, existing = SENTENCES[find]
     for names, more in (([], none), (["b"], existing.format("b")), (["b", "A"], existing.format("A, b"))):
         with pytest.raises(NotFound) as caught:

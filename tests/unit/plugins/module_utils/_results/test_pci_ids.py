@@ -143,7 +143,9 @@ def test_without_the_package_there_are_no_names_and_one_warning_says_what_to_ins
 
 def test_names_that_are_stored_for_the_same_list_are_used_without_reading_it(names: PciNames) -> None:
     opened: list[str] = []
-    sys.addaudithook(lambda event, arguments: opened.append(str(arguments[0])) if event == "open" and watching else None)
+    sys.addaudithook(
+        lambda event, arguments: opened.append(str(arguments[0])) if event == "open" and watching else None
+    )
     watching = True
     try:
         first = PciNames(no_warning)
