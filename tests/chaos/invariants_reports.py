@@ -57,9 +57,7 @@ def reported_as_done(story: Story) -> Found:
             reported, own = _without_old(reported, known), _without_old(own, known)
         began, ended = min(each.began for each in reports), max(each.ended for each in reports)
         for card, old, new in (own - reported).elements():
-            if card not in unknown and not any(
-                _undone_unseen(story, move) for move in story.moves_by(by) if (move.card, str(move.new)) == (card, new)
-            ):
+            if card not in unknown and not _made_again(story, reported, (card, new), began, ended):
                 yield Violation(
                     "reported_as_done", f"{by} changed {card} from group {old} to {new} and did not report it", (card,)
                 )
@@ -79,16 +77,13 @@ def _without_old(moves: collections.Counter[Move], known: t.Collection[str]) -> 
     return found
 
 
-def _undone_unseen(story: Story, move: Change) -> bool:
-    """Whether somebody else undid a change whose answer was spoilt before its run could read the card."""
-    undone = next((each for each in story.moves_of(move.card) if each.time > move.time), None)
-    if undone is None or undone.by not in FOREIGN:
-        return False
-    seen = (request for request in story.requests if request.by == move.by and request.true and request.status == 200)
-    return not any(
-        request.time == move.sent or request.method == "GET" and move.time < request.time < undone.time
-        for request in seen
+def _made_again(story: Story, reported: t.Iterable[Move], change: tuple[str, str], began: float, ended: float) -> bool:
+    """Whether a change that was made twice was reported once, because somebody else had undone it in between."""
+    card, new = change
+    undone = any(
+        move.by in FOREIGN and str(move.old) == new and began <= move.time <= ended for move in story.moves_of(card)
     )
+    return undone and any((each[0], each[2]) == change for each in reported)
 
 
 def _reports(story: Story) -> dict[str, list[Report]]:

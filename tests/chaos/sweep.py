@@ -150,6 +150,8 @@ class Sweep:
         for nth, request in enumerate(own, 1):
             about = f"request {nth} of {len(own)} ({request.method} {request.path})"
             for kind, actions in orders_for(request.method, TIMEOUT, *self._operation.concerned or SPARE):
+                if kind == "200 without doing it" and request.method != "GET" and clean.reports[0].run.repeats:
+                    continue  # nothing that EEM reports shows whether it was done
                 foreign = any(action["do"] == "change" for action in actions)
                 faults = (Fault(kind, actions, nth=nth),)
                 yield Case(f"{about}: {kind}", faults, foreign=foreign)

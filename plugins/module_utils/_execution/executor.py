@@ -183,10 +183,20 @@ class Executor:
             self._perform(run)
             for later in runs[place + 1 :]:  # a move: the card is detached, then attached
                 if isinstance(later.step, GroupChange) and later.step.card == run.step.card:
+                    self._check_free(run)
                     later.update_time = run.update_time
         if plan.group_changes:
             verify(self._client, self._runs)
         stop_if_interrupted()
+
+    def _check_free(self, run: StepRun) -> None:
+        """Check that the detached device of a move is free, before it is attached elsewhere.
+
+        :raises Stale: somebody else has put it into a third group
+        """
+        if run.read and run.read.group_id != run.step.new:
+            run.status, self._stale = "planned", run
+            raise Stale(f"Card {run.read.id} is in group {run.read.group_id} now, not in {run.step.old} any more.")
 
     def _perform(self, run: StepRun) -> None:
         try:

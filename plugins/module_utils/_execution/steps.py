@@ -102,7 +102,7 @@ def perform(client: Client, run: StepRun) -> None:
             now = read_back(client, step, error, lambda: parse(client.device(card)))
             # A device that has left its group is detached, wherever it was taken since.
             if now.group_id == step.new or (step.action == "detach" and error.sent and now.group_id != step.old):
-                run.update_time, run.timed_out = now.update_time, False
+                run.update_time, run.timed_out, run.read = now.update_time, False, now
                 return
             if now.group_id != step.old:
                 raise Stale(f"Card {card} is in group {now.group_id} now, not in {step.old} any more.") from None

@@ -87,6 +87,19 @@ def test_a_move_without_effect_is_planned_again(
     assert groups_of(eem, devices[0]) == ["17"]
 
 
+@pytest.mark.parametrize("enforce", ["strict", "none"])
+def test_a_device_that_somebody_else_moves_before_it_is_moved_stays_with_its_new_owner(
+    eem: Simulator, client: Client, system: str, devices: list[str], enforce: str
+) -> None:
+    """EEM refuses the detach, because the device has changed. Its new time of change must not serve to take it away."""
+    run(client, None, attach(system, devices[0]))
+    eem.set_options(enforce=enforce)
+    eem.fault("change", card=devices[0], set={"group_id": "19"}, method="DELETE", path="/group_id$")
+    with pytest.raises(ExpetherError, match="somebody else has taken it"):
+        run(client, None, attach(str(eem.eesvs()[1]["id"]), devices[0], move=True))
+    assert groups_of(eem, devices[0]) == ["19"]
+
+
 @pytest.mark.parametrize("nth", [1, 2, 3])
 def test_composing_with_a_change_without_effect_ends_with_all_or_nothing(
     eem: Simulator, client: Client, registry: SqliteRegistry, bare: str, nth: int

@@ -335,6 +335,26 @@ def test_a_node_whose_system_is_gone_is_released(
     assert eem.card(eeios[0])["group_id"] == "4093"
 
 
+def test_a_node_whose_system_was_given_another_group_is_released_with_what_it_left_behind(
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str], orders: Orders
+) -> None:
+    ansible.play(known, node("n1", properties=GPU_AND_SSD))
+    eem.patch(eesvs[0], group_id="30")
+    release = node("n1", state="absent")
+    # The release begins, and is interrupted: it must not forget the former group.
+    broken = release.failing().after(
+        orders.fault({"do": "fail", "status": 500, "code": "50099"}, method="DELETE", times=-1)
+    )
+    run = ansible.play(broken, release.after(orders.no_faults()), release)
+    assert [(step["action"], step["device"]) for step in run[1].steps] == [
+        ("detach", eeios[0]),
+        ("detach", eeios[1]),
+        ("forget", None),
+    ]
+    assert not run[2].changed
+    assert {eem.card(device)["group_id"] for device in eeios[:2]} == {"4093"}
+
+
 def test_releasing_a_node_warns_of_its_devices_that_eem_does_not_list_at_the_moment(
     ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
 ) -> None:
