@@ -14,9 +14,10 @@ class ModuleDocFragment:
 options:
   properties:
     description:
-      - What devices a node should have; at least one. What O(properties.pci_device) and O(properties.devices) request is added up.
+      - Which devices a node should have; at least one. If O(properties.pci_device) and O(properties.devices) are both
+        set, their devices are added up.
       - Memory and processors cannot be composed, because ExpEther attaches PCI Express devices only.
-      - A key that is null is as if it were not set.
+      - A key that is null counts as not set.
     type: dict
     suboptions:
       pci_device:
@@ -32,7 +33,7 @@ options:
             choices: [SSD, NIC, GPU, Multi, SWITCH, USB, ACS, Unknown]
       devices:
         description:
-          - Kinds of devices. All that an entry sets must be true of a device; at least one key must be set.
+          - Kinds of devices. A device must match all keys that an entry sets. Each entry must set at least one.
           - >-
             A device as a module returned it, for example an entry of C(devices) of M(nec.expether.expether_device_info),
             requests a device of its kind. Its O(properties.devices[].type), O(properties.devices[].vendor_id),

@@ -42,8 +42,9 @@ options:
     type: bool
     default: false
 notes:
-  - The module sends one request to list the cards, one to read the LED and one to change it. To remove a card, it sends
-    one request to list the cards and one to remove the card.
+  - The module sends one request to list the cards and one to read the LED. To change the LED, it sends one more, and
+    reads the LED again. To remove a card, it sends one request to list the cards, one to remove the card,
+    and one to check that it is gone.
 seealso:
   - module: nec.expether.expether_device_action
   - module: nec.expether.expether_device_info

@@ -40,8 +40,8 @@ options:
       - The id of a downstream port. Required with O(action=forget_port), and not allowed otherwise.
     type: str
 notes:
-  - The module sends one request to list the cards and one for the action. After an audit, it sends one more to read the
-    card.
+  - The module sends one request to list the cards and one for the action. After an audit or
+    O(action=forget_port), it sends one more to read the card.
 seealso:
   - module: nec.expether.expether_device
   - module: nec.expether.expether_device_info

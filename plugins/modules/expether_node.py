@@ -34,15 +34,16 @@ options:
   name:
     description:
       - The name of the node. An existing node can also be identified by its UUID or by the EEM id of its system.
-      - If it is not set, the EEM id of the system (O(node_index)) is used as the name.
+      - Set this, O(node_index) or both. If it is not set, the EEM id of the system (O(node_index)) is used as the name.
     type: str
   flavor:
     description:
-      - The name or UUID of a flavor that describes the devices of the node.
+      - The name or UUID of a flavor that describes the devices of the node. Mutually exclusive with O(properties).
     type: str
   node_index:
     description:
-      - The EEM id of the system to use for the node, for example V(0x8cdf9d53f236).
+      - The EEM id of the system to use for the node, for example V(0x8cdf9d53f236). Required to adopt a system with
+        O(state=managed).
     type: str
     aliases: [system, index]
   purge:

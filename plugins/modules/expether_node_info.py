@@ -27,8 +27,8 @@ options:
   source:
     description:
       - V(live) asks the EEMs.
-      - V(registry) lists what the registry stores, and asks none. A node has its name, its place and its devices then, and
-        what only an EEM reports of its system is null.
+      - V(registry) lists what the registry stores, without asking an EEM. A node then has its name, its system's id and
+        its devices. Keys that only an EEM reports are null.
     type: str
     choices: [live, registry]
     default: live

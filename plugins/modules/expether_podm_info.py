@@ -20,14 +20,14 @@ options:
   name:
     description:
       - Only pod managers with these names or UUIDs. An empty list selects no pod manager.
-      - O(podm) in C(module_defaults) of the action group holds for this option too, where it is not set.
+      - O(podm) in C(module_defaults) of the action group also applies to this option, unless it is set.
     type: list
     elements: str
     aliases: [podm]
   source:
     description:
       - V(registry) lists what the registry stores, and asks no EEM.
-      - V(live) asks each EEM now, side by side. What they say is not stored.
+      - V(live) asks all EEMs now, in parallel. What they report is not stored.
     type: str
     choices: [registry, live]
     default: registry

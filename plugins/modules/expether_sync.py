@@ -32,7 +32,7 @@ options:
     description:
       - The names or UUIDs of the pod managers to synchronise. If it is not set, or null, all registered pod managers
         are synchronised. With an empty list none is synchronised, and the task warns about it.
-      - O(podm) in C(module_defaults) of the action group holds for this option too, where it is not set.
+      - O(podm) in C(module_defaults) of the action group also applies to this option, unless it is set.
     type: list
     elements: str
     aliases: [podm]

@@ -80,7 +80,7 @@ def _pairs(story: Story) -> list[tuple[Report, Report]]:
 
 
 def _possible(story: Story, report: Report) -> str | None:
-    """Why a refused compose could have been carried out: reckoned anew, and only where every card is in order."""
+    """Why a refused compose could have been carried out: calculated again, and only where every card is in order."""
     looks = [look for look in story.looks if look.stage == "rounds over"]
     if report.run.kind != "compose" or not story.episode.plain or not story.episode.claims or not looks:
         return None

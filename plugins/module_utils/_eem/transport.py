@@ -53,7 +53,7 @@ CHUNK = 2**16  # bytes; the decompressed size of one chunk is limited too
 class _Deadline:
     """Ends the connection in use when an exchange takes too long.
 
-    The time-out of a socket starts anew with every byte; this one applies to the whole answer.
+    The time-out of a socket starts again with every byte; this one applies to the whole answer.
     """
 
     def __init__(self) -> None:

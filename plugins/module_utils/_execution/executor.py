@@ -165,7 +165,7 @@ class Executor:
         return self._reservation.wait_for(error.blocked_by, self._client.patience)
 
     def _carry_out(self, observed: ObservedState, plan: Plan) -> None:
-        # What earlier plans did to cards stays; what they were to do is planned anew.
+        # Keep what earlier plans changed on cards. What they did not carry out is planned again.
         for run in self._runs:
             run.status = "failed" if run.timed_out and run.status == "planned" else run.status
         self._runs = [run for run in self._runs if not isinstance(run.step, RegistryChange) and run.status != "planned"]

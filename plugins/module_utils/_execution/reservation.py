@@ -45,7 +45,7 @@ class NoReservation:
         """Reserve nothing."""
 
     def still_ours(self) -> bool:
-        """Whether nobody else has taken over; which cannot be known."""
+        """Return true: without a registry, nobody can take claims over."""
         return True
 
     def renew(self) -> bool:

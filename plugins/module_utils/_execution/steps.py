@@ -165,7 +165,7 @@ def read_back(client: Client, step: HardwareStep, error: EemError, read: t.Calla
     """Read what shows whether a failed change of a card was made.
 
     :raises CardGone: the card does not exist any more
-    :raises Stale: it cannot be read, and need not: EEM has said that it made no change, because the plan was outdated
+    :raises Stale: it cannot be read, and need not: EEM has reported that the plan was outdated
     :raises OutcomeUnknown: it cannot be read
     :raises EemError: the error, if nothing was sent and nothing can be read either
     """

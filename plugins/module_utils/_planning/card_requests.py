@@ -90,7 +90,7 @@ def plan_forget_stored(observed: ObservedState, device_id: str) -> Plan:
 
 
 def plan_action(observed: ObservedState, card: Card, action: CardAction, port: str | None = None) -> Plan:
-    """Return the plan that has a card audited, reset, sent a reset frame, or what a port of it remembers forgotten.
+    """Return the plan that audits or resets a card, sends it a reset frame, or clears what one of its ports has stored.
 
     :param port: the downstream port of `forget_port`
     :raises PlanRefused: EEM's rules do not allow that request to the card
@@ -104,8 +104,8 @@ def plan_action(observed: ObservedState, card: Card, action: CardAction, port: s
         )
     if found and found.link_state != "down":
         raise PlanRefused(
-            f"The connection of port {port} of system {card.id} is {found.link_state or 'not reported'}: what a port"
-            " remembers can be forgotten only while its connection is down.",
+            f"The connection of port {port} of system {card.id} is {found.link_state or 'not reported'}: the device"
+            " that a port has stored can be cleared only while its connection is down.",
             blocked_by=claims_on(observed, [card.id]),
         )
     return _plan(observed, card, _request(observed, card, action, found and found.device_id, None, port))
@@ -113,7 +113,7 @@ def plan_action(observed: ObservedState, card: Card, action: CardAction, port: s
 
 def _port(card: Card, port: str) -> Port:
     if isinstance(card, Eeio):
-        raise PlanRefused(f"{card.id} is a device (EEIO); only a system (EESV) has ports that remember devices.")
+        raise PlanRefused(f"{card.id} is a device (EEIO); only a system (EESV) has ports that store devices.")
     ports = parse_ports(card)
     if port not in ports:
         known = f"its ports are {comma_list(ports)}" if ports else "it reports no ports"
