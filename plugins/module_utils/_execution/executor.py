@@ -34,6 +34,7 @@ from ansible_collections.nec.expether.plugins.module_utils._execution.steps impo
     perform,
 )
 from ansible_collections.nec.expether.plugins.module_utils._execution.verify import (
+    in_effect,
     last_changes,
     misplaced,
     verify,
@@ -48,6 +49,7 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.plan import
     ObservedState,
     Plan,
     RegistryChange,
+    Step,
 )
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
@@ -79,6 +81,8 @@ class Executor:
         self._more_changes = more_changes
         self._runs: list[StepRun] = []
         self._stale: StepRun | None = None
+        # The state before the first plan of this run that was carried out.
+        self._since: ObservedState | None = None
         #: What the run waited for, as sentences.
         self.waited: list[str] = self._observer.waited
 
@@ -114,18 +118,35 @@ class Executor:
     def _attempt(self, decide: t.Callable[[ObservedState], Plan], check_mode: bool) -> Outcome:
         stop_if_interrupted()
         observed = self._observe(check_mode)
-        plan = decide(observed)
+        if not self._runs:
+            self._since = observed
+        plan = self._from_the_beginning(decide(observed))
         if check_mode or not (plan.steps or self._reservation.is_held):
+            self._drop_planned()
             return self._outcome(observed, plan)
         self._check_not_taken(plan)
         self._reservation.take(observed, plan)
         self._carry_out(observed, plan)
         return self._finish(observed, plan)
 
+    def _from_the_beginning(self, plan: Plan) -> Plan:
+        """Return a plan whose nodes begin with their state before this run, which itself stores them as `composing`."""
+        nodes = t.cast(ObservedState, self._since).nodes
+
+        def step_of(step: Step) -> Step:
+            if not isinstance(step, RegistryChange) or step.action != "remember":
+                return step
+            before = nodes.get(step.system_id or "")
+            return step._replace(old=before.state if before else None)
+
+        return plan._replace(steps=tuple(map(step_of, plan.steps)))
+
     def _observe(self, check_mode: bool) -> ObservedState:
         """Return the observed state, in which no change of an earlier plan has given a device no host, or two."""
         changed_cards = last_changes(self._runs).keys()
         observed = self._observer.observe(changed_cards, check_mode)
+        for run in self._runs:
+            run.read = None  # older than this listing
         for run in without_effect(self._runs, observed):
             run.status = "planned"  # again, as if it had not been tried
         wrong = misplaced(self._runs, observed)
@@ -142,7 +163,7 @@ class Executor:
 
         :raises PlanRefused: a device is in a group that it was not in then and that this run did not give it
         """
-        first = t.cast(ObservedState, self._observer.first).fabric.devices
+        first = t.cast(ObservedState, self._since).fabric.devices
         given = {(run.step.device, run.step.new) for run in self._runs if run.status == "done"}
         for step in plan.group_changes:
             card = first.get(step.card) if step.action == "detach" else None
@@ -157,7 +178,7 @@ class Executor:
 
         A run that has changed hardware does not wait, because it keeps its claims on what it has changed.
         """
-        if any(run.status == "done" for run in self._runs if not isinstance(run.step, RegistryChange)):
+        if any(run.status == "done" or run.timed_out for run in self._runs if not isinstance(run.step, RegistryChange)):
             return False
         if self._reservation.is_held and self._give_back(hardware_changed=False, restore=True):
             return False
@@ -165,10 +186,7 @@ class Executor:
         return self._reservation.wait_for(error.blocked_by, self._client.patience)
 
     def _carry_out(self, observed: ObservedState, plan: Plan) -> None:
-        # Keep what earlier plans changed on cards. What they did not carry out is planned again.
-        for run in self._runs:
-            run.status = "failed" if run.timed_out and run.status == "planned" else run.status
-        self._runs = [run for run in self._runs if not isinstance(run.step, RegistryChange) and run.status != "planned"]
+        self._drop_planned()
         runs = []
         for step in plan.steps:
             card = None if isinstance(step, RegistryChange) else observed.fabric.card(step.card)
@@ -186,8 +204,16 @@ class Executor:
                     self._check_free(run)
                     later.update_time = run.update_time
         if plan.group_changes:
-            verify(self._client, self._runs)
+            verify(self._client, [*in_effect(self._runs[: -len(runs)], observed), *runs])
         stop_if_interrupted()
+        if not self._reservation.renew():
+            raise ClaimsLost(_CLAIMS_LOST)
+
+    def _drop_planned(self) -> None:
+        """Forget the steps that were not carried out, but not a change that EEM may still carry out."""
+        for run in self._runs:
+            run.status = "failed" if run.timed_out and run.status == "planned" else run.status
+        self._runs = [run for run in self._runs if not isinstance(run.step, RegistryChange) and run.status != "planned"]
 
     def _check_free(self, run: StepRun) -> None:
         """Check that the detached device of a move is free, before it is attached elsewhere.
@@ -195,7 +221,9 @@ class Executor:
         :raises Stale: somebody else has put it into a third group
         """
         if run.read and run.read.group_id != run.step.new:
-            run.status, self._stale = "planned", run
+            self._stale = run
+            if run.by_others:
+                run.status = "planned"
             raise Stale(f"Card {run.read.id} is in group {run.read.group_id} now, not in {run.step.old} any more.")
 
     def _perform(self, run: StepRun) -> None:
@@ -217,7 +245,8 @@ class Executor:
 
     def _finish(self, observed: ObservedState, plan: Plan) -> Outcome:
         """Store the nodes and devices as they are now, and give the claims back."""
-        self._reservation.finish(plan, self._more_changes(self._outcome(observed, plan)))
+        outcome = self._outcome(observed, plan)
+        self._reservation.finish(plan, outcome.fabric, self._more_changes(outcome))
         for run in self._runs:
             if run.status == "planned":  # what the registry stores or forgets
                 run.status = "done"

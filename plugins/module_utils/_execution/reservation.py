@@ -10,6 +10,7 @@ import typing as t
 from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Patience, Settings
 from ansible_collections.nec.expether.plugins.module_utils._execution.claims import WHOLE_PODM, Claims, lease_of
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, PlanRefused
+from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node, NodeState
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan, fabric_after
@@ -52,7 +53,7 @@ class NoReservation:
         """Whether the claims still hold: there are none."""
         return True
 
-    def finish(self, plan: Plan, changes: t.Sequence[Change]) -> None:
+    def finish(self, plan: Plan, fabric: Fabric, changes: t.Sequence[Change]) -> None:
         """Store nothing."""
 
     def give_back(self, hardware_changed: bool, restore: bool) -> str | None:
@@ -162,11 +163,11 @@ class Reservation:
         except RegistryError:
             return True  # the claims are younger than their lease, because they were renewed before each step
 
-    def finish(self, plan: Plan, changes: t.Sequence[Change]) -> None:
+    def finish(self, plan: Plan, fabric: Fabric, changes: t.Sequence[Change]) -> None:
         """Store the nodes as they are now with further changes, and give the claims back, in one transaction."""
-        self._claims.release(changed=True, with_changes=[*self._final_nodes(plan), *changes])
+        self._claims.release(changed=True, with_changes=[*self._final_nodes(plan, fabric), *changes])
 
-    def _final_nodes(self, plan: Plan) -> list[Change]:
+    def _final_nodes(self, plan: Plan, fabric: Fabric) -> list[Change]:
         forgotten = (self._known.get(step.system_id or "") for step in plan.steps if step.action == "forget")
         # No expected revision: this run holds the claim on the system and wrote the document itself.
         changes = [remove_anyway(StoredNode, found.uuid) for found in forgotten if found]
@@ -175,10 +176,11 @@ class Reservation:
         current = self._registry.get(StoredNode, node.uuid) if node else None
         if node and current and current.uuid not in gone and current.state != node.state:
             changes.append(put(current._replace(state=node.state, updated_at=now_iso())))
-        for step in plan.group_changes:
-            other = self._known.get(step.system_id or "") if step.action == "set_group" else None
-            if other and (node is None or other.uuid != node.uuid):
-                changes.append(put(other._replace(group_id=step.new)))
+        gone |= {node.uuid} if node else set()
+        for system_id in sorted({step.system_id for step in plan.group_changes if step.system_id}):
+            other, system = self._known.get(system_id), fabric.systems.get(system_id)
+            if other and system and other.uuid not in gone and other.group_id != system.group_id:
+                changes.append(put(other._replace(group_id=system.group_id)))
         return changes
 
     def give_back(self, hardware_changed: bool, restore: bool) -> str | None:

@@ -51,6 +51,9 @@ def _undo(client: Client, run: StepRun, step: GroupChange) -> None:
         raise Stale(f"card {step.card} is in group {now.group_id} now, which this run did not give it")
     back.update_time = now.update_time
     perform(client, back)
+    now = read_when_listed(client, step.card, lambda: parse(client.device(step.card)))
+    if now.group_id == step.new:
+        raise Stale(f"EEM reported success, but card {step.card} is still in group {step.new}")
     run.status, run.unknown = "undone", None
 
 

@@ -63,6 +63,7 @@ class StepRun:
     :ivar rolled_back: whether the step was undone because the run failed
     :ivar timed_out: whether EEM did not respond in time to a change that was not in effect when the card was read
         afterwards: EEM may still carry it out
+    :ivar by_others: whether EEM refused the detach, because somebody else had moved the device
     :ivar read: the card as it was read after the step, where it was
     """
 
@@ -74,6 +75,7 @@ class StepRun:
     rolled_back: bool = False
     timed_out: bool = False
     read: Card | None = None
+    by_others: bool = False
 
     def view(self) -> dict[str, t.Any]:
         """Return the step as in the result `plan`."""
@@ -103,6 +105,7 @@ def perform(client: Client, run: StepRun) -> None:
             # A device that has left its group is detached, wherever it was taken since.
             if now.group_id == step.new or (step.action == "detach" and error.sent and now.group_id != step.old):
                 run.update_time, run.timed_out, run.read = now.update_time, False, now
+                run.by_others = error.refused and now.group_id != step.new
                 return
             if now.group_id != step.old:
                 raise Stale(f"Card {card} is in group {now.group_id} now, not in {step.old} any more.") from None

@@ -58,21 +58,30 @@ def without_effect(runs: t.Iterable[StepRun], observed: ObservedState) -> list[S
     return found
 
 
+def in_effect(runs: t.Iterable[StepRun], observed: ObservedState) -> list[StepRun]:
+    """Return the group changes of earlier plans that the listing for the current plan shows."""
+    return [
+        run
+        for run in runs
+        if isinstance(run.step, GroupChange)
+        and (card := observed.fabric.card(run.step.card))
+        and card.group_id == run.step.new
+    ]
+
+
 def misplaced(runs: t.Sequence[StepRun], observed: ObservedState) -> list[StepRun]:
     """Return the changes in effect that must be undone, because somebody else has changed a system meanwhile.
 
-    The system of an attached device has left the group, or another system has got the group id that this run gave.
+    The system of an attached device has left the group, or another system has got the same group id.
     """
-    changes = last_changes(runs).values()
-    given = {run.step.new for run in changes if run.step.action == "set_group"}
     found = []
-    for run in changes:
+    for run in last_changes(runs).values():
         step = t.cast(GroupChange, run.step)
         card = observed.fabric.card(step.card)
         if _leaves(step) or card is None or card.group_id != step.new:
             continue
         systems = [system.id for system in observed.fabric.systems_in(step.new)]
-        if step.system_id not in systems or (step.new in given and len(systems) > 1):
+        if systems != [step.system_id]:
             found.append(run)
     return found
 
@@ -99,6 +108,6 @@ def _problem(step: GroupChange, cards: dict[str, Card]) -> str | None:
     systems = [card.id for card in cards.values() if isinstance(card, Eesv) and card.group_id == step.new]
     if step.system_id not in systems:
         return f"system {step.system_id} is not in group {step.new} any more, so it does not have {step.card}"
-    if step.action == "set_group" and len(systems) > 1:
+    if len(systems) > 1:
         return f"group {step.new} was given to {comma_list(systems)} at the same time"
     return None

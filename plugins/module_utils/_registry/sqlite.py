@@ -224,7 +224,7 @@ class SqliteRegistry:
                 f"The registry {self.path} cannot be {what} ({error}). Check that this user can write the file and"
                 " its folder, that the disk has free space, and that no other program has locked the file."
             ) from None
-        except (sqlite3.DatabaseError, ValueError) as error:
+        except (sqlite3.DatabaseError, ValueError, RecursionError) as error:  # a document may be nested too deeply
             raise self._damaged(str(error)) from None
         except UnsafeFolder as error:
             raise RegistryError(f"The registry {self.path} cannot be {what}: {error}") from None
@@ -286,9 +286,11 @@ def _subject(connection: sqlite3.Connection, change: Change, body: Body) -> str:
         return f"{_NOUNS[change.kind]} {body['name']}" if "name" in body else f"A {_NOUNS[change.kind].lower()}"
     podm_id = body.get("podm_id", change.uuid)
     row = connection.execute(
-        "SELECT body FROM documents WHERE kind = 'pod_managers' AND uuid = ?", (podm_id,)
+        "SELECT json_extract(body, '$.name') FROM documents"
+        " WHERE kind = 'pod_managers' AND uuid = ? AND json_valid(body)",
+        (podm_id,),
     ).fetchone()
-    return f"Pod manager {json.loads(row[0])['name']}" if row else "A pod manager"
+    return f"Pod manager {row[0]}" if row and row[0] else "A pod manager"
 
 
 def _quoted(path: str) -> str:

@@ -5,18 +5,35 @@
 
 from __future__ import annotations
 
+import threading
 import typing as t
 
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
+from ansible_collections.nec.expether.plugins.module_utils._execution.claims import Claims
 from ansible_collections.nec.expether.plugins.module_utils._execution.report import ExecutionFailed
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
 from ansible_collections.nec.expether.plugins.module_utils._planning.card_requests import plan_forget_card, plan_led
 from ansible_collections.nec.expether.plugins.module_utils._planning.lookup import find_card
+from ansible_collections.nec.expether.plugins.module_utils._planning.nodes import NodeRequest, plan_managed
+from ansible_collections.nec.expether.plugins.module_utils._planning.notices import warnings
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import StoredNode
 from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
 from eemsim.client import Simulator
-from executor_runs import MakeClient, attach, compose, detach, executor, groups_of, held_in, nodes_in, release, run
+from executor_runs import (
+    PODM,
+    MakeClient,
+    attach,
+    compose,
+    detach,
+    executor,
+    groups_of,
+    held_in,
+    nodes_in,
+    release,
+    run,
+)
 
 #: Answers with success in EEM's place; the change never reaches EEM.
 BODIES = ["{}", '{"status": "ok"}', ""]
@@ -216,3 +233,79 @@ def test_a_change_that_timed_out_and_was_undone_is_still_reported_as_pending(
     assert (
         f"EEM may still carry out what it did not respond to in time: read {devices[0]} again" in caught.value.message
     )
+
+
+def test_an_undo_without_effect_is_reported_as_not_undone(
+    eem: Simulator, client: Client, registry: SqliteRegistry, system: str
+) -> None:
+    eem.fault("fail", status=409, code="40900", method="PUT", nth=2)
+    pretend(eem, "DELETE", times=-1)
+    with pytest.raises(ExecutionFailed, match="Could not be undone") as caught:
+        run(client, registry, compose("n", system))
+    assert caught.value.changed and nodes_in(registry) == {"n": "composing"}
+
+
+def test_a_card_that_was_taken_before_the_last_plan_is_not_in_the_result(
+    eem: Simulator, make_client: MakeClient, registry: SqliteRegistry, system: str, devices: list[str]
+) -> None:
+    """Its first answer was lost, so it was read while this run had it."""
+    eem.fault("drop", after=True, method="PUT", path=f"{devices[0]}/group_id$")
+    eem.fault({"do": "change", "card": devices[0], "set": {"group_id": "18"}}, method="PUT", path="/group_id$", nth=2)
+    eem.fault("fail", code="50003", method="PUT", path="/group_id$", nth=2)
+    outcome = run(make_client(retries=3), registry, compose("n", system))
+    assert {card.id: card.group_id for card in outcome.fabric.devices.values()} == {
+        card["id"]: card["group_id"] for card in eem.eeios()
+    }
+    assert len(outcome.fabric.devices_of(outcome.fabric.systems[system])) == 2
+
+
+def test_a_release_that_waited_frees_what_the_other_run_has_attached(
+    eem: Simulator, make_client: MakeClient, registry: SqliteRegistry, system: str, devices: list[str]
+) -> None:
+    client = make_client()
+    run(client, registry, compose("n", system))
+    other = Claims(registry, PODM, "the other run", 60.0)
+    other.claim(other.read()[0], [system, devices[5]])
+
+    def end() -> None:
+        make_client().set_group(devices[5], "17")
+        other.release(changed=True)
+
+    def decide(observed: ObservedState) -> Plan:
+        if not ending.ident:
+            ending.start()
+        return release("n")(observed)
+
+    ending = threading.Timer(0.1, end)
+    run(client, registry, decide)
+    ending.join()
+    assert {card["group_id"] for card in eem.eeios()} == {"4093"} and nodes_in(registry) == {}
+
+
+def test_a_node_keeps_the_group_id_that_an_earlier_plan_gave_its_system(
+    eem: Simulator, client: Client, registry: SqliteRegistry, bare: str, devices: list[str]
+) -> None:
+    run(client, registry, lambda observed: plan_managed(observed, NodeRequest("m", bare)))
+    eem.fault("fail", code="50003", method="PUT", path=f"{devices[0]}/group_id$")
+    run(client, registry, attach(bare, devices[0]))
+    assert [node.group_id for node in registry.all(StoredNode)] == groups_of(eem, bare)
+
+
+def test_a_new_node_is_adopted_from_nothing_however_often_it_is_planned(
+    eem: Simulator, client: Client, registry: SqliteRegistry, system: str, devices: list[str]
+) -> None:
+    run(client, None, attach(system, devices[1]))
+    eem.fault("fail", code="50003", method="PUT", path="/group_id$")
+    outcome = run(client, registry, compose("n", system))
+    assert [(row["from"], row["to"]) for row in outcome.rows if row["action"] == "remember"] == [(None, "composed")]
+    assert any("already had 1 device" in warning for warning in warnings(outcome.before, outcome.steps))
+
+
+def test_a_device_in_the_group_of_two_systems_is_not_reported_as_attached(
+    eem: Simulator, client: Client, system: str, devices: list[str]
+) -> None:
+    other = str(eem.eesvs()[1]["id"])
+    eem.fault("change", card=other, set={"group_id": "17"}, after=True, method="PUT", path="/group_id$")
+    with pytest.raises(ExpetherError, match=f"shares its group id 17 with {other}"):
+        run(client, None, attach(system, devices[0]))
+    assert groups_of(eem, devices[0]) == ["4093"]
