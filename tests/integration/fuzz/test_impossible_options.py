@@ -91,8 +91,8 @@ def of_its_own(module: str) -> list[Impossible]:
         if kind in ("int", "float"):
             found += [
                 (name, True, f"`{name}` is a boolean"),
-                (name, -1, f"{name} must be"),
-                (name, 1e9, f"{name} must be"),
+                (name, -1, f"`{name}` must be"),
+                (name, 1e9, f"`{name}` must be"),
             ]
         if option.get("choices"):
             found += [(name, value, name) for value in ("", [""], "nonsense", 0)]
