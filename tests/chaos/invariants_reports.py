@@ -11,7 +11,7 @@ import typing as t
 
 from episode import Options
 from invariants_cards import Found, Violation
-from story import FOREIGN, FREE, Change, Report, Story
+from story import FREE, Change, Report, Story
 
 Move = tuple[str, str, str]
 #: Kinds of failures that only EEM can cause, which are allowed for info modules and for runs without faults.
@@ -57,7 +57,7 @@ def reported_as_done(story: Story) -> Found:
             reported, own = _without_old(reported, known), _without_old(own, known)
         began, ended = min(each.began for each in reports), max(each.ended for each in reports)
         for card, old, new in (own - reported).elements():
-            if card not in unknown and not _made_again(story, reported, (card, new), began, ended):
+            if card not in unknown and not _made_again(story, by, reported, (card, new), began, ended):
                 yield Violation(
                     "reported_as_done", f"{by} changed {card} from group {old} to {new} and did not report it", (card,)
                 )
@@ -77,11 +77,13 @@ def _without_old(moves: collections.Counter[Move], known: t.Collection[str]) -> 
     return found
 
 
-def _made_again(story: Story, reported: t.Iterable[Move], change: tuple[str, str], began: float, ended: float) -> bool:
+def _made_again(
+    story: Story, by: str, reported: t.Iterable[Move], change: tuple[str, str], began: float, ended: float
+) -> bool:
     """Whether a change that was made twice was reported once, because somebody else had undone it in between."""
     card, new = change
     undone = any(
-        move.by in FOREIGN and str(move.old) == new and began <= move.time <= ended for move in story.moves_of(card)
+        move.by != by and str(move.old) == new and began <= move.time <= ended for move in story.moves_of(card)
     )
     return undone and any((each[0], each[2]) == change for each in reported)
 
