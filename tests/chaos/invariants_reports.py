@@ -109,6 +109,8 @@ def _reported(reports: t.Iterable[Report]) -> tuple[collections.Counter[Move], s
                 moves[card, row["to"], row["from"]] += 1
             if row["status"] == "failed":
                 unknown.add(card)
+        warnings = str((report.result or {}).get("warnings", ""))
+        unknown.update(re.findall(r"to a change of (0x\w{12}) and may still carry it out", warnings))
     return moves, unknown
 
 

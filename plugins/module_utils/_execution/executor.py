@@ -108,9 +108,6 @@ class Executor:
                         self._stale.status = "failed"
                     self._fail(error)
                 self.waited.append(f"Planned again: {error.message}")
-                if self._stale and self._stale.timed_out:
-                    card = t.cast(HardwareStep, self._stale.step).card
-                    self.waited.append(f"EEM did not respond in time to a change of {card} and may still carry it out.")
                 tries_left -= 1
             except ExpetherError as error:
                 self._fail(error)
@@ -245,6 +242,8 @@ class Executor:
 
     def _finish(self, observed: ObservedState, plan: Plan) -> Outcome:
         """Store the nodes and devices as they are now, and give the claims back."""
+        for card in sorted({t.cast(HardwareStep, run.step).card for run in self._runs if run.timed_out}):
+            self.waited.append(f"EEM did not respond in time to a change of {card} and may still carry it out.")
         outcome = self._outcome(observed, plan)
         self._reservation.finish(plan, outcome.fabric, self._more_changes(outcome))
         for run in self._runs:

@@ -309,3 +309,15 @@ def test_a_device_in_the_group_of_two_systems_is_not_reported_as_attached(
     with pytest.raises(ExpetherError, match=f"shares its group id 17 with {other}"):
         run(client, None, attach(system, devices[0]))
     assert groups_of(eem, devices[0]) == ["4093"]
+
+
+def test_a_move_whose_detach_timed_out_warns_that_it_may_come_after_the_attach(
+    eem: Simulator, make_client: MakeClient, system: str, devices: list[str]
+) -> None:
+    """The detach is sent again and done, and so is the attach. Then EEM may carry the first detach out."""
+    run(make_client(), None, attach(str(eem.eesvs()[1]["id"]), devices[0]))
+    eem.fault("freeze", method="DELETE", path="/group_id$")
+    running = executor(make_client(timeout=0.5), None)
+    outcome = running.run(attach(system, devices[0], move=True))
+    assert {row["status"] for row in outcome.rows} == {"done"}
+    assert f"EEM did not respond in time to a change of {devices[0]} and may still carry it out." in running.waited

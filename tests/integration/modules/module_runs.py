@@ -38,6 +38,7 @@ PROMISED = (
     r"Only one of two ports is up \(no redundant path\): .+\.",
     r"Asked EEM again: .+",
     r"Planned again: .+",
+    r"EEM did not respond in time to a change of 0x\w{12} and may still carry it out\.",
     r"Waited for other runs: .+\.",
     r"Waited for EEM to list .+, because it may have just started\.",
     r"System 0x\w{12} already had \d+ devices\. They now belong to the node and will be detached .+\.",
