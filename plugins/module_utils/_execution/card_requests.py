@@ -62,12 +62,10 @@ def perform_request(client: Client, run: StepRun) -> None:
         except EemError as error:
             refused = error.refused or client.is_stale(error)
             if step.action in _NO_TRACE and error.sent and not refused:
-                raise OutcomeUnknown(
+                raise OutcomeUnknown.after(
+                    error,
                     f"{error.message} Whether it was done is not known, because nothing that EEM reports about card"
                     f" {card} shows it. {_NO_TRACE[step.action]}",
-                    code=error.code,
-                    http_status=error.http_status,
-                    url=error.url,
                 ) from None
             run.timed_out = run.timed_out or isinstance(error, TimedOut)
             try:

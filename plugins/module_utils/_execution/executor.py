@@ -54,11 +54,6 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.plan import
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
 
-_CLAIMS_LOST = (
-    "The claims of this run had expired, and another run has taken them over: what this run has done so far now belongs"
-    " to the other, and was not undone."
-)
-
 
 class Executor:
     """Runs plans at one EEM.
@@ -149,8 +144,7 @@ class Executor:
         wrong = misplaced(self._runs, observed)
         if not wrong:
             return observed
-        if not self._reservation.renew():
-            raise ClaimsLost(_CLAIMS_LOST)
+        self._renew()
         for run in reversed(wrong):
             undo_group_change(self._client, run)
         return self._observer.observe(changed_cards, check_mode)
@@ -193,8 +187,7 @@ class Executor:
             if isinstance(run.step, RegistryChange):
                 continue
             stop_if_interrupted()
-            if not self._reservation.renew():
-                raise ClaimsLost(_CLAIMS_LOST)
+            self._renew()
             self._perform(run)
             for later in runs[place + 1 :]:  # a move: the card is detached, then attached
                 if isinstance(later.step, GroupChange) and later.step.card == run.step.card:
@@ -203,8 +196,14 @@ class Executor:
         if plan.group_changes:
             verify(self._client, [*in_effect(self._runs[: -len(runs)], observed), *runs])
         stop_if_interrupted()
+        self._renew()
+
+    def _renew(self) -> None:
         if not self._reservation.renew():
-            raise ClaimsLost(_CLAIMS_LOST)
+            raise ClaimsLost(
+                "The claims of this run had expired, and another run has taken them over: what this run has done so far"
+                " now belongs to the other, and was not undone."
+            )
 
     def _drop_planned(self) -> None:
         """Forget the steps that were not carried out, but not a change that EEM may still carry out."""

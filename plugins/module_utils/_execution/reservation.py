@@ -13,7 +13,12 @@ from ansible_collections.nec.expether.plugins.module_utils._model.errors import 
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node, NodeState
-from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan, fabric_after
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import (
+    ObservedState,
+    Plan,
+    cards_of,
+    fabric_after,
+)
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import StoredNode
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
@@ -111,7 +116,7 @@ class Reservation:
 
         :raises RegistryConflict: the observed state is out of date, or another run has claimed one of the cards
         """
-        keys = {key for step in plan.steps for key in (step.device, step.system_id) if key}
+        keys = set(cards_of(plan.steps))
         keys |= {step.new for step in plan.group_changes if step.action == "set_group"}
         keys |= {WHOLE_PODM} if self._exclusive else set()
         changes = self._mark_composing(observed, plan)

@@ -41,8 +41,10 @@ def _others_in_group(client: Client, step: GroupChange) -> list[Card]:
 
 
 def _undo(client: Client, run: StepRun, step: GroupChange) -> None:
-    back = StepRun(step.reversed())
-    now = read_when_listed(client, step.card, lambda: parse(client.device(step.card)))
+    def read() -> Card:
+        return read_when_listed(client, step.card, lambda: parse(client.device(step.card)))
+
+    back, now = StepRun(step.reversed()), read()
     if now.group_id == step.old:
         # It is not in effect. EEM may still carry it out if it did not respond in time.
         run.status, run.unknown = "failed", run.unknown if run.timed_out else None
@@ -51,8 +53,7 @@ def _undo(client: Client, run: StepRun, step: GroupChange) -> None:
         raise Stale(f"card {step.card} is in group {now.group_id} now, which this run did not give it")
     back.update_time = now.update_time
     perform(client, back)
-    now = read_when_listed(client, step.card, lambda: parse(client.device(step.card)))
-    if now.group_id == step.new:
+    if read().group_id == step.new:
         raise Stale(f"EEM reported success, but card {step.card} is still in group {step.new}")
     run.status, run.unknown = "undone", None
 

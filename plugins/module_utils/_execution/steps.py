@@ -52,6 +52,11 @@ class OutcomeUnknown(ExpetherError):
 
     kind = "outcome_unknown"
 
+    @classmethod
+    def after(cls, error: EemError, message: str) -> OutcomeUnknown:
+        """Return the error with this message, and what it keeps of the failed exchange for programs."""
+        return cls(message, code=error.code, http_status=error.http_status, url=error.url)
+
 
 @dataclasses.dataclass
 class StepRun:
@@ -128,13 +133,13 @@ def pause_before_again(client: Client, run: StepRun, error: EemError, tries_left
     :raises EemError: the error, if sending it again is of no use
     """
     step = t.cast(HardwareStep, run.step)
-    if client.is_stale(error, deleting=_deletes(step)):
+    if client.is_stale(error, deleting=is_deletion(step)):
         raise _stale(error) from None
     if not tries_left or error.final or not client.patience.pause(client.patience.pauses.change):
         if isinstance(error, TimedOut):
-            raise OutcomeUnknown(
+            raise OutcomeUnknown.after(
+                error,
                 f"{error.message} Card {step.card} is unchanged so far, but EEM may still carry it out. {_ADVICE}",
-                url=error.url,
             ) from None
         raise error
 
@@ -145,13 +150,14 @@ def _stale(error: EemError) -> Stale:
     return stale
 
 
-def _deletes(step: HardwareStep) -> bool:
+def is_deletion(step: HardwareStep) -> bool:
+    """Whether EEM is asked to delete something: a card's group id, a card, or what a port has stored."""
     return step.new in (FREE_GROUP, NO_GROUP, None)
 
 
 def _send(client: Client, step: GroupChange, update_time: str | None) -> str | None:
     """Send the change once; return the card's new time of change, if the answer has it."""
-    if _deletes(step):
+    if is_deletion(step):
         answer = client.clear_group(step.card, update_time)
     else:
         answer = client.set_group(step.card, step.new, update_time)
@@ -178,14 +184,12 @@ def read_back(client: Client, step: HardwareStep, error: EemError, read: t.Calla
     except EemError as second:
         if not error.sent:
             raise error from None
-        if client.is_stale(error, deleting=_deletes(step)):
+        if client.is_stale(error, deleting=is_deletion(step)):
             raise _stale(error) from None  # what somebody else made of the card must not be taken for this change
-        raise OutcomeUnknown(
+        raise OutcomeUnknown.after(
+            error,
             f"{error.message} Whether card {card} was changed is not known, because it cannot be read: {second.message}"
             f" {_ADVICE}",
-            code=error.code,
-            http_status=error.http_status,
-            url=error.url,
         ) from None
     except CardGone:
         raise

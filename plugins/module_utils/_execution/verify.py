@@ -8,8 +8,8 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
-from ansible_collections.nec.expether.plugins.module_utils._execution.steps import Stale, StepRun
-from ansible_collections.nec.expether.plugins.module_utils._model.cards import FREE_GROUP, NO_GROUP, Card, Eesv, parse
+from ansible_collections.nec.expether.plugins.module_utils._execution.steps import Stale, StepRun, is_deletion
+from ansible_collections.nec.expether.plugins.module_utils._model.cards import Card, Eesv, parse
 from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import GroupChange, ObservedState
 
@@ -78,7 +78,7 @@ def misplaced(runs: t.Sequence[StepRun], observed: ObservedState) -> list[StepRu
     for run in last_changes(runs).values():
         step = t.cast(GroupChange, run.step)
         card = observed.fabric.card(step.card)
-        if _leaves(step) or card is None or card.group_id != step.new:
+        if is_deletion(step) or card is None or card.group_id != step.new:
             continue
         systems = [system.id for system in observed.fabric.systems_in(step.new)]
         if systems != [step.system_id]:
@@ -86,13 +86,9 @@ def misplaced(runs: t.Sequence[StepRun], observed: ObservedState) -> list[StepRu
     return found
 
 
-def _leaves(step: GroupChange) -> bool:
-    return step.new in (FREE_GROUP, NO_GROUP)
-
-
 def _group(step: GroupChange) -> str:
     """Return the group in which a change shows: the new one, or the one that the card has left."""
-    return step.old if _leaves(step) else step.new
+    return step.old if is_deletion(step) else step.new
 
 
 def _problem(step: GroupChange, cards: dict[str, Card]) -> str | None:
@@ -101,7 +97,7 @@ def _problem(step: GroupChange, cards: dict[str, Card]) -> str | None:
     :param cards: at least all cards of the groups that the changes concern
     """
     card = cards.get(step.card)
-    if _leaves(step):
+    if is_deletion(step):
         return f"card {step.card} is still in group {step.old}" if card and card.group_id == step.old else None
     if card is None or card.group_id != step.new:
         return f"card {step.card} is not in group {step.new}"

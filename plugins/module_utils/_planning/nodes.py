@@ -30,6 +30,7 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.plan import
     RegistryChange,
     Step,
     attach_step,
+    cards_of,
     detach_step,
 )
 from ansible_collections.nec.expether.plugins.module_utils._planning.selection import (
@@ -98,7 +99,7 @@ def _claims_in_the_way(observed: ObservedState, request: NodeRequest, properties
         plan = _plan_anywhere(observed._replace(claimed_by_others={}), request, properties)
     except PlanRefused:
         return {}
-    return claims_on(observed, (key for step in plan.steps for key in (step.device, step.system_id) if key))
+    return claims_on(observed, cards_of(plan.steps))
 
 
 def plan_managed(observed: ObservedState, request: NodeRequest) -> Plan:

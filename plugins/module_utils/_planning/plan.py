@@ -92,6 +92,11 @@ HardwareStep = t.Union[GroupChange, CardRequest]
 Step = t.Union[GroupChange, RegistryChange, CardRequest]
 
 
+def cards_of(steps: t.Iterable[Step]) -> tuple[str, ...]:
+    """Return the ids of the cards that steps concern, devices and systems, each once."""
+    return tuple(dict.fromkeys(card for step in steps for card in (step.device, step.system_id) if card))
+
+
 def step_view(step: Step, status: Status) -> dict[str, t.Any]:
     """Return a step as in the result `plan`."""
     return {

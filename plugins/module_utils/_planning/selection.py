@@ -12,7 +12,7 @@ from ansible_collections.nec.expether.plugins.module_utils._model.errors import 
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import from_rotary_switch, has_own_group
 from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
 from ansible_collections.nec.expether.plugins.module_utils._model.properties import Properties
-from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Step
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Step, cards_of
 
 NOT_ENABLED = "is not enabled (admin_status or monitoring_status)"
 
@@ -76,13 +76,18 @@ def refuse_if_claimed(observed: ObservedState, steps: t.Iterable[Step]) -> tuple
     :raises PlanRefused: another run has
     """
     steps = tuple(steps)
-    claimed = claims_on(observed, {key: None for step in steps for key in (step.device, step.system_id) if key})
+    claimed = claims_on(observed, cards_of(steps))
     if claimed:
         raise PlanRefused(
             f"Another run is changing {comma_list(f'{card} (claimed by {who})' for card, who in claimed.items())}.",
             blocked_by=claimed,
         )
     return steps
+
+
+def _number(properties: Properties) -> int:
+    """Return how many devices are requested."""
+    return sum(request.number for request in properties)
 
 
 def choose_system(observed: ObservedState, properties: Properties) -> Eesv:
@@ -92,7 +97,7 @@ def choose_system(observed: ObservedState, properties: Properties) -> Eesv:
 
     :raises PlanRefused: none fits; the message says why each does not
     """
-    wanted = sum(request.number for request in properties)
+    wanted = _number(properties)
     reasons: dict[str, str] = {}
     passing: list[str] = []
     fitting: list[Eesv] = []
@@ -165,7 +170,7 @@ def match_devices(properties: Properties, candidates: t.Iterable[Eeio]) -> tuple
                     return True
         return False
 
-    wanted = sum(request.number for request in properties)
+    wanted = _number(properties)
     chosen: list[Eeio] = []
     for device in candidates:
         if len(chosen) == wanted:
@@ -209,9 +214,7 @@ def choose_devices(
         # Of an entry that overlaps another, the other's claimed devices may be what is missing.
         unfit_now = (observed.fabric.devices[device] for device in reasons if device in observed.claimed_by_others)
         claimed = [device for device in unfit_now if _why_never(device) is None]
-        suffices = len(match_devices(properties, [*own, *free, *claimed])[0]) == sum(
-            request.number for request in properties
-        )
+        suffices = len(match_devices(properties, [*own, *free, *claimed])[0]) == _number(properties)
         raise PlanRefused(
             f"{'; '.join(lacking)}.",
             blocked_by=claims_on(observed, (device.id for device in claimed)) if suffices else {},

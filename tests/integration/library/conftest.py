@@ -40,6 +40,24 @@ def fixture_eem(simulator_process: Simulator) -> Iterator[Simulator]:
     simulator_process.reset()
 
 
+@pytest.fixture(name="system")
+def fixture_system(eem: Simulator) -> str:
+    """A system with group id 17."""
+    return str(eem.eesvs()[0]["id"])
+
+
+@pytest.fixture(name="bare")
+def fixture_bare(eem: Simulator) -> str:
+    """A system without a group id of its own."""
+    return str(eem.eesvs()[3]["id"])
+
+
+@pytest.fixture(name="devices")
+def fixture_devices(eem: Simulator) -> list[str]:
+    """The ids of all devices, which are free."""
+    return [str(record["id"]) for record in eem.eeios()]
+
+
 @pytest.fixture(name="make_client")
 def fixture_make_client(eem: Simulator) -> Iterator[MakeClient]:
     """Makes clients of the simulator that do not wait long; settings may be given."""

@@ -26,24 +26,6 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
 from eemsim.client import Simulator
 from executor_runs import MakeClient, attach, compose, detach, executor, groups_of, held_in, nodes_in, release, run
 
-
-@pytest.fixture(name="system")
-def fixture_system(eem: Simulator) -> str:
-    """A system with group id 17."""
-    return str(eem.eesvs()[0]["id"])
-
-
-@pytest.fixture(name="bare")
-def fixture_bare(eem: Simulator) -> str:
-    """A system without a group id of its own."""
-    return str(eem.eesvs()[3]["id"])
-
-
-@pytest.fixture(name="devices")
-def fixture_devices(eem: Simulator) -> list[str]:
-    return [str(record["id"]) for record in eem.eeios()]
-
-
 # What is asked is done, in as few requests as can be
 
 

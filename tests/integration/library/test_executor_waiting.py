@@ -34,16 +34,6 @@ from executor_runs import PODM, MakeClient, attach, compose, executor, groups_of
 RESTART = {"down": 0.3, "starting": 0.3, "empty": 0.5, "mode": "reset"}
 
 
-@pytest.fixture(name="system")
-def fixture_system(eem: Simulator) -> str:
-    return str(eem.eesvs()[0]["id"])
-
-
-@pytest.fixture(name="devices")
-def fixture_devices(eem: Simulator) -> list[str]:
-    return [str(record["id"]) for record in eem.eeios()]
-
-
 @pytest.fixture(name="other_run")
 def fixture_other_run(registry: SqliteRegistry) -> t.Iterator[Claims]:
     """Claims of another run, of this very process, so of one that is alive."""

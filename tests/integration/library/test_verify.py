@@ -39,23 +39,6 @@ from executor_runs import (
 BODIES = ["{}", '{"status": "ok"}', ""]
 
 
-@pytest.fixture(name="system")
-def fixture_system(eem: Simulator) -> str:
-    """A system with group id 17."""
-    return str(eem.eesvs()[0]["id"])
-
-
-@pytest.fixture(name="bare")
-def fixture_bare(eem: Simulator) -> str:
-    """A system without a group id of its own."""
-    return str(eem.eesvs()[3]["id"])
-
-
-@pytest.fixture(name="devices")
-def fixture_devices(eem: Simulator) -> list[str]:
-    return [str(record["id"]) for record in eem.eeios()]
-
-
 def pretend(eem: Simulator, method: str, body: str = "{}", times: int = 1, nth: int = 1) -> None:
     eem.fault("garbage", body=body, method=method, path="/group_id$", times=times, nth=nth)
 

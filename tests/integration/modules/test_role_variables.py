@@ -10,11 +10,12 @@ import math
 import os
 import re
 import subprocess
-import sys
 import typing as t
 from pathlib import Path
 
 import pytest
+
+from playbooks import ON_LOCALHOST, SAME_PYTHON
 
 Json = t.Any
 
@@ -132,17 +133,7 @@ def play(
     text = json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [*tasks, everything]}])
     text = re.sub(r'"@(\d+)@"', lambda found: literal(given[int(found[1])][1]), text)
     (folder / "play.yml").write_text(text, encoding="utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "ansible",
-        "playbook",
-        "--inventory=localhost,",
-        "--connection=local",
-        f"--extra-vars=ansible_python_interpreter={sys.executable}",
-        *arguments,
-        "play.yml",
-    ]
+    command = [*ON_LOCALHOST, SAME_PYTHON, *arguments, "play.yml"]
     done = subprocess.run(
         command, cwd=folder, env={**os.environ, **environment}, check=False, capture_output=True, text=True, timeout=900
     )
@@ -248,8 +239,7 @@ def test_the_variables_that_the_role_writes_are_those_that_the_playbook_takes(
 """,
         encoding="utf-8",
     )
-    base = [sys.executable, "-m", "ansible", "playbook", "--inventory=localhost,", "--connection=local"]
-    base += ["-e", f"ansible_python_interpreter={sys.executable}"]
+    base = [*ON_LOCALHOST, SAME_PYTHON]
     written = subprocess.run(
         [
             *base,

@@ -24,6 +24,8 @@ from pathlib import Path
 
 import pytest
 
+from playbooks import ON_LOCALHOST, SAME_PYTHON
+
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="changing owners needs root")
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -282,15 +284,7 @@ def test_the_tasks_of_the_role_are_led_nowhere(place: Path, secret: Path) -> Non
     play = {"hosts": "localhost", "gather_facts": False, "tasks": tasks}
     playbook = place / "play.json"
     playbook.write_text(json.dumps([play]), encoding="utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "ansible",
-        "playbook",
-        "--inventory=localhost,",
-        "--connection=local",
-        str(playbook),
-    ]
+    command = [*ON_LOCALHOST, str(playbook)]
     with somebody(SWAP_FILES, folder, NAMES[2], secret):
         done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stdout
@@ -317,16 +311,7 @@ def test_a_task_in_check_mode_changes_nothing_and_says_what_it_would(place: Path
     }
     playbook = place / "play.json"
     playbook.write_text(json.dumps([play]), encoding="utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "ansible",
-        "playbook",
-        "--inventory=localhost,",
-        "--connection=local",
-        f"--extra-vars=ansible_python_interpreter={sys.executable}",
-        str(playbook),
-    ]
+    command = [*ON_LOCALHOST, SAME_PYTHON, str(playbook)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stdout
     assert f"changed: [localhost] => (item=take {folder} " in done.stdout
