@@ -211,6 +211,13 @@ class Executor:
             run.status = "failed" if run.timed_out and run.status == "planned" else run.status
         self._runs = [run for run in self._runs if not isinstance(run.step, RegistryChange) and run.status != "planned"]
 
+    def _drop_made_again(self) -> None:
+        """Report a change that timed out, and that a later plan has made, once and as done."""
+        made = {_change_of(run): run for run in self._runs if run.status == "done"}
+        for run in [run for run in self._runs if run.status == "failed" and _change_of(run) in made]:
+            made[_change_of(run)].timed_out = True
+            self._runs.remove(run)
+
     def _check_free(self, run: StepRun) -> None:
         """Check that the detached device of a move is free, before it is attached elsewhere.
 
@@ -241,6 +248,7 @@ class Executor:
 
     def _finish(self, observed: ObservedState, plan: Plan) -> Outcome:
         """Store the nodes and devices as they are now, and give the claims back."""
+        self._drop_made_again()
         for card in sorted({t.cast(HardwareStep, run.step).card for run in self._runs if run.timed_out}):
             self.waited.append(f"EEM did not respond in time to a change of {card} and may still carry it out.")
         outcome = self._outcome(observed, plan)
@@ -279,3 +287,9 @@ class Executor:
             if run.step.action == "remember" and run.status == "planned":
                 run.status = "failed" if problem else "undone"
         return problem
+
+
+def _change_of(run: StepRun) -> tuple[str, str, str | None]:
+    """Return what a step changes: the action, the card, and the value that it gets."""
+    step = t.cast(HardwareStep, run.step)
+    return step.action, step.card, step.new

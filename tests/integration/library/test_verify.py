@@ -204,6 +204,17 @@ def test_a_change_that_timed_out_may_still_come_whatever_a_read_shows(
     assert "EEM may still carry" in failed.message and "Nothing was changed" not in failed.message
 
 
+def test_a_change_that_timed_out_and_that_a_later_plan_made_is_reported_once(
+    eem: Simulator, make_client: MakeClient, system: str, devices: list[str]
+) -> None:
+    eem.fault("freeze", method="PUT", path="/group_id$")
+    eem.fault("fail", status=500, code="50003", method="PUT", path="/group_id$", nth=2)
+    running = executor(make_client(timeout=0.5), None)
+    outcome = running.run(attach(system, devices[0]))
+    assert [(run["action"], run["status"]) for run in outcome.rows] == [("attach", "done")]
+    assert f"EEM did not respond in time to a change of {devices[0]} and may still carry it out." in running.waited
+
+
 def test_a_change_that_timed_out_and_was_undone_is_still_reported_as_pending(
     eem: Simulator, make_client: MakeClient, system: str, devices: list[str]
 ) -> None:
