@@ -55,7 +55,10 @@ def perform_request(client: Client, run: StepRun) -> None:
     while True:
         try:
             _send(client, card, step)
-            problem = _problem(client, card, step)
+            try:
+                problem = _problem(client, card, step)
+            except EemError as unread:  # an error of this read says nothing about the request before it
+                problem = f"card {card} cannot be read afterwards: {unread.message.removesuffix('.')}"
             if problem is None:
                 return
             raise UnexpectedAnswer(f"EEM reported success, but {problem}.")

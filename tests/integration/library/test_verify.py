@@ -189,6 +189,33 @@ def test_a_card_that_eem_still_lists_was_not_forgotten(
         run(make_client(retries=1), None, lambda observed: plan_forget_card(observed, find_card(observed, devices[0])))
 
 
+@pytest.mark.parametrize("what", ["led", "forget"])
+def test_a_request_whose_effect_cannot_be_read_is_not_called_nothing(
+    eem: Simulator, make_client: MakeClient, devices: list[str], what: str
+) -> None:
+    """EEM answers it with success, and then refuses the password."""
+    wish = {
+        "led": led(devices[0], "on"),
+        "forget": lambda observed: plan_forget_card(observed, find_card(observed, devices[0]), force=True),
+    }[what]
+    eem.fault("fail", status=401, html=True, method="GET", path=f"/{devices[0]}", times=-1)
+    with pytest.raises(ExecutionFailed, match="Whether card .* was changed is not known") as caught:
+        run(make_client(retries=1), None, wish)
+    assert caught.value.changed and "Nothing was changed" not in caught.value.message
+    assert caught.value.kind == "outcome_unknown"
+
+
+@pytest.mark.parametrize("read", ["drop", "fail"])
+def test_a_request_whose_effect_is_read_at_the_second_try_is_done(
+    eem: Simulator, make_client: MakeClient, devices: list[str], read: str
+) -> None:
+    options = {"status": 503, "html": True} if read == "fail" else {}
+    eem.fault(read, method="GET", path=f"/{devices[0]}", times=1, **options)
+    outcome = run(make_client(retries=0), None, led(devices[0], "on"))
+    assert [row["status"] for row in outcome.rows] == ["done"]
+    assert [change["to"] for change in eem.history(field="uid_led_status")] == ["on"]
+
+
 @pytest.mark.parametrize("unreadable", [False, True])
 def test_a_change_that_timed_out_may_still_come_whatever_a_read_shows(
     eem: Simulator, make_client: MakeClient, system: str, devices: list[str], unreadable: bool
