@@ -198,20 +198,22 @@ class Play:
 
     # -- the simulators
 
-    def _order(self, fault: Fault) -> int:
+    def _order(self, fault: Fault) -> int | None:
+        """Return the number of an ordered fault; ``None`` if it changes a card that a run has had forgotten."""
+        eem = self._eems[fault.eem]
+        if not {action["card"] for action in fault.actions if "card" in action} <= _reached(eem.cards).keys():
+            return None
         return _reached(
-            lambda: self._eems[fault.eem].fault(
-                *fault.actions, method=fault.method, path=fault.path, nth=fault.nth, times=fault.times
-            )
+            lambda: eem.fault(*fault.actions, method=fault.method, path=fault.path, nth=fault.nth, times=fault.times)
         )
 
-    def _count_faults(self, ordered: t.Sequence[tuple[Fault, int]]) -> None:
+    def _count_faults(self, ordered: t.Sequence[tuple[Fault, int | None]]) -> None:
         used = {}
         for number, eem in enumerate(self._eems):
             used.update({(number, each["id"]): each["used"] for each in _reached(eem.faults)})
             _reached(eem.clear_faults)
-        fired = sorted({fault.kind for fault, number in ordered if used.get((fault.eem, number))})
-        self._counts["faults"] += sum(used.get((fault.eem, number), 0) for fault, number in ordered)
+        fired = sorted({fault.kind for fault, number in ordered if used.get((fault.eem, number or 0))})
+        self._counts["faults"] += sum(used.get((fault.eem, number or 0), 0) for fault, number in ordered)
         self._counts.update(f"fault {kind}" for kind in fired)
         self._counts.update(
             f"pair {first} + {second}" for place, first in enumerate(fired) for second in fired[place + 1 :]
