@@ -186,7 +186,11 @@ class Play:
             return {**known, "name": f"p{run.eem}", **(way if run.kind == "registered" else {}), **run.options}
         if run.module in ("expether_podm_info", "expether_flavor", "expether_sync"):
             return {**known, **run.options}
-        return {**known, **({"podm": f"p{run.eem}"} if episode.reach == "podm" else way), **run.options}
+        if episode.reach == "podm" and not run.spelled:
+            way = {"podm": f"p{run.eem}"}
+        elif run.spelled:
+            way["url"] = eem.url.replace("127.0.0.1", "localhost")
+        return {**known, **way, **run.options}
 
     def _start(self, run: Run) -> Process:
         return module_process.start(run, self._options(run), self._folder / run.key.replace(" ", "_"))
