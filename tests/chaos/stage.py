@@ -29,6 +29,7 @@ from story import Change, Look, Report, Request, Story
 
 AGENT = "chaos "
 LEFT_TO_SETTLE = 8.0
+CONNECT_TIMEOUT = 1.0  # seconds
 AGAIN_AT_MOST = 5
 
 Counts = collections.Counter[str]
@@ -173,7 +174,7 @@ class Play:
     def _options(self, run: Run) -> Options:
         """The options of a run with the way to its EEM."""
         episode, eem = self._episode, self._eems[run.eem]
-        known = {"registry": f"sqlite:///{self._registry}"}
+        known: Options = {"registry": f"sqlite:///{self._registry}"}
         way = {
             "url": eem.url,
             "username": eem.username,
@@ -190,6 +191,8 @@ class Play:
             way = {"podm": f"p{run.eem}"}
         elif run.spelled:
             way["url"] = eem.url.replace("127.0.0.1", "localhost")
+        if run.module in ("expether_node", "expether_device_attach"):
+            known["connect_timeout"] = CONNECT_TIMEOUT
         return {**known, **way, **run.options}
 
     def _start(self, run: Run) -> Process:
