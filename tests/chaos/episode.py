@@ -28,7 +28,10 @@ class Kill:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One run of a module; its key is unique in the episode. The way to the EEM is added when it is started."""
+    """One run of a module; its key is unique in the episode. The way to the EEM is added when it is started.
+
+    ``spelled``: the task names a registered pod manager by a URL that is written otherwise than the registered one.
+    """
 
     key: str
     module: str
@@ -37,6 +40,7 @@ class Run:
     check: bool = False
     start: float = 0.0
     kill: Kill | None = None
+    spelled: bool = False
 
     @property
     def kind(self) -> str:

@@ -9,6 +9,7 @@ turn through their pairs.
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import sys
 import typing as t
@@ -26,6 +27,21 @@ TYPES = ("GPU", "SSD", "NIC")
 FLAVOR = {"name": "small", "properties": {"devices": [{"type": "GPU"}, {"type": "SSD"}]}}
 WAYS = (*(["podm"] * 8), "two podms", "two podms", "url", "url and names")
 FREE = "4093"
+_DRAWN = ("enforce", "conditional")
+
+#: Options of the EEM with the values that are drawn first, in this order. Further options come from a second generator, so
+#: that a new one changes no more of an episode than itself.
+_FIRST_OPTIONS = {
+    "change_answer": ("object", "empty", "none"),
+    "empty_list": ("object", "empty-body", "204"),
+    "time_type": ("kept", "string", "number", "mixed"),
+    "silent_change": ("accept", "refuse"),
+    "orphan_detach": ("accept", "refuse"),
+    "repeat_delete": ("refuse", "accept"),
+    "shared_group": ("refuse", "accept"),
+    "group_pick": ("lowest", "highest", "random"),
+    "peer_update_time": ("moves", "stays"),
+}
 
 
 def episode(seed: int) -> Episode:
@@ -46,8 +62,17 @@ def episode(seed: int) -> Episode:
             runs, faults = _with_kill(rng, runs, faults)
         foreign = tuple(maker.foreign() for dummy in range(rng.choice((1, 1, 2)))) if rng.random() < 0.12 else ()
         rounds.append(Round(runs, faults, foreign, ansible, settle=rng.random() < 0.7))
+    options, retries, conditional = _eem_options(rng), rng.choice((1, 2, 2)), rng.random() < 0.9
+    more = random.Random(f"chaos {seed} more")
     return Episode(
-        seed, fleets, _eem_options(rng), maker.reach, timeout, rng.choice((1, 2, 2)), tuple(rounds), rng.random() < 0.9
+        seed,
+        fleets,
+        {**options, **_more_options(more)},
+        maker.reach,
+        timeout,
+        retries,
+        tuple(_with_more(more, each, maker) for each in rounds),
+        conditional,
     )
 
 
@@ -66,14 +91,52 @@ def _eem_options(rng: random.Random) -> Options:
         "enforce": rng.choice(("strict", "strict", "none")),
         "conditional": rng.choice(("honour", "honour", "ignore", "refuse")),
     }
-    for name, option in OPTIONS.items():
-        if name not in options and option.values and rng.random() < 0.5:
-            options[name] = rng.choice(option.values)
+    for name, values in _FIRST_OPTIONS.items():
+        if rng.random() < 0.5:
+            options[name] = rng.choice(values)
     if rng.random() < 0.3:
         options["refusal_code"] = rng.choice(("40900", "40300", "42200", "50000"))
     if rng.random() < 0.3:
         options["latency_ms"] = rng.choice(("5", "30"))
     return options
+
+
+def _more_options(rng: random.Random) -> Options:
+    """What is not known of EEM either: options that came later."""
+    names = [name for name, option in OPTIONS.items() if option.values and name not in {*_FIRST_OPTIONS, *_DRAWN}]
+    return {name: rng.choice(OPTIONS[name].values) for name in names if rng.random() < 0.5}
+
+
+def _with_more(rng: random.Random, each: Round, maker: _Maker) -> Round:
+    """Add what came later: changes that are answered and not made, tasks with another URL of the EEM, further options."""
+    faults = each.faults
+    if rng.random() < 0.1:
+        actions = ({"do": "status", "status": 200, "body": "{}"},)
+        faults = (
+            *faults,
+            Fault(
+                "200 without doing it",
+                actions,
+                rng.randrange(len(maker.fleets)),
+                rng.choice(("PUT", "PUT", "DELETE")),
+                ".",
+                rng.choice((1, 1, 2, 3)),
+                rng.choice((1, 1, 2)),
+            ),
+        )
+    spelled = 0.1 if maker.reach == "podm" else 0.0
+    runs = tuple(
+        dataclasses.replace(run, options={**run.options, **_more_of(rng, run)}, spelled=rng.random() < spelled)
+        for run in each.runs
+    )
+    return dataclasses.replace(each, runs=runs, faults=faults)
+
+
+def _more_of(rng: random.Random, run: Run) -> Options:
+    """Further options of a run: what becomes of devices that do not respond."""
+    skipping = run.kind in ("absent", "detached", "removed") or run.options.get("purge")
+    found: Options = {"skip_silent": True} if skipping and rng.random() < 0.3 else {}
+    return {**found, "replace_silent": True} if run.kind == "compose" and rng.random() < 0.15 else found
 
 
 def _faults(rng: random.Random, seed: int, timeout: float, maker: _Maker, troubled: bool) -> tuple[Fault, ...]:

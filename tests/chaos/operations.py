@@ -28,7 +28,10 @@ SPARE = (D0, S0)
 
 
 class Operation(t.NamedTuple):
-    """A run, the runs and changes of cards that prepare it, and the device and the system that others change behind it."""
+    """A run, the runs and changes of cards that prepare it, and the device and the system that others change behind it.
+
+    ``eem``: options of the EEM. ``spelled``: as of `Run`.
+    """
 
     name: str
     module: str
@@ -37,6 +40,8 @@ class Operation(t.NamedTuple):
     patches: t.Mapping[str, Options] = {}
     concerned: tuple[str, str] | None = None
     registered: bool = True
+    eem: Options = {}
+    spelled: bool = False
 
 
 def _properties(*kinds: str) -> Options:
@@ -51,8 +56,8 @@ def _attached(system: str, *devices: str, **more: t.Any) -> tuple[str, Options]:
     return "expether_device_attach", {"node": system, "devices": list(devices), **more}
 
 
-def _detached(*devices: str) -> tuple[str, Options]:
-    return "expether_device_attach", {"state": "detached", "devices": list(devices)}
+def _detached(*devices: str, **more: t.Any) -> tuple[str, Options]:
+    return "expether_device_attach", {"state": "detached", "devices": list(devices), **more}
 
 
 def _action(device: str, action: str, **more: t.Any) -> tuple[str, Options]:
@@ -91,6 +96,38 @@ OPERATIONS = (
     Operation("attach to a system without a group", *_attached(S2, D0), concerned=(D0, S2)),
     Operation("move", *_attached(S1, D0, D1, move=True), before=(_attached(S0, D0),), concerned=(D0, S1)),
     Operation("detach", *_detached(D0, D1), before=(_attached(S0, D0, D1),)),
+    *(
+        Operation(f"attach with links that come {name}", *_attached(S0, D0, D1), eem={"link": link})
+        for name, link in (("late", "late"), ("after an audit", "audit"))
+    ),
+    Operation("compose with links that stay down", *_node("GPU", "SSD"), eem={"link": "never"}),
+    Operation("compose by another spelling of the URL", *_node("GPU", "SSD"), spelled=True),
+    Operation("release by another spelling of the URL", *_node(state="absent"), before=(_GPU_AND_SSD,), spelled=True),
+    Operation(
+        "release a node with a silent device",
+        *_node(state="absent", skip_silent=True),
+        before=(_GPU_AND_SSD,),
+        patches={D0: SILENT},
+        concerned=(D1, S0),
+    ),
+    Operation(
+        "detach beside a silent device",
+        *_detached(D0, D1, skip_silent=True),
+        before=(_attached(S0, D0, D1),),
+        patches={D0: SILENT},
+        concerned=(D1, S0),
+    ),
+    *(
+        Operation(
+            f"replace a silent device{name}",
+            *_node("GPU", replace_silent=True),
+            before=(_node("GPU"),),
+            patches={D0: SILENT},
+            concerned=(D3, S0),
+            eem={"silent_change": silent},
+        )
+        for name, silent in ((" that stays", "refuse"), (" that EEM lets go", "accept"))
+    ),
     Operation("locate", *_device(D0, uid_led="on")),
     Operation("forget a device", *_device(D5, state="absent"), patches={D5: SILENT}, concerned=(D5, S0)),
     Operation("forget a system by force", *_device(S1, state="absent", force=True), concerned=(D0, S1)),
@@ -105,6 +142,14 @@ OPERATIONS = (
     Operation("remove a pod manager", _PODM, {"state": "absent"}),
     Operation(
         "remove a pod manager with its nodes", _PODM, {"state": "absent", "cascade": True}, before=(_GPU_AND_SSD,)
+    ),
+    Operation(
+        "remove a pod manager with a silent device",
+        _PODM,
+        {"state": "absent", "cascade": True, "skip_silent": True},
+        before=(_GPU_AND_SSD,),
+        patches={D0: SILENT},
+        concerned=(D1, S0),
     ),
     Operation("define a flavor", _FLAVOR, {**FLAVOR, "name": "other"}),
     Operation("remove a flavor", _FLAVOR, {"name": FLAVOR["name"], "state": "absent"}),

@@ -29,6 +29,7 @@ from story import Change, Look, Report, Request, Story
 
 AGENT = "chaos "
 LEFT_TO_SETTLE = 8.0
+CONNECT_TIMEOUT = 1.0  # seconds
 AGAIN_AT_MOST = 5
 
 Counts = collections.Counter[str]
@@ -173,7 +174,7 @@ class Play:
     def _options(self, run: Run) -> Options:
         """The options of a run with the way to its EEM."""
         episode, eem = self._episode, self._eems[run.eem]
-        known = {"registry": f"sqlite:///{self._registry}"}
+        known: Options = {"registry": f"sqlite:///{self._registry}"}
         way = {
             "url": eem.url,
             "username": eem.username,
@@ -186,7 +187,13 @@ class Play:
             return {**known, "name": f"p{run.eem}", **(way if run.kind == "registered" else {}), **run.options}
         if run.module in ("expether_podm_info", "expether_flavor", "expether_sync"):
             return {**known, **run.options}
-        return {**known, **({"podm": f"p{run.eem}"} if episode.reach == "podm" else way), **run.options}
+        if episode.reach == "podm" and not run.spelled:
+            way = {"podm": f"p{run.eem}"}
+        elif run.spelled:
+            way["url"] = eem.url.replace("127.0.0.1", "localhost")
+        if run.module in ("expether_node", "expether_device_attach"):
+            known["connect_timeout"] = CONNECT_TIMEOUT
+        return {**known, **way, **run.options}
 
     def _start(self, run: Run) -> Process:
         return module_process.start(run, self._options(run), self._folder / run.key.replace(" ", "_"))

@@ -112,12 +112,15 @@ class Sweep:
 
     def _episode(self, case: Case) -> Episode:
         operation = self._operation
-        rounds = Round((Run("r0.0", operation.module, operation.options, kill=case.kill),), case.faults)
+        rounds = Round(
+            (Run("r0.0", operation.module, operation.options, kill=case.kill, spelled=operation.spelled),), case.faults
+        )
         style = "swept" if case.foreign or operation.patches else "plain"
         slow = any(action["do"] in SLOW_KINDS for fault in case.faults for action in fault.actions)
         options = (
             {"enforce": "none", "conditional": "ignore"} if case.lax else {"enforce": "strict", "conditional": "honour"}
         )
+        options |= operation.eem
         return Episode(
             0, ({**FLEET, "style": style},), options, "podm", TIMEOUT if slow else PATIENT, RETRIES, (rounds,)
         )

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A registry that the last version with schema 1 wrote: it shows the same, and one transaction makes it one of today's."""
+"""A registry that the last version with an earlier schema wrote: it shows the same, and one transaction makes it one of today's."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
 from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile import COUNTS
 from eemsim.client import Simulator
 
-FILES = Path(__file__).with_name("schema_1")
+FILES = Path(__file__).with_name("schemas")
 Result = dict[str, t.Any]
 Run = Callable[..., Result]
 Row = tuple[str, str, int, str]
@@ -40,15 +40,21 @@ NEW = Flavor("11111111-1111-5111-8111-111111111111", NEVER, "new", None, {"devic
 INFOS: dict[str, Result] = {"podm_info": {}, "flavor_info": {}, "device_info": {"source": "registry"}}
 
 
+@pytest.fixture(name="old", params=[1, 2])
+def fixture_old(request: pytest.FixtureRequest) -> int:
+    """An earlier schema."""
+    return t.cast(int, request.param)
+
+
 @pytest.fixture(name="path")
-def fixture_path(tmp_path: Path, eem: Simulator) -> Path:
-    """The registry of schema 1; the EEM of rack1 is the simulator, with the cards that it had."""
+def fixture_path(tmp_path: Path, eem: Simulator, old: int) -> Path:
+    """The registry of that schema; the EEM of rack1 is the simulator, with the cards that it had."""
     eem.reset(devices=list(json.loads((FILES / "cards.json").read_text()).values()))
     path = tmp_path / "r.sqlite3"
     path.touch(mode=0o600)
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA journal_mode = WAL")
-        database.executescript(_here((FILES / "registry.sql").read_text(), eem))
+        database.executescript(_here((FILES / f"{old}.sql").read_text(), eem))
     shutil.copy(FILES / "registry.key", f"{path}.key")
     os.chmod(f"{path}.key", 0o600)
     return path
@@ -102,10 +108,10 @@ def rows(path: Path) -> list[Row]:
         return database.execute("SELECT kind, uuid, revision, body FROM documents ORDER BY kind, uuid").fetchall()
 
 
-def test_what_is_shown_is_the_same_before_and_after_the_upgrade(run: Run, path: Path, eem: Simulator) -> None:
+def test_what_is_shown_is_the_same_before_and_after_the_upgrade(run: Run, path: Path, old: int, eem: Simulator) -> None:
     before = rows(path)
     is_shown(shown(run), shown_then(eem))
-    assert (schema(path), rows(path)) == (1, before), "reading upgrades nothing"
+    assert (schema(path), rows(path)) == (old, before), "reading upgrades nothing"
     assert run("flavor", name="new", properties={"devices": [{"type": "GPU"}]})["changed"]
     assert schema(path) == SCHEMA
     assert run("flavor", name="new", state="absent")["changed"]
@@ -161,20 +167,22 @@ def test_nodes_and_claims_of_the_file_are_worked_with(run: Run, path: Path, eem:
     ],
     ids=str,
 )
-def test_check_mode_reads_schema_1_and_upgrades_nothing(run: Run, path: Path, module: str, options: Result) -> None:
+def test_check_mode_reads_an_earlier_schema_and_upgrades_nothing(
+    run: Run, path: Path, old: int, module: str, options: Result
+) -> None:
     before = rows(path)
     run(module, **options, _ansible_check_mode=True)
-    assert (schema(path), rows(path)) == (1, before)
+    assert (schema(path), rows(path)) == (old, before)
 
 
-def test_a_transaction_that_meets_a_conflict_upgrades_nothing(path: Path) -> None:
+def test_a_transaction_that_meets_a_conflict_upgrades_nothing(path: Path, old: int) -> None:
     before = rows(path)
     registry = SqliteRegistry(str(path))
     known = registry.all(Flavor)[0]
     with pytest.raises(RegistryConflict):
         registry.commit([put(NEW), put(known._replace(revision=known.revision + 1))])
     registry.close()
-    assert (schema(path), rows(path)) == (1, before)
+    assert (schema(path), rows(path)) == (old, before)
 
 
 KILLED = """
@@ -194,13 +202,15 @@ registry.commit(Changes([None]))
 """
 
 
-def test_a_process_that_is_killed_after_the_upgrade_and_before_its_change_leaves_schema_1(path: Path) -> None:
+def test_a_process_that_is_killed_after_the_upgrade_and_before_its_change_leaves_the_earlier_schema(
+    path: Path, old: int
+) -> None:
     before = rows(path)
     tests = str(Path(__file__).resolve().parents[2])
     command = [sys.executable, "-c", KILLED, tests, str(path)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (-9, f"{SCHEMA}\n"), done.stderr
-    assert (schema(path), rows(path)) == (1, before)
+    assert (schema(path), rows(path)) == (old, before)
     registry = SqliteRegistry(str(path))
     registry.commit([put(NEW)])
     registry.close()

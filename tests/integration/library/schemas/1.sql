@@ -1,6 +1,6 @@
 -- A registry as the last version with schema 1 wrote it: modules made it with simulators, and a run died that held claims.
 -- What tells the machine apart was replaced. cards.json has the cards of the EEM of rack1, shown.json its URL and what the
--- info modules of that version showed.
+-- info modules of that version showed; those of the versions after it show the same of 2.sql.
 BEGIN TRANSACTION;
 PRAGMA application_id = 1165510004;
 PRAGMA user_version = 1;
