@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
+from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice, StoredListing
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
@@ -43,8 +44,11 @@ def at(hours: float, retention: timedelta | None = WEEK) -> Moment:
     return Moment(moment, last.strftime("%Y-%m-%dT%H:%M:%SZ") if hours else None, retention)
 
 
-def sync(known: t.Sequence[StoredDevice], records: t.Iterable[Record], moment: Moment) -> Reconciled:
-    return reconcile(known, Fabric.from_records(records), Views(PODM, "lab", {}), moment)
+def sync(
+    known: t.Sequence[StoredDevice], records: t.Iterable[Record], moment: Moment, nodes: t.Iterable[Node] = ()
+) -> Reconciled:
+    on_systems = {node.system_id: node for node in nodes}
+    return reconcile(known, Fabric.from_records(records), Views(PODM, "lab", {}), on_systems, moment)
 
 
 def written(known: t.Iterable[StoredDevice], done: Reconciled) -> list[StoredDevice]:
