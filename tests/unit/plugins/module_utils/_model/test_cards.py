@@ -221,6 +221,7 @@ def test_an_old_card_says_little_and_is_read_all_the_same() -> None:
     }
     card = parse(record)
     assert isinstance(card, Eeio)
+    assert card.populated is None
     assert (card.id, card.group_id, card.card_type, card.reachable) == ("0x00255c0b0001", "4093", "1g", True)
     assert (card.type, card.class_code, card.vendor_id, card.pci_device_id, card.enabled, card.eesv_id) == (None,) * 6
 
@@ -287,7 +288,7 @@ def test_the_type_follows_from_the_class_code(class_code: t.Any, digits: str | N
         ("0x10DE", "0X1DB6", ("10de", "1db6")),
         ("0x5", "0xa", ("0005", "000a")),
         ("10de", "1db6", ("10de", "1db6")),
-        ("0x0", "0x0", ("0000", "0000")),
+        ("0x0", "0x0", (None, None)),
         ("", None, (None, None)),
         ("0x10de0", "card", (None, None)),
     ],
