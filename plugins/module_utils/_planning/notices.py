@@ -71,7 +71,9 @@ def _former_hosts(observed: ObservedState, changes: t.Sequence[GroupChange]) -> 
         if device and step.action == "detach" and observed.fabric.state(device) == "stranded":
             name = observed.last_node(device)
             host = f"of node {name}" if name else "that had it, which is unknown,"
-            sentences.append(f"Device {device.id} was {stranded(observed, device)}: the host {host} may still be using it.")
+            sentences.append(
+                f"Device {device.id} was {stranded(observed, device)}: the host {host} may still be using it."
+            )
     return sentences
 
 

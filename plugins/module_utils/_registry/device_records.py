@@ -93,7 +93,11 @@ class StoredDevice(t.NamedTuple):
 
 _KEYS = StoredDevice._fields[2:]
 _texts = operator.itemgetter(
-    *(place for place, key in enumerate(StoredDevice._fields) if key not in ("revision", "populated", "ports_up", "enabled"))
+    *(
+        place
+        for place, key in enumerate(StoredDevice._fields)
+        if key not in ("revision", "populated", "ports_up", "enabled")
+    )
 )
 _TEXT_OR_NONE = frozenset((str, type(None)))
 _FLAG_OR_NONE = frozenset((bool, type(None)))

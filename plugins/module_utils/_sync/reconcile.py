@@ -118,14 +118,12 @@ def reconcile(
     for card in fabric.devices.values():
         device = views.to_store(fabric, card)
         found = unlisted.pop(device.uuid, None)
-        if found:
-            device = with_history(device, found, nodes)
-        else:
-            device = device._replace(first_seen_at=now, last_node=last_node(device, None, nodes))
         if found is None:
             result.counts["added"] += 1
-            change(None, device)
-        elif found != device:
+            change(None, device._replace(first_seen_at=now, last_node=last_node(device, None, nodes)))
+            continue
+        device = with_history(device, found, nodes)
+        if found != device:
             result.counts["updated"] += 1
             change(found, device)
         else:

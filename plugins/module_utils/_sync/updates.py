@@ -41,11 +41,9 @@ def device_updates(
         group_id = device.group_id if device else found.pooled_group_id
         name = former.get((card, group_id or ""))
         stored = found._replace(last_node=name, pooled_group_id=group_id, node_id=None) if name else found
-        if device:
-            after = with_history(views.to_store(fabric, device), stored, nodes)
-        else:
-            after = found._replace(last_node=stored.last_node)
-        if (device and card in cards) or after != found:
+        listed = views.to_store(fabric, device) if device else None
+        after = with_history(listed, stored, nodes) if listed else found._replace(last_node=stored.last_node)
+        if (listed and card in cards) or after != found:
             changes.append(put_anyway(after))
     return [*changes, invalidate_listing(views.podm_id)] if changes else []
 

@@ -23,7 +23,14 @@ CLEAN = ("gpu", "gpu", "ssd", "nic", "gpu", "ssd", "nic", "gpu", "ssd", "nic", "
 ATTACHED = (4, 9)
 """Of the first twelve EEIOs, these start in the group of an EESV, if the fleet has at least twelve."""
 
-EMPTY_SLOTS = {13: (None, True), 26: (None, False), 27: ("", True), 29: ("", False), 30: ("0x0", True), 31: ("0x0", False)}
+EMPTY_SLOTS = {
+    13: (None, True),
+    26: (None, False),
+    27: ("", True),
+    29: ("", False),
+    30: ("0x0", True),
+    31: ("0x0", False),
+}
 """Which EEIOs have no device: the ids that they report, and whether they report that the link to the slot is down."""
 
 
