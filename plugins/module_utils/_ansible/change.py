@@ -99,8 +99,8 @@ class ChangeRun:
         """Return which node had each stranded device, and each device of a released node, before the run."""
         state, podm_id = outcome.last, self._where.podm_id
         forgotten = (state.nodes.get(step.system_id or "") for step in outcome.steps if step.action == "forget")
-        left = (devices_left(registry, podm_id, state.fabric, node) for node in forgotten if node)
-        return {**state.last_nodes, **{place: name for found in left for place, name in found.items()}}
+        released = [node for node in forgotten if node]
+        return {**state.last_nodes, **devices_left(registry, podm_id, state.fabric, released)}
 
 
 def plan_result(steps: t.Sequence[Step], rows: list[View], before: View, after: View) -> Result:

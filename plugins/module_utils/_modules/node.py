@@ -144,7 +144,7 @@ def _forget_only(context: Context, name: str) -> Result:
             raise NotFound(f"Another run has forgotten node {node.name}.")
         if now.system_id != node.system_id:
             raise PlanRefused(f"Another run has moved node {node.name} to system {now.system_id}. Run the task again.")
-        left = devices_left(registry, podm_id, Fabric([]), node)
+        left = devices_left(registry, podm_id, Fabric([]), [node])
         views = Views(podm_id, podm.name if podm else None, {})
         return [remove(now), *device_updates(registry, Fabric([]), views, {}, (), left)]
 

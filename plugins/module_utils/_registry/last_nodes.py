@@ -34,17 +34,20 @@ def last_nodes(registry: Registry, podm_id: str, fabric: Fabric, nodes: t.Mappin
     return found
 
 
-def devices_left(registry: Registry, podm_id: str, fabric: Fabric, node: Node) -> LastNodes:
-    """Return the devices that a node has when it is released: those that are not detached keep its name.
+def devices_left(registry: Registry, podm_id: str, fabric: Fabric, released: t.Collection[Node]) -> LastNodes:
+    """Return the devices that nodes have when they are released: those that are not detached keep the node's name.
 
     :param fabric: the cards as EEM lists them; devices that it does not list are those of the registry
     """
-    system = fabric.systems.get(node.system_id)
-    found = {(device.id, device.group_id): node.name for device in (fabric.devices_of(system) if system else ())}
-    for stored in registry.of_podm(StoredDevice, podm_id):
-        in_group = stored.state == "stranded" and stored.pooled_group_id == node.group_id and stored.last_node is None
-        if stored.pooled_group_id is not None and (in_group or stored.node_id == node.system_id):
-            found[stored.device_id, stored.pooled_group_id] = node.name
+    found = {}
+    for stored in registry.of_podm(StoredDevice, podm_id) if released else ():
+        for node in released:
+            in_group = stored.state == "stranded" and stored.pooled_group_id == node.group_id
+            if stored.node_id == node.system_id or (in_group and stored.last_node is None):
+                found[stored.device_id, stored.pooled_group_id or ""] = node.name
+    for node in released:
+        system = fabric.systems.get(node.system_id)
+        found |= {(device.id, device.group_id): node.name for device in (fabric.devices_of(system) if system else ())}
     return found
 
 

@@ -99,7 +99,7 @@ def test_what_a_released_node_leaves_behind_keeps_its_name_until_it_leaves_the_g
     outcome = run(client, registry, compose("web1", system))
     left, detached = [step.card for step in outcome.plan.group_changes]
     store(registry, fabric_of(client))
-    former = devices_left(registry, PODM, fabric_of(client), nodes_by_system(registry)[system])
+    former = devices_left(registry, PODM, fabric_of(client), [nodes_by_system(registry)[system]])
     assert former == {(left, "17"): "web1", (detached, "17"): "web1"}
     eem.patch(detached, group_id="4093")
 
@@ -129,5 +129,5 @@ def test_a_device_that_eem_does_not_list_keeps_the_name_too(
     eem.delete_card(lost)
     node = nodes_by_system(registry)[system]
     fabric = fabric_of(client)
-    registry.commit(device_updates(registry, fabric, VIEWS, {}, (), devices_left(registry, PODM, fabric, node)))
+    registry.commit(device_updates(registry, fabric, VIEWS, {}, (), devices_left(registry, PODM, fabric, [node])))
     assert stored(registry, lost).last_node == "web1"
