@@ -107,7 +107,7 @@ device:
     type:
       description:
         - 'The device type: SSD, NIC, GPU, Multi, SWITCH, USB, ACS or Unknown; null if the card reports no
-          class code.'
+          class code, and if C(populated) is not true.'
       type: str
       sample: GPU
       returned: always
@@ -128,6 +128,13 @@ device:
         - The name of the node that has the device; for a system, the name of its node. Null without a node.
       type: str
       sample: train-1
+      returned: always
+    last_node:
+      description:
+        - The name of the node that had the group in which the device is stranded; null if the registry does
+          not know it, and for a device that is not stranded.
+      type: str
+      sample: train-2
       returned: always
     pooled_group_id:
       description:
@@ -194,6 +201,13 @@ device:
         - The device's name in the PCI id list; null without the list.
       type: str
       sample: GV100GL [Tesla V100 PCIe 32GB]
+      returned: always
+    populated:
+      description:
+        - Whether there is a device in the slot. Null if the card does not report it, and for a system. Unless
+          it is true, the type, the PCI ids, the class code and the names are null.
+      type: bool
+      sample: true
       returned: always
     reachable:
       description:

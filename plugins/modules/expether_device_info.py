@@ -104,7 +104,7 @@ devices:
     type:
       description:
         - 'The device type: SSD, NIC, GPU, Multi, SWITCH, USB, ACS or Unknown; null if the card reports no
-          class code.'
+          class code, and if C(populated) is not true.'
       type: str
       sample: GPU
       returned: always
@@ -125,6 +125,13 @@ devices:
         - The name of the node that has the device; null if its system is not a node.
       type: str
       sample: train-1
+      returned: always
+    last_node:
+      description:
+        - The name of the node that had the group in which the device is stranded; null if the registry does
+          not know it, and for a device that is not stranded.
+      type: str
+      sample: train-2
       returned: always
     pooled_group_id:
       description:
@@ -191,6 +198,13 @@ devices:
         - The device's name in the PCI id list; null without the list.
       type: str
       sample: GV100GL [Tesla V100 PCIe 32GB]
+      returned: always
+    populated:
+      description:
+        - Whether there is a device in the slot. Null if the card does not report it, and for a system. Unless
+          it is true, the type, the PCI ids, the class code and the names are null.
+      type: bool
+      sample: true
       returned: always
     reachable:
       description:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import types
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
@@ -21,8 +22,9 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.notices imp
     warnings,
 )
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan, Step
+from ansible_collections.nec.expether.plugins.module_utils._registry.last_nodes import LastNodes, devices_left
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, Registry
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import View, Views
 from ansible_collections.nec.expether.plugins.module_utils._sync.updates import device_updates
 
@@ -40,13 +42,14 @@ class ChangeRun:
         self._what = what
         self._exclusive = exclusive
 
-    def views(self, nodes: t.Mapping[str, Node]) -> Views:
+    def views(self, nodes: t.Mapping[str, Node], last: LastNodes = types.MappingProxyType({})) -> Views:
         """Return the views of this EEM's cards and nodes.
 
         :param nodes: by EESV id
+        :param last: of stranded devices, the last nodes that are known
         """
         where, names = self._where, {system_id: node.name for system_id, node in nodes.items()}
-        return Views(where.podm_id, where.podm, names, self._context.pci_names)
+        return Views(where.podm_id, where.podm, names, self._context.pci_names, last)
 
     def execute(
         self,
@@ -66,7 +69,10 @@ class ChangeRun:
         def changes(outcome: Outcome) -> list[Change]:
             cards = [step.device for step in outcome.steps if step.device]
             views = self.views(outcome.nodes)
-            updates = device_updates(where.registry, outcome.fabric, views, cards) if where.registry else []
+            updates: list[Change] = []
+            if where.registry:
+                former = self._former_nodes(where.registry, outcome)
+                updates = device_updates(where.registry, outcome.fabric, views, outcome.nodes, cards, former)
             more = more_changes(outcome)
             # A document that is removed must not be updated in the same transaction.
             updates = [change for change in updates if change.uuid not in {other.uuid for other in more}]
@@ -88,6 +94,13 @@ class ChangeRun:
                 self._context.warn([*executor.waited, *client.waited])
         self._context.warn(warnings(outcome.before, outcome.steps))
         return outcome
+
+    def _former_nodes(self, registry: Registry, outcome: Outcome) -> LastNodes:
+        """Return which node had each stranded device, and each device of a released node, before the run."""
+        state, podm_id = outcome.last, self._where.podm_id
+        forgotten = (state.nodes.get(step.system_id or "") for step in outcome.steps if step.action == "forget")
+        released = [node for node in forgotten if node]
+        return {**state.last_nodes, **devices_left(registry, podm_id, state.fabric, released)}
 
 
 def plan_result(steps: t.Sequence[Step], rows: list[View], before: View, after: View) -> Result:

@@ -20,6 +20,7 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.plan import
     fabric_after,
 )
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice
+from ansible_collections.nec.expether.plugins.module_utils._registry.last_nodes import LastNodes, last_nodes
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import StoredNode
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
     NEVER,
@@ -42,6 +43,11 @@ class NoReservation:
         """Return that nothing is stored or claimed."""
         del clean
         return {}, {}
+
+    def last_nodes(self, fabric: Fabric, nodes: t.Mapping[str, Node]) -> LastNodes:
+        """Return that nothing is known of stranded devices."""
+        del fabric, nodes
+        return {}
 
     def known_cards(self) -> set[str]:
         """Return that no card is known."""
@@ -105,6 +111,10 @@ class Reservation:
             )
         self._known = {found.system_id: found for found in self._registry.of_podm(StoredNode, self._podm_id)}
         return {system_id: found.node() for system_id, found in self._known.items()}, claimed
+
+    def last_nodes(self, fabric: Fabric, nodes: t.Mapping[str, Node]) -> LastNodes:
+        """Return the last nodes of the stranded devices, as `_registry.last_nodes`."""
+        return last_nodes(self._registry, self._podm_id, fabric, nodes)
 
     def known_cards(self) -> set[str]:
         """Return the ids of all systems and devices that the registry stores of this pod manager and that are not missing."""

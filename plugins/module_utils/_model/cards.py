@@ -84,6 +84,8 @@ class Eeio(t.NamedTuple):
     """A card on the I/O side with one PCI Express device. See `Eesv` for the common values.
 
     `vendor_id` and `pci_device_id` have 4 hex digits, `class_code` has 6, all without `0x`.
+    `populated` is whether there is a device in the slot; `None` if nothing that the card reports shows it. Unless it is
+    true, `type` and the three PCI values are `None`, whatever the record has.
     `eesv_id` is the other end of the connection as the card reports it.
     """
 
@@ -102,6 +104,7 @@ class Eeio(t.NamedTuple):
     pci_device_id: str | None
     class_code: str | None
     type: str | None
+    populated: bool | None
     eesv_id: str | None
 
     @property
@@ -203,13 +206,16 @@ def parse(raw: t.Any) -> Card:
             _nonempty(get("host_serial_number")),
             _max_devices(get("max_eeio_count"), card_type),
         )
-    class_code = _hex(get("pcie_class_code"), 6)
+    pci = (_hex(get("pcie_vendor_id"), 4), _hex(get("pcie_device_id"), 4), _hex(get("pcie_class_code"), 6))
+    populated = _populated(get("pcie_connection_status"), *pci)
+    vendor_id, pci_device_id, class_code = pci if populated else (None, None, None)
     return Eeio(
         *common,
-        _hex(get("pcie_vendor_id"), 4),
-        _hex(get("pcie_device_id"), 4),
+        vendor_id,
+        pci_device_id,
         class_code,
         None if class_code is None else TYPES.get(int(class_code[:2], 16), UNKNOWN_TYPE),
+        populated,
         _mac_id(get("eesv_mac_address")),
     )
 
@@ -269,6 +275,22 @@ def _ports_up(port0: t.Any, port1: t.Any) -> int | None:
             reported += 1
             ports_up += "up" in values
     return ports_up if reported else None
+
+
+def _populated(link: t.Any, vendor_id: str | None, pci_device_id: str | None, class_code: str | None) -> bool | None:
+    """Whether there is a device in the slot of an EEIO; `None` if the record does not show it.
+
+    A slot without a device reports ids that are missing, empty or `0x0`, depending on the card [?]. The link between the
+    card and the device is `up` in captured records of cards with a device, free or not [hw]. Older cards report no ids.
+
+    :param link: `pcie_connection_status`
+    """
+    status = (_nonempty(link) or "").lower()
+    if status == "down" or "0000" in (vendor_id, pci_device_id):
+        return False
+    if status == "up" or vendor_id or pci_device_id or (class_code and int(class_code, 16)):
+        return True
+    return None
 
 
 def _hex(value: t.Any, digits: int) -> str | None:

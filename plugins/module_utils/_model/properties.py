@@ -35,13 +35,21 @@ class DeviceRequest(t.NamedTuple):
     model: str | None
 
     def matches(self, device: Eeio) -> bool:
-        """Whether a device is of this kind."""
+        """Whether a device is of this kind. An empty slot, or one that may be empty, is of none."""
         return (
-            self.type in (None, device.type)
+            device.populated is True
+            and self.type in (None, device.type)
             and self.vendor_id in (None, device.vendor_id)
             and self.pci_device_id in (None, device.pci_device_id)
-            and (self.model is None or (device.model or "").casefold() == self.model.casefold())
+            and self._is_model(device)
         )
+
+    def may_match(self, device: Eeio) -> bool:
+        """Whether a device is of this kind, or its slot could have such a device: only the model of the box is known."""
+        return self.matches(device) or (device.populated is not True and self._is_model(device))
+
+    def _is_model(self, device: Eeio) -> bool:
+        return self.model is None or (device.model or "").casefold() == self.model.casefold()
 
     def __str__(self) -> str:
         ids = ":".join(filter(None, (self.vendor_id or (self.pci_device_id and "*"), self.pci_device_id)))

@@ -128,13 +128,14 @@ def _forget_in_registry(where: Target, run_: ChangeRun, outcome: Outcome) -> lis
     changes += [invalidate_listing(where.podm_id)] if changes else []
     systems = (outcome.before.fabric.systems.get(step.system_id or "") for step in steps if not step.device)
     orphans = [card.id for system in systems if system for card in outcome.before.fabric.devices_in(system.group_id)]
-    return [*changes, *(device_updates(registry, outcome.fabric, views, orphans) if registry else ())]
+    updates = device_updates(registry, outcome.fabric, views, outcome.nodes, orphans) if registry else ()
+    return [*changes, *updates]
 
 
 def _to_result(run_: ChangeRun, outcome: Outcome) -> View:
     """Return the card of the plan as it is after the run."""
     card = outcome.fabric.card(outcome.plan.cards[0])
-    return run_.views(outcome.nodes).card(outcome.fabric, card) if card else {}
+    return run_.views(outcome.nodes, outcome.last.last_nodes).card(outcome.fabric, card) if card else {}
 
 
 def _before(where: Target, run_: ChangeRun, stored: StoredDevice | None, outcome: Outcome) -> View | None:
@@ -145,7 +146,7 @@ def _before(where: Target, run_: ChangeRun, stored: StoredDevice | None, outcome
     state, cards = outcome.last, outcome.plan.cards
     card = state.fabric.card(cards[0]) if cards else None
     if card:
-        return run_.views(state.nodes).card(state.fabric, card)
+        return run_.views(state.nodes, state.last_nodes).card(state.fabric, card)
     if where.registry is None or stored is None or not cards:
         return None
     podm, node = where.registry.get(PodManager, where.podm_id), state.nodes.get(stored.node_id or "")

@@ -104,6 +104,7 @@ def _live(context: Context, show: Show) -> tuple[list[View], list[View]]:
     from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
     from ansible_collections.nec.expether.plugins.module_utils._eem.parallel import side_by_side
     from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
+    from ansible_collections.nec.expether.plugins.module_utils._registry.last_nodes import last_nodes
     from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
 
     pci_names = context.pci_names
@@ -131,7 +132,9 @@ def _live(context: Context, show: Show) -> tuple[list[View], list[View]]:
         fabric, waited = answer
         context.warn(waited)
         names = {node.system_id: node.name for node in nodes}
-        found += show(where, fabric, Views(where.podm_id, where.podm, names, pci_names), nodes)
+        on_systems = {node.system_id: node.node() for node in nodes}
+        last = last_nodes(where.registry, where.podm_id, fabric, on_systems) if where.registry else {}
+        found += show(where, fabric, Views(where.podm_id, where.podm, names, pci_names, last), nodes)
     return found, errors
 
 

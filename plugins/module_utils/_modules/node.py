@@ -33,10 +33,12 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.nodes impor
 )
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import step_view
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice
+from ansible_collections.nec.expether.plugins.module_utils._registry.last_nodes import devices_left
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager, StoredNode
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, remove
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import View, Views
 from ansible_collections.nec.expether.plugins.module_utils._results.documents import find_flavor, only_node
+from ansible_collections.nec.expether.plugins.module_utils._sync.updates import device_updates
 
 PLANS = {"present": plan_present, "managed": plan_managed, "absent": plan_absent}
 
@@ -142,7 +144,9 @@ def _forget_only(context: Context, name: str) -> Result:
             raise NotFound(f"Another run has forgotten node {node.name}.")
         if now.system_id != node.system_id:
             raise PlanRefused(f"Another run has moved node {node.name} to system {now.system_id}. Run the task again.")
-        return [remove(now)]
+        left = devices_left(registry, podm_id, Fabric([]), [node])
+        views = Views(podm_id, podm.name if podm else None, {})
+        return [remove(now), *device_updates(registry, Fabric([]), views, {}, (), left)]
 
     forgetting = Forgetting(podm_id, node.system_id, f"a run for node {node.name}")
     try:

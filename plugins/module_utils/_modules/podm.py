@@ -244,8 +244,9 @@ class _Eem:
         if not sync:
             return podm._replace(status="Online", last_error=None), []
         moment, names = Moment(datetime.now(timezone.utc), podm.last_sync), self._context.pci_names
-        views = Views(podm.uuid, podm.name, {node.system_id: node.name for node in nodes}, names)
-        changes = reconcile(known, self._fabric, views, moment).changes
+        views = Views(podm.uuid, podm.name, {}, names)
+        on_systems = {node.system_id: node.node() for node in nodes}
+        changes = reconcile(known, self._fabric, views, on_systems, moment).changes
         return podm_facts(podm, self._fabric, moment), [
             *changes,
             listing_change(podm.uuid, listing, None),

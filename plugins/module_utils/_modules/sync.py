@@ -24,6 +24,7 @@ from ansible_collections.nec.expether.plugins.module_utils._model.errors import 
 )
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
+from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice, StoredListing
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager, StoredNode
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
@@ -61,12 +62,12 @@ class Known(t.NamedTuple):
     Read before asking EEM, so that any later write causes a conflict. Device documents may be read afterwards: every change
     of them also changes the `listing` document.
 
-    :ivar nodes: the names of its nodes by EESV id
+    :ivar nodes: its nodes by EESV id
     """
 
     podm: PodManager
     listing: StoredListing | None
-    nodes: dict[str, str]
+    nodes: dict[str, Node]
 
 
 class Answer(t.NamedTuple):
@@ -180,7 +181,7 @@ def _read(registry: Registry, podms: t.Sequence[PodManager]) -> dict[str, Known]
     known = {podm.uuid: Known(podm, registry.get(StoredListing, podm.uuid), {}) for podm in podms}
     for node in registry.all(StoredNode) if known else ():
         if node.podm_id in known:
-            known[node.podm_id].nodes[node.system_id] = node.name
+            known[node.podm_id].nodes[node.system_id] = node.node()
     return known
 
 
@@ -283,7 +284,9 @@ class _Sync:
             podm = online(old, moment)
         else:
             devices = self._devices_of(old)
-            done = reconcile(devices, answer.fabric, Views(old.uuid, old.name, known.nodes, self._names), moment)
+            # What is stored has no names of nodes but that of a last one.
+            views = Views(old.uuid, old.name, {}, self._names)
+            done = reconcile(devices, answer.fabric, views, known.nodes, moment)
             podm = podm_after_list(old, devices, answer.fabric, moment)
         changes = [*done.changes]
         if isinstance(answer, Answer) and answer.fabric is not None:

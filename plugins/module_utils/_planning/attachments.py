@@ -28,6 +28,7 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.plan import
 from ansible_collections.nec.expether.plugins.module_utils._planning.selection import (
     claims_on,
     refuse_if_claimed,
+    stranded,
     why_no_host,
     why_not_available,
     why_unchangeable,
@@ -142,7 +143,7 @@ def _why_not_attachable(observed: ObservedState, device: Eeio, move: bool) -> st
     if state == "allocated":
         owner = observed.label(observed.fabric.owner(device)) or f"one of the systems with group id {device.group_id}"
         return f"is attached to {owner} (`move: true` would take it from there)"
-    return f"is stranded in group {device.group_id} (detach it first, or set `move: true`)"
+    return f"is {stranded(observed, device)} (detach it first, or set `move: true`)"
 
 
 def plan_detach(observed: ObservedState, device_ids: t.Sequence[str], system_id: str | None = None) -> Plan:

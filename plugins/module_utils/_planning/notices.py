@@ -15,6 +15,7 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.plan import
     ObservedState,
     Step,
 )
+from ansible_collections.nec.expether.plugins.module_utils._planning.selection import stranded
 
 
 def reboot_required(steps: t.Iterable[Step]) -> bool:
@@ -36,6 +37,8 @@ def warnings(observed: ObservedState, steps: t.Sequence[Step]) -> list[str]:
     requests = [step for step in steps if isinstance(step, CardRequest)]
     return [
         *_group_warnings(observed, changes),
+        *_former_hosts(observed, changes),
+        *_empty_slots(observed, changes),
         *_adoptions(observed, steps),
         *_single_ports(observed, changes),
         *_request_warnings(observed, requests),
@@ -58,6 +61,32 @@ def _group_warnings(observed: ObservedState, changes: t.Sequence[GroupChange]) -
             f"The host of {comma_list(losers)} loses devices: its running operating system may be disturbed."
         )
     return sentences
+
+
+def _former_hosts(observed: ObservedState, changes: t.Sequence[GroupChange]) -> list[str]:
+    """Return which hosts may still be using stranded devices that a plan takes away."""
+    sentences = []
+    for step in changes:
+        device = observed.fabric.devices.get(step.device or "")
+        if device and step.action == "detach" and observed.fabric.state(device) == "stranded":
+            name = observed.last_node(device)
+            host = f"of node {name}" if name else "that had it, which is unknown,"
+            sentences.append(
+                f"Device {device.id} was {stranded(observed, device)}: the host {host} may still be using it."
+            )
+    return sentences
+
+
+def _empty_slots(observed: ObservedState, changes: t.Sequence[GroupChange]) -> list[str]:
+    """Return which devices are attached although their slots are empty, or may be. Only a task that names them does that."""
+    attached = (observed.fabric.devices.get(step.device or "") for step in changes if step.action == "attach")
+    cards = [device for device in attached if device]
+    empty = [device.id for device in cards if device.populated is False]
+    unknown = [device.id for device in cards if device.populated is None]
+    return [
+        *([f"Attached although the slot is empty: {comma_list(empty)}."] if empty else ()),
+        *([f"Attached without knowing whether the slot has a device: {comma_list(unknown)}."] if unknown else ()),
+    ]
 
 
 def _adoptions(observed: ObservedState, steps: t.Sequence[Step]) -> list[str]:

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import types
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._model.cards import FREE_GROUP, Eesv
+from ansible_collections.nec.expether.plugins.module_utils._model.cards import FREE_GROUP, Eeio, Eesv
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node
 
@@ -142,6 +143,8 @@ class ObservedState(t.NamedTuple):
     :ivar podm: what users call it: its name, or its URL if it is not registered
     :ivar nodes: the nodes of this pod manager, by EESV id
     :ivar claimed_by_others: what other runs hold at the moment: a card's id or a group id, and who holds it
+    :ivar last_nodes: of stranded devices, by device id and group id, the name of the node that had that group, where the
+        registry knows it
     """
 
     podm_id: str
@@ -149,6 +152,11 @@ class ObservedState(t.NamedTuple):
     fabric: Fabric
     nodes: t.Mapping[str, Node]
     claimed_by_others: t.Mapping[str, str]
+    last_nodes: t.Mapping[tuple[str, str], str] = types.MappingProxyType({})
+
+    def last_node(self, device: Eeio) -> str | None:
+        """Return the name of the node that had the group which a device is stranded in, where the registry knows it."""
+        return self.last_nodes.get((device.id, device.group_id))
 
     def label(self, system: Eesv | None) -> str | None:
         """Return what users call a system: its node's name, or else its id."""

@@ -41,13 +41,20 @@ def why_no_host(observed: ObservedState, system: Eesv) -> str | None:
     return None
 
 
+def why_no_device(device: Eeio) -> str | None:
+    """Return why no request is met by what is in the slot of an EEIO, or `None`."""
+    if device.populated is None:
+        return "not chosen: it does not report whether its slot has a device; attach it by its id"
+    return None if device.populated else "not chosen: its slot is empty"
+
+
 def _why_never(device: Eeio) -> str | None:
     """Return why a device cannot be chosen whatever other runs do, or `None`."""
     if not device.reachable:  # a card that reports nothing of its ports is not chosen either
         return "not responding"
     if device.enabled is False:
         return "not enabled"
-    return "in a group of a rotary switch" if from_rotary_switch(device.group_id) else None
+    return "in a group of a rotary switch" if from_rotary_switch(device.group_id) else why_no_device(device)
 
 
 def why_not_available(observed: ObservedState, device: Eeio) -> str | None:
@@ -58,11 +65,17 @@ def why_not_available(observed: ObservedState, device: Eeio) -> str | None:
         return f"attached to {owner}" if owner else f"in group {device.group_id} of several systems"
     if state == "stranded":
         why = why_unchangeable(device) if from_rotary_switch(device.group_id) else None
-        return why or f"stranded in group {device.group_id}"
+        return why or stranded(observed, device)
     never = _why_never(device)
     if never is None and device.id in observed.claimed_by_others:
         return f"claimed by {observed.claimed_by_others[device.id]}"
     return never
+
+
+def stranded(observed: ObservedState, device: Eeio) -> str:
+    """Return where a device is stranded, and which node had it, as a phrase."""
+    name = observed.last_node(device)
+    return f"stranded in group {device.group_id}" + (f", last of node {name}" if name else "")
 
 
 def claims_on(observed: ObservedState, keys: t.Iterable[str]) -> dict[str, str]:
@@ -192,9 +205,9 @@ def choose_devices(
     free: list[Eeio] = []
     own_ids = {device.id for device in own}
     for device in observed.fabric.devices.values():
-        if device.id in own_ids or not any(request.matches(device) for request in properties):
+        if not any(request.may_match(device) for request in properties) or (device.id in own_ids and device.populated):
             continue
-        reason = why_not_available(observed, device)
+        reason = why_no_device(device) or why_not_available(observed, device)
         if reason:
             reasons[device.id] = reason
         else:
@@ -203,7 +216,7 @@ def choose_devices(
     lacking = []
     for request, count in zip(properties, counts):
         if count < request.number:
-            unfit = [device for device in reasons if request.matches(observed.fabric.devices[device])]
+            unfit = [device for device in reasons if request.may_match(observed.fabric.devices[device])]
             kept = min(count, sum(request.matches(device) for device in own))
             already = f"{kept} attached already, " if kept else ""
             others = comma_list(f"{device} {reasons[device]}" for device in unfit)

@@ -20,6 +20,8 @@ class StoredDevice(t.NamedTuple):
 
     :ivar state: `free`, `allocated` or `stranded`
     :ivar node_id: the EESV id of the system that it is attached to
+    :ivar last_node: the name of the node that had its group, see `_registry.last_nodes`; earlier versions did not write it
+    :ivar populated: whether there is a device in the slot; earlier versions did not write it
     :ivar vendor_name: from the PCI id list when EEM last listed the device, as is `device_name`
     :ivar updated_at: when EEM last changed its record
     :ivar last_seen_at: when EEM last listed it, if it is missing since (`missing_since`)
@@ -32,6 +34,7 @@ class StoredDevice(t.NamedTuple):
     type: str | None
     state: str
     node_id: str | None
+    last_node: str | None
     pooled_group_id: str | None
     mac_address: str | None
     model: str | None
@@ -42,6 +45,7 @@ class StoredDevice(t.NamedTuple):
     class_code: str | None
     vendor_name: str | None
     device_name: str | None
+    populated: bool | None
     ports_up: int | None
     enabled: bool | None
     power_state: str | None
@@ -72,7 +76,7 @@ class StoredDevice(t.NamedTuple):
             not _TEXT_OR_NONE.issuperset(map(type, _texts(record)))
             or None in (record.device_id, record.podm_id, record.state)
             or not (record.ports_up is None or is_count(record.ports_up))
-            or not (record.enabled is None or isinstance(record.enabled, bool))
+            or not {type(record.enabled), type(record.populated)} <= _FLAG_OR_NONE
         ):
             raise NotAsWritten(cls.kind(), uuid)
         return record
@@ -89,9 +93,14 @@ class StoredDevice(t.NamedTuple):
 
 _KEYS = StoredDevice._fields[2:]
 _texts = operator.itemgetter(
-    *(place for place, key in enumerate(StoredDevice._fields) if key not in ("revision", "ports_up", "enabled"))
+    *(
+        place
+        for place, key in enumerate(StoredDevice._fields)
+        if key not in ("revision", "populated", "ports_up", "enabled")
+    )
 )
 _TEXT_OR_NONE = frozenset((str, type(None)))
+_FLAG_OR_NONE = frozenset((bool, type(None)))
 _REQUIRED = frozenset(("device_id", "podm_id", "node_id", "type", "state", "missing_since"))
 
 

@@ -9,6 +9,7 @@ Keys are named as in OpenStack Valence, if it has them. A value that EEM did not
 
 from __future__ import annotations
 
+import types
 import typing as t
 import uuid
 
@@ -17,13 +18,14 @@ from ansible_collections.nec.expether.plugins.module_utils._model.fabric import 
 from ansible_collections.nec.expether.plugins.module_utils._model.names import device_uuid
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice
+from ansible_collections.nec.expether.plugins.module_utils._registry.last_nodes import LastNodes
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER
 
 View = dict[str, t.Any]
 
 #: Bump this when `to_store()` derives different values from the same EEM record. It is part of the listing digest, so the
 #: next sync rewrites all stored devices even if EEM's answer is unchanged. A new field is noticed without it.
-DEVICE_VERSION = 1
+DEVICE_VERSION = 2
 
 #: Vendor id and device id (4 hex digits each) to their names; `None` for unknown ones.
 FindPciNames = t.Callable[[str, t.Optional[str]], tuple[t.Optional[str], t.Optional[str]]]
@@ -40,16 +42,23 @@ class Views:
     :param podm_id: the UUID of the pod manager
     :param podm: its name; `None` if it is used by its URL without being registered
     :param nodes: EESV id to the name of the node on it
+    :param last_nodes: of stranded devices, the last nodes that are known
     """
 
     def __init__(
-        self, podm_id: str, podm: str | None, nodes: t.Mapping[str, str], pci_names: FindPciNames = no_pci_names
+        self,
+        podm_id: str,
+        podm: str | None,
+        nodes: t.Mapping[str, str],
+        pci_names: FindPciNames = no_pci_names,
+        last_nodes: LastNodes = types.MappingProxyType({}),
     ) -> None:
         self.podm_id = podm_id
         self.podm = podm
         self._namespace = uuid.UUID(podm_id)
         self._nodes = nodes
         self._pci_names = pci_names
+        self._last_nodes = last_nodes
 
     def uuid_of(self, device_id: str) -> str:
         """Return a device's UUID."""
@@ -69,6 +78,7 @@ class Views:
             type=device.type,
             state=fabric.state(device),
             node_id=owner.id if owner else None,
+            last_node=self._last_nodes.get((device.id, device.group_id)),
             pooled_group_id=device.group_id,
             mac_address=device.mac_address,
             model=device.model,
@@ -79,6 +89,7 @@ class Views:
             class_code=device.class_code,
             vendor_name=vendor_name,
             device_name=device_name,
+            populated=device.populated,
             ports_up=device.ports_up,
             enabled=device.enabled,
             power_state=device.power_state,
@@ -182,6 +193,8 @@ def device_view(device: StoredDevice, podm: str | None, node: str | None, synced
         "state": device.state,
         "node_id": device.node_id,
         "node": node,
+        # A device that was left to a system is not stranded; the name is stored for the case that it will be.
+        "last_node": device.last_node if device.state == "stranded" else None,
         "pooled_group_id": device.pooled_group_id,
         "resource_uri": f"devices/{device.device_id}",
         "mac_address": device.mac_address,
@@ -193,6 +206,7 @@ def device_view(device: StoredDevice, podm: str | None, node: str | None, synced
         "class_code": device.class_code,
         "vendor_name": device.vendor_name,
         "device_name": device.device_name,
+        "populated": device.populated,
         "reachable": device.reachable,
         "ports_up": device.ports_up,
         "enabled": device.enabled,

@@ -12,7 +12,9 @@ import typing as t
 from datetime import datetime, timedelta
 
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
+from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice, StoredListing
+from ansible_collections.nec.expether.plugins.module_utils._registry.last_nodes import last_node
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
     NEVER,
@@ -93,13 +95,16 @@ def no_change_known(devices: int) -> Reconciled:
     return Reconciled([], [], {**dict.fromkeys(COUNTS, 0), "unchanged": devices})
 
 
-def reconcile(known: t.Iterable[StoredDevice], fabric: Fabric, views: Views, moment: Moment) -> Reconciled:
+def reconcile(
+    known: t.Iterable[StoredDevice], fabric: Fabric, views: Views, nodes: t.Mapping[str, Node], moment: Moment
+) -> Reconciled:
     """Return the changes that update the stored devices of a pod manager from a listing.
 
     A device that EEM no longer lists is kept until the retention is over, and never removed by the sync that first misses
     it: an EEM that has just restarted must not empty the registry.
 
     :param known: the stored devices of the pod manager
+    :param nodes: its nodes, by EESV id
     """
     unlisted = {found.uuid: found for found in known}
     now = iso_seconds(moment.now)
@@ -113,11 +118,12 @@ def reconcile(known: t.Iterable[StoredDevice], fabric: Fabric, views: Views, mom
     for card in fabric.devices.values():
         device = views.to_store(fabric, card)
         found = unlisted.pop(device.uuid, None)
-        device = with_history(device, found) if found else device._replace(first_seen_at=now)
         if found is None:
             result.counts["added"] += 1
-            change(None, device)
-        elif found != device:
+            change(None, device._replace(first_seen_at=now, last_node=last_node(device, None, nodes)))
+            continue
+        device = with_history(device, found, nodes)
+        if found != device:
             result.counts["updated"] += 1
             change(found, device)
         else:

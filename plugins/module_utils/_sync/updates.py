@@ -8,22 +8,43 @@ Separate from `reconcile`, so that modules that change cards do not carry the co
 
 from __future__ import annotations
 
+import types
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
+from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice, StoredListing
+from ansible_collections.nec.expether.plugins.module_utils._registry.last_nodes import LastNodes, last_node
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER, Change, Registry, put_anyway
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
 
 
-def device_updates(registry: Registry, fabric: Fabric, views: Views, cards: t.Iterable[str]) -> list[Change]:
-    """Return the changes that update the stored devices among these cards from the fabric; others are not added."""
+def device_updates(
+    registry: Registry,
+    fabric: Fabric,
+    views: Views,
+    nodes: t.Mapping[str, Node],
+    cards: t.Collection[str],
+    former: LastNodes = types.MappingProxyType({}),
+) -> list[Change]:
+    """Return the changes that update the stored devices among these cards from the fabric; others are not added.
+
+    :param nodes: the nodes of the pod manager after the run, by EESV id
+    :param former: further devices with their last nodes, which are stored for those that are still in that group
+    """
     changes = []
-    for card in cards:
+    for card in dict.fromkeys([*cards, *(device_id for device_id, _group in former)]):
         device = fabric.devices.get(card)
-        found = registry.get(StoredDevice, views.uuid_of(card)) if device else None
-        if device and found:
-            changes.append(put_anyway(with_history(views.to_store(fabric, device), found)))
+        found = registry.get(StoredDevice, views.uuid_of(card))
+        if found is None:
+            continue
+        group_id = device.group_id if device else found.pooled_group_id
+        name = former.get((card, group_id or ""))
+        stored = found._replace(last_node=name, pooled_group_id=group_id, node_id=None) if name else found
+        listed = views.to_store(fabric, device) if device else None
+        after = with_history(listed, stored, nodes) if listed else found._replace(last_node=stored.last_node)
+        if (listed and card in cards) or after != found:
+            changes.append(put_anyway(after))
     return [*changes, invalidate_listing(views.podm_id)] if changes else []
 
 
@@ -35,6 +56,11 @@ def invalidate_listing(podm_id: str) -> Change:
     return put_anyway(StoredListing(podm_id, NEVER, None, 0))
 
 
-def with_history(device: StoredDevice, stored: StoredDevice) -> StoredDevice:
-    """Return a device as EEM lists it now, with the revision and the history of its stored record."""
-    return device._replace(revision=stored.revision, first_seen_at=stored.first_seen_at)
+def with_history(device: StoredDevice, stored: StoredDevice, nodes: t.Mapping[str, Node]) -> StoredDevice:
+    """Return a device as EEM lists it now, with the revision and the history of its stored record.
+
+    :param nodes: the nodes of its pod manager, by EESV id
+    """
+    return device._replace(
+        revision=stored.revision, first_seen_at=stored.first_seen_at, last_node=last_node(device, stored, nodes)
+    )

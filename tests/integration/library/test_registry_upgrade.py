@@ -37,6 +37,8 @@ Result = dict[str, t.Any]
 Run = Callable[..., Result]
 Row = tuple[str, str, int, str]
 NEW = Flavor("11111111-1111-5111-8111-111111111111", NEVER, "new", None, {"devices": [{"type": "GPU"}]}, None, None)
+#: What devices have that the version which wrote the file did not know; the next synchronisation stores it.
+NEWER: Result = {"last_node": None, "populated": None}
 INFOS: dict[str, Result] = {"podm_info": {}, "flavor_info": {}, "device_info": {"source": "registry"}}
 
 
@@ -93,9 +95,10 @@ def shown_then(eem: Simulator) -> Result:
 
 
 def is_shown(now: Result, then: Result) -> None:
-    """Check that all keys of all results have the values that they had."""
+    """Check that all keys of all results have the values that they had, and that newer keys of devices are null."""
     for module, result in then.items():
-        assert result.items() <= now[module].items()
+        for key, value in result.items():
+            assert now[module][key] == ([{**each, **NEWER} for each in value] if key == "devices" else value)
 
 
 def schema(path: Path) -> int:
@@ -134,18 +137,20 @@ def test_the_upgrade_keeps_all_documents_with_their_revisions_and_devices_have_f
     for (kind, uuid), (_revision, body) in after.items():
         old = before[kind, uuid][1]
         gone = {"uuid", "resource_uri", "reachable"} if kind == "devices" else set()
-        assert body == {key: value for key, value in old.items() if key not in gone}
+        newer = NEWER if kind == "devices" else {}
+        assert body == {**{key: value for key, value in old.items() if key not in gone}, **newer}
 
 
-def test_a_synchronisation_after_the_upgrade_finds_nothing_new(run: Run, path: Path) -> None:
+def test_a_synchronisation_after_the_upgrade_finds_only_newer_values(run: Run, path: Path) -> None:
     devices = run("device_info", source="registry", podm="rack1")["devices"]
     result = run("sync", podms=["rack1"], retention=36500)
-    assert not result["changed"]
-    assert {key: result["podms"][0][key] for key in COUNTS} == dict(zip(COUNTS, (0, 0, 1, 0, 11)))
+    assert {key: result["podms"][0][key] for key in COUNTS} == dict(zip(COUNTS, (0, 11, 1, 0, 0)))
     assert schema(path) == SCHEMA
-    keys = [key for key in devices[0] if key not in ("synced_at", "last_seen_at")]
+    keys = [key for key in devices[0] if key not in ("synced_at", "last_seen_at", *NEWER)]
     again = run("device_info", source="registry", podm="rack1")["devices"]
     assert [[device[key] for key in keys] for device in again] == [[device[key] for key in keys] for device in devices]
+    assert sorted(str(device["populated"]) for device in again) == ["None", *["True"] * 11]
+    assert not run("sync", podms=["rack1"], retention=36500)["changed"]
 
 
 def test_nodes_and_claims_of_the_file_are_worked_with(run: Run, path: Path, eem: Simulator) -> None:

@@ -95,6 +95,56 @@ def test_a_stranded_device_is_freed_without_a_node_and_attached_with_move(
     assert run[4]["devices"][0]["node_id"] == eesvs[0]
 
 
+def test_who_moves_a_stranded_device_is_told_whose_it_was(
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
+) -> None:
+    ansible.play(known, call("node", podm="rack1", name="web1", properties=GPU))
+    eem.patch(eesvs[0], group_id="500")
+    run = ansible.play(
+        attach(eesvs[1], eeios[0]).failing(),
+        attach(eesvs[1], eeios[0], move=True).checked(),
+        attach(eesvs[1], eeios[0], move=True),
+        call("device_info", devices=[eeios[0]]),
+    )
+    assert f"{eeios[0]} is stranded in group 17, last of node web1 (detach it first" in run[0].msg
+    said = (
+        f"Device {eeios[0]} was stranded in group 17, last of node web1: the host of node web1 may still be using it."
+    )
+    assert said in run[1].warnings and said in run[2].warnings
+    assert [device["last_node"] for device in run[3]["devices"]] == [None]
+
+
+def test_an_empty_slot_is_attached_by_its_id_with_a_warning_and_is_never_chosen(
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
+) -> None:
+    ids = ("pcie_vendor_id", "pcie_device_id", "pcie_class_code")
+    eem.patch(eeios[0], pcie_connection_status="down")
+    eem.patch(eeios[1], **dict.fromkeys(ids, "0x0"))
+    eem.patch(eeios[2], **dict.fromkeys(ids, ""), pcie_connection_status="")
+    model = eem.card(eeios[0])["model"]
+    node = call("node", podm="rack1", name="n1", node_index=eesvs[0])
+    run = ansible.play(
+        known,
+        *(
+            node.having(properties={"devices": [entry]}).failing()
+            for entry in ({"type": "Unknown"}, {"vendor_id": "0000"}, {"model": model, "count": 10}, {"count": 10})
+        ),
+        attach(eesvs[0], *eeios[:3]),
+        node.having(properties={"devices": [{"model": model, "count": 1}]}),
+        node.having(properties={"devices": [{"model": model, "count": 1}]}),
+    )
+    for result in run.results[1:5]:
+        assert result.kind == "refused" and result.left_all_alone
+        candidates = result["failure"]["candidates"]
+        assert [candidates.get(device) for device in eeios[:2]] == ["not chosen: its slot is empty"] * 2
+        assert candidates[eeios[2]].endswith("does not report whether its slot has a device; attach it by its id")
+    assert f"Attached although the slot is empty: {eeios[0]}, {eeios[1]}." in run[5].warnings
+    assert f"Attached without knowing whether the slot has a device: {eeios[2]}." in run[5].warnings
+    assert [device["populated"] for device in run[5]["devices"]] == [False, False, None]
+    assert [step["device"] for step in run[6].steps if step["action"] == "attach"] == [eeios[3]]
+    assert not run[7].changed
+
+
 def test_a_system_without_a_group_gets_one_first(
     ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
 ) -> None:

@@ -144,6 +144,56 @@ def test_odd_cards_have_the_same_keys_as_others(ansible: Ansible, eem: Simulator
     assert {None, "allocated", "stranded"} - {device["state"] for device in run[1]["devices"]} == {None}
 
 
+def test_empty_slots_have_no_type_and_no_ids(ansible: Ansible, eem: Simulator, rack1: Task) -> None:
+    eem.reset(style="mixed", eesv=24, eeio=48)
+    run = ansible.play(
+        rack1,
+        call("device_info"),
+        call("device_info", source="registry"),
+        call("device_info", type="Unknown"),
+    )
+    for result in run.results[1:3]:
+        slots = {device["device_id"]: device for device in result["devices"] if not device["populated"]}
+        # EEIO 20 is a 1G card that reports nothing of its slot.
+        assert list(slots) == [eem.eeios()[number]["id"] for number in (13, 20, 26, 27, 29, 30, 31)]
+        assert [device["populated"] for device in slots.values()] == [False, None, None, False, None, False, False]
+        keys = ("type", "vendor_id", "pci_device_id", "class_code", "vendor_name", "device_name")
+        assert {device[key] for device in slots.values() for key in keys} == {None}
+    assert run[3]["devices"] == []
+
+
+def test_a_stranded_device_shows_whose_it_was_and_no_other_does(
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
+) -> None:
+    ansible.play(known, call("node", podm="rack1", name="n1", properties={"pci_device": {"type": ["GPU", "SSD"]}}))
+    eem.patch(eesvs[0], group_id="500")
+    eem.patch(eeios[5], group_id="99")
+    live, stored = call("device_info"), call("device_info", source="registry")
+    run = ansible.play(
+        live,
+        stored,
+        live.having(url=eem.url, username="admin", password=eem.password),
+        call("sync"),
+        stored,
+        call("node", podm="rack1", name="n1", state="absent", detach_devices=False),
+        live,
+        stored,
+    )
+    known_ones = {eeios[0]: "n1", eeios[1]: "n1"}
+    for place, expected in (
+        (0, known_ones),
+        (1, {}),
+        (2, known_ones),
+        (4, known_ones),
+        (6, known_ones),
+        (7, known_ones),
+    ):
+        shown = {device["device_id"]: device["last_node"] for device in run[place]["devices"]}
+        assert shown == {**dict.fromkeys(eeios), **expected}
+    assert len(run[0].wire) == len(run[2].wire) == len(run[6].wire) == 1
+    assert run[0].left_all_alone
+
+
 def test_names_of_vendors_come_from_the_list_of_the_machine_or_are_null(
     ansible: Ansible, known: Task, eeios: list[str], tmp_path: Path
 ) -> None:

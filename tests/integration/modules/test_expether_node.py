@@ -361,6 +361,7 @@ def test_releasing_a_node_warns_of_its_devices_that_eem_does_not_list_at_the_mom
     gpus = {"devices": [{"type": "GPU", "count": 2}]}
     ansible.play(known, node("n1", properties=gpus), node("n2", properties=gpus))
     gone = eeios[3]
+    card = dict(eem.card(gone))
     eem.delete_card(gone)
     release = node("n1", state="absent")
     run = ansible.play(release.checked(), release, node("n2", state="absent"))
@@ -369,6 +370,33 @@ def test_releasing_a_node_warns_of_its_devices_that_eem_does_not_list_at_the_mom
         assert warning in result.warnings
         assert [(step["action"], step["device"]) for step in result.steps] == [("detach", eeios[0]), ("forget", None)]
     assert not [sentence for sentence in run[2].warnings if "not detached" in sentence]
+    # It comes back in the group that the node had, which its system has left.
+    eem.put_card(card)
+    eem.patch(eesvs[0], group_id="500")
+    shown = call("device_info", devices=[gone])
+    run = ansible.play(shown, call("sync"), shown.having(source="registry"))
+    for result in (run[0], run[2]):
+        assert [(each["state"], each["last_node"]) for each in result["devices"]] == [("stranded", "n1")]
+
+
+def test_a_device_that_is_left_to_the_system_of_a_released_node_is_stranded_later_under_its_name(
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
+) -> None:
+    shown = call("device_info", devices=[eeios[0]])
+    run = ansible.play(
+        known,
+        node("n1", properties=GPU),
+        node("n1", state="absent", detach_devices=False),
+        call("sync"),
+        shown,
+        shown.having(source="registry"),
+    )
+    for result in run.results[4:]:
+        assert [(each["state"], each["last_node"]) for each in result["devices"]] == [("allocated", None)]
+    eem.patch(eesvs[0], group_id="500")
+    run = ansible.play(shown, call("sync"), shown.having(source="registry"))
+    for result in (run[0], run[2]):
+        assert [(each["state"], each["last_node"]) for each in result["devices"]] == [("stranded", "n1")]
 
 
 def test_a_step_that_fails_for_good_is_undone_and_the_node_is_not_left_behind(

@@ -225,6 +225,27 @@ def test_a_node_whose_system_is_gone_is_shown_so_and_not_forgotten(
     assert [device["state"] for device in run[4]["devices"]].count("stranded") == 1
 
 
+def test_what_a_sync_sees_become_stranded_keeps_the_name_of_its_node(
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
+) -> None:
+    ansible.play(known, call("node", podm="rack1", name="n1", properties=GPU), call("sync"))
+    eem.patch(eesvs[0], group_id="500")
+    run = ansible.play(
+        call("sync").checked(),
+        call("sync"),
+        call("node", podm="rack1", name="n1", state="absent", detach_devices=False),
+    )
+    seen = both_modes(run, 1)
+    after = seen["diff"]["after"]["rack1"]["devices"][eeios[0]]
+    assert (after["state"], after["last_node"]) == ("stranded", "n1")
+    eem.patch(eeios[0], model="another")  # so that the sync compares again
+    run = ansible.play(call("sync"), remembered(eem))
+    assert {device["device_id"]: device["last_node"] for device in run[1]["devices"]}[eeios[0]] == "n1"
+    eem.patch(eeios[0], group_id="4093")
+    run = ansible.play(call("sync"), remembered(eem))
+    assert {device["last_node"] for device in run[1]["devices"]} == {None}
+
+
 def test_only_the_pod_managers_that_are_named_are_asked(
     ansible: Ansible, eem: Simulator, known: Task, rack2: Task
 ) -> None:

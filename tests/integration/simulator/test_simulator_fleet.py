@@ -76,7 +76,14 @@ def test_a_large_mixed_fleet_has_every_oddity() -> None:
     assert any(record["group_id"] in groups for record in eeios)
     assert any(record.get("pcie_connection_status") == "down" for record in eeios)
     codes = {record.get("pcie_class_code") for record in eeios}
-    assert codes == {"0x30200", "0x10802", "0x20000", "0xc0330", "0x60400", None}
+    assert codes == {"0x30200", "0x10802", "0x20000", "0xc0330", "0x60400", "0x0", "", None}
+    empty = [
+        (record.get("pcie_vendor_id"), record.get("pcie_device_id"), record.get("pcie_connection_status"))
+        for record in eeios
+        if record["type"] == "40g" and record.get("pcie_vendor_id", "") in ("", "0x0") and "model" in record
+    ]
+    kinds_of_slots = {(ids, ids, link) for ids in (None, "", "0x0") for link in ("down", None)}
+    assert set(empty) == kinds_of_slots and len(empty) == 2 * len(kinds_of_slots)
     assert any(record.get("pcie_device_id") == "0x953" for record in eeios)
 
 

@@ -97,7 +97,7 @@ def eeio(
     generation: str = "40g",
     group: str = FREE,
 ) -> Record:
-    """An EEIO with one device; `kind` "none" is an empty slot. Only 40G cards report their device [hw]."""
+    """An EEIO with one device; `kind` "none" is an empty slot without ids. Only 40G cards report their device [hw]."""
     record = _common("eeio", index, seed, rng, generation, group)
     record.update(
         {
@@ -125,6 +125,15 @@ def eeio(
             }
         )
     return record
+
+
+PCI_IDS = ("pcie_vendor_id", "pcie_device_id", "pcie_class_code")
+
+
+def empty_slot(record: Record, ids: str | None) -> Record:
+    """A slot whose ids are all this text, or missing; what EEM reports depends on the card [?]."""
+    found = without(record, *PCI_IDS)
+    return found if ids is None else {**found, **dict.fromkeys(PCI_IDS, ids)}
 
 
 def minimal(record: Record, generation: str) -> Record:

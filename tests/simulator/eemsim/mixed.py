@@ -23,6 +23,16 @@ CLEAN = ("gpu", "gpu", "ssd", "nic", "gpu", "ssd", "nic", "gpu", "ssd", "nic", "
 ATTACHED = (4, 9)
 """Of the first twelve EEIOs, these start in the group of an EESV, if the fleet has at least twelve."""
 
+EMPTY_SLOTS = {
+    13: (None, True),
+    26: (None, False),
+    27: ("", True),
+    29: ("", False),
+    30: ("0x0", True),
+    31: ("0x0", False),
+}
+"""Which EEIOs have no device: the ids that they report, and whether they report that the link to the slot is down."""
+
 
 def fleet(eesvs: int, eeios: int, seed: int, rng: random.Random) -> list[Record]:
     """Return EESVs, then EEIOs. Some EEIOs are in the groups of suitable EESVs."""
@@ -104,8 +114,6 @@ def _eeio(index: int, seed: int, rng: random.Random, stranded: str) -> Record:
     place = index % EEIO_TURN
     if place == 12:
         return make("switch")
-    if place == 13:
-        return make("none")
     if place == 14:
         return catalogue.second_port(make("gpu"))
     if place == 15:
@@ -130,4 +138,8 @@ def _eeio(index: int, seed: int, rng: random.Random, stranded: str) -> Record:
         return {**make("nic"), "monitoring_status": "disabled"}
     if place == 25:
         return catalogue.second_value(make("ssd"))
+    if place in EMPTY_SLOTS:
+        ids, reports_link = EMPTY_SLOTS[place]
+        slot = catalogue.empty_slot(make("none"), ids)
+        return slot if reports_link else catalogue.without(slot, "pcie_connection_status")
     return make(CLEAN[place % len(CLEAN)])

@@ -41,6 +41,9 @@ KINDS: dict[str, tuple[str | None, str | None, str | None, str | None, str | Non
     "nic": ("NIC", "0x20000", "0x8086", "0x1533", "Expansion Box A"),
     "ssd": ("SSD", "0x10802", "0x144d", "0xa808", None),
     "old card": (None, None, None, None, None),
+    "no ids": (None, None, None, None, "Expansion Box A"),
+    "empty ids": (None, "", "", "", "Expansion Box A"),
+    "zero ids": (None, "0x0", "0x0", "0x0", "Expansion Box A"),
 }
 
 
@@ -94,6 +97,7 @@ def eeio(number: int, group_id: str = FREE, kind: str = "gpu", **other: t.Any) -
         model=model,
         eesv_mac_address=ZERO_MAC,
         eesv_connection_status="down",
+        pcie_connection_status="up" if kind == "old card" else None,
     )
     return _changed({key: value for key, value in record.items() if value is not None}, other)
 
@@ -153,6 +157,14 @@ def is_disabled(record: Record) -> bool:
     return "disabled" in (record.get("admin_status"), record.get("monitoring_status"))
 
 
+def is_populated(record: Record) -> bool | None:
+    """Whether there is a device in a slot; None if the card does not say."""
+    link, *ids = (record.get(f"pcie_{key}") for key in ("connection_status", "vendor_id", "device_id", "class_code"))
+    if link == "down" or "0x0" in ids[:2]:
+        return False
+    return True if link == "up" or any(ids) else None
+
+
 def most_devices(record: Record) -> int:
     return int(record.get("max_eeio_count", 16 if record.get("type") == "40g" else 8))
 
@@ -166,7 +178,9 @@ Entry = dict[str, t.Any]
 
 
 def fits(entry: Entry, device: Record) -> bool:
-    """Whether a device is what one entry of properties.devices says."""
+    """Whether a device is there and is what one entry of properties.devices says."""
+    if not is_populated(device):
+        return False
     kind = next(
         known
         for known in KINDS.values()
@@ -277,6 +291,8 @@ _DEVICE_ODDITIES: tuple[Record, ...] = (
     {"group_id": "900"},
     {"group_id": "3"},
     {"group_id": "5"},
+    {"pcie_connection_status": "down"},
+    {"pcie_connection_status": "up"},
     {"group_id": NONE},
 )
 
@@ -311,7 +327,7 @@ def _system(number: int, choices: _Choices, calm: bool) -> tuple[Record, Node | 
 
 
 def _device(number: int, choices: _Choices, calm: bool, groups: t.Sequence[str]) -> tuple[Record, bool]:
-    kind = choices.pick("gpu", "gpu", "other gpu", "nic", "nic", "ssd", "old card")
+    kind = choices.pick("gpu", "gpu", "other gpu", "nic", "nic", "ssd", "old card", "no ids", "empty ids", "zero ids")
     group_id = choices.pick(FREE, FREE, FREE, *groups)
     named = choices.pick({}, OTHER_PORT, *({"eesv_mac_address": mac(system_id(place))} for place in range(len(groups))))
     odd, held = _oddities(choices, calm, _DEVICE_ODDITIES)

@@ -221,6 +221,7 @@ def test_an_old_card_says_little_and_is_read_all_the_same() -> None:
     }
     card = parse(record)
     assert isinstance(card, Eeio)
+    assert card.populated is None
     assert (card.id, card.group_id, card.card_type, card.reachable) == ("0x00255c0b0001", "4093", "1g", True)
     assert (card.type, card.class_code, card.vendor_id, card.pci_device_id, card.enabled, card.eesv_id) == (None,) * 6
 
@@ -287,7 +288,7 @@ def test_the_type_follows_from_the_class_code(class_code: t.Any, digits: str | N
         ("0x10DE", "0X1DB6", ("10de", "1db6")),
         ("0x5", "0xa", ("0005", "000a")),
         ("10de", "1db6", ("10de", "1db6")),
-        ("0x0", "0x0", ("0000", "0000")),
+        ("0x0", "0x0", (None, None)),
         ("", None, (None, None)),
         ("0x10de0", "card", (None, None)),
     ],
@@ -298,6 +299,77 @@ def test_pci_ids_come_without_leading_zeros_and_are_shown_with_four_digits(
     card = parse({**eeio(0), "pcie_vendor_id": vendor, "pcie_device_id": device})
     assert isinstance(card, Eeio)
     assert (card.vendor_id, card.pci_device_id) == shown
+
+
+IDS: dict[str, t.Any] = {"pcie_vendor_id": None, "pcie_device_id": None, "pcie_class_code": None}
+REAL = {"pcie_vendor_id": "0x10de", "pcie_device_id": "0x1db6", "pcie_class_code": "0x30200"}
+
+
+@pytest.mark.parametrize(
+    ("link", "changes", "populated"),
+    [
+        ("up", REAL, True),
+        ("UP", REAL, True),
+        (None, REAL, True),
+        ("", REAL, True),
+        ("unknown", REAL, True),
+        ("down", REAL, False),
+        ("Down", REAL, False),
+        ("up", IDS, True),
+        ("down", IDS, False),
+        (None, IDS, None),
+        ("", IDS, None),
+        ("unknown", IDS, None),
+        (["up"], IDS, None),
+        ("up", dict.fromkeys(IDS, ""), True),
+        ("down", dict.fromkeys(IDS, ""), False),
+        (None, dict.fromkeys(IDS, ""), None),
+        (None, dict.fromkeys(IDS, " "), None),
+        ("up", dict.fromkeys(IDS, "0x0"), False),
+        ("down", dict.fromkeys(IDS, "0x0"), False),
+        (None, dict.fromkeys(IDS, "0x0"), False),
+        (None, dict.fromkeys(IDS, "0x0000"), False),
+        (None, dict.fromkeys(IDS, 0), False),
+        (None, {**REAL, "pcie_vendor_id": "0x0"}, False),
+        (None, {**REAL, "pcie_device_id": "0"}, False),
+        (None, {**IDS, "pcie_vendor_id": "0x0"}, False),
+        (None, {**IDS, "pcie_vendor_id": "0x10de"}, True),
+        (None, {**IDS, "pcie_class_code": "0x60400"}, True),
+        (None, {**IDS, "pcie_class_code": "0x0"}, None),
+        (None, {**REAL, "pcie_class_code": "0x0"}, True),
+        (None, {**REAL, "pcie_class_code": "0x60400"}, True),
+        (None, dict.fromkeys(IDS, "n/a"), None),
+    ],
+)
+def test_a_slot_is_populated_unless_its_link_is_down_or_its_ids_are_zero(
+    link: t.Any, changes: dict[str, t.Any], populated: bool | None
+) -> None:
+    card = parse({**eeio(0), "pcie_connection_status": link, **changes})
+    assert isinstance(card, Eeio)
+    assert card.populated is populated
+    if not populated:
+        assert (card.type, card.vendor_id, card.pci_device_id, card.class_code) == (None,) * 4
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "pcie_connection_status": st.sampled_from(["up", "down", "", None, "lost"]),
+            **dict.fromkeys(IDS, st.sampled_from(["", None, "0x0", "0", "0x10de", "0x30200", "junk"])),
+        },
+    )
+)
+def test_what_may_be_an_empty_slot_has_no_type_and_no_ids_and_what_has_some_is_populated(
+    slot: dict[str, t.Any],
+) -> None:
+    card = parse({**eeio(0, kind="no ids"), **slot})
+    assert isinstance(card, Eeio)
+    shown = (card.type, card.vendor_id, card.pci_device_id, card.class_code)
+    assert card.populated is True or shown == (None,) * 4
+    assert "0000" not in shown[1:3]
+    if slot.get("pcie_connection_status") == "down":
+        assert card.populated is False
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,22 @@ def test_a_device_that_does_not_say_what_it_is_is_meant_only_by_who_does_not_ask
         assert not matching(entry, kind="old card")
 
 
+@pytest.mark.parametrize("kind", ["no ids", "empty ids", "zero ids"])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"count": 1},
+        {"type": "Unknown"},
+        {"vendor_id": "0000"},
+        {"pci_device_id": "0000"},
+        {"model": "Expansion Box A"},
+    ],
+)
+def test_an_empty_slot_is_meant_by_nobody(entry: Entry, kind: str) -> None:
+    assert not matching(entry, kind=kind)
+    assert not matching(entry, kind=kind, pcie_connection_status="down")
+
+
 @pytest.mark.parametrize(
     ("entry", "shown"),
     [

@@ -33,6 +33,7 @@ from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets imp
     devices_in,
     fleets,
     is_disabled,
+    is_populated,
     most_devices,
     owner_of,
     requests,
@@ -97,6 +98,16 @@ def test_a_card_that_does_not_answer_is_never_attached_nor_attached_to(request: 
         if step.action == "attach":
             assert answers(request.fleet.card(str(step.device))) is not False
             assert answers(request.fleet.card(str(step.system_id))) is not False
+
+
+@given(requests())
+def test_an_empty_slot_is_attached_only_where_the_task_names_it_and_a_warning_does_so_too(request: Request) -> None:
+    plan = planned(request)
+    attached = {str(step.device) for step in plan if step.action == "attach"}
+    empty = {card for card in attached if not is_populated(request.fleet.card(card))}
+    assert not empty or request.kind == "attach"
+    about = [sentence for sentence in warnings(request.fleet.observed, plan) if sentence.startswith("Attached ")]
+    assert {card for card in attached if any(card in sentence for sentence in about)} == empty
 
 
 @given(requests())

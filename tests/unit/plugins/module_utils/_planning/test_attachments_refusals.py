@@ -95,6 +95,52 @@ def test_each_device_that_does_not_serve_is_named_with_its_reason(record: Record
     assert error.blocked_by == {}
 
 
+EMPTY = "not chosen: its slot is empty"
+MAYBE = "not chosen: it does not report whether its slot has a device; attach it by its id"
+
+
+@pytest.mark.parametrize("group_id", [FREE, "17", "18", "900"])
+@pytest.mark.parametrize(
+    ("slot", "reason"),
+    [
+        (eeio(0, kind="zero ids"), EMPTY),
+        (eeio(0, kind="empty ids", pcie_connection_status="down"), EMPTY),
+        (eeio(0, kind="no ids", pcie_connection_status="down"), EMPTY),
+        (eeio(0, pcie_connection_status="down"), EMPTY),
+        (eeio(0, kind="empty ids"), MAYBE),
+        (eeio(0, kind="no ids"), MAYBE),
+    ],
+)
+@pytest.mark.parametrize(
+    "entry",
+    [{"count": 1}, {"type": "GPU"}, {"type": "Unknown"}, {"vendor_id": "0000"}, {"model": "Expansion Box A"}],
+)
+def test_no_request_is_met_by_an_empty_slot_and_each_is_named_with_its_reason(
+    entry: Entry, slot: Record, reason: str, group_id: str
+) -> None:
+    place = observed([eesv(0, "17"), eesv(1, "18"), {**slot, "group_id": group_id}], [node_on(0, "node0")])
+    error = refused(plan_compose, place, node_on(0, "node0"), requested(entry))
+    assert error.message.endswith(f" requested, 0 free. Not available: {device_id(0)} {reason}.")
+    assert error.details == {"candidates": {device_id(0): reason}}
+
+
+def test_an_empty_slot_in_another_box_is_not_named() -> None:
+    place = observed([eesv(0), eeio(0, kind="zero ids")])
+    error = refused(plan_compose, place, node_on(0, "new"), requested({"model": "Expansion Box B"}))
+    assert error.message.endswith("requested, 0 free.")
+
+
+def test_an_empty_slot_that_another_run_holds_is_not_waited_for() -> None:
+    place = observed([eesv(0), eeio(0, kind="zero ids")], held={device_id(0): "run 13"})
+    assert refused(plan_compose, place, node_on(0, "new"), requested({"count": 1})).blocked_by == {}
+
+
+def test_a_box_with_a_switch_is_chosen() -> None:
+    place = observed([eesv(0, "17"), eeio(0, pcie_class_code="0x60400")])
+    steps = plan_compose(place, node_on(0, "new"), requested({"type": "SWITCH"})).steps
+    assert [step.device for step in steps if step.action == "attach"] == [device_id(0)]
+
+
 def test_where_there_is_no_device_of_that_kind_none_is_named() -> None:
     error = refused(plan_compose, observed([eesv(0), eeio(0, kind="nic")]), node_on(0, "new"), gpus(1))
     assert error.message == "1 GPU requested, 0 free."
@@ -291,6 +337,18 @@ def test_each_device_that_cannot_be_attached_is_named_with_its_reason(record: Re
     assert error.message.startswith(f"Cannot attach to node0: {device_id(0)} {reason}")
     assert device_id(1) not in error.message
     assert list(error.details["candidates"]) == [device_id(0)]
+
+
+def test_the_node_that_had_a_stranded_device_is_named() -> None:
+    place = observed([eesv(0, "17"), eeio(0, "99")], [node_on(0, "node0")])
+    known = place._replace(last_nodes={(device_id(0), "99"): "web1", (device_id(0), "98"): "web2"})
+    where = "stranded in group 99, last of node web1"
+    assert f"{device_id(0)} {where}." in refused(plan_compose, known, node_on(0, "node0"), gpus(1)).message
+    assert (
+        f"{device_id(0)} is {where} (detach it first"
+        in refused(plan_attach, known, system_id(0), [device_id(0)]).message
+    )
+    assert f"{device_id(0)} is {where}." in refused(plan_detach, known, [device_id(0)], system_id(0)).message
 
 
 @pytest.mark.parametrize("record", [eeio(0, "18"), eeio(0, "900"), eeio(0, "30")])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._model.properties import parse_properties
-from ansible_collections.nec.expether.plugins.module_utils._planning.attachments import plan_attach
+from ansible_collections.nec.expether.plugins.module_utils._planning.attachments import plan_attach, plan_detach
 from ansible_collections.nec.expether.plugins.module_utils._planning.lookup import find_node
 from ansible_collections.nec.expether.plugins.module_utils._planning.nodes import (
     plan_compose,
@@ -281,6 +281,32 @@ def test_a_user_is_told_of_reboot_rescan_lost_devices_and_missing_second_paths()
         assert sentence.endswith(".")
     assert device_id(0) in said[3]
     assert system_id(0) in said[3]
+
+
+def test_whoever_takes_a_stranded_device_is_told_whose_host_may_still_use_it() -> None:
+    both = {"notification_status1": ["up", "down"]}
+    place = observed([eesv(0, "17", **both), eeio(0, "99", **both), eeio(1, "99", **both)])
+    place = place._replace(last_nodes={(device_id(0), "99"): "web1"})
+    known = f"Device {device_id(0)} was stranded in group 99, last of node web1: the host of node web1 may still be using it."
+    unknown = f"Device {device_id(1)} was stranded in group 99: the host that had it, which is unknown, may still be using it."
+    ids = [device_id(0), device_id(1)]
+    assert warnings(place, plan_attach(place, system_id(0), ids, move=True).steps)[1:] == [known, unknown]
+    assert warnings(place, plan_detach(place, ids).steps) == [known, unknown]
+
+
+def test_whoever_attaches_an_empty_slot_is_told_which() -> None:
+    both = {"notification_status1": ["up", "down"]}
+    kinds = ("gpu", "zero ids", "no ids", "empty ids")
+    place = observed([eesv(0, "17", **both), *(eeio(number, kind=kind, **both) for number, kind in enumerate(kinds))])
+    ids = [device_id(number) for number in range(4)]
+    assert warnings(place, plan_attach(place, system_id(0), ids).steps)[1:] == [
+        f"Attached although the slot is empty: {ids[1]}.",
+        f"Attached without knowing whether the slot has a device: {ids[2]}, {ids[3]}.",
+    ]
+    attached = observed([eesv(0, "17"), eeio(1, "17", kind="zero ids")])
+    assert warnings(attached, plan_detach(attached, [ids[1]]).steps) == warnings(
+        attached, plan_detach(observed([eesv(0, "17"), eeio(1, "17")]), [ids[1]]).steps
+    )
 
 
 def test_nobody_is_told_anything_when_nothing_is_done() -> None:

@@ -68,6 +68,16 @@ def read(kind: str, body: t.Any, uuid: str = UUID) -> t.Any:
     return TYPES[kind].from_body(uuid, 7, body)
 
 
+def test_a_device_of_an_earlier_version_has_no_last_node_and_may_be_populated_or_not() -> None:
+    device = read("devices", DOCUMENTS["devices"])
+    assert (device.last_node, device.populated) == (None, None)
+    newer = {**DOCUMENTS["devices"], "last_node": "web1", "populated": False}
+    assert (read("devices", newer).last_node, read("devices", newer).populated) == ("web1", False)
+    for spoilt in ({"last_node": 1}, {"populated": "yes"}, {"populated": 0}):
+        with pytest.raises(NotAsWritten):
+            read("devices", {**newer, **spoilt})
+
+
 def test_every_kind_of_document_has_its_record() -> None:
     assert set(TYPES) == set(t.get_args(Kind)) == set(DOCUMENTS)
 

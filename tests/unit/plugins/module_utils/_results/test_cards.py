@@ -42,6 +42,7 @@ DEVICE_KEYS = {
     "state",
     "node_id",
     "node",
+    "last_node",
     "pooled_group_id",
     "resource_uri",
     "mac_address",
@@ -53,6 +54,7 @@ DEVICE_KEYS = {
     "class_code",
     "vendor_name",
     "device_name",
+    "populated",
     "reachable",
     "enabled",
     "power_state",
@@ -117,6 +119,7 @@ def test_a_device_is_shown_with_all_that_eem_says_of_it() -> None:
         "state": "allocated",
         "node_id": system_id(0),
         "node": "node0",
+        "last_node": None,
         "pooled_group_id": "17",
         "resource_uri": f"devices/{device_id(0)}",
         "mac_address": "00:25:5c:0b:00:00",
@@ -128,11 +131,27 @@ def test_a_device_is_shown_with_all_that_eem_says_of_it() -> None:
         "class_code": "030200",
         "vendor_name": "NVIDIA Corporation",
         "device_name": "GV100GL",
+        "populated": True,
         "reachable": True,
         "enabled": True,
         "power_state": "on",
         "updated_at": "2023-11-14T22:13:20.123Z",
     }
+
+
+@pytest.mark.parametrize(("kind", "populated"), [("zero ids", False), ("empty ids", None), ("no ids", None)])
+def test_an_empty_slot_is_shown_without_ids_and_names(kind: str, populated: bool | None) -> None:
+    shown = device_view(eeio(0, kind=kind))
+    keys = ("populated", "type", "vendor_id", "pci_device_id", "class_code", "vendor_name", "device_name")
+    assert [shown[key] for key in keys] == [populated, *[None] * 6]
+    assert shown["model"] == "Expansion Box A"
+
+
+def test_only_a_device_that_is_stranded_in_that_group_shows_a_last_node() -> None:
+    fabric = Fabric.from_records([eesv(0, "17"), eeio(0, "99"), eeio(1, "98"), eeio(2, "17")])
+    last_nodes = {(device_id(number), group): "web1" for number, group in enumerate(("99", "99", "17"))}
+    make = Views(PODM, "lab", {}, names, last_nodes)
+    assert [make.device(fabric, device)["last_node"] for device in fabric.devices.values()] == ["web1", None, None]
 
 
 def test_a_system_is_shown_with_all_that_eem_says_of_it() -> None:

@@ -10,9 +10,10 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
+from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice, StoredListing
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager
-from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
+from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views, device_view
 from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile import (
     Moment,
     Reconciled,
@@ -24,14 +25,18 @@ from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile impor
     reconcile,
 )
 from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets import (
+    FREE,
+    NONE,
     PODM,
     Fleet,
     Record,
     eeio,
     eesv,
     fleets,
+    node_on,
 )
 from hypothesis import given
+from hypothesis import strategies as st
 
 START = datetime(2026, 11, 25, 12, 0, 0, tzinfo=timezone.utc)
 WEEK = timedelta(days=7)
@@ -43,8 +48,11 @@ def at(hours: float, retention: timedelta | None = WEEK) -> Moment:
     return Moment(moment, last.strftime("%Y-%m-%dT%H:%M:%SZ") if hours else None, retention)
 
 
-def sync(known: t.Sequence[StoredDevice], records: t.Iterable[Record], moment: Moment) -> Reconciled:
-    return reconcile(known, Fabric.from_records(records), Views(PODM, "lab", {}), moment)
+def sync(
+    known: t.Sequence[StoredDevice], records: t.Iterable[Record], moment: Moment, nodes: t.Iterable[Node] = ()
+) -> Reconciled:
+    on_systems = {node.system_id: node for node in nodes}
+    return reconcile(known, Fabric.from_records(records), Views(PODM, "lab", {}), on_systems, moment)
 
 
 def written(known: t.Iterable[StoredDevice], done: Reconciled) -> list[StoredDevice]:
@@ -110,6 +118,62 @@ def test_a_device_that_comes_back_has_its_uuid_and_its_history() -> None:
     (back,) = written(gone, sync(gone, [eeio(1)], at(2)))
     assert back == before._replace(revision=back.revision)
     assert back.first_seen_at == "2026-11-25T12:00:00Z"
+
+
+# Whose a stranded device was
+
+
+def name_of(device: StoredDevice) -> str | None:
+    """What results show as `last_node`."""
+    return t.cast("str | None", device_view(device, "lab", None)["last_node"])
+
+
+WEB1 = node_on(0, "web1")
+
+
+@pytest.mark.parametrize("system", [[eesv(0, "20")], [eesv(0)], []])
+def test_a_device_whose_system_leaves_its_group_shows_the_node_that_had_it(system: list[Record]) -> None:
+    before = written([], sync([], [eesv(0, "17"), eeio(1, "17")], at(0), [WEB1]))
+    assert [name_of(device) for device in before] == [None]
+    stranded = written(before, sync(before, [*system, eeio(1, "17")], at(1), [WEB1]))
+    assert [name_of(device) for device in stranded] == ["web1"]
+    later = sync(stranded, [*system, eeio(1, "17", model="Box")], at(2))  # the node has been released
+    assert [name_of(device) for device in written(stranded, later)] == ["web1"]
+
+
+def test_a_device_that_is_first_seen_stranded_shows_the_node_whose_group_was_stored() -> None:
+    records = [eesv(0, "20"), eeio(1, "17"), eeio(2, "99")]
+    nodes = [WEB1._replace(group_id="17"), node_on(2, "web2")._replace(group_id="18")]
+    (known, unknown) = written([], sync([], records, at(0), nodes))
+    assert (name_of(known), name_of(unknown)) == ("web1", None)
+
+
+def test_of_two_nodes_that_had_the_group_none_is_shown() -> None:
+    nodes = [WEB1._replace(group_id="17"), node_on(2, "web2")._replace(group_id="17")]
+    (device,) = written([], sync([], [eeio(1, "17")], at(0), nodes))
+    assert name_of(device) is None
+
+
+GROUPS = st.sampled_from([FREE, "17", "18", "99"])
+
+
+@given(st.lists(st.tuples(GROUPS, st.sampled_from(["17", "18", NONE]), st.booleans(), GROUPS), min_size=1, max_size=8))
+def test_the_last_node_is_shown_as_long_as_the_device_stays_stranded_in_that_group(
+    listings: list[tuple[str, str, bool, str]],
+) -> None:
+    """Of a device and of one system, which is a node or not, at each synchronisation."""
+    known: list[StoredDevice] = []
+    shown: str | None = None
+    before = (FREE, NONE)
+    for hour, (group, own, is_node, stored_group) in enumerate(listings):
+        nodes = [WEB1._replace(group_id=stored_group)] if is_node else []
+        known = written(known, sync(known, [eesv(0, own), eeio(1, group)], at(hour), nodes))
+        is_stranded = group not in (FREE, own)
+        was_there, was_attached = before[0] == group, before[0] == before[1]
+        seen = was_there and (shown if not was_attached else "web1" if is_node else None)
+        shown = (seen or ("web1" if is_node and stored_group == group else None)) if is_stranded else None
+        assert [name_of(device) for device in known] == [shown]
+        before = (group, own)
 
 
 @pytest.mark.parametrize(
