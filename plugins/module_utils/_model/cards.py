@@ -207,7 +207,7 @@ def parse(raw: t.Any) -> Card:
             _max_devices(get("max_eeio_count"), card_type),
         )
     pci = (_hex(get("pcie_vendor_id"), 4), _hex(get("pcie_device_id"), 4), _hex(get("pcie_class_code"), 6))
-    populated = _populated(get("pcie_connection_status"), *pci)
+    populated = _populated(get("pcie_connection_status"), card_type, *pci)
     vendor_id, pci_device_id, class_code = pci if populated else (None, None, None)
     return Eeio(
         *common,
@@ -277,20 +277,23 @@ def _ports_up(port0: t.Any, port1: t.Any) -> int | None:
     return ports_up if reported else None
 
 
-def _populated(link: t.Any, vendor_id: str | None, pci_device_id: str | None, class_code: str | None) -> bool | None:
+def _populated(
+    link: t.Any, card_type: str | None, vendor_id: str | None, pci_device_id: str | None, class_code: str | None
+) -> bool | None:
     """Whether there is a device in the slot of an EEIO; `None` if the record does not show it.
 
     A slot without a device reports ids that are missing, empty or `0x0`, depending on the card [?]. The link between the
-    card and the device is `up` in captured records of cards with a device, free or not [hw]. Older cards report no ids.
+    card and the device is `up` in captured records of cards with a device, free or not [hw]. Only of older cards, which
+    report no ids, that alone is believed.
 
     :param link: `pcie_connection_status`
     """
     status = (_nonempty(link) or "").lower()
     if status == "down" or "0000" in (vendor_id, pci_device_id):
         return False
-    if status == "up" or vendor_id or pci_device_id or (class_code and int(class_code, 16)):
+    if vendor_id or pci_device_id or (class_code and int(class_code, 16)):
         return True
-    return None
+    return True if status == "up" and card_type != "40g" else None
 
 
 def _hex(value: t.Any, digits: int) -> str | None:

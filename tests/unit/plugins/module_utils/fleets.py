@@ -99,6 +99,8 @@ def eeio(number: int, group_id: str = FREE, kind: str = "gpu", **other: t.Any) -
         eesv_connection_status="down",
         pcie_connection_status="up" if kind == "old card" else None,
     )
+    if kind == "old card":
+        record["type"] = "10g"
     return _changed({key: value for key, value in record.items() if value is not None}, other)
 
 
@@ -162,7 +164,7 @@ def is_populated(record: Record) -> bool | None:
     link, *ids = (record.get(f"pcie_{key}") for key in ("connection_status", "vendor_id", "device_id", "class_code"))
     if link == "down" or "0x0" in ids[:2]:
         return False
-    return True if link == "up" or any(ids) else None
+    return True if any(ids) or (link == "up" and record.get("type") != "40g") else None
 
 
 def most_devices(record: Record) -> int:
