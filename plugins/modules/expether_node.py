@@ -66,6 +66,17 @@ options:
         not asked.
     type: bool
     default: true
+  connect_timeout:
+    description:
+      - How many seconds to wait until the links between the system and the devices that the task attaches are up. With
+        V(0), and in check mode, the task does not wait. Values from 0 to 600 are accepted.
+      - EEM is asked once a second at most. First it is asked for the state of the devices, then to audit each device
+        whose link is still down, then for the state again.
+      - The task does not wait for a system whose power is off or that gets its group id in this task, and not for devices
+        that do not respond or do not report their link.
+      - A link that stays down is no failure. It results in a warning, and RV(node.devices[].connected) is false.
+    type: float
+    default: 10
 seealso:
   - module: nec.expether.expether_node_info
   - module: nec.expether.expether_flavor
@@ -407,12 +418,13 @@ failure:
         '0x8cdf9d512932': not responding
 """
 
-from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import EEM, ArgSpec
+from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import CONNECT, EEM, ArgSpec
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import run_module
 from ansible_collections.nec.expether.plugins.module_utils._ansible.suboptions import PROPERTIES
 from ansible_collections.nec.expether.plugins.module_utils._modules.node import run
 
 SPEC = EEM.merged(
+    CONNECT,
     ArgSpec(
         {
             "name": {"type": "str"},

@@ -75,6 +75,11 @@ class Eesv(t.NamedTuple):
     max_devices: int
 
     @property
+    def is_off(self) -> bool:
+        """Whether the card reports that its host has no power; other states than `on` and `off` are unknown [?]."""
+        return (self.power_state or "").lower() == "off"
+
+    @property
     def reachable(self) -> bool | None:
         """Whether the card responds: any notification status is `up` [nec]."""
         return None if self.ports_up is None else self.ports_up > 0
@@ -84,7 +89,8 @@ class Eeio(t.NamedTuple):
     """A card on the I/O side with one PCI Express device. See `Eesv` for the common values.
 
     `vendor_id` and `pci_device_id` have 4 hex digits, `class_code` has 6, all without `0x`.
-    `eesv_id` is the other end of the connection as the card reports it.
+    `eesv_id` is the other end of the connection as the card reports it, and `connected` whether the link to it is up
+    [hw]: `False` for a device without a system. EEM may report a new link late, or only after an audit of the card [?].
     """
 
     id: str
@@ -103,6 +109,13 @@ class Eeio(t.NamedTuple):
     class_code: str | None
     type: str | None
     eesv_id: str | None
+    connected: bool | None
+
+    @property
+    def paths(self) -> tuple[str, str]:
+        """The status of the two paths to the system, as the card reports them; `not reported` if it does not."""
+        first, second = (_scalar(self.raw.get(key)).strip() for key in ("path_status0", "path_status1"))
+        return printable(first, 20) or "not reported", printable(second, 20) or "not reported"
 
     @property
     def reachable(self) -> bool | None:
@@ -211,6 +224,7 @@ def parse(raw: t.Any) -> Card:
         class_code,
         None if class_code is None else TYPES.get(int(class_code[:2], 16), UNKNOWN_TYPE),
         _mac_id(get("eesv_mac_address")),
+        _is_up(get("eesv_connection_status")),
     )
 
 
@@ -257,6 +271,11 @@ def _enabled(admin: t.Any, monitoring: t.Any) -> bool | None:
     """Whether changes of a card may be requested [nec]; `None` if the record does not report it."""
     states = [state.lower() for state in (_nonempty(admin), _nonempty(monitoring)) if state]
     return states.count("enabled") == len(states) if states else None
+
+
+def _is_up(status: t.Any) -> bool | None:
+    """Whether a link is `up` or `down`; `None` if the record reports neither."""
+    return {"up": True, "down": False}.get(_scalar(status).strip().lower())
 
 
 def _ports_up(port0: t.Any, port1: t.Any) -> int | None:

@@ -103,15 +103,23 @@ class Fabric:
         return None
 
     def changed(self, cards: t.Mapping[str, tuple[str, str | None]]) -> Fabric:
-        """Return this snapshot with other group ids and times of change for some cards.
+        """Return this snapshot with other group ids and times of change for some cards, and with the links expected then.
+
+        A device whose card reports its link is connected if it is in the group of a system that has power. If that
+        system gets its group id now, this is unknown, because its host may need a reboot [drv].
 
         :param cards: card id to (group id, update_time); a time of `None` keeps the old one
         """
+        without_power = {system.group_id for system in self.systems.values() if system.is_off}
+        new_groups = {cards[card_id][0] for card_id in cards if card_id in self.systems}
 
         def after(card: Card) -> Card:
             if card.id not in cards:
                 return card
             group_id, update_time = cards[card.id]
+            if isinstance(card, Eeio) and card.connected is not None and card.group_id != group_id:
+                is_up = group_id != FREE_GROUP and group_id not in without_power
+                card = card._replace(connected=None if group_id in new_groups else is_up)
             return card._replace(group_id=group_id, update_time=update_time or card.update_time)
 
         return Fabric(map(after, self._cards()))

@@ -21,6 +21,7 @@ class StoredDevice(t.NamedTuple):
     :ivar state: `free`, `allocated` or `stranded`
     :ivar node_id: the EESV id of the system that it is attached to
     :ivar vendor_name: from the PCI id list when EEM last listed the device, as is `device_name`
+    :ivar connected: whether its link to the system is up; not in documents of earlier versions
     :ivar updated_at: when EEM last changed its record
     :ivar last_seen_at: when EEM last listed it, if it is missing since (`missing_since`)
     """
@@ -42,6 +43,7 @@ class StoredDevice(t.NamedTuple):
     class_code: str | None
     vendor_name: str | None
     device_name: str | None
+    connected: bool | None
     ports_up: int | None
     enabled: bool | None
     power_state: str | None
@@ -73,6 +75,7 @@ class StoredDevice(t.NamedTuple):
             or None in (record.device_id, record.podm_id, record.state)
             or not (record.ports_up is None or is_count(record.ports_up))
             or not (record.enabled is None or isinstance(record.enabled, bool))
+            or not (record.connected is None or isinstance(record.connected, bool))
         ):
             raise NotAsWritten(cls.kind(), uuid)
         return record
@@ -89,7 +92,11 @@ class StoredDevice(t.NamedTuple):
 
 _KEYS = StoredDevice._fields[2:]
 _texts = operator.itemgetter(
-    *(place for place, key in enumerate(StoredDevice._fields) if key not in ("revision", "ports_up", "enabled"))
+    *(
+        place
+        for place, key in enumerate(StoredDevice._fields)
+        if key not in ("revision", "connected", "ports_up", "enabled")
+    )
 )
 _TEXT_OR_NONE = frozenset((str, type(None)))
 _REQUIRED = frozenset(("device_id", "podm_id", "node_id", "type", "state", "missing_since"))

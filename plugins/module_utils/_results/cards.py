@@ -79,6 +79,7 @@ class Views:
             class_code=device.class_code,
             vendor_name=vendor_name,
             device_name=device_name,
+            connected=device.connected,
             ports_up=device.ports_up,
             enabled=device.enabled,
             power_state=device.power_state,
@@ -142,6 +143,7 @@ class Views:
         If EEM does not list the system, its values are null and `listed` is false.
         """
         system = fabric.systems.get(node.system_id)
+        devices = [self.device(fabric, device) for device in fabric.devices_of(system)] if system else []
         view: View = (
             self.system(fabric, system)
             if system
@@ -162,8 +164,15 @@ class Views:
             "index": node.system_id,
             "state": node.state,
             "listed": system is not None,
-            "devices": [self.device(fabric, device) for device in fabric.devices_of(system)] if system else [],
+            "devices": devices,
+            "connected_devices": connected_devices(devices) if system else None,
         }
+
+
+def connected_devices(devices: t.Sequence[View]) -> int | None:
+    """Return how many of these devices are connected to their system; `None` if none of them reports it."""
+    links = [device["connected"] for device in devices if device["connected"] is not None]
+    return sum(links) if links or not devices else None
 
 
 def device_view(device: StoredDevice, podm: str | None, node: str | None, synced_at: str | None = None) -> View:
@@ -193,6 +202,7 @@ def device_view(device: StoredDevice, podm: str | None, node: str | None, synced
         "class_code": device.class_code,
         "vendor_name": device.vendor_name,
         "device_name": device.device_name,
+        "connected": device.connected,
         "reachable": device.reachable,
         "ports_up": device.ports_up,
         "enabled": device.enabled,
