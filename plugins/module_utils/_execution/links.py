@@ -89,12 +89,19 @@ def _may_be_audited(runs: t.Iterable[StepRun]) -> list[str]:
 
 
 def _is_awaited(run: StepRun, cards: t.Mapping[str, Card]) -> bool:
-    """Whether the link of an attached device is down, and may come up."""
-    card, system = cards.get(run.step.card, run.read), cards.get(run.step.system_id or "")
+    """Whether the link of an attached device is down, and may come up.
+
+    :param cards: the cards of its group; an EEM that has just started may list neither the device nor its system
+    """
+    card, system = cards.get(run.step.card), cards.get(run.step.system_id or "")
+    if card is None and system is None:
+        return True
     return (
         isinstance(card, Eeio)
-        and card.group_id == run.step.new
+        and isinstance(system, Eesv)
+        and card.group_id == system.group_id == run.step.new
         and card.connected is False
         and card.reachable is not False
-        and not (isinstance(system, Eesv) and (system.is_off or system.reachable is False))
+        and not system.is_off
+        and system.reachable is not False
     )

@@ -110,16 +110,15 @@ class Fabric:
 
         :param cards: card id to (group id, update_time); a time of `None` keeps the old one
         """
-        without_power = {system.group_id for system in self.systems.values() if system.is_off}
-        new_groups = {cards[card_id][0] for card_id in cards if card_id in self.systems}
+        new_groups = {group_id for card_id, (group_id, _time) in cards.items() if card_id in self.systems}
+        with_power = {system.group_id for system in self.systems.values() if not system.is_off and has_own_group(system)}
 
         def after(card: Card) -> Card:
             if card.id not in cards:
                 return card
             group_id, update_time = cards[card.id]
             if isinstance(card, Eeio) and card.connected is not None and card.group_id != group_id:
-                is_up = group_id != FREE_GROUP and group_id not in without_power
-                card = card._replace(connected=None if group_id in new_groups else is_up)
+                card = card._replace(connected=None if group_id in new_groups else group_id in with_power)
             return card._replace(group_id=group_id, update_time=update_time or card.update_time)
 
         return Fabric(map(after, self._cards()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 import typing as t
 
 import pytest
@@ -267,8 +268,14 @@ def test_a_signal_ends_the_wait_and_undoes_the_run(
     eem: Simulator, client: Client, registry: SqliteRegistry, system: str
 ) -> None:
     eem.set_options(link="never")
+
+    def interrupt() -> None:
+        while "audit" not in asked(eem):
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
     with listening():
-        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        threading.Thread(target=interrupt, daemon=True).start()
         with pytest.raises(ExecutionFailed, match="SIGTERM") as caught:
             run(client, registry, compose("n", system), connect_timeout=LONG)
     assert not caught.value.changed and {row["status"] for row in caught.value.rows} == {"undone"}

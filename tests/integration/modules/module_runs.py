@@ -35,7 +35,7 @@ PROMISED = (
     r"System 0x\w{12} had no group id of its own and gets \d+: its host may need a reboot before that takes effect\.",
     r"The host of .+ must rescan its PCI bus before it sees its new devices\.",
     r"The host of .+ loses devices: its running operating system may be disturbed\.",
-    r"Only one of two ports is up \(no redundant path\): .+\.",
+    r"Device 0x\w{12} is attached to .+, but its link is down \(path_status0: .+, path_status1: .+\)\. Check .+\.",
     r"Asked EEM again: .+",
     r"Planned again: .+",
     r"EEM did not respond in time to a change of 0x\w{12} and may still carry it out\.",
