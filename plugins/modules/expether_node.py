@@ -74,7 +74,7 @@ options:
         whose link is still down, then for the state again.
       - The task does not wait for a system whose power is off or that gets its group id in this task, and not for devices
         that do not respond or do not report their link.
-      - A link that stays down is no failure. It results in a warning, and RV(node.devices[].connected) is false.
+      - A link that stays down is no failure. It results in a warning, and C(connected) of the device is false.
     type: float
     default: 10
 seealso:

@@ -64,7 +64,7 @@ def wait_for_links(
                 down = _still_down(down, _read(client, down))
                 to_audit = _may_be_audited(down) if to_audit is None else to_audit
         except ExpetherError:
-            pass  # the next request may succeed
+            pass  # what the run has done is true all the same, and the next request may succeed
         patience.spend(time.monotonic() - started)
 
 
@@ -77,8 +77,9 @@ def _read(client: Client, runs: t.Sequence[StepRun]) -> dict[str, Card]:
 def _still_down(runs: t.Sequence[StepRun], cards: t.Mapping[str, Card]) -> list[StepRun]:
     """Return for which devices to wait further, and note all of them that are still in their group."""
     for run in runs:
-        card = cards.get(run.step.card)
-        if card and card.group_id == run.step.new:
+        step = t.cast(GroupChange, run.step)
+        card = cards.get(step.card)
+        if card and card.group_id == step.new:
             run.read = card
     return [run for run in runs if _is_awaited(run, cards)]
 
@@ -93,13 +94,14 @@ def _is_awaited(run: StepRun, cards: t.Mapping[str, Card]) -> bool:
 
     :param cards: the cards of its group; an EEM that has just started may list neither the device nor its system
     """
-    card, system = cards.get(run.step.card), cards.get(run.step.system_id or "")
+    step = t.cast(GroupChange, run.step)
+    card, system = cards.get(step.card), cards.get(step.system_id or "")
     if card is None and system is None:
         return True
     return (
         isinstance(card, Eeio)
         and isinstance(system, Eesv)
-        and card.group_id == system.group_id == run.step.new
+        and card.group_id == system.group_id == step.new
         and card.connected is False
         and card.reachable is not False
         and not system.is_off

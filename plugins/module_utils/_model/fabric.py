@@ -111,7 +111,9 @@ class Fabric:
         :param cards: card id to (group id, update_time); a time of `None` keeps the old one
         """
         new_groups = {group_id for card_id, (group_id, _time) in cards.items() if card_id in self.systems}
-        with_power = {system.group_id for system in self.systems.values() if not system.is_off and has_own_group(system)}
+        with_power = {
+            system.group_id for system in self.systems.values() if not system.is_off and has_own_group(system)
+        }
 
         def after(card: Card) -> Card:
             if card.id not in cards:

@@ -74,8 +74,7 @@ class StoredDevice(t.NamedTuple):
             not _TEXT_OR_NONE.issuperset(map(type, _texts(record)))
             or None in (record.device_id, record.podm_id, record.state)
             or not (record.ports_up is None or is_count(record.ports_up))
-            or not (record.enabled is None or isinstance(record.enabled, bool))
-            or not (record.connected is None or isinstance(record.connected, bool))
+            or not _BOOL_OR_NONE.issuperset(map(type, (record.connected, record.enabled)))
         ):
             raise NotAsWritten(cls.kind(), uuid)
         return record
@@ -99,6 +98,7 @@ _texts = operator.itemgetter(
     )
 )
 _TEXT_OR_NONE = frozenset((str, type(None)))
+_BOOL_OR_NONE = frozenset((bool, type(None)))
 _REQUIRED = frozenset(("device_id", "podm_id", "node_id", "type", "state", "missing_since"))
 
 

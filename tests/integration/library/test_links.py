@@ -39,18 +39,14 @@ def asked(eem: Simulator, after: str = "PUT /devices/{id}/group_id") -> list[str
     return ["audit" if call.endswith("/audit") else "read" for call in calls[last + 1 :]]
 
 
-def test_links_that_are_up_cost_no_request(
-    eem: Simulator, client: Client, system: str, devices: list[str]
-) -> None:
+def test_links_that_are_up_cost_no_request(eem: Simulator, client: Client, system: str, devices: list[str]) -> None:
     outcome = run(client, None, attach(system, *devices[:3]), connect_timeout=LONG)
     assert links(outcome, devices[:3]) == [True] * 3
     assert eem.stats()["requests"] == 2 + 3
 
 
 @pytest.mark.parametrize("delay", [1, 2, 3, 9])
-def test_a_late_link_is_waited_for(
-    eem: Simulator, client: Client, system: str, devices: list[str], delay: int
-) -> None:
+def test_a_late_link_is_waited_for(eem: Simulator, client: Client, system: str, devices: list[str], delay: int) -> None:
     """The first read is the one after the last change; the third request of the wait audits the card."""
     eem.set_options(link="late", link_delay=delay)
     outcome = run(client, None, attach(system, devices[0]), connect_timeout=LONG)
@@ -134,9 +130,7 @@ def test_check_mode_does_not_wait_and_shows_what_is_expected(
     assert links(outcome, [devices[0]]) == [False]
 
 
-def test_a_second_run_warns_without_waiting(
-    eem: Simulator, client: Client, system: str, devices: list[str]
-) -> None:
+def test_a_second_run_warns_without_waiting(eem: Simulator, client: Client, system: str, devices: list[str]) -> None:
     eem.set_options(link="never")
     run(client, None, attach(system, devices[0]))
     eem.reset_log()
@@ -151,9 +145,11 @@ def test_a_detached_device_is_not_connected(
     run(client, registry, attach(system, *devices[:2]))
     eem.set_options(link="never")
     outcome = run(client, registry, detach(devices[0]), connect_timeout=LONG)
-    assert links(outcome, devices[:2]) == [False, True] == [
-        card["eesv_connection_status"] == "up" for card in map(eem.card, devices[:2])
-    ]
+    assert (
+        links(outcome, devices[:2])
+        == [False, True]
+        == [card["eesv_connection_status"] == "up" for card in map(eem.card, devices[:2])]
+    )
     assert asked(eem, "DELETE /devices/{id}/group_id") == ["read"]
     assert link_warnings(outcome.after, devices, outcome.steps) == []
 
@@ -184,9 +180,7 @@ def test_what_cannot_come_up_is_not_waited_for(
     assert len(link_warnings(outcome.after, [devices[0]], outcome.steps)) == warned
 
 
-def test_only_what_was_attached_is_waited_for(
-    eem: Simulator, client: Client, system: str, devices: list[str]
-) -> None:
+def test_only_what_was_attached_is_waited_for(eem: Simulator, client: Client, system: str, devices: list[str]) -> None:
     eem.set_options(link="never")
     run(client, None, attach(system, devices[0]))
     eem.set_options(link="at-once")
@@ -240,9 +234,7 @@ def test_what_fails_while_waiting_neither_fails_nor_undoes_the_run(
     if what != "read":
         eem.fault(fault["action"], **action, method="PUT", path="/audit$", times=-1)
     if what != "audit":
-        eem.fault(
-            fault["action"], **action, method="GET", path="/detail$", nth=3, times=2 if what == "read" else -1
-        )
+        eem.fault(fault["action"], **action, method="GET", path="/detail$", nth=3, times=2 if what == "read" else -1)
     outcome = run(client, registry, compose("n", system), connect_timeout=SHORT_TIME if what == "both" else LONG)
     cards = [card.id for card in outcome.fabric.devices_of(outcome.fabric.systems[system])]
     assert links(outcome, cards) == [what != "both"] * 2
@@ -256,9 +248,7 @@ def test_an_eem_that_restarts_while_links_are_waited_for_is_waited_for_too(
     eem: Simulator, client: Client, registry: SqliteRegistry, system: str
 ) -> None:
     eem.set_options(link="late", link_delay=20)
-    eem.fault(
-        "restart", down=0.1, starting=0.1, empty=0.1, mode="reset", method="GET", path="/detail$", nth=3
-    )
+    eem.fault("restart", down=0.1, starting=0.1, empty=0.1, mode="reset", method="GET", path="/detail$", nth=3)
     outcome = run(client, registry, compose("n", system), connect_timeout=LONG)
     cards = [card.id for card in outcome.fabric.devices_of(outcome.fabric.systems[system])]
     assert links(outcome, cards) == [True, True] and nodes_in(registry) == {"n": "composed"}

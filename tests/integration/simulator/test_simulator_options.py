@@ -227,9 +227,7 @@ def test_a_link_that_never_comes(eem: Simulator, eeio: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["at-once", "never"])
-def test_links_need_the_power_of_the_host_and_stay_up_with_it(
-    eem: Simulator, eesv: str, eeio: str, value: str
-) -> None:
+def test_links_need_the_power_of_the_host_and_stay_up_with_it(eem: Simulator, eesv: str, eeio: str, value: str) -> None:
     attach(eem, eeio)
     eem.set_options(link=value)
     eem.patch(eesv, max_eeio_count="8", notification_status1=["up", "up"])

@@ -125,7 +125,9 @@ class Fabric:
         if bump and "update_time" not in changes:
             self.stamp(card)
         self._changed(card)
-        if link and {"group_id", "notification_status0", "notification_status1", "power_status", "status"} & set(changes):
+        if link and {"group_id", "notification_status0", "notification_status1", "power_status", "status"} & set(
+            changes
+        ):
             self.relink({old, card.group}, also=[card], stamped=card)
 
     def put(self, key: str, record: Any, *, link: bool = False) -> None:

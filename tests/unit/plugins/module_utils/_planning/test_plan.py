@@ -335,4 +335,3 @@ def test_a_system_that_just_got_its_group_id_needs_a_reboot_before_links_can_be_
     after = observed([eesv(0, "17"), eeio(0, "17", **DOWN)])
     assert link_warnings(after, [device_id(0)], plan) == []
     assert len(link_warnings(after, [device_id(0)], [step for step in plan if step.action != "set_group"])) == 1
-

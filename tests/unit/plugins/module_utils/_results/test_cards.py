@@ -106,7 +106,9 @@ def system_view(record: Record, *others: Record, nodes: t.Mapping[str, str] | No
 
 def test_a_device_is_shown_with_all_that_eem_says_of_it() -> None:
     shown = device_view(
-        eeio(0, "17", **OTHER_PORT, eesv_mac_address=mac(system_id(0)), eesv_connection_status="up"), eesv(0, "17"), nodes={system_id(0): "node0"}
+        eeio(0, "17", **OTHER_PORT, eesv_mac_address=mac(system_id(0)), eesv_connection_status="up"),
+        eesv(0, "17"),
+        nodes={system_id(0): "node0"},
     )
     assert shown == {
         **shown,  # further keys are free
