@@ -273,6 +273,26 @@ def test_a_signal_ends_the_wait_and_undoes_the_run(
     assert nodes_in(registry) == {} and held_in(registry) == []
 
 
+def test_a_signal_ends_a_read_that_eem_does_not_answer(
+    eem: Simulator, make_client: MakeClient, registry: SqliteRegistry, system: str
+) -> None:
+    eem.set_options(link="never")
+    eem.fault("freeze", method="GET", path="/detail$", nth=3)
+
+    def interrupt() -> None:
+        while not eem.faults()[0]["used"]:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    began = time.monotonic()
+    with listening():
+        threading.Thread(target=interrupt, daemon=True).start()
+        with pytest.raises(ExecutionFailed, match="SIGTERM"):
+            run(make_client(timeout=300.0), registry, compose("n", system), connect_timeout=LONG)
+    assert time.monotonic() - began < LONG
+    assert {card["group_id"] for card in eem.eeios()} == {"4093"} and held_in(registry) == []
+
+
 def test_claims_are_renewed_while_links_are_waited_for(
     eem: Simulator,
     make_client: MakeClient,
