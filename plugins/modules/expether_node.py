@@ -68,8 +68,8 @@ options:
     default: true
   connect_timeout:
     description:
-      - How many seconds to wait until the links between the system and the devices that the task attaches are up. With
-        V(0), and in check mode, the task does not wait. Values from 0 to 600 are accepted.
+      - How many seconds to wait until the links between the system and the devices that the task attaches are up. Below
+        V(1), for example with V(0), and in check mode, the task does not wait. Values from 0 to 600 are accepted.
       - EEM is asked once a second at most. First it is asked for the state of the devices, then to audit each device
         whose link is still down, then for the state again.
       - The task does not wait for a system whose power is off or that gets its group id in this task, and not for devices
