@@ -49,6 +49,17 @@ options:
         using the device.
     type: bool
     default: false
+  connect_timeout:
+    description:
+      - How many seconds to wait until the links between the system and the devices that the task attaches are up. Below
+        V(1), for example with V(0), and in check mode, the task does not wait. Values from 0 to 600 are accepted.
+      - EEM is asked once a second at most. First it is asked for the state of the devices, then to audit each device
+        whose link is still down, then for the state again.
+      - The task does not wait for a system whose power is off or that gets its group id in this task, and not for devices
+        that do not respond or do not report their link.
+      - A link that stays down is no failure. It results in a warning, and RV(devices[].connected) is false.
+    type: float
+    default: 10
 seealso:
   - module: nec.expether.expether_device_info
   - module: nec.expether.expether_node
@@ -211,6 +222,14 @@ devices:
       description:
         - Whether there is a device in the slot. Null if the card does not report it, and for a system. Unless
           it is true, the type, the PCI ids, the class code and the names are null.
+      type: bool
+      sample: true
+      returned: always
+    connected:
+      description:
+        - Whether the card reports its link to the system up; false for a device without a system, null if
+          the card does not report it. In check mode, what is expected; null if the system would get its group
+          id.
       type: bool
       sample: true
       returned: always
@@ -378,11 +397,12 @@ failure:
         '0x8cdf9d512932': not responding
 """
 
-from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import EEM, ArgSpec
+from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import CONNECT, EEM, ArgSpec
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import run_module
 from ansible_collections.nec.expether.plugins.module_utils._modules.device_attach import run
 
 SPEC = EEM.merged(
+    CONNECT,
     ArgSpec(
         {
             "node": {"type": "str"},

@@ -206,6 +206,14 @@ devices:
       type: bool
       sample: true
       returned: always
+    connected:
+      description:
+        - Whether the card reports its link to the system up; false for a device without a system, null if
+          the card does not report it. In check mode, what is expected; null if the system would get its group
+          id.
+      type: bool
+      sample: true
+      returned: always
     reachable:
       description:
         - Whether at least one port of the card is up; null if the card does not report it.

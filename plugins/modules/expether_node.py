@@ -66,6 +66,17 @@ options:
         not asked.
     type: bool
     default: true
+  connect_timeout:
+    description:
+      - How many seconds to wait until the links between the system and the devices that the task attaches are up. Below
+        V(1), for example with V(0), and in check mode, the task does not wait. Values from 0 to 600 are accepted.
+      - EEM is asked once a second at most. First it is asked for the state of the devices, then to audit each device
+        whose link is still down, then for the state again.
+      - The task does not wait for a system whose power is off or that gets its group id in this task, and not for devices
+        that do not respond or do not report their link.
+      - A link that stays down is no failure. It results in a warning, and C(connected) of the device is false.
+    type: float
+    default: 10
 seealso:
   - module: nec.expether.expether_node_info
   - module: nec.expether.expether_flavor
@@ -283,6 +294,13 @@ node:
       type: bool
       sample: true
       returned: always
+    connected_devices:
+      description:
+        - How many of the devices report their link to the system up; null if EEM does not list the system,
+          or if none of its devices reports its link.
+      type: int
+      sample: 2
+      returned: always
     devices:
       description:
         - The devices of the node, each as in RV(nec.expether.expether_device_info#module:devices), where
@@ -407,12 +425,13 @@ failure:
         '0x8cdf9d512932': not responding
 """
 
-from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import EEM, ArgSpec
+from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import CONNECT, EEM, ArgSpec
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import run_module
 from ansible_collections.nec.expether.plugins.module_utils._ansible.suboptions import PROPERTIES
 from ansible_collections.nec.expether.plugins.module_utils._modules.node import run
 
 SPEC = EEM.merged(
+    CONNECT,
     ArgSpec(
         {
             "name": {"type": "str"},

@@ -228,6 +228,13 @@ nodes:
       type: bool
       sample: true
       returned: always
+    connected_devices:
+      description:
+        - How many of the devices report their link to the system up; null if EEM does not list the system,
+          or if none of its devices reports its link.
+      type: int
+      sample: 2
+      returned: always
     devices:
       description:
         - The devices of the node, each as in RV(nec.expether.expether_device_info#module:devices), where

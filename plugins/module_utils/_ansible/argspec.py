@@ -65,6 +65,9 @@ EEM = CONNECTION.merged(_PODM, REGISTRY, ArgSpec({}, mutually_exclusive=(("podm"
 #: Selects the card that a module acts on.
 CARD = ArgSpec({"device": {"type": "str", "required": True}})
 
+#: For modules that attach devices.
+CONNECT = ArgSpec({"connect_timeout": {"type": "float", "default": 10}})
+
 #: For modules that select pod managers by an option of which `podm` is an alias.
 UNUSED_CONNECTION = CONNECTION.merged(REGISTRY)
 

@@ -55,6 +55,7 @@ class ChangeRun:
         self,
         decide: t.Callable[[ObservedState, Client], Plan],
         more_changes: t.Callable[[Outcome], t.Sequence[Change]] = lambda outcome: (),
+        connect_timeout: float = 0.0,
     ) -> Outcome:
         """Make a plan, and execute it unless in check mode. Issue the warnings about it.
 
@@ -62,6 +63,7 @@ class ChangeRun:
 
         :param decide: makes the plan from the observed state; it may use the client for further reads
         :param more_changes: returns further registry changes for the last transaction, from the outcome
+        :param connect_timeout: how many seconds to wait for the links of newly attached devices
         :raises ExpetherError: as `Executor.run`
         """
         where = self._where
@@ -87,7 +89,7 @@ class ChangeRun:
 
             reservation = reservation_for(where.registry, where.podm_id, self._what, where.settings, self._exclusive)
             podm = where.podm or where.settings.url
-            executor = Executor(client, where.podm_id, podm, reservation, changes)
+            executor = Executor(client, where.podm_id, podm, reservation, changes, connect_timeout)
             try:
                 outcome = executor.run(decided, self._context.check_mode)
             finally:

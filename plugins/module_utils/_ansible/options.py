@@ -44,6 +44,8 @@ class Task(t.Protocol):
         """Return a parameter, or else the value of an environment variable."""
 
 
+MAX_CONNECT_TIMEOUT = 600  # seconds
+
 _FILES = ("ca_path", "client_cert", "client_key")
 #: Options for which an empty text is valid and means "none".
 _MAY_BE_EMPTY = (*_FILES, "username", "password", "description", "location")
@@ -244,6 +246,17 @@ def check_connection(how: dict[str, t.Any]) -> None:
             raise InvalidInput(
                 f"`{key}`: {path} does not exist, is not a file, or cannot be read on the host where the module runs."
             )
+
+
+def connect_timeout(params: t.Mapping[str, t.Any]) -> float:
+    """Return how many seconds a task waits for the links of the devices that it attaches.
+
+    :raises InvalidInput: it is too short or too long
+    """
+    seconds: float = params["connect_timeout"]
+    if not 0 <= seconds <= MAX_CONNECT_TIMEOUT:
+        raise InvalidInput(f"`connect_timeout` must be from 0 to {MAX_CONNECT_TIMEOUT} seconds, not {seconds:g}.")
+    return seconds
 
 
 def credentials(task: Task) -> tuple[str | None, str | None]:

@@ -85,9 +85,12 @@ class Client:
         """Return an object with the `id` of each card."""
         return self._list("devices", {})
 
-    def devices_detail(self, group_id: str | None = None) -> list[t.Any]:
-        """Return the records of all cards, or of those in a group, as EEM sent them: EESVs and EEIOs together [nec]."""
-        return self._list("devices/detail", {} if group_id is None else {"group_id": group_id})
+    def devices_detail(self, group_id: str | None = None, once: bool = False) -> list[t.Any]:
+        """Return the records of all cards, or of those in a group, as EEM sent them: EESVs and EEIOs together [nec].
+
+        :param once: send the request only once; a signal ends it
+        """
+        return self._list("devices/detail", {} if group_id is None else {"group_id": group_id}, once)
 
     def device(self, card: str) -> dict[str, t.Any]:
         """Return the record of one card."""
@@ -185,8 +188,8 @@ class Client:
             self.patience.spend(time.monotonic() - started)
             raise
 
-    def _list(self, path: str, filters: t.Mapping[str, str]) -> list[t.Any]:
-        answer = self._read(path, filters)
+    def _list(self, path: str, filters: t.Mapping[str, str], once: bool = False) -> list[t.Any]:
+        answer = self._exchange("GET", path, filters, interruptible=True) if once else self._read(path, filters)
         # An empty success means that there are no devices: one of NEC's clients provides for it [nec].
         devices = answer.get("devices", None if answer else [])
         if not isinstance(devices, list):

@@ -20,6 +20,7 @@ class Pauses(t.NamedTuple):
     :ivar listing: between two listings of an EEM that does not list its cards yet
     :ivar plan: before a plan is made again; doubled each time, and varied at random
     :ivar claim: between two reads of the claims of other runs
+    :ivar link: before each request while links are waited for, which is not part of the run's `Patience`
     """
 
     read: float = 0.5
@@ -28,6 +29,7 @@ class Pauses(t.NamedTuple):
     listing: float = 1.0
     plan: float = 0.2
     claim: float = 0.2
+    link: float = 1.0
 
 
 class Settings(t.NamedTuple):

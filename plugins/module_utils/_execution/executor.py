@@ -12,6 +12,7 @@ from ansible_collections.nec.expether.plugins.module_utils._eem.client import Cl
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import settle, stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._execution.card_requests import perform_request
 from ansible_collections.nec.expether.plugins.module_utils._execution.claims import waited_for
+from ansible_collections.nec.expether.plugins.module_utils._execution.links import wait_for_links
 from ansible_collections.nec.expether.plugins.module_utils._execution.observe import Observer
 from ansible_collections.nec.expether.plugins.module_utils._execution.outcome import Outcome, outcome_of
 from ansible_collections.nec.expether.plugins.module_utils._execution.report import (
@@ -60,6 +61,7 @@ class Executor:
 
     :param podm: what users call the pod manager
     :param more_changes: further changes of the registry in the last transaction, from the outcome
+    :param connect_timeout: how many seconds to wait for the links of newly attached devices
     """
 
     def __init__(
@@ -69,11 +71,13 @@ class Executor:
         podm: str,
         reservation: AnyReservation,
         more_changes: t.Callable[[Outcome], t.Sequence[Change]] = lambda _outcome: (),
+        connect_timeout: float = 0.0,
     ) -> None:
         self._client = client
         self._reservation = reservation
         self._observer = Observer(client, podm_id, podm, reservation)
         self._more_changes = more_changes
+        self._connect_timeout = connect_timeout
         self._runs: list[StepRun] = []
         self._stale: StepRun | None = None
         # The state before the first plan of this run that was carried out.
@@ -194,7 +198,9 @@ class Executor:
                     self._check_free(run)
                     later.update_time = run.update_time
         if plan.group_changes:
-            verify(self._client, [*in_effect(self._runs[: -len(runs)], observed), *runs])
+            changes = [*in_effect(self._runs[: -len(runs)], observed), *runs]
+            cards = verify(self._client, changes)
+            wait_for_links(self._client, changes, cards, self._connect_timeout, self._renew)
         stop_if_interrupted()
         self._renew()
 

@@ -40,6 +40,11 @@ class Outcome(t.NamedTuple):
     fabric: Fabric
     nodes: dict[str, Node]
 
+    @property
+    def after(self) -> ObservedState:
+        """The state afterwards."""
+        return self.last._replace(fabric=self.fabric, nodes=self.nodes)
+
 
 def outcome_of(first: ObservedState, observed: ObservedState, plan: Plan, runs: t.Sequence[StepRun]) -> Outcome:
     """Return what came of a plan.

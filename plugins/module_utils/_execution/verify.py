@@ -19,8 +19,10 @@ def last_changes(runs: t.Iterable[StepRun]) -> dict[str, StepRun]:
     return {run.step.card: run for run in runs if run.status == "done" and isinstance(run.step, GroupChange)}
 
 
-def verify(client: Client, runs: t.Sequence[StepRun]) -> None:
+def verify(client: Client, runs: t.Sequence[StepRun]) -> dict[str, Card]:
     """Read the groups that the changes of a run concern, in one request, and note the cards as they are now.
+
+    Return at least all cards of these groups, by their ids.
 
     An answer of 200 to a change is not proof: a proxy may give it, and somebody may move the system meanwhile.
 
@@ -29,7 +31,7 @@ def verify(client: Client, runs: t.Sequence[StepRun]) -> None:
     changes = last_changes(runs)
     groups = {_group(t.cast(GroupChange, run.step)) for run in changes.values()}
     if not groups:
-        return
+        return {}
     records = client.devices_detail(groups.pop()) if len(groups) == 1 else client.devices_detail()
     cards = {card.id: card for card in map(parse, records)}
     problems = [problem for run in changes.values() if (problem := _problem(t.cast(GroupChange, run.step), cards))]
@@ -37,6 +39,7 @@ def verify(client: Client, runs: t.Sequence[StepRun]) -> None:
         raise Stale(f"EEM reported success, but {'; '.join(problems)}.")
     for card_id, run in changes.items():
         run.read = cards.get(card_id, run.read)
+    return cards
 
 
 def without_effect(runs: t.Iterable[StepRun], observed: ObservedState) -> list[StepRun]:

@@ -75,6 +75,11 @@ class Eesv(t.NamedTuple):
     max_devices: int
 
     @property
+    def is_off(self) -> bool:
+        """Whether the card reports that its host has no power; other states than `on` and `off` are unknown [?]."""
+        return (self.power_state or "").lower() == "off"
+
+    @property
     def reachable(self) -> bool | None:
         """Whether the card responds: any notification status is `up` [nec]."""
         return None if self.ports_up is None else self.ports_up > 0
@@ -86,7 +91,8 @@ class Eeio(t.NamedTuple):
     `vendor_id` and `pci_device_id` have 4 hex digits, `class_code` has 6, all without `0x`.
     `populated` is whether there is a device in the slot; `None` if nothing that the card reports shows it. Unless it is
     true, `type` and the three PCI values are `None`, whatever the record has.
-    `eesv_id` is the other end of the connection as the card reports it.
+    `eesv_id` is the other end of the connection as the card reports it, and `connected` whether the link to it is up
+    [hw]: `False` for a device without a system. EEM may report a new link late, or only after an audit of the card [?].
     """
 
     id: str
@@ -106,6 +112,13 @@ class Eeio(t.NamedTuple):
     type: str | None
     populated: bool | None
     eesv_id: str | None
+    connected: bool | None
+
+    @property
+    def paths(self) -> tuple[str, str]:
+        """The status of the two paths to the system, as the card reports them; `not reported` if it does not."""
+        first, second = (_scalar(self.raw.get(key)).strip() for key in ("path_status0", "path_status1"))
+        return printable(first, 20) or "not reported", printable(second, 20) or "not reported"
 
     @property
     def reachable(self) -> bool | None:
@@ -217,6 +230,7 @@ def parse(raw: t.Any) -> Card:
         None if class_code is None else TYPES.get(int(class_code[:2], 16), UNKNOWN_TYPE),
         populated,
         _mac_id(get("eesv_mac_address")),
+        _is_up(get("eesv_connection_status")),
     )
 
 
@@ -263,6 +277,11 @@ def _enabled(admin: t.Any, monitoring: t.Any) -> bool | None:
     """Whether changes of a card may be requested [nec]; `None` if the record does not report it."""
     states = [state.lower() for state in (_nonempty(admin), _nonempty(monitoring)) if state]
     return states.count("enabled") == len(states) if states else None
+
+
+def _is_up(status: t.Any) -> bool | None:
+    """Whether a link is `up` or `down`; `None` if the record reports neither."""
+    return {"up": True, "down": False}.get(_scalar(status).strip().lower())
 
 
 def _ports_up(port0: t.Any, port1: t.Any) -> int | None:

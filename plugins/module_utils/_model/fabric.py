@@ -103,15 +103,24 @@ class Fabric:
         return None
 
     def changed(self, cards: t.Mapping[str, tuple[str, str | None]]) -> Fabric:
-        """Return this snapshot with other group ids and times of change for some cards.
+        """Return this snapshot with other group ids and times of change for some cards, and with the links expected then.
+
+        A device whose card reports its link is connected if it is in the group of a system that has power. If that
+        system gets its group id now, this is unknown, because its host may need a reboot [drv].
 
         :param cards: card id to (group id, update_time); a time of `None` keeps the old one
         """
+        new_groups = {group_id for card_id, (group_id, _time) in cards.items() if card_id in self.systems}
+        with_power = {
+            system.group_id for system in self.systems.values() if not system.is_off and has_own_group(system)
+        }
 
         def after(card: Card) -> Card:
             if card.id not in cards:
                 return card
             group_id, update_time = cards[card.id]
+            if isinstance(card, Eeio) and card.connected is not None and card.group_id != group_id:
+                card = card._replace(connected=None if group_id in new_groups else group_id in with_power)
             return card._replace(group_id=group_id, update_time=update_time or card.update_time)
 
         return Fabric(map(after, self._cards()))

@@ -9,11 +9,13 @@ import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.change import ChangeRun, plan_result
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
+from ansible_collections.nec.expether.plugins.module_utils._ansible.options import connect_timeout
 from ansible_collections.nec.expether.plugins.module_utils._ansible.target import target
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._planning.attachments import plan_attached, plan_detached
+from ansible_collections.nec.expether.plugins.module_utils._planning.notices import link_warnings
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import View, Views
 
@@ -21,7 +23,7 @@ from ansible_collections.nec.expether.plugins.module_utils._results.cards import
 def run(context: Context) -> Result:
     """Attach devices to a node, or detach them."""
     params = context.params
-    node, devices = params["node"], params["devices"]
+    node, devices, seconds = params["node"], params["devices"], connect_timeout(params)
     where = target(context, node, devices, names_needed=node is not None and parse_card_id(node) is None)
 
     def decide(observed: ObservedState, _client: Client) -> Plan:
@@ -30,7 +32,8 @@ def run(context: Context) -> Result:
         return plan_attached(observed, node, devices, params["move"])
 
     run_ = ChangeRun(context, where, f"a run for {node}" if node else "a run that detaches devices")
-    outcome = run_.execute(decide)
+    outcome = run_.execute(decide, connect_timeout=seconds)
+    context.warn(link_warnings(outcome.after, outcome.plan.cards, outcome.steps))
     before = _to_results(run_.views(outcome.before.nodes), outcome.before.fabric, outcome.plan.cards)
     after = _to_results(run_.views(outcome.nodes), outcome.fabric, outcome.plan.cards)
     return {"devices": after, **plan_result(outcome.steps, outcome.rows, _to_diff(before), _to_diff(after))}

@@ -17,7 +17,7 @@ from ansible_collections.nec.expether.plugins.module_utils._model.names import n
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import find_by_name
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager, StoredNode
-from ansible_collections.nec.expether.plugins.module_utils._results.cards import View, device_view
+from ansible_collections.nec.expether.plugins.module_utils._results.cards import View, connected_devices, device_view
 
 if t.TYPE_CHECKING:
     from ansible_collections.nec.expether.plugins.module_utils._ansible.target import Target
@@ -90,7 +90,8 @@ def _stored_nodes(context: Context, selected: t.Callable[[t.Sequence[StoredNode]
         for node in selected([node for node in nodes if node.podm_id == podm_id]):
             own = [each for each in devices if (each["podm_id"], each["node_id"]) == (podm_id, node.system_id)]
             ids = [device["device_id"] for device in own]
-            shown.append({**views.node(Fabric([]), node), "device_ids": ids, "devices": own})
+            known = {"device_ids": ids, "devices": own, "connected_devices": connected_devices(own)}
+            shown.append({**views.node(Fabric([]), node), **known})
     return shown
 
 

@@ -9,7 +9,7 @@ import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.change import ChangeRun, plan_result
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
-from ansible_collections.nec.expether.plugins.module_utils._ansible.options import podm_option
+from ansible_collections.nec.expether.plugins.module_utils._ansible.options import connect_timeout, podm_option
 from ansible_collections.nec.expether.plugins.module_utils._ansible.target import (
     Target,
     connection_settings,
@@ -31,6 +31,7 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.nodes impor
     plan_managed,
     plan_present,
 )
+from ansible_collections.nec.expether.plugins.module_utils._planning.notices import link_warnings
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import step_view
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice
 from ansible_collections.nec.expether.plugins.module_utils._registry.last_nodes import devices_left
@@ -47,6 +48,7 @@ def run(context: Context) -> Result:
     """Compose, update, adopt or release a node."""
     params = context.params
     name, state = params["name"] if params["name"] is not None else params["node_index"], params["state"]
+    seconds = connect_timeout(params)
     if state == "absent" and not params["detach_devices"]:
         return _forget_only(context, name)
     if state == "absent" and not _stored(context, name):
@@ -58,10 +60,12 @@ def run(context: Context) -> Result:
         properties = _properties(context) if state == "present" else None
         request = NodeRequest(name, _system_id(context), properties, params["purge"])
     run_ = ChangeRun(context, where, f"a run for node {name}")
-    outcome = run_.execute(lambda observed, _client: PLANS[state](observed, request))
+    outcome = run_.execute(lambda observed, _client: PLANS[state](observed, request), connect_timeout=seconds)
     node = outcome.plan.node
     before = _to_result(run_.views(outcome.before.nodes), outcome.before.fabric, node, outcome.before.nodes)
     after = _to_result(run_.views(outcome.nodes), outcome.fabric, node, outcome.nodes)
+    devices = [device["device_id"] for device in after["devices"]] if after else []
+    context.warn(link_warnings(outcome.after, devices, outcome.steps))
     if state == "absent" and node:
         _warn_of_missing(context, where, node, outcome)
     return {

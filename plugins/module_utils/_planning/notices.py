@@ -40,9 +40,35 @@ def warnings(observed: ObservedState, steps: t.Sequence[Step]) -> list[str]:
         *_former_hosts(observed, changes),
         *_empty_slots(observed, changes),
         *_adoptions(observed, steps),
-        *_single_ports(observed, changes),
         *_request_warnings(observed, requests),
     ]
+
+
+def link_warnings(after: ObservedState, devices: t.Iterable[str], steps: t.Iterable[Step]) -> list[str]:
+    """Return the warnings about devices that are attached and whose link to the system is down.
+
+    There is none about the devices of a system that is off, or that got its group id in this run: their links come up
+    when its host starts. Devices that do not respond are not reported here either.
+
+    :param after: the state after the run
+    :param devices: the ids of the devices that the task is about
+    :param steps: what the run did
+    """
+    new_hosts = {step.system_id for step in steps if step.action == "set_group"}
+    sentences = []
+    for device in sorted(set(devices)):
+        card = after.fabric.devices.get(device)
+        system = after.fabric.owner(card) if card else None
+        if card is None or system is None or system.is_off or system.id in new_hosts:
+            continue
+        if card.connected is False and card.reachable is not False:
+            first, second = card.paths
+            sentences.append(
+                f"Device {device} is attached to {after.label(system)}, but its link is down (path_status0: {first},"
+                f" path_status1: {second}). Check the cables of both ports and whether the host has power; it may need a"
+                " reboot."
+            )
+    return sentences
 
 
 def _group_warnings(observed: ObservedState, changes: t.Sequence[GroupChange]) -> list[str]:
@@ -101,14 +127,6 @@ def _adoptions(observed: ObservedState, steps: t.Sequence[Step]) -> list[str]:
                 " when it is released."
             )
     return sentences
-
-
-def _single_ports(observed: ObservedState, changes: t.Sequence[GroupChange]) -> list[str]:
-    changed = {step.card for step in changes if step.action != "detach"}
-    changed |= {step.system_id for step in changes if step.action == "attach" and step.system_id}
-    cards = (observed.fabric.card(card) for card in sorted(changed))
-    single = [card.id for card in cards if card is not None and card.ports_up == 1]
-    return [f"Only one of two ports is up (no redundant path): {comma_list(single)}."] if single else []
 
 
 def _request_warnings(observed: ObservedState, requests: t.Sequence[CardRequest]) -> list[str]:

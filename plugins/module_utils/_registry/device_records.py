@@ -23,6 +23,7 @@ class StoredDevice(t.NamedTuple):
     :ivar last_node: the name of the node that had its group, see `_registry.last_nodes`; earlier versions did not write it
     :ivar populated: whether there is a device in the slot; earlier versions did not write it
     :ivar vendor_name: from the PCI id list when EEM last listed the device, as is `device_name`
+    :ivar connected: whether its link to the system is up; not in documents of earlier versions
     :ivar updated_at: when EEM last changed its record
     :ivar last_seen_at: when EEM last listed it, if it is missing since (`missing_since`)
     """
@@ -46,6 +47,7 @@ class StoredDevice(t.NamedTuple):
     vendor_name: str | None
     device_name: str | None
     populated: bool | None
+    connected: bool | None
     ports_up: int | None
     enabled: bool | None
     power_state: str | None
@@ -76,7 +78,7 @@ class StoredDevice(t.NamedTuple):
             not _TEXT_OR_NONE.issuperset(map(type, _texts(record)))
             or None in (record.device_id, record.podm_id, record.state)
             or not (record.ports_up is None or is_count(record.ports_up))
-            or not {type(record.enabled), type(record.populated)} <= _FLAG_OR_NONE
+            or not _BOOL_OR_NONE.issuperset(map(type, (record.populated, record.connected, record.enabled)))
         ):
             raise NotAsWritten(cls.kind(), uuid)
         return record
@@ -96,11 +98,11 @@ _texts = operator.itemgetter(
     *(
         place
         for place, key in enumerate(StoredDevice._fields)
-        if key not in ("revision", "populated", "ports_up", "enabled")
+        if key not in ("revision", "populated", "connected", "ports_up", "enabled")
     )
 )
 _TEXT_OR_NONE = frozenset((str, type(None)))
-_FLAG_OR_NONE = frozenset((bool, type(None)))
+_BOOL_OR_NONE = frozenset((bool, type(None)))
 _REQUIRED = frozenset(("device_id", "podm_id", "node_id", "type", "state", "missing_since"))
 
 

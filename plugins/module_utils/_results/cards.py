@@ -90,6 +90,7 @@ class Views:
             vendor_name=vendor_name,
             device_name=device_name,
             populated=device.populated,
+            connected=device.connected,
             ports_up=device.ports_up,
             enabled=device.enabled,
             power_state=device.power_state,
@@ -153,6 +154,7 @@ class Views:
         If EEM does not list the system, its values are null and `listed` is false.
         """
         system = fabric.systems.get(node.system_id)
+        devices = [self.device(fabric, device) for device in fabric.devices_of(system)] if system else []
         view: View = (
             self.system(fabric, system)
             if system
@@ -173,8 +175,15 @@ class Views:
             "index": node.system_id,
             "state": node.state,
             "listed": system is not None,
-            "devices": [self.device(fabric, device) for device in fabric.devices_of(system)] if system else [],
+            "devices": devices,
+            "connected_devices": connected_devices(devices) if system else None,
         }
+
+
+def connected_devices(devices: t.Sequence[View]) -> int | None:
+    """Return how many of these devices are connected to their system; `None` if none of them reports it."""
+    links = [device["connected"] for device in devices if device["connected"] is not None]
+    return sum(links) if links or not devices else None
 
 
 def device_view(device: StoredDevice, podm: str | None, node: str | None, synced_at: str | None = None) -> View:
@@ -207,6 +216,7 @@ def device_view(device: StoredDevice, podm: str | None, node: str | None, synced
         "vendor_name": device.vendor_name,
         "device_name": device.device_name,
         "populated": device.populated,
+        "connected": device.connected,
         "reachable": device.reachable,
         "ports_up": device.ports_up,
         "enabled": device.enabled,

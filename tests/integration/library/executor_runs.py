@@ -27,14 +27,22 @@ MakeClient = Callable[..., Client]
 Decide = Callable[[ObservedState], Plan]
 
 
-def run(client: Client, registry: Registry | None, decide: Decide, check: bool = False) -> Outcome:
-    return executor(client, registry).run(decide, check)
+def run(
+    client: Client, registry: Registry | None, decide: Decide, check: bool = False, connect_timeout: float = 0.0
+) -> Outcome:
+    return executor(client, registry, connect_timeout=connect_timeout).run(decide, check)
 
 
 def executor(
-    client: Client, registry: Registry | None, what: str = "a test", exclusive: bool = False, podm_id: str = PODM
+    client: Client,
+    registry: Registry | None,
+    what: str = "a test",
+    exclusive: bool = False,
+    podm_id: str = PODM,
+    connect_timeout: float = 0.0,
 ) -> Executor:
-    return Executor(client, podm_id, "test", reservation_for(registry, podm_id, what, client.settings, exclusive))
+    reservation = reservation_for(registry, podm_id, what, client.settings, exclusive)
+    return Executor(client, podm_id, "test", reservation, connect_timeout=connect_timeout)
 
 
 def attach(system: str, *devices: str, move: bool = False) -> Decide:

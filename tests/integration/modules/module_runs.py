@@ -37,7 +37,7 @@ PROMISED = (
     r"The host of .+ loses devices: its running operating system may be disturbed\.",
     r"Device 0x\w{12} was stranded in group \d+(, last of node .+)?: the host .+ may still be using it\.",
     r"Attached (although the slot is empty|without knowing whether the slot has a device): .+\.",
-    r"Only one of two ports is up \(no redundant path\): .+\.",
+    r"Device 0x\w{12} is attached to .+, but its link is down \(path_status0: .+, path_status1: .+\)\. Check .+\.",
     r"Asked EEM again: .+",
     r"Planned again: .+",
     r"EEM did not respond in time to a change of 0x\w{12} and may still carry it out\.",
@@ -457,8 +457,21 @@ def assert_check_mode_tells_the_truth(check: Result, real: Result) -> None:
         assert check.steps == real.steps
         assert check.statuses <= {"planned"}
         assert real.statuses <= {"done"}
-    assert timeless(check.data) == timeless(real.data)
+    unknown = ("connected", "connected_devices") if real.data.get("reboot_required") else ()
+    assert timeless(check.data) == timeless(with_nulls(real.data, check.data, unknown))
     assert check.warnings == real.warnings
+
+
+def with_nulls(data: Json, other: Json, keys: t.Container[str]) -> Json:
+    """A result in which these keys are null where they are null in another one: nobody could know them then."""
+    if isinstance(data, dict) and isinstance(other, dict):
+        return {
+            key: None if key in keys and other.get(key, value) is None else with_nulls(value, other.get(key), keys)
+            for key, value in data.items()
+        }
+    if isinstance(data, list) and isinstance(other, list) and len(data) == len(other):
+        return [with_nulls(item, its, keys) for item, its in zip(data, other)]
+    return data
 
 
 def timeless(data: Json) -> Json:

@@ -290,3 +290,65 @@ def test_what_was_done_before_a_failure_is_put_back(
     assert "Could not be undone" in left.msg and eeios[1] in left.msg
     assert [step["device"] for step in run["run again"].steps] == [eeios[1]]
     assert {eem.card(card)["group_id"] for card in eeios[:2]} == {"18"}
+
+
+@pytest.mark.parametrize(("link", "connected"), [("late", True), ("audit", True), ("never", False)])
+def test_a_task_waits_for_the_links_of_what_it_attaches(
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str], link: str, connected: bool
+) -> None:
+    eem.set_options(link=link, link_delay="2")
+    task = attach(eesvs[0], eeios[0])
+    run = ansible.play(known, task.having(connect_timeout=3), task.called("again"), call("device_info", podm="rack1"))
+    stored = ansible.play(call("device_info", source="registry", node=eesvs[0]))
+    shown = [run[1]["devices"][0], run["again"]["devices"][0], run[3]["devices"][0], stored[0]["devices"][0]]
+    assert [device["connected"] for device in shown] == [connected] * 4
+    said = [[warning for warning in result.warnings if "link is down" in warning] for result in run]
+    assert [len(each) for each in said] == [0, not connected, not connected, 0]
+    assert all(eeios[0] in warning and "path_status1" in warning for each in said for warning in each)
+    sent = [(request["method"], request["path"].rpartition("/")[2]) for request in run[1].wire]
+    audited = [("PUT", "audit"), ("GET", "detail")]
+    assert sent == [
+        ("GET", "detail"),
+        ("PUT", "group_id"),
+        *[("GET", "detail")] * 2,
+        *(audited if link != "late" else ()),
+    ]
+    times = [request["time"] for request in run[1].wire][2:]
+    assert all(later - earlier > 0.9 for earlier, later in zip(times, times[1:])), "one request a second at most"
+    assert len(run["again"].wire) == 1 and not run["again"].changed
+
+
+def test_a_task_that_need_not_wait_does_not(
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
+) -> None:
+    eem.set_options(link="never")
+    eem.patch(eesvs[1], power_status="off")
+    run = ansible.play(
+        known,
+        attach(eesvs[0], eeios[0], connect_timeout=0),
+        attach(eesvs[0], eeios[1]).checked(),
+        attach(eesvs[1], eeios[2]),
+        attach(eesvs[3], eeios[3]),
+    )
+    assert [len(result.wire) for result in run.results[1:]] == [3, 1, 3, 4]
+    assert [result["devices"][0]["connected"] for result in run.results[1:]] == [False, True, False, False]
+    assert [any("link is down" in text for text in result.warnings) for result in run.results[1:]] == [
+        True,
+        False,
+        False,
+        False,
+    ]
+
+
+@pytest.mark.parametrize("seconds", [-1, 601, "nan", "long", True, None])
+def test_a_time_to_wait_that_cannot_be_meant_is_refused(
+    ansible: Ansible, known: Task, eesvs: list[str], eeios: list[str], seconds: object
+) -> None:
+    """Whatever else the task asks for."""
+    run = ansible.play(
+        known,
+        attach(eesvs[0], eeios[0], connect_timeout=seconds).failing(),
+        call("node", podm="rack1", name="gone", state="absent", connect_timeout=seconds).failing(),
+    )
+    for result in run.results[1:]:
+        assert result.kind == "invalid" and "connect_timeout" in result.msg and not result.wire

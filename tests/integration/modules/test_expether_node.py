@@ -445,3 +445,40 @@ def test_a_card_that_changed_meanwhile_is_planned_anew(
     assert ids(run[1]) == [eeios[3]]
     assert any(warning.startswith("Planned again: ") for warning in run[1].warnings)
     assert eem.card(eeios[0])["group_id"] == "18"
+
+
+def test_a_node_shows_how_many_of_its_devices_are_connected(
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
+) -> None:
+    """One of them was attached by somebody else, whose link is down, too."""
+    eem.set_options(link="never")
+    eem.patch(eeios[6], group_id="17")
+    adopt = node("n1", node_index=eesvs[0], state="managed")
+    compose = node("n1", properties=TWO_GPU, connect_timeout=0)
+    run = ansible.play(
+        known,
+        adopt.called("adopt"),
+        compose.called("compose"),
+        compose.called("again"),
+        call("node_info", podm="rack1").called("live"),
+        call("sync", podms=["rack1"]),
+        call("node_info", source="registry").called("stored"),
+        node("n1", state="absent").called("release"),
+    )
+    assert run["compose"]["node"]["connected_devices"] == 0
+    assert ids(run["compose"]) == [eeios[0], eeios[6]]
+    shown = [run["again"]["node"], run["live"]["nodes"][0], run["stored"]["nodes"][0]]
+    assert [(found["connected_devices"], [each["connected"] for each in found["devices"]]) for found in shown] == [
+        (0, [False, False])
+    ] * 3
+    said = {
+        name: {card for card in eeios for text in run[name].warnings if card in text and "link is down" in text}
+        for name in ("adopt", "compose", "again", "release")
+    }
+    assert said == {
+        "adopt": {eeios[6]},
+        "compose": {eeios[0], eeios[6]},
+        "again": {eeios[0], eeios[6]},
+        "release": set(),
+    }
+    assert len(run["again"].wire) == 1 and not run["again"].changed

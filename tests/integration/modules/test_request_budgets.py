@@ -77,3 +77,15 @@ def test_composing_and_releasing(
     stats = eem.stats()
     assert stats["requests"] == sum(len(result.wire) for result in run)
     assert stats["connections"] == sum(result.connections for result in run)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_waiting_for_links_costs_one_request_a_second_at_most(
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str], count: int
+) -> None:
+    eem.set_options(link="never")
+    task = call("device_attach", podm="rack1", node=eesvs[0], devices=eeios[:count])
+    run = ansible.play(known, task.having(connect_timeout=2.5))
+    # A read and, unless EEM is slow, an audit in the time, and a read after the audit.
+    assert 2 + count + 1 <= len(run[1].wire) <= 2 + count + 3
+    assert {request["path"] for request in run[1].changes[count:]} <= {f"/devices/{card}/audit" for card in eeios}

@@ -175,3 +175,64 @@ def test_latency(eem: Simulator) -> None:
     start = time.monotonic()
     eem.call("GET", "/devices")
     assert time.monotonic() - start >= 0.15
+
+
+def link(eem: Simulator, eeio: str) -> str:
+    """The state of an EEIO's link as the next request shows it; the port of the EESV shows the same."""
+    record = eem.call("GET", f"/devices/{eeio}").json()["device"]
+    state = str(record["eesv_connection_status"])
+    ports = [port for card in eem.eesvs() for port in card["downstream_ports"]]
+    joined = {port["eeio_mac_address"] for port in ports if port["eeio_connection_status"] == "up"}
+    assert (record["mac_address"] in joined) is (state == "up")
+    assert (record["eesv_mac_address"] != "00:00:00:00:00:00") is (record["path_status0"] == "up") is (state == "up")
+    return state
+
+
+def test_a_link_is_up_at_once(eem: Simulator, eeio: str) -> None:
+    assert link(eem, eeio) == "down"
+    attach(eem, eeio)
+    assert link(eem, eeio) == "up"
+    detach(eem, eeio)
+    assert link(eem, eeio) == "down"
+
+
+@pytest.mark.parametrize("delay", [1, 3])
+def test_a_late_link_is_up_from_the_request_on_that_its_delay_says(eem: Simulator, eeio: str, delay: int) -> None:
+    eem.set_options(link="late", link_delay=delay)
+    attach(eem, eeio)
+    time_of_change = eem.card(eeio)["update_time"]
+    assert [link(eem, eeio) for _request in range(delay)] == ["down"] * (delay - 1) + ["up"]
+    assert eem.card(eeio)["update_time"] > time_of_change
+    detach(eem, eeio)
+    assert link(eem, eeio) == "down"
+    attach(eem, eeio)
+    detach(eem, eeio)
+    assert [link(eem, eeio) for _request in range(4)] == ["down"] * 4
+
+
+def test_a_link_that_is_found_by_an_audit(eem: Simulator, eesv: str, eeio: str) -> None:
+    eem.set_options(link="audit")
+    attach(eem, eeio)
+    assert eem.call("PUT", f"/devices/{eesv}/audit").ok
+    assert [link(eem, eeio) for _request in range(3)] == ["down"] * 3
+    assert eem.call("PUT", f"/devices/{eeio}/audit").ok
+    assert link(eem, eeio) == "up"
+
+
+def test_a_link_that_never_comes(eem: Simulator, eeio: str) -> None:
+    eem.set_options(link="never")
+    attach(eem, eeio)
+    assert eem.call("PUT", f"/devices/{eeio}/audit").ok
+    assert [link(eem, eeio) for _request in range(3)] == ["down"] * 3
+
+
+@pytest.mark.parametrize("value", ["at-once", "never"])
+def test_links_need_the_power_of_the_host_and_stay_up_with_it(eem: Simulator, eesv: str, eeio: str, value: str) -> None:
+    attach(eem, eeio)
+    eem.set_options(link=value)
+    eem.patch(eesv, max_eeio_count="8", notification_status1=["up", "up"])
+    assert link(eem, eeio) == "up"
+    eem.patch(eesv, power_status="off")
+    assert link(eem, eeio) == "down"
+    eem.patch(eesv, power_status="on")
+    assert link(eem, eeio) == ("up" if value == "at-once" else "down")

@@ -70,6 +70,7 @@ class Eem:
         """True for some time after a restart: EEM has not found any card yet."""
 
     def answer(self, request: Request) -> Answer:
+        self.fabric.count_request()
         found, _name, function, parts = find(request.method, request.path)
         if function is None:
             # The notes do not mention it; this is what a servlet container answers [?].
@@ -178,7 +179,7 @@ class Eem:
         """Reads the card's state again, even of a disabled card [nec]. It is an assumption that update_time moves [?]."""
         card = self.card(parts)
         self.rules.may_ask(card)
-        self.fabric.stamp(card)
+        self.fabric.audit(card)
         return self.changed({"update_time": self.listing.time_value(card)})
 
     @call("PUT /devices/{id}/uid_led_status")

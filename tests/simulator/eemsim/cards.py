@@ -54,6 +54,11 @@ def responds(record: Record) -> bool:
     return False
 
 
+def has_power(eesv: Record) -> bool:
+    """Whether the host of an EESV has power. A card that does not report it counts as one with power [?]."""
+    return bool(eesv.get("power_status") != "off")
+
+
 def enabled(record: Record) -> bool:
     """Only a card with both states `enabled` accepts changes [nec]. A card that reports no state counts as enabled [?]."""
     return all(record.get(key, "enabled") == "enabled" for key in ("admin_status", "monitoring_status"))

@@ -15,15 +15,16 @@ from typing import Any
 
 from . import cards
 
+LINK = "eesv_connection_status"
+
 
 def link_eesv(eesv: cards.Record, eeios: Iterable[cards.Record]) -> bool:
-    """Update the ports of an EESV from the EEIOs of its group. Return whether anything changed."""
+    """Update the ports of an EESV from the EEIOs of its group, whose links are up to date. Return whether anything changed."""
     ports = eesv.get("downstream_ports")
     if not isinstance(ports, list):
         return False
     ports = [port for port in ports if isinstance(port, dict)]
-    up = cards.responds(eesv)
-    here = [cards.mac_of(eeio) for eeio in eeios if up and cards.responds(eeio)]
+    here = [cards.mac_of(eeio) for eeio in eeios if can_link(eeio, eesv) and eeio.get(LINK, "up") == "up"]
     before = [dict(port) for port in ports]
     known = {port.get("eeio_mac_address"): port for port in reversed(ports)}
     for mac in here:
@@ -47,12 +48,25 @@ def _port_for_new(ports: list[dict[str, Any]], here: list[str]) -> dict[str, Any
     return None
 
 
+def can_link(eeio: cards.Record, eesv: cards.Record | None) -> bool:
+    """Whether there can be a link: both cards respond, and the host has power."""
+    return eesv is not None and cards.responds(eesv) and cards.responds(eeio) and cards.has_power(eesv)
+
+
+def is_linked(eeio: cards.Record, eesv: cards.Record) -> bool:
+    """Whether an EEIO reports its link to this EESV up."""
+    return eeio.get(LINK) == "up" and eeio.get("eesv_mac_address") == cards.mac_of(eesv)
+
+
 def link_eeio(eeio: cards.Record, eesv: cards.Record | None) -> bool:
-    """Update the connection fields of an EEIO from its EESV. Return whether anything changed."""
-    joined = eesv is not None and cards.responds(eesv) and cards.responds(eeio)
+    """Update the connection fields of an EEIO. Return whether anything changed.
+
+    :param eesv: the EESV to which its link is up, if any
+    """
+    joined = eesv is not None
     expected = {
-        "eesv_connection_status": "up" if joined else "down",
-        "eesv_mac_address": cards.mac_of(eesv) if joined and eesv is not None else cards.ZERO_MAC,
+        LINK: "up" if joined else "down",
+        "eesv_mac_address": cards.mac_of(eesv) if eesv is not None else cards.ZERO_MAC,
     }
     for number in "01":
         expected[f"path_status{number}"] = eeio.get(f"link_status{number}", "down") if joined else "down"

@@ -75,6 +75,14 @@ OPTIONS = {
         ("moves", "stays"),
         "update_time of the card at the other end when only its dependent fields change (ports, connection states)",
     ),
+    "link": Option(
+        ("at-once", "late", "audit", "never"),
+        "when the link of an EEIO that got the group id of an EESV with power comes up: at once; after `link_delay`; when "
+        "the EEIO is audited; never. Links that are up stay up",
+    ),
+    "link_delay": Option(
+        (), "with link=late: the link is up from this request on, after the change", "3", "[0-9]{1,6}"
+    ),
     "refusal_code": Option(
         (),
         "code of every refusal whose real code is unknown; its first three digits are the HTTP status",

@@ -39,6 +39,8 @@ class Fabric:
         self.history: list[dict[str, Any]] = []
         self.cards: dict[str, Card] = {}
         self._groups: dict[str | None, dict[str, Card]] = {}
+        self._late: dict[str, int] = {}
+        """By card: how many requests later its link is up."""
         for record in records:
             self._add(copy.deepcopy(record))
         if link:
@@ -99,6 +101,7 @@ class Fabric:
 
     def remove(self, key: str, by: str, request: int | None = None) -> None:
         card = self.cards.pop(key)
+        self._late.pop(key, None)
         self._groups[card.group].pop(key)
         self.version += 1
         self._record_change(key, "card", "present", None, by, request)
@@ -122,7 +125,9 @@ class Fabric:
         if bump and "update_time" not in changes:
             self.stamp(card)
         self._changed(card)
-        if link and {"group_id", "notification_status0", "notification_status1", "status"} & set(changes):
+        if link and {"group_id", "notification_status0", "notification_status1", "power_status", "status"} & set(
+            changes
+        ):
             self.relink({old, card.group}, also=[card], stamped=card)
 
     def put(self, key: str, record: Any, *, link: bool = False) -> None:
@@ -147,26 +152,67 @@ class Fabric:
         self._changed(card)
 
     def relink(
-        self, groups: set[str | None], also: Iterable[Card] = (), stamped: Card | None = None, bump: bool = True
+        self,
+        groups: set[str | None],
+        also: Iterable[Card] = (),
+        stamped: Card | None = None,
+        bump: bool = True,
+        linked: Card | None = None,
     ) -> None:
-        """Update the dependent fields of all cards in these groups, and of cards (`also`) that have just left one."""
+        """Update the dependent fields of all cards in these groups, and of cards (`also`) that have just left one.
+
+        Without `bump`, all links that are possible are up, as they were before the simulator started. The link of
+        `linked` is up, too, whatever the option `link` is.
+        """
         affected = {card.key: card for card in also}
         for group in groups:
             if group not in cards.NOBODY or not bump:
                 affected.update((card.key, card) for card in self.members(group))
-        for card in affected.values():
+        # The ports of an EESV depend on the links of its EEIOs.
+        for card in sorted(affected.values(), key=lambda card: cards.is_eesv(card.record)):
             eesvs = self.eesvs_of(card.group)
             if cards.is_eesv(card.record):
                 eeios = self.eeios_of(card.group) if eesvs else []
                 changed = links.link_eesv(card.record, [eeio.record for eeio in eeios])
             elif cards.is_eeio(card.record):
-                changed = links.link_eeio(card.record, eesvs[0].record if eesvs else None)
+                eesv = eesvs[0].record if eesvs else None
+                is_up = self._is_up(card, eesv, at_once=not bump or card is linked)
+                changed = links.link_eeio(card.record, eesv if is_up else None)
             else:
                 continue
             if changed:
                 self._changed(card)
                 if bump and card is not stamped and self.options.peer_update_time == "moves":
                     self.stamp(card)
+
+    def _is_up(self, card: Card, eesv: cards.Record | None, at_once: bool) -> bool:
+        """Whether the link of an EEIO is up now. With `link=late` and a new link, it is counted from now on."""
+        if eesv is None or not links.can_link(card.record, eesv):
+            self._late.pop(card.key, None)
+            return False
+        if at_once or links.is_linked(card.record, eesv) or self.options.link == "at-once":
+            self._late.pop(card.key, None)
+            return True
+        if self.options.link == "late":
+            self._late.setdefault(card.key, int(self.options.link_delay))
+        return False
+
+    def count_request(self) -> None:
+        """Count a request to EEM: late links come up."""
+        for key in list(self._late):
+            self._late[key] -= 1
+            if self._late[key] <= 0:
+                self._link_up(self.cards[key])
+
+    def _link_up(self, card: Card) -> None:
+        """Make the link of an EEIO come up, if that is possible."""
+        self.relink({card.group}, linked=card)
+
+    def audit(self, card: Card) -> None:
+        """Read the card's state again; with `link=audit`, its link is found up."""
+        self.stamp(card)
+        if cards.is_eeio(card.record) and self.options.link == "audit":
+            self._link_up(card)
 
     def encodings_changed(self) -> None:
         """Discard all encoded records, because an option has changed their format."""

@@ -379,6 +379,43 @@ def test_what_may_be_an_empty_slot_has_no_type_and_no_ids_and_what_has_some_is_p
 
 
 @pytest.mark.parametrize(
+    ("status", "connected"),
+    [
+        ("up", True),
+        (" UP ", True),
+        ("down", False),
+        ("", None),
+        (None, None),
+        ("unknown", None),
+        (["up"], None),
+        (True, None),
+    ],
+)
+def test_a_device_is_connected_if_its_card_reports_the_link_up(status: t.Any, connected: bool | None) -> None:
+    card = parse({**eeio(0), "eesv_connection_status": status})
+    assert isinstance(card, Eeio)
+    assert card.connected is connected
+
+
+def test_the_paths_of_a_device_are_shown_as_reported() -> None:
+    def paths(**raw: t.Any) -> tuple[str, str]:
+        card = parse({**eeio(0), **raw})
+        assert isinstance(card, Eeio)
+        return card.paths
+
+    assert paths(path_status0="up", path_status1=" down\n") == ("up", "down")
+    assert paths(path_status1=["up"]) == ("not reported", "not reported")
+    assert "\x1b" not in paths(path_status0="up\x1b[31m" * 99)[0] and len(paths(path_status0="up" * 99)[0]) < 40
+
+
+@pytest.mark.parametrize(("state", "off"), [("off", True), ("OFF", True), ("on", False), ("", False), (None, False)])
+def test_a_system_is_off_if_its_card_reports_that(state: str | None, off: bool) -> None:
+    card = parse({**eesv(0), "power_status": state})
+    assert isinstance(card, Eesv)
+    assert card.is_off is off
+
+
+@pytest.mark.parametrize(
     ("first", "second", "ports_up"),
     [
         (["up", "up"], ["down", "down"], 1),

@@ -172,13 +172,40 @@ def test_a_changed_snapshot_is_the_one_of_changed_records(fleet: Fleet, moves: d
         for record in fleet.records
     ]
     expected = Fabric.from_records(records)
-    for one, other in ((changed.systems, expected.systems), (changed.devices, expected.devices)):
-        assert [card._replace(raw={}) for card in one.values()] == [card._replace(raw={}) for card in other.values()]
+    assert [card._replace(raw={}) for card in changed.systems.values()] == [
+        card._replace(raw={}) for card in expected.systems.values()
+    ]
+    assert [card._replace(raw={}, connected=None) for card in changed.devices.values()] == [
+        card._replace(raw={}, connected=None) for card in expected.devices.values()
+    ]
     for group_id in GROUPS:
         assert [card.id for card in changed.systems_in(group_id)] == [card.id for card in expected.systems_in(group_id)]
         assert [card.id for card in changed.devices_in(group_id)] == [card.id for card in expected.devices_in(group_id)]
     again = fleet.observed.fabric
     assert (before.systems, before.devices) == (again.systems, again.devices)
+
+
+@pytest.mark.parametrize(
+    ("before", "link", "changes", "system", "connected"),
+    [
+        (FREE, "down", {device_id(0): "17"}, {}, True),
+        ("17", "up", {device_id(0): FREE}, {}, False),
+        ("17", "up", {device_id(0): "900"}, {}, False),
+        (FREE, "down", {device_id(0): "17"}, {"power_status": "off"}, False),
+        (FREE, None, {device_id(0): "17"}, {}, None),
+        (FREE, "down", {system_id(0): "18", device_id(0): "18"}, {}, None),
+        ("17", "down", {device_id(0): "17"}, {}, False),
+        ("17", "up", {device_id(1): "17"}, {}, True),
+        (FREE, "down", {device_id(0): NONE}, {"group_id": NONE}, False),
+    ],
+)
+def test_a_changed_snapshot_shows_the_links_that_are_expected(
+    before: str, link: str | None, changes: dict[str, str], system: dict[str, str], connected: bool | None
+) -> None:
+    host = eesv(0, **{"group_id": "17", **system})
+    fabric = Fabric.from_records([host, eeio(0, before, eesv_connection_status=link), eeio(1)])
+    changed = fabric.changed({card: (group_id, None) for card, group_id in changes.items()})
+    assert changed.devices[device_id(0)].connected is connected
 
 
 def test_a_change_of_a_card_that_is_not_there_changes_nothing() -> None:

@@ -134,6 +134,7 @@ def test_a_record_is_written_with_what_it_was_read_from_and_read_again_as_it_was
         ("devices", "ports_up", "1"),
         ("devices", "ports_up", -1),
         ("devices", "enabled", 1),
+        ("devices", "connected", "up"),
         ("nodes", "group_id", 17),
         ("pod_managers", "api_version", 1.0),
         ("flavors", "name", {}),

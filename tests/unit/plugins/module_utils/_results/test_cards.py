@@ -55,6 +55,7 @@ DEVICE_KEYS = {
     "vendor_name",
     "device_name",
     "populated",
+    "connected",
     "reachable",
     "enabled",
     "power_state",
@@ -82,7 +83,7 @@ SYSTEM_KEYS = {
     "podm",
     "podm_id",
 }
-NODE_KEYS = SYSTEM_KEYS | {"uuid", "name", "index", "podm_id", "podm", "state", "devices"}
+NODE_KEYS = SYSTEM_KEYS | {"uuid", "name", "index", "podm_id", "podm", "state", "devices", "connected_devices"}
 
 NAMES = {("10de", "1db6"): ("NVIDIA Corporation", "GV100GL"), ("10de", None): ("NVIDIA Corporation", None)}
 
@@ -107,7 +108,9 @@ def system_view(record: Record, *others: Record, nodes: t.Mapping[str, str] | No
 
 def test_a_device_is_shown_with_all_that_eem_says_of_it() -> None:
     shown = device_view(
-        eeio(0, "17", **OTHER_PORT, eesv_mac_address=mac(system_id(0))), eesv(0, "17"), nodes={system_id(0): "node0"}
+        eeio(0, "17", **OTHER_PORT, eesv_mac_address=mac(system_id(0)), eesv_connection_status="up"),
+        eesv(0, "17"),
+        nodes={system_id(0): "node0"},
     )
     assert shown == {
         **shown,  # further keys are free
@@ -132,6 +135,7 @@ def test_a_device_is_shown_with_all_that_eem_says_of_it() -> None:
         "vendor_name": "NVIDIA Corporation",
         "device_name": "GV100GL",
         "populated": True,
+        "connected": True,
         "reachable": True,
         "enabled": True,
         "power_state": "on",
@@ -242,6 +246,17 @@ def test_a_node_whose_system_eem_does_not_list_is_shown_with_nulls() -> None:
     assert (shown["podm"], shown["podm_id"], shown["resource_uri"]) == ("lab", PODM, f"devices/{system_id(0)}")
     assert (shown["devices"], shown["device_ids"], shown["listed"]) == ([], [], False)
     assert (shown["reachable"], shown["enabled"], shown["max_devices"], shown["pooled_group_id"]) == (None,) * 4
+
+
+@pytest.mark.parametrize(
+    ("links", "connected"),
+    [(["up", "down", "up"], 2), (["down"], 0), (["up", None], 1), ([None, None], None), ([], 0)],
+)
+def test_a_node_shows_how_many_of_its_devices_are_connected(links: list[str | None], connected: int | None) -> None:
+    devices = [eeio(number, "17", eesv_connection_status=link) for number, link in enumerate(links)]
+    fabric = Fabric.from_records([eesv(0, "17"), *devices])
+    assert views().node(fabric, node_on(0, "node0"))["connected_devices"] == connected
+    assert views().node(Fabric.from_records(devices), node_on(0, "node0"))["connected_devices"] is None
 
 
 def test_a_listed_and_a_lost_node_have_the_same_keys() -> None:
