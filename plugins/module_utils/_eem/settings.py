@@ -20,6 +20,7 @@ class Pauses(t.NamedTuple):
     :ivar listing: between two listings of an EEM that does not list its cards yet
     :ivar plan: before a plan is made again; doubled each time, and varied at random
     :ivar claim: between two reads of the claims of other runs
+    :ivar write: maximum before a change of the registry is decided again because another run was faster
     """
 
     read: float = 0.5
@@ -28,6 +29,7 @@ class Pauses(t.NamedTuple):
     listing: float = 1.0
     plan: float = 0.2
     claim: float = 0.2
+    write: float = 0.1
 
 
 class Settings(t.NamedTuple):

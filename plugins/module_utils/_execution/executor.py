@@ -90,7 +90,9 @@ class Executor:
         retries = tries_left = self._client.settings.retries
         while True:
             try:
-                return until_written(lambda: self._attempt(decide, check_mode))
+                return until_written(
+                    lambda: self._attempt(decide, check_mode), pause=self._client.patience.pauses.write
+                )
             except PlanRefused as error:
                 if not error.blocked_by or not self._wait(error):
                     self._fail(error)
