@@ -116,7 +116,7 @@ class Claims:
         """
         stored = self._stored()
         if stored.epoch != epoch:
-            raise RegistryConflict("Another run has changed cards since the fabric was listed.")
+            raise RegistryConflict("Another run may have changed cards since the fabric was listed.")
         keys = list(keys)
         claimed_by_others = {key for key, claim in stored.held.items() if claim.run != self._run}
         if claimed_by_others & {*keys, WHOLE_PODM} or (claimed_by_others and WHOLE_PODM in keys):

@@ -315,7 +315,6 @@ class _Sync:
             podm = old._replace(status="Offline", last_error=answer.message)
             if isinstance(answer, CredentialsRefused):
                 podm = podm._replace(refused_at=answer.at, refused_credentials=answer.mark)
-        retry_at = answer.retry_at if isinstance(answer, CredentialsRefused) else None
         elif answer.fabric is None:
             done = no_change_known(t.cast(StoredListing, known.listing).devices)
             podm = online(old, moment)
@@ -333,6 +332,7 @@ class _Sync:
             changes += self._names.changes()
         if podm != old:
             changes.append(put(podm))
+        retry_at = answer.retry_at if isinstance(answer, CredentialsRefused) else None
         shown = [_to_diff(before, after) for before, after in done.steps]
         outcome = PodManagerResult(
             {**_to_result(old, podm.status, done.counts, started, podm.last_error), "retry_at": retry_at},

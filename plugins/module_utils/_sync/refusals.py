@@ -14,21 +14,19 @@ import json
 import os
 from datetime import datetime, timedelta, timezone
 
+from ansible_collections.nec.expether.plugins.module_utils._eem.errors import Unauthorized
 from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
-from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import TIME_FORMAT, iso_seconds
 
 
-class CredentialsRefused(ExpetherError):
+class CredentialsRefused(Unauthorized):
     """EEM refused the credentials with HTTP 401.
 
     :ivar mark: identifies the credentials, as `credentials_mark` returns it
     :ivar at: when EEM refused them, as in documents
     :ivar retry_at: when they may be sent again, as in documents; `None` if at once
     """
-
-    kind = "unauthorized"
 
     def __init__(self, message: str, mark: str, at: str, retry_at: str | None) -> None:
         super().__init__(message)
