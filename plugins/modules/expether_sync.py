@@ -170,6 +170,13 @@ podms:
       sample: 'GET http://eem.example.com:30500/eem/devices/detail: no connection (Connection refused). Is
         EEM running there?'
       returned: always
+    retry_at:
+      description:
+        - When credentials that EEM refused may be sent again, in UTC; null if O(wait_after_refusal) does
+          not prevent it.
+      type: str
+      sample: '2026-05-04T13:11:00Z'
+      returned: always
 failure:
   description:
     - What went wrong, in machine-readable form.

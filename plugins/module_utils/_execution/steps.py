@@ -163,7 +163,9 @@ def _describe_update(run: StepRun, now: Card, reason: str) -> str:
         return f"Card {now.id} has stopped responding since it was listed ({reason})"
     if run.listed and run.listed.enabled is not False and now.enabled is False:
         return f"Card {now.id} is not enabled any more ({reason})"
-    return f"EEM reports another time of change for card {now.id} than when it was listed, but the same group ({reason})"
+    return (
+        f"EEM reports another time of change for card {now.id} than when it was listed, but the same group ({reason})"
+    )
 
 
 def pause_before_again(client: Client, run: StepRun, error: EemError, tries_left: int) -> None:

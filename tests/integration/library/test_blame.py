@@ -121,5 +121,11 @@ def test_an_led_that_is_not_reported_any_more_was_not_changed_by_anybody(
     eem.fault("drop", method="PUT", path=path)
     eem.fault("garbage", body='{"uid_led_status": ""}', method="GET", path=path, times=-1)
     with pytest.raises(ExpetherError) as caught:
-        run(make_client(retries=0), None, lambda observed: plan_led(observed, find_card(observed, devices[0]), "off", "on"))
-    assert caught.value.message.startswith(f"The LED of {devices[0]} shows nothing now, not off as when it was listed (")
+        run(
+            make_client(retries=0),
+            None,
+            lambda observed: plan_led(observed, find_card(observed, devices[0]), "off", "on"),
+        )
+    assert caught.value.message.startswith(
+        f"The LED of {devices[0]} shows nothing now, not off as when it was listed ("
+    )
