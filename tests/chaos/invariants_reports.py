@@ -26,6 +26,7 @@ OF_THE_EEM = (
     "bad_record",
 )
 NOT_CHANGED = re.compile(r"Nothing was changed\.$")
+LATE = re.compile(r"EEM may still carry |may still carry it out")
 
 
 def gives_a_reason(story: Story) -> Found:
@@ -148,9 +149,12 @@ def changed_is_true(story: Story) -> Found:
                 f"{report.by} reports changed: {report.result.get('changed')} with the plan {report.result.get('plan')}",
             )
         statuses = {row["status"] for row in report.result.get("plan") or []}
-        if not report.failed and not statuses <= ({"planned"} if report.run.check else {"done", "undone"}):
+        # A request that EEM may still carry out is a failed step, also of a run that succeeds.
+        late = LATE.search(f"{report.message} {report.result.get('warnings', '')}")
+        possible = {"planned"} if report.run.check else {"done", "undone", "failed"} if late else {"done", "undone"}
+        if not report.failed and not statuses <= possible:
             yield Violation("changed_is_true", f"{report.by} succeeded, but its steps are {sorted(statuses)}")
-        if report.failed and report.result.get("changed") and not statuses & {"done", "failed"}:
+        if report.failed and report.result.get("changed") and not late and not statuses & {"done", "failed"}:
             yield Violation(
                 "changed_is_true",
                 f"{report.by} reports changed: true, but no step of its plan is done or failed: {report.message}",

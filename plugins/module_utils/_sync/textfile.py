@@ -106,9 +106,7 @@ def _metrics(registry: Registry, results: t.Sequence[View], seconds: float) -> C
     podms = {podm.uuid: podm for podm in registry.all(PodManager)}
     up = gauge("podm_up", "Whether the EEM listed its cards at the last run and had not lost most of them.", "podm")
     last = gauge("podm_last_success_timestamp_seconds", "When the EEM last listed its cards, as Unix time.", "podm")
-    refused = gauge(
-        "podm_credentials_refused", "Whether the EEM refused the credentials when they were last sent.", "podm"
-    )
+    refused = gauge("podm_credentials_refused", "Whether the EEM refused the credentials that were last sent.", "podm")
     systems = gauge("systems", "Systems (EESV) in the last listing of the EEM.", "podm")
     slots = gauge("free_slots", "How many more devices the systems can have.", "podm")
     for podm in podms.values():
