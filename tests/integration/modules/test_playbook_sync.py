@@ -112,11 +112,11 @@ def test_what_an_awx_survey_gives_is_understood(registered: Ansible, tmp_path: P
 def test_a_periodic_run_says_when_refused_credentials_are_sent_again(registered: Ansible, other: Simulator) -> None:
     other.fault("status", status=401, times=-1)
     refused, waiting = (sync(registered, podms="rack2", wait_after_refusal=900) for _time in range(2))
-    assert refused == waiting and refused[0] != 0
+    assert refused[1][0] == waiting[1][0] and refused[0] != 0 and waiting[0] != 0
     assert matches(
-        refused[1],
+        waiting[1],
         r"rack2 Offline: .* does not accept user 'admin' \(HTTP 401 at .*\). The same credentials are not sent again before .*",
-        r"0 of 1 pod managers synchronised, (changed|nothing changed), FAILED: rack2\.",
+        r"0 of 1 pod managers synchronised, nothing changed, FAILED: rack2\.",
     )
     assert [entry["status"] for entry in other.log()].count(401) == 1
 
