@@ -55,6 +55,17 @@ options:
       - In a directory that belongs to another user, root writes the file with the permissions of that user.
       - The file is not written in check mode.
     type: path
+  wait_after_refusal:
+    description:
+      - For how many seconds credentials that an EEM refused with HTTP 401 are not sent to it again, up to V(86400). EEM's
+        servlet container may lock an account after a few refused passwords.
+      - Until then, the pod manager is C(Offline), and its error has the time of the refusal and of the next attempt.
+        Different credentials are sent at once. That is a new URL, user name, password or client certificate, or a new
+        content of the certificate's file.
+      - With V(0), EEM is always asked. Set the option in runs that nobody starts by hand. The role
+        P(nec.expether.sync#role) sets it to V(900).
+    type: int
+    default: 0
 requirements:
   - prometheus_client, if O(textfile_dir) is set
 notes:
@@ -159,6 +170,13 @@ podms:
       sample: 'GET http://eem.example.com:30500/eem/devices/detail: no connection (Connection refused). Is
         EEM running there?'
       returned: always
+    retry_at:
+      description:
+        - When credentials that EEM refused may be sent again, in UTC; null if O(wait_after_refusal) does
+          not prevent it.
+      type: str
+      sample: '2026-05-04T13:11:00Z'
+      returned: always
 failure:
   description:
     - What went wrong, in machine-readable form.
@@ -211,6 +229,7 @@ SPEC = UNUSED_CONNECTION.merged(
             "forks": {"type": "int", "default": 8},
             "retention": {"type": "float", "default": 7},
             "textfile_dir": {"type": "path"},
+            "wait_after_refusal": {"type": "int", "default": 0},
         }
     ),
 )

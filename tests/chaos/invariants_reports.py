@@ -26,6 +26,7 @@ OF_THE_EEM = (
     "bad_record",
 )
 NOT_CHANGED = re.compile(r"Nothing was changed\.$")
+LATE = re.compile(r"EEM may still carry |may still carry it out")
 
 
 def gives_a_reason(story: Story) -> Found:
@@ -153,11 +154,14 @@ def changed_is_true(story: Story) -> Found:
                 f"{report.by} reports changed: {report.result.get('changed')} with the plan {report.result.get('plan')}",
             )
         rows = report.result.get("plan") or []
+        # A request that EEM may still carry out is a failed step, also of a run that succeeds.
         pending = _pending(report)
         statuses = {row["status"] for row in rows if (row["device"] or row["node_id"]) not in pending}
         if not report.failed and not statuses <= ({"planned"} if report.run.check else {"done", "undone"}):
             yield Violation("changed_is_true", f"{report.by} succeeded, but its steps are {sorted(statuses)}")
-        if report.failed and report.result.get("changed") and not {row["status"] for row in rows} & {"done", "failed"}:
+        late = LATE.search(f"{report.message} {report.result.get('warnings', '')}")
+        shown = late or {row["status"] for row in rows} & {"done", "failed"}
+        if report.failed and report.result.get("changed") and not shown:
             yield Violation(
                 "changed_is_true",
                 f"{report.by} reports changed: true, but no step of its plan is done or failed: {report.message}",

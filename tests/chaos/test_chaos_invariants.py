@@ -399,6 +399,29 @@ CASES: dict[str, tuple[str, Story, Story]] = {
         story(report(COMPOSE, row(D1, "4093", "17", "planned"))),
         story(report(dataclasses.replace(COMPOSE, check=True), row(D1, "4093", "17", "planned"))),
     ),
+    "a success with a step that EEM may still carry out": (
+        "changed_is_true",
+        story(report(COMPOSE, row(D1, "4093", "17", "failed"))),
+        story(
+            report(
+                COMPOSE,
+                row(D1, "4093", "17", "failed"),
+                warnings=[f"EEM did not respond in time to a change of {D1} and may still carry it out."],
+            )
+        ),
+    ),
+    "changed by a failure in which everything was undone and may still come": (
+        "changed_is_true",
+        story(failed(COMPOSE, row(D1, "4093", "17", "undone"), changed=True)),
+        story(
+            failed(
+                COMPOSE,
+                row(D1, "4093", "17", "undone"),
+                changed=True,
+                msg=f"No. EEM may still carry out what it did not respond to in time: read {D1} again later.",
+            )
+        ),
+    ),
     "changed by a failure in which nothing was left": (
         "changed_is_true",
         story(failed(COMPOSE, row(D1, "4093", "17", "undone"), changed=True)),

@@ -21,6 +21,7 @@ class Pauses(t.NamedTuple):
     :ivar plan: before a plan is made again; doubled each time, and varied at random
     :ivar claim: between two reads of the claims of other runs
     :ivar link: before each request while links are waited for, which is not part of the run's `Patience`
+    :ivar write: maximum before a change of the registry is decided again because another run was faster
     """
 
     read: float = 0.5
@@ -30,6 +31,7 @@ class Pauses(t.NamedTuple):
     plan: float = 0.2
     claim: float = 0.2
     link: float = 1.0
+    write: float = 0.1
 
 
 class Settings(t.NamedTuple):

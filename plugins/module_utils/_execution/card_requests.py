@@ -15,7 +15,6 @@ from ansible_collections.nec.expether.plugins.module_utils._eem.client import Cl
 from ansible_collections.nec.expether.plugins.module_utils._eem.errors import (
     EemError,
     EemRefused,
-    TimedOut,
     UnexpectedAnswer,
 )
 from ansible_collections.nec.expether.plugins.module_utils._execution.steps import (
@@ -53,8 +52,10 @@ def perform_request(client: Client, run: StepRun) -> None:
     step, tries_left = t.cast(CardRequest, run.step), client.settings.retries
     card = step.card
     while True:
+        is_answered = False
         try:
             _send(client, card, step)
+            is_answered = True
             try:
                 problem = _problem(client, card, step)
             except EemError as unread:  # an error of this read says nothing about the request before it
@@ -63,6 +64,8 @@ def perform_request(client: Client, run: StepRun) -> None:
                 return
             raise UnexpectedAnswer(f"EEM reported success, but {problem}.")
         except EemError as error:
+            if not is_answered:
+                run.note_error(error)
             refused = error.refused or client.is_stale(error)
             if step.action in _NO_TRACE and error.sent and not refused:
                 raise OutcomeUnknown.after(
@@ -70,20 +73,27 @@ def perform_request(client: Client, run: StepRun) -> None:
                     f"{error.message} Whether it was done is not known, because nothing that EEM reports about card"
                     f" {card} shows it. {_NO_TRACE[step.action]}",
                 ) from None
-            run.timed_out = run.timed_out or isinstance(error, TimedOut)
             try:
                 now = read_back(client, step, error, lambda: _state(client, card, step))
             except CardGone:
                 if step.action == "forget_card":
+                    run.note_in_effect()
                     return
                 raise
             if step.action not in _NO_TRACE and now == step.new:
-                run.timed_out = False
+                run.note_in_effect()
                 return
             if now != step.old:
-                raise Stale(f"Card {card} has changed since it was listed ({error.message})") from None
+                raise Stale(_describe_state(step, now, error.message)) from None
             pause_before_again(client, run, error, tries_left)
         tries_left -= 1
+
+
+def _describe_state(step: CardRequest, now: str | None, reason: str) -> str:
+    """Return the message about a value that is neither the one before nor the requested one."""
+    what = "The LED" if step.action == "uid_led" else f"Port {step.detail}"
+    old, new = (value or "nothing" for value in (step.old, now))
+    return f"{what} of {step.card} shows {new} now, not {old} as when it was listed ({reason})"
 
 
 def _send(client: Client, card: str, step: CardRequest) -> None:

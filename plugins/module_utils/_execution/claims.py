@@ -61,12 +61,14 @@ class Claims:
 
     :param what: what the run does, for messages of other runs that wait for it
     :param lease: after how many seconds without renewal other runs may remove a claim
+    :param pause: as in `until_written`
     """
 
-    def __init__(self, registry: Registry, podm_id: str, what: str, lease: float) -> None:
+    def __init__(self, registry: Registry, podm_id: str, what: str, lease: float, pause: float = 0.1) -> None:
         self._registry = registry
         self._podm_id = podm_id
         self._lease = lease
+        self._pause = pause
         self._run = uuid.uuid4().hex
         self._what = what
         self._process = ProcessIdentity.of_this_process()
@@ -88,7 +90,7 @@ class Claims:
                 self._registry.commit([put(stored._replace(epoch=epoch, held=alive))])
             return epoch, {key: claim.what for key, claim in alive.items() if claim.run != self._run}
 
-        return until_written(attempt)
+        return until_written(attempt, pause=self._pause)
 
     def wait_for(self, blocked_by: t.Mapping[str, str], patience: Patience) -> bool:
         """Wait until another run releases one of these claims; return whether one did in time.
@@ -114,7 +116,7 @@ class Claims:
         """
         stored = self._stored()
         if stored.epoch != epoch:
-            raise RegistryConflict("Another run has changed cards since the fabric was listed.")
+            raise RegistryConflict("Another run may have changed cards since the fabric was listed.")
         keys = list(keys)
         claimed_by_others = {key for key, claim in stored.held.items() if claim.run != self._run}
         if claimed_by_others & {*keys, WHOLE_PODM} or (claimed_by_others and WHOLE_PODM in keys):
@@ -139,7 +141,7 @@ class Claims:
             self._renewed = time.monotonic()
             return True
 
-        return until_written(attempt)
+        return until_written(attempt, pause=self._pause)
 
     def release(self, changed: bool, with_changes: t.Sequence[Change] = ()) -> None:
         """Release all claims, and make further changes in the same transaction.
@@ -164,7 +166,7 @@ class Claims:
             self._keys = []
             return None
 
-        conflict = until_written(attempt)
+        conflict = until_written(attempt, pause=self._pause)
         if conflict:
             raise conflict
 

@@ -32,6 +32,7 @@ from ansible_collections.nec.expether.plugins.module_utils._execution.steps impo
     OutcomeUnknown,
     Stale,
     StepRun,
+    describe_move,
     perform,
 )
 from ansible_collections.nec.expether.plugins.module_utils._execution.verify import (
@@ -94,7 +95,9 @@ class Executor:
         retries = tries_left = self._client.settings.retries
         while True:
             try:
-                return until_written(lambda: self._attempt(decide, check_mode))
+                return until_written(
+                    lambda: self._attempt(decide, check_mode), pause=self._client.patience.pauses.write
+                )
             except PlanRefused as error:
                 if not error.blocked_by or not self._wait(error):
                     self._fail(error)
@@ -119,6 +122,7 @@ class Executor:
         plan = self._from_the_beginning(decide(observed))
         if check_mode or not (plan.steps or self._reservation.is_held):
             self._drop_planned()
+            self._warn_of_late()
             return self._outcome(observed, plan)
         self._check_not_taken(plan)
         self._reservation.take(observed, plan)
@@ -144,7 +148,7 @@ class Executor:
         for run in self._runs:
             run.read = None  # older than this listing
         for run in without_effect(self._runs, observed):
-            run.status = "planned"  # again, as if it had not been tried
+            run.note_not_done()
         wrong = misplaced(self._runs, observed)
         if not wrong:
             return observed
@@ -159,7 +163,7 @@ class Executor:
         :raises PlanRefused: a device is in a group that it was not in then and that this run did not give it
         """
         first = t.cast(ObservedState, self._since).fabric.devices
-        given = {(run.step.device, run.step.new) for run in self._runs if run.status == "done"}
+        given = {(run.step.device, run.step.new) for run in self._runs if run.status == "done" or run.timed_out}
         for step in plan.group_changes:
             card = first.get(step.card) if step.action == "detach" else None
             if card and step.old != card.group_id and (card.id, step.old) not in given:
@@ -185,7 +189,9 @@ class Executor:
         runs = []
         for step in plan.steps:
             card = None if isinstance(step, RegistryChange) else observed.fabric.card(step.card)
-            runs.append(StepRun(step, card.update_time if card else None))
+            late = [run.step for run in self._runs if run.timed_out and isinstance(run.step, GroupChange)]
+            groups = frozenset(change.new for change in late if change.card == getattr(step, "card", None))
+            runs.append(StepRun(step, card.update_time if card else None, listed=card, own_groups=groups))
         self._runs += runs
         for place, run in enumerate(runs):
             if isinstance(run.step, RegistryChange):
@@ -212,16 +218,14 @@ class Executor:
             )
 
     def _drop_planned(self) -> None:
-        """Forget the steps that were not carried out, but not a change that EEM may still carry out."""
-        for run in self._runs:
-            run.status = "failed" if run.timed_out and run.status == "planned" else run.status
+        """Forget the steps that were not carried out."""
         self._runs = [run for run in self._runs if not isinstance(run.step, RegistryChange) and run.status != "planned"]
 
     def _drop_made_again(self) -> None:
         """Report a change that timed out, and that a later plan has made, once and as done."""
         made = {_change_of(run): run for run in self._runs if run.status == "done"}
         for run in [run for run in self._runs if run.status == "failed" and _change_of(run) in made]:
-            made[_change_of(run)].timed_out = True
+            made[_change_of(run)].timed_out += run.timed_out
             self._runs.remove(run)
 
     def _check_free(self, run: StepRun) -> None:
@@ -232,18 +236,22 @@ class Executor:
         if run.read and run.read.group_id != run.step.new:
             self._stale = run
             if run.by_others:
-                run.status = "planned"
-            raise Stale(f"Card {run.read.id} is in group {run.read.group_id} now, not in {run.step.old} any more.")
+                run.note_not_done()
+            raise Stale(describe_move(run, run.read))
 
     def _perform(self, run: StepRun) -> None:
         try:
             (perform if isinstance(run.step, GroupChange) else perform_request)(self._client, run)
         except Stale:
             self._stale = run
+            run.note_not_done()
             raise
         except ExpetherError as error:
             run.status = "failed"
-            run.unknown = error if isinstance(error, OutcomeUnknown) else None
+            if isinstance(error, OutcomeUnknown):
+                run.unknown = error
+            elif run.timed_out:  # an earlier request of this step
+                run.unknown = OutcomeUnknown(error.message)
             raise
         run.status = "done"
         if run.step.action == "set_group" and not self._reservation.is_held:
@@ -255,14 +263,17 @@ class Executor:
     def _finish(self, observed: ObservedState, plan: Plan) -> Outcome:
         """Store the nodes and devices as they are now, and give the claims back."""
         self._drop_made_again()
-        for card in sorted({t.cast(HardwareStep, run.step).card for run in self._runs if run.timed_out}):
-            self.waited.append(f"EEM did not respond in time to a change of {card} and may still carry it out.")
+        self._warn_of_late()
         outcome = self._outcome(observed, plan)
         self._reservation.finish(plan, outcome.fabric, self._more_changes(outcome))
         for run in self._runs:
             if run.status == "planned":  # what the registry stores or forgets
                 run.status = "done"
         return self._outcome(observed, plan)
+
+    def _warn_of_late(self) -> None:
+        for card in sorted({t.cast(HardwareStep, run.step).card for run in self._runs if run.timed_out}):
+            self.waited.append(f"EEM did not respond in time to a change of {card} and may still carry it out.")
 
     def _outcome(self, observed: ObservedState, plan: Plan) -> Outcome:
         return outcome_of(self._observer.first or observed, observed, plan, self._runs)

@@ -46,7 +46,7 @@ def forget(
     :param changes: returns the changes, called when no other run has a claim; `None` in check mode
     :raises PlanRefused: another run keeps its claim for longer than the settings allow to wait
     """
-    claims = Claims(registry, request.podm_id, request.what, lease_of(settings))
+    claims = Claims(registry, request.podm_id, request.what, lease_of(settings), settings.pauses.write)
     patience, waited = Patience(settings.patience, settings.pauses), []
 
     def attempt() -> None:
@@ -63,7 +63,7 @@ def forget(
         if changes is not None:
             claims.claim(epoch, [request.key], changes())
 
-    until_written(attempt)
+    until_written(attempt, pause=settings.pauses.write)
     if changes is not None:
         claims.release(changed=True)
     return waited

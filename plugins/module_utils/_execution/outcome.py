@@ -26,7 +26,8 @@ class Outcome(t.NamedTuple):
     :ivar before: what was observed first
     :ivar plan: the plan that was carried out last
     :ivar last: what that plan was made from
-    :ivar steps: all steps but those that were undone or failed, also those of earlier plans of this run
+    :ivar steps: all steps but those that were undone or failed, also those of earlier plans of this run, and what EEM did
+        not respond to in time and may still carry out
     :ivar rows: the steps with their status, as in the result `plan`
     :ivar fabric: the fabric afterwards
     :ivar nodes: the nodes afterwards, by EESV id
@@ -58,11 +59,13 @@ def outcome_of(first: ObservedState, observed: ObservedState, plan: Plan, runs: 
     later: dict[str, Card | None] = {run.read.id: run.read for run in runs if run.read}
     later |= {step.card: None for step in plan.hardware_steps if step.action == "forget_card"}
     runs = runs or [StepRun(step) for step in plan.steps]
+    steps = [run.step for run in runs if run.status not in ("undone", "failed")]
+    steps += dict.fromkeys(run.step for run in runs if run.timed_out and run.step not in steps)
     return Outcome(
         first,
         plan,
         observed,
-        tuple(run.step for run in runs if run.status not in ("undone", "failed")),
+        tuple(steps),
         [run.view() for run in runs],
         observed.fabric.changed(cards).read_later(later),
         nodes_after(observed.nodes, plan),

@@ -55,7 +55,7 @@ def is_changed(runs: t.Sequence[StepRun], claims_lost: bool) -> bool:
     :param claims_lost: another run has taken over, so that nothing was undone
     """
     return (
-        any(run.not_undone or run.unknown or (run.timed_out and run.status != "done") for run in runs)
+        any(run.not_undone or run.unknown or run.timed_out for run in runs)
         or bool(_requests_done(runs))
         or (claims_lost and is_begun(runs))
     )
@@ -69,7 +69,7 @@ def describe_failure(cause: str, runs: t.Sequence[StepRun], changed: bool, regis
     """
     changes = [(run, run.step) for run in runs if isinstance(run.step, GroupChange)]
     back = {id(run): f"{step.card} back to group {step.old}" for run, step in changes}
-    late = [step.card for run, step in reversed(changes) if run.timed_out and run.status != "done"]
+    late = [run.step.card for run in reversed(runs) if run.timed_out and not isinstance(run.step, RegistryChange)]
     undone = [back[id(run)] for run, _step in reversed(changes) if run.rolled_back]
     kept = [f"{back[id(run)]} ({run.not_undone})" for run, _step in reversed(changes) if run.not_undone]
     sentences = [cause]

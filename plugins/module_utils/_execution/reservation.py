@@ -244,4 +244,5 @@ def reservation_for(
     """
     if registry is None:
         return NoReservation()
-    return Reservation(registry, podm_id, Claims(registry, podm_id, what, lease_of(settings)), exclusive)
+    claims = Claims(registry, podm_id, what, lease_of(settings), settings.pauses.write)
+    return Reservation(registry, podm_id, claims, exclusive)

@@ -44,15 +44,27 @@ def _undo(client: Client, run: StepRun, step: GroupChange) -> None:
     def read() -> Card:
         return read_when_listed(client, step.card, lambda: parse(client.device(step.card)))
 
-    back, now = StepRun(step.reversed()), read()
-    if now.group_id == step.old:
-        # It is not in effect. EEM may still carry it out if it did not respond in time.
-        run.status, run.unknown = "failed", run.unknown if run.timed_out else None
-        return
-    if now.group_id != step.new:
-        raise Stale(f"card {step.card} is in group {now.group_id} now, which this run did not give it")
-    back.update_time = now.update_time
-    perform(client, back)
+    for tries_left in reversed(range(client.settings.retries + 1)):
+        now = read()
+        if now.group_id == step.old:
+            # It is not in effect. EEM may still carry it out if it did not respond in time.
+            run.status, run.unknown = "failed", run.unknown if run.timed_out else None
+            return
+        if now.group_id != step.new:
+            raise Stale(f"card {step.card} is in group {now.group_id} now, which this run did not give it")
+        if run.status != "done":
+            run.note_in_effect()
+            run.status = "done"
+        back = StepRun(step.reversed(), now.update_time, listed=now)
+        try:
+            perform(client, back)
+            break
+        except Stale:
+            if not tries_left:
+                raise
+            # Whether somebody else has moved the card shows when it is read again.
+        finally:
+            run.timed_out += back.timed_out
     if read().group_id == step.new:
         raise Stale(f"EEM reported success, but card {step.card} is still in group {step.new}")
     run.status, run.unknown = "undone", None

@@ -66,10 +66,12 @@ class StepRun:
     :ivar unknown: why it is not known whether the step was done
     :ivar not_undone: why the step could not be undone
     :ivar rolled_back: whether the step was undone because the run failed
-    :ivar timed_out: whether EEM did not respond in time to a change that was not in effect when the card was read
-        afterwards: EEM may still carry it out
+    :ivar timed_out: how many requests EEM did not respond to in time and may still carry out, whatever the card shows now
+    :ivar lost: whether the answer to a request was lost in another way
     :ivar by_others: whether EEM refused the detach, because somebody else had moved the device
     :ivar read: the card as it was read after the step, where it was
+    :ivar listed: the card as it was when the step was planned
+    :ivar own_groups: group ids that this run itself may give the card late, by earlier requests
     """
 
     step: Step
@@ -78,13 +80,30 @@ class StepRun:
     unknown: OutcomeUnknown | None = None
     not_undone: str | None = None
     rolled_back: bool = False
-    timed_out: bool = False
+    timed_out: int = 0
+    lost: bool = False
     read: Card | None = None
     by_others: bool = False
+    listed: Card | None = None
+    own_groups: frozenset[str] = frozenset()
 
     def view(self) -> dict[str, t.Any]:
         """Return the step as in the result `plan`."""
         return step_view(self.step, self.status)
+
+    def note_error(self, error: EemError) -> None:
+        """Note that a request failed which EEM may have carried out, or may still carry out."""
+        self.timed_out += isinstance(error, TimedOut)
+        self.lost = self.lost or (error.sent and not error.refused and not isinstance(error, TimedOut))
+
+    def note_in_effect(self) -> None:
+        """Note that one of the failed requests was carried out, so that it is not expected any more."""
+        if not self.lost:
+            self.timed_out = max(0, self.timed_out - 1)
+
+    def note_not_done(self) -> None:
+        """Note that the step was not done: it is planned again, unless EEM may still carry it out."""
+        self.status = "failed" if self.timed_out else "planned"
 
 
 def perform(client: Client, run: StepRun) -> None:
@@ -105,23 +124,48 @@ def perform(client: Client, run: StepRun) -> None:
                 client.conditional = False  # accepted without it: this EEM does not know it
             return
         except EemError as error:
-            run.timed_out = run.timed_out or isinstance(error, TimedOut)
+            run.note_error(error)
             now = read_back(client, step, error, lambda: parse(client.device(card)))
             # A device that has left its group is detached, wherever it was taken since.
             if now.group_id == step.new or (step.action == "detach" and error.sent and now.group_id != step.old):
-                run.update_time, run.timed_out, run.read = now.update_time, False, now
+                run.update_time, run.read = now.update_time, now
+                if now.group_id == step.new:
+                    run.note_in_effect()
                 run.by_others = error.refused and now.group_id != step.new
                 return
             if now.group_id != step.old:
-                raise Stale(f"Card {card} is in group {now.group_id} now, not in {step.old} any more.") from None
+                raise Stale(describe_move(run, now)) from None
             changed = now.update_time != run.update_time
             if conditional and not changed and client.may_refuse_condition(error):
                 condition_refused = True  # the card is as it was: perhaps EEM does not accept a condition
                 continue
             if changed:
-                raise Stale(f"Card {card} has changed since it was listed ({error.message})") from None
+                raise Stale(_describe_update(run, now, error.message)) from None
             pause_before_again(client, run, error, tries_left)
         tries_left -= 1
+
+
+def describe_move(run: StepRun, now: Card) -> str:
+    """Return the message about a card in a group that it was not in when the step was planned, and is not to get."""
+    old = t.cast(GroupChange, run.step).old
+    if now.group_id in run.own_groups:
+        return f"Card {now.id} is in group {now.group_id} now, not in {old} any more, by a late request of this run."
+    return f"Card {now.id} is in group {now.group_id} now, not in {old} any more: somebody else has changed its group."
+
+
+def _describe_update(run: StepRun, now: Card, reason: str) -> str:
+    """Return what happened to a card whose time of change is another one, but whose group is the same.
+
+    An audit and a changed link do that, and an EEM process that took over and has read the cards anew [?]. So it does not
+    mean that somebody has changed the card.
+    """
+    if run.listed and run.listed.reachable and not now.reachable:
+        return f"Card {now.id} has stopped responding since it was listed ({reason})"
+    if run.listed and run.listed.enabled is not False and now.enabled is False:
+        return f"Card {now.id} is not enabled any more ({reason})"
+    return (
+        f"EEM reports another time of change for card {now.id} than when it was listed, but the same group ({reason})"
+    )
 
 
 def pause_before_again(client: Client, run: StepRun, error: EemError, tries_left: int) -> None:

@@ -56,6 +56,7 @@ from ansible_collections.nec.expether.plugins.module_utils._results.cards import
 from ansible_collections.nec.expether.plugins.module_utils._results.documents import podm_view
 from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile import (
     Moment,
+    accepted,
     listing_change,
     podm_facts,
     reconcile,
@@ -242,7 +243,7 @@ class _Eem:
                 f"{settings.url} does not list the systems of these nodes: {comma_list(elsewhere)}. Release them first."
             )
         if not sync:
-            return podm._replace(status="Online", last_error=None), []
+            return accepted(podm), []
         moment, names = Moment(datetime.now(timezone.utc), podm.last_sync), self._context.pci_names
         views = Views(podm.uuid, podm.name, {}, names)
         on_systems = {node.system_id: node.node() for node in nodes}

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta, timezone
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
 from ansible_collections.nec.expether.plugins.module_utils._ansible.target import connection_settings, stored_settings
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
+from ansible_collections.nec.expether.plugins.module_utils._eem.errors import Unauthorized
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import Interrupted, stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._eem.parallel import side_by_side
 from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
@@ -31,6 +32,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
     Change,
     Registry,
     RegistryConflict,
+    iso_seconds,
     put,
 )
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
@@ -46,6 +48,12 @@ from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile impor
     podm_after_list,
     reconcile,
 )
+from ansible_collections.nec.expether.plugins.module_utils._sync.refusals import (
+    CredentialsRefused,
+    credentials_mark,
+    describe_refusal,
+    time_to_retry,
+)
 
 if t.TYPE_CHECKING:
     from ansible_collections.nec.expether.plugins.module_utils._sync.textfile import Textfile
@@ -54,6 +62,7 @@ MAX_FORKS = 64
 DIFF_KEYS = ("type", "state", "node_id", "model")
 TRIES = 5  # attempts for one pod manager if other runs keep writing to the registry
 MAX_RETENTION = 36500.0  # days
+MAX_WAIT = 86400  # seconds
 
 
 class Known(t.NamedTuple):
@@ -104,6 +113,10 @@ def run(context: Context) -> Result:
         raise InvalidInput(f"`forks` must be from 1 to {MAX_FORKS}, not {params['forks']}.")
     if not 0 <= params["retention"] <= MAX_RETENTION:
         raise InvalidInput(f"`retention` must be from 0 to {MAX_RETENTION:g} days, not {params['retention']:g}.")
+    if not 0 <= params["wait_after_refusal"] <= MAX_WAIT:
+        raise InvalidInput(
+            f"`wait_after_refusal` must be from 0 to {MAX_WAIT} seconds, not {params['wait_after_refusal']}."
+        )
     textfile = _textfile(params["textfile_dir"])
     registry = context.registry
     podms = _wanted(registry, params["podms"])
@@ -196,6 +209,7 @@ class _Sync:
         self._names_version = self._names.version
         self._devices: dict[str, list[StoredDevice]] | None = None
         self._retention = timedelta(days=context.params["retention"])
+        self._wait_after_refusal = timedelta(seconds=context.params["wait_after_refusal"])
         # Options of the task apply to all pod managers. Passwords are decrypted here, before any thread starts.
         self._settings = {uuid: self._settings_for(found.podm) for uuid, found in known.items()}
 
@@ -224,10 +238,13 @@ class _Sync:
         """
         started = time.monotonic()
         waited: list[str] = []
+        refused: dict[str, CredentialsRefused] = {}
 
         def attempt() -> PodManagerResult:
             known = self._known[podm.uuid]
-            answer = self._ask(known, waited)
+            answer = self._ask(known, waited, refused)
+            if isinstance(answer, CredentialsRefused):
+                refused[answer.mark] = answer
             with self._lock:
                 stop_if_interrupted()
                 outcome, changes = self._with_update(known, answer, waited, started)
@@ -252,11 +269,24 @@ class _Sync:
             with self._lock:
                 return self._without_update(self._known[podm.uuid].podm, waited, started, conflict.message)
 
-    def _ask(self, known: Known, waited: list[str]) -> Answer | ExpetherError:
-        """Return the listing of an EEM, or the error if it has none."""
-        settings = self._settings[known.podm.uuid]
+    def _ask(
+        self, known: Known, waited: list[str], refused: t.Mapping[str, CredentialsRefused]
+    ) -> Answer | ExpetherError:
+        """Return the listing of an EEM, or the error if it has none.
+
+        :param refused: what this run already knows about credentials that the EEM refused, by their mark
+        """
+        settings, podm = self._settings[known.podm.uuid], known.podm
         if isinstance(settings, ExpetherError):
             return settings
+        mark, now = credentials_mark(podm, settings), datetime.now(timezone.utc)
+        if mark is not None and mark in refused:
+            return refused[mark]
+        if mark is not None and mark == podm.refused_credentials and podm.refused_at is not None:
+            until = time_to_retry(podm.refused_at, self._wait_after_refusal, now)
+            if until is not None:
+                message = describe_refusal(settings, podm.refused_at, until)
+                return CredentialsRefused(message, mark, podm.refused_at, until)
         with Client(settings) as client:
             try:
                 records = client.devices_detail()
@@ -266,7 +296,12 @@ class _Sync:
             except MissingLibrary:
                 raise
             except ExpetherError as error:
-                return error
+                if mark is None or not (isinstance(error, Unauthorized) and error.http_status == 401):
+                    return error
+                at = iso_seconds(now)
+                until = time_to_retry(at, self._wait_after_refusal, now)
+                message = error.message if until is None else describe_refusal(settings, at, until)
+                return CredentialsRefused(message, mark, at, until)
             finally:
                 waited += client.waited
 
@@ -279,6 +314,8 @@ class _Sync:
         if isinstance(answer, ExpetherError):
             done = no_change_offline(self._devices_of(old))
             podm = old._replace(status="Offline", last_error=answer.message)
+            if isinstance(answer, CredentialsRefused):
+                podm = podm._replace(refused_at=answer.at, refused_credentials=answer.mark)
         elif answer.fabric is None:
             done = no_change_known(t.cast(StoredListing, known.listing).devices)
             podm = online(old, moment)
@@ -298,9 +335,10 @@ class _Sync:
             changes += self._names.changes()
         if podm != old:
             changes.append(put(podm))
+        retry_at = answer.retry_at if isinstance(answer, CredentialsRefused) else None
         shown = [_to_diff(before, after) for before, after in done.steps]
         outcome = PodManagerResult(
-            _to_result(old, podm.status, done.counts, started, podm.last_error),
+            {**_to_result(old, podm.status, done.counts, started, podm.last_error), "retry_at": retry_at},
             bool(done.steps) or podm.status != old.status,
             {"status": old.status, "devices": {device: before for device, before, _after in shown}},
             {"status": podm.status, "devices": {device: after for device, _before, after in shown}},
@@ -324,6 +362,7 @@ def _to_result(podm: PodManager, status: str, counts: t.Mapping[str, int], start
         **counts,
         "seconds": round(time.monotonic() - started, 3),
         "error": error,
+        "retry_at": None,
     }
 
 

@@ -57,6 +57,8 @@ class PodManager(t.NamedTuple):
     :ivar last_sync: when it last listed its cards
     :ivar systems: how many systems it listed when it was last `Online`; `free_slots` how many free slots they had
     :ivar degraded_since: since when its listings lack more than half of the cards that it had
+    :ivar refused_at: when EEM refused its credentials with HTTP 401; `None` if it has accepted some since
+    :ivar refused_credentials: which credentials that were, as a digest that reveals nothing about them
     """
 
     uuid: str
@@ -77,6 +79,8 @@ class PodManager(t.NamedTuple):
     degraded_since: str | None
     created_at: str | None
     updated_at: str | None
+    refused_at: str | None = None
+    refused_credentials: str | None = None
 
     @staticmethod
     def kind() -> Kind:
@@ -124,6 +128,8 @@ _PODM_OPTIONAL: t.Mapping[str, Test] = {
     "last_error": is_string,
     "created_at": is_string,
     "updated_at": is_string,
+    "refused_at": is_time,
+    "refused_credentials": is_text,
 }
 
 

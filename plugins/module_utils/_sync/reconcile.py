@@ -59,7 +59,12 @@ class Reconciled(t.NamedTuple):
 
 def online(podm: PodManager, moment: Moment) -> PodManager:
     """Return the pod manager after EEM listed its cards: `Online`, without error."""
-    return podm._replace(status="Online", last_error=None, last_sync=iso_seconds(moment.now), degraded_since=None)
+    return accepted(podm)._replace(last_sync=iso_seconds(moment.now), degraded_since=None)
+
+
+def accepted(podm: PodManager) -> PodManager:
+    """Return the pod manager after EEM accepted its credentials: `Online`, without error."""
+    return podm._replace(status="Online", last_error=None, refused_at=None, refused_credentials=None)
 
 
 def podm_facts(podm: PodManager, fabric: Fabric, moment: Moment) -> PodManager:
@@ -81,7 +86,7 @@ def podm_after_list(podm: PodManager, known: t.Sequence[StoredDevice], fabric: F
         f"EEM lists only {lost} that it had; it may have just started. Devices that it does not list are kept for"
         f" {moment.retention.total_seconds() / 86400:g} days. Forget cards that are gone for good with expether_device."
     )
-    return podm._replace(status="Degraded", last_error=error, last_sync=now, degraded_since=since)
+    return accepted(podm)._replace(status="Degraded", last_error=error, last_sync=now, degraded_since=since)
 
 
 def no_change_offline(known: t.Sequence[StoredDevice]) -> Reconciled:

@@ -106,10 +106,12 @@ def _metrics(registry: Registry, results: t.Sequence[View], seconds: float) -> C
     podms = {podm.uuid: podm for podm in registry.all(PodManager)}
     up = gauge("podm_up", "Whether the EEM listed its cards at the last run and had not lost most of them.", "podm")
     last = gauge("podm_last_success_timestamp_seconds", "When the EEM last listed its cards, as Unix time.", "podm")
+    refused = gauge("podm_credentials_refused", "Whether the EEM refused the credentials that were last sent.", "podm")
     systems = gauge("systems", "Systems (EESV) in the last listing of the EEM.", "podm")
     slots = gauge("free_slots", "How many more devices the systems can have.", "podm")
     for podm in podms.values():
         up.labels(podm.name).set(podm.status == "Online")
+        refused.labels(podm.name).set(podm.refused_at is not None)
         for series, value in ((last, _unix(podm.last_sync)), (systems, podm.systems), (slots, podm.free_slots)):
             if value is not None:
                 series.labels(podm.name).set(value)

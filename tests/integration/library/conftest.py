@@ -23,7 +23,7 @@ from eemsim.client import Simulator
 MakeClient = Callable[..., Client]
 
 #: So that tests need not sit through the pauses between tries; how many there are is not changed.
-SHORT = Pauses(read=0.02, change=0.02, listing=0.02, claim=0.02, link=0.02)
+SHORT = Pauses(read=0.02, change=0.02, listing=0.02, claim=0.02, link=0.02, write=0.02)
 
 
 @pytest.fixture(scope="session")

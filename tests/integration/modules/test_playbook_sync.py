@@ -102,10 +102,23 @@ def test_only_the_pod_managers_that_are_named_are_asked(
 def test_what_an_awx_survey_gives_is_understood(registered: Ansible, tmp_path: Path) -> None:
     folder = tmp_path / "metrics"
     folder.mkdir()
-    status, lines = sync(registered, podms="", forks="1", retention="0.5", textfile_dir=str(folder), expether_hosts="")
+    survey = {"forks": "1", "retention": "0.5", "textfile_dir": str(folder), "wait_after_refusal": "900"}
+    status, lines = sync(registered, podms="", **survey, expether_hosts="")
     assert (status, len(lines)) == (0, 3)
     assert [path.name for path in folder.iterdir()] == ["expether.prom"]
-    assert sync(registered, podms="", forks="", retention="", textfile_dir="")[0] == 0
+    assert sync(registered, podms="", **dict.fromkeys(survey, ""))[0] == 0
+
+
+def test_a_periodic_run_says_when_refused_credentials_are_sent_again(registered: Ansible, other: Simulator) -> None:
+    other.fault("status", status=401, times=-1)
+    refused, waiting = (sync(registered, podms="rack2", wait_after_refusal=900) for _time in range(2))
+    assert refused[1][0] == waiting[1][0] and refused[0] != 0 and waiting[0] != 0
+    assert matches(
+        waiting[1],
+        r"rack2 Offline: .* does not accept user 'admin' \(HTTP 401 at .*\). The same credentials are not sent again before .*",
+        r"0 of 1 pod managers synchronised, nothing changed, FAILED: rack2\.",
+    )
+    assert [entry["status"] for entry in other.log()].count(401) == 1
 
 
 def test_an_empty_registry_and_an_unknown_name_are_said(ansible: Ansible) -> None:

@@ -238,9 +238,14 @@ class Simulator:
     def clear_faults(self) -> None:
         self._control("DELETE", "/faults")
 
-    def restart(self, down: float = 0.0, starting: float = 0.0, empty: float = 0.0, mode: str = "refuse") -> None:
-        """Restart the EEM now; the phases are in seconds. With `mode="refuse"`, control is also unreachable during `down`."""
-        order = {"down": down, "starting": starting, "empty": empty, "mode": mode}
+    def restart(
+        self, down: float = 0.0, starting: float = 0.0, empty: float = 0.0, mode: str = "refuse", shift: float = 0.0
+    ) -> None:
+        """Restart the EEM now; the phases are in seconds. With `mode="refuse"`, control is also unreachable during `down`.
+
+        `shift` moves every `update_time` by this many seconds.
+        """
+        order = {"down": down, "starting": starting, "empty": empty, "mode": mode, "shift": shift}
         self._control("POST", "/restart", json=order)
 
     def reset(self, options: dict[str, Any] | None = None, **fleet: Any) -> None:

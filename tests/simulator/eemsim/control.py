@@ -126,7 +126,7 @@ class Control:
         response = web.json_response({})
         await response.prepare(request)
         await response.write_eof()
-        self.simulator.outage.begin(order.down, order.starting, order.empty, order.mode)
+        self.simulator.restart(order)
         return response
 
     async def reset(self, request: web.Request) -> web.Response:

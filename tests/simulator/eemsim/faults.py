@@ -38,6 +38,7 @@ class Action:
     starting: float = 0.0
     empty: float = 0.0
     mode: str = "refuse"
+    shift: float = 0.0
     card: str = ""
     set: dict[str, Any] = field(default_factory=dict)
 
@@ -63,7 +64,7 @@ class Action:
 TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("do", "code", "message", "body", "content_type", "mode", "card", "location"), (str,)),
     **dict.fromkeys(("after", "html", "no_body", "no_length", "reset", "chunked", "base64"), (bool,)),
-    **dict.fromkeys(("seconds", "at", "down", "starting", "empty"), (int, float)),
+    **dict.fromkeys(("seconds", "at", "down", "starting", "empty", "shift"), (int, float)),
     "status": (int,),
     "set": (dict,),
 }

@@ -139,7 +139,7 @@ class Simulator:
             elif action.do == "change":
                 self._change(action)
             elif action.do == "restart":
-                self.outage.begin(action.down, action.starting, action.empty, action.mode)
+                self.restart(action)
                 answer = Answer(drop=True, reset=True)
             elif action.do == "drop":
                 answer = Answer(drop=True, reset=action.reset)
@@ -152,6 +152,11 @@ class Simulator:
                 else:
                     answer.trickle = action.seconds
         return answer
+
+    def restart(self, action: Action) -> None:
+        """Begin a restart. With `shift`, the new process reports other times."""
+        self.outage.begin(action.down, action.starting, action.empty, action.mode)
+        self.fabric.shift_times(action.shift)
 
     def _change(self, action: Action) -> None:
         """Change a card as another client would. With an empty set, only its update_time moves."""

@@ -151,6 +151,14 @@ class Fabric:
         card.record["update_time"] = now if isinstance(card.record.get("update_time"), int) else str(now)
         self._changed(card)
 
+    def shift_times(self, seconds: float) -> None:
+        """Move every `update_time`, as if another EEM process had read all cards at other times [?]."""
+        for card in self.cards.values():
+            if isinstance(card.record, dict) and "update_time" in card.record:
+                moved = cards.time_of(card.record) + int(seconds * 1000)
+                card.record["update_time"] = moved if isinstance(card.record["update_time"], int) else str(moved)
+                self._changed(card)
+
     def relink(
         self,
         groups: set[str | None],
