@@ -29,9 +29,9 @@ from ansible_collections.nec.expether.plugins.module_utils._eem.interruption imp
 from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Patience, Settings
 from ansible_collections.nec.expether.plugins.module_utils._eem.transport import Transport
 
-#: "The data of this change are out of date, list again" [nec]; `40011` means this only on a delete.
+#: "The data of this change are out of date, list again" [nec]. No other code is known: the HTTP status and reading decide.
 _STALE = ("40004", "40400", "50003")
-_STALE_ON_DELETE = "40011"
+_STALE_ON_DELETION = "40011"  # of a card; NEC's client knows it for nothing else
 
 
 class Client:
@@ -157,9 +157,9 @@ class Client:
         return {"update_time": update_time} if update_time and self.conditional else {}
 
     @staticmethod
-    def is_stale(error: EemError, deleting: bool = False) -> bool:
+    def is_stale(error: EemError, deletes_card: bool = False) -> bool:
         """Whether EEM reports that a change was made from data that are out of date."""
-        return error.code in _STALE or (deleting and error.code == _STALE_ON_DELETE)
+        return error.code in _STALE or (deletes_card and error.code == _STALE_ON_DELETION)
 
     @staticmethod
     def may_refuse_condition(error: EemError) -> bool:

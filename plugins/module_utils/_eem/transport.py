@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._eem.errors import (
@@ -48,6 +49,7 @@ except Exception as missing:  # noqa: BLE001  # pylint: disable=broad-exception-
 MAX_ANSWER = 64 * 2**20  # bytes; the complete records of 4,000 cards take a tenth of it
 MAX_ERROR = 2**20  # bytes of the body of an error; EEM sends one line
 CHUNK = 2**16  # bytes; the decompressed size of one chunk is limited too
+MAX_IDLE = 5.0  # seconds; servlet containers close idle connections, by default after 20 s [?], and firewalls drop them
 
 
 class _Deadline:
@@ -135,6 +137,9 @@ class _Session(Session):
 class Transport:
     """One `requests.Session`, which reuses its connections and closes them at the end.
 
+    A connection that the server has closed is noticed before a request is sent, because its socket is readable. One that
+    the server may be about to close is not used: a change that is sent at this moment would be lost.
+
     The environment (proxies, .netrc, CA bundles) is ignored: only the options count.
 
     :param url: the base URL without a trailing slash
@@ -161,6 +166,7 @@ class Transport:
         self._cert = cert
         self._timeout = timeout
         self._deadline = _Deadline()
+        self._used = time.monotonic()
         if not verify:
             # The user has set `validate_certs: false`, so urllib3 need not warn about it on stderr.
             urllib3.disable_warnings(InsecureRequestWarning)
@@ -191,6 +197,8 @@ class Transport:
         :raises EemError: one of its subclasses
         """
         request = Request(method, self.url, path, self._username, self._secrets)
+        if time.monotonic() - self._used > MAX_IDLE:
+            self._session.close()
         timer = self._deadline.start(self._timeout)
         if interruptible:
             end_on_signal(self._deadline.end)
@@ -228,6 +236,7 @@ class Transport:
             raise self._failed(error, request) from None
         finally:
             timer.cancel()
+            self._used = time.monotonic()
             forget_ending(self._deadline.end)
         if not _is_complete(response, content):
             raise EmptyAnswer(

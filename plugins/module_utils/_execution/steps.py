@@ -177,7 +177,7 @@ def pause_before_again(client: Client, run: StepRun, error: EemError, tries_left
     :raises EemError: the error, if sending it again is of no use
     """
     step = t.cast(HardwareStep, run.step)
-    if client.is_stale(error, deleting=is_deletion(step)):
+    if client.is_stale(error, deletes_card=step.action == "forget_card"):
         raise _stale(error) from None
     if not tries_left or error.final or not client.patience.pause(client.patience.pauses.change):
         if isinstance(error, TimedOut):
@@ -228,7 +228,7 @@ def read_back(client: Client, step: HardwareStep, error: EemError, read: t.Calla
     except EemError as second:
         if not error.sent:
             raise error from None
-        if client.is_stale(error, deleting=is_deletion(step)):
+        if client.is_stale(error, deletes_card=step.action == "forget_card"):
             raise _stale(error) from None  # what somebody else made of the card must not be taken for this change
         raise OutcomeUnknown.after(
             error,

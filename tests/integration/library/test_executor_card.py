@@ -26,7 +26,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.location im
 from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import RegistryError
 from eemsim.client import Simulator
-from executor_runs import PODM, MakeClient, attach, executor, held_in, run
+from executor_runs import PODM, MakeClient, attach, detach, executor, groups_of, held_in, run
 
 Drafts = Callable[[ObservedState], Plan]
 
@@ -204,3 +204,26 @@ def test_a_refusal_is_reported_without_a_change(eem: Simulator, client: Client, 
             run(client, None, draft)
         assert caught.value.kind == "eem_refused"
     assert eem.stats()["by_method"]["PUT"] == 2
+
+
+def test_40011_means_list_again_when_a_card_is_deleted(eem: Simulator, client: Client, device: str) -> None:
+    eem.fault("fail", code="40011", message="no", method="DELETE")
+    eem.reset_stats()
+    assert [row["status"] for row in run(client, None, forget(device)).rows] == ["done"]
+    calls = eem.stats()["by_call"]
+    assert (calls["GET /devices/detail"], calls["DELETE /devices/{id}"]) == (2, 2)
+
+
+def test_40011_is_any_refusal_when_a_group_id_is_deleted(
+    eem: Simulator, client: Client, system: str, devices: list[str]
+) -> None:
+    run(client, None, attach(system, devices[0]))
+    eem.fault("fail", code="40011", message="no", method="DELETE", times=-1)
+    eem.reset_stats()
+    with pytest.raises(ExecutionFailed) as caught:
+        run(client, None, detach(devices[0]))
+    assert (caught.value.kind, caught.value.code, caught.value.changed) == ("eem_refused", "40011", False)
+    calls = eem.stats()["by_call"]
+    # Once with its condition, which may be what EEM refuses, and once without.
+    assert (calls["GET /devices/detail"], calls["DELETE /devices/{id}/group_id"]) == (1, 2)
+    assert groups_of(eem, devices[0]) == ["17"]

@@ -89,7 +89,8 @@ def tell_briefly(ansible: Ansible, register: Task, eesvs: list[str], eeios: list
         call("node", podm="rack1", name="train-1", state="absent"),
     )
     assert [result.task for result in run if not result.changed] == ["again"]
-    assert all(result.connections == 1 for result in run)
+    # EEM closes the connection after HTTP 400, with which it refuses a condition.
+    assert all(result.connections == 1 + [each["status"] for each in result.wire].count(400) for result in run)
     assert all(result.statuses <= {"done"} for result in run.results[1:])
     return run
 

@@ -186,10 +186,63 @@ def test_what_is_no_call_is_answered_by_tomcat(eem: Simulator, method: str, path
         ('["17"]', "application/json", 400),
         ('{"group_id": 17}', "application/json", 400),
         ('{"group_id": ""}', "application/json", 400),
+        (" \r\n", "application/json", 400),
         ('{"group_id": "17"}', "text/plain", 415),
+        ('{"group_id": "17"}', "application/jsonp", 415),
+        ('{"group_id": "17"}', None, 415),
+        ("", "text/plain", 415),
     ],
 )
-def test_a_put_body_must_be_json(eem: Simulator, eeio: str, body: str, content_type: str, status: int) -> None:
-    answer = eem.call("PUT", f"/devices/{eeio}/group_id", data=body, headers={"Content-Type": content_type})
+def test_a_put_body_must_be_json(eem: Simulator, eeio: str, body: str, content_type: str | None, status: int) -> None:
+    # As bytes, because requests gives a text a media type.
+    headers = {"Content-Type": content_type} if content_type else {}
+    answer = eem.call("PUT", f"/devices/{eeio}/group_id", data=body.encode(), headers=headers)
     assert answer.status_code == status
+    assert answer.headers["Content-Type"].startswith("text/html" if status == 415 else "application/json")
     assert eem.card(eeio)["group_id"] == "4093"
+
+
+@pytest.mark.parametrize("content_type", ["application/json;charset=UTF-8", "Application/JSON", "application/json"])
+def test_parameters_and_case_of_the_media_type_do_not_matter(eem: Simulator, eeio: str, content_type: str) -> None:
+    path, headers = f"/devices/{eeio}/group_id", {"Content-Type": content_type}
+    assert eem.call("PUT", path, data=b'{"group_id": "17"}', headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("content_type", ["application/json", None])
+def test_an_empty_body_is_none(eem: Simulator, bare_eesv: str, content_type: str | None) -> None:
+    headers = {"Content-Type": content_type} if content_type else {}
+    answer = eem.call("PUT", f"/devices/{bare_eesv}/group_id", data=b"", headers=headers)
+    assert (answer.status_code, answer.json()["group_id"]) == (200, "16")
+
+
+@pytest.mark.parametrize("path", ["/api_version", "/devices/detail", "/devices/{eeio}", "/devices/0x0"])
+def test_head_is_get_without_the_body(eem: Simulator, eeio: str, path: str) -> None:
+    path = path.format(eeio=eeio)
+    get, head = eem.call("GET", path), eem.call("HEAD", path)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert head.headers["Content-Type"] == get.headers["Content-Type"]
+    assert head.headers["Content-Length"] == str(len(get.content))
+
+
+def test_head_of_what_has_no_get_is_405(eem: Simulator, eeio: str) -> None:
+    assert eem.call("HEAD", f"/devices/{eeio}/group_id").status_code == 405
+
+
+@pytest.mark.parametrize(
+    "accept, status",
+    [
+        ("text/html", 406),
+        ("text/html, application/json;q=0", 406),
+        ("text/html, */*;q=0.0", 406),
+        ("text/html, */*; q=0.2", 200),
+        ("Application/*", 200),
+        ("", 200),
+    ],
+)
+def test_accept_must_allow_json(eem: Simulator, eeio: str, accept: str, status: int) -> None:
+    headers = {"Accept": accept}
+    answer = eem.call("GET", "/devices", headers=headers)
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"].startswith("text/html" if status == 406 else "application/json")
+    change = eem.call("PUT", f"/devices/{eeio}/group_id", json={"group_id": "17"}, headers=headers)
+    assert (change.status_code, eem.card(eeio)["group_id"]) == (status, "4093" if status == 406 else "17")

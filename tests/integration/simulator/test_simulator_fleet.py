@@ -63,9 +63,11 @@ def test_a_large_mixed_fleet_has_every_oddity() -> None:
         assert {record["type"] for record in side} == {"1g", "10g", "40g"}
         assert any(not cards.responds(record) for record in side)
         assert any(cards.responds(record) and "up" not in record["notification_status0"] for record in side)
-        assert any(record["admin_status"] == "disabled" for record in side)
+        assert any(record.get("admin_status") == "disabled" for record in side)
         assert any(record["monitoring_status"] == "disabled" for record in side)
-        assert any(len(record) < 15 for record in side)
+        poor = [record for record in side if len(record) < 15]
+        assert {(record["type"], len(record)) for record in poor} == {("1g", 10), ("10g", 12 if side is eesvs else 13)}
+        assert not any({"admin_status", "mac_address", "model"} & set(record) for record in poor)
         assert any(isinstance(record["update_time"], int) for record in side)
         assert any("thermal_sensors" in record for record in side)
         assert any("model" not in record for record in side)
@@ -85,6 +87,15 @@ def test_a_large_mixed_fleet_has_every_oddity() -> None:
     kinds_of_slots = {(ids, ids, link) for ids in (None, "", "0x0") for link in ("down", None)}
     assert set(empty) == kinds_of_slots and len(empty) == 2 * len(kinds_of_slots)
     assert any(record.get("pcie_device_id") == "0x953" for record in eeios)
+
+
+def test_two_systems_sit_in_one_host_and_two_cards_in_one_box() -> None:
+    records = mixed(24, 96)
+    for key, healthy in (("host_serial_number", records[:4]), ("serial_number", records[24:36])):
+        numbers = [record[key] for record in records if record.get(key)]
+        pairs = {number for number in numbers if numbers.count(number) == 2}
+        assert pairs and all(numbers.count(number) <= 2 for number in numbers)
+        assert not pairs & {record[key] for record in healthy}, "the first cards have nothing unusual"
 
 
 def test_dependent_fields_agree_at_both_ends() -> None:

@@ -170,6 +170,12 @@ def test_refusal_code_gives_the_status(eem: Simulator, eeio: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (422, "42277")
 
 
+def test_wrong_accept_ignore(eem: Simulator) -> None:
+    eem.set_options(wrong_accept="ignore")
+    answer = eem.call("GET", "/api_version", headers={"Accept": "text/html"})
+    assert answer.json() == {"version_number": "v1.0.8"}
+
+
 def test_latency(eem: Simulator) -> None:
     eem.set_options(latency_ms=150)
     start = time.monotonic()

@@ -192,7 +192,42 @@ def test_wrong_arguments_end_with_a_reason(arguments: list[str]) -> None:
     assert result.stderr.startswith("eem_simulator.py: ") and "Traceback" not in result.stderr
 
 
+def assert_one_sentence(result: subprocess.CompletedProcess[str], *parts: str) -> None:
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("eem_simulator.py: ") and result.stderr.count("\n") == 1
+    assert all(part in result.stderr for part in parts)
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 99999])
+def test_a_port_that_does_not_exist_ends_with_a_reason(port: int) -> None:
+    assert_one_sentence(run(f"--port={port}"), f"port {port} is not in the range 0 to 65535")
+
+
 def test_a_port_in_use_ends_with_a_reason() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        result = run(f"--port={taken.getsockname()[1]}")
-    assert result.returncode == 2 and "Traceback" not in result.stderr
+        assert_one_sentence(run(f"--port={taken.getsockname()[1]}"), "address already in use")
+
+
+@pytest.mark.parametrize(
+    "content, reason",
+    [
+        (b"", "not JSON"),
+        (b"{", "not JSON"),
+        (b"\xff", "not JSON"),
+        (b"[" * 200_000, "not JSON"),
+        (b"[]", "with a list of records"),
+        (b'"text"', "with a list of records"),
+        (b"{}", "with a list of records"),
+        (b'{"eesv": 4}', "with a list of records"),
+        (b'{"devices": {}}', "with a list of records"),
+    ],
+)
+def test_a_fleet_that_is_none_ends_with_a_reason(tmp_path: Path, content: bytes, reason: str) -> None:
+    path = tmp_path / "fleet.json"
+    path.write_bytes(content)
+    assert_one_sentence(run("--port=0", f"--fleet={path}"), str(path), reason)
+
+
+def test_a_fleet_that_cannot_be_read_ends_with_a_reason(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "gone.json"):
+        assert_one_sentence(run("--port=0", f"--fleet={path}"), str(path))

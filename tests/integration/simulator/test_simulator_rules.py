@@ -135,12 +135,12 @@ def test_a_disabled_silent_card_is_forgotten_only_by_force(eem: Simulator, eeio:
 
 def test_a_connected_port_is_not_forgotten(eem: Simulator, eesv: str, eeio: str) -> None:
     eem.patch(eeio, group_id="17")
-    assert_refused(eem, eem.call("DELETE", f"/devices/{eesv}/ports/0/eeio_mac_address"), 400, "40011")
+    assert_refused(eem, eem.call("DELETE", f"/devices/{eesv}/ports/0/eeio_mac_address"))
 
 
-def test_deleting_no_group_is_40011(eem: Simulator, eeio: str, bare_eesv: str) -> None:
-    assert_refused(eem, eem.call("DELETE", f"/devices/{eeio}/group_id"), 400, "40011")
-    assert_refused(eem, eem.call("DELETE", f"/devices/{bare_eesv}/group_id"), 400, "40011")
+def test_deleting_no_group_is_refused(eem: Simulator, eeio: str, bare_eesv: str) -> None:
+    assert_refused(eem, eem.call("DELETE", f"/devices/{eeio}/group_id"))
+    assert_refused(eem, eem.call("DELETE", f"/devices/{bare_eesv}/group_id"))
 
 
 def test_a_group_belongs_to_one_eesv(eem: Simulator, bare_eesv: str, eesv: str) -> None:

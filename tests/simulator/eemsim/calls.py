@@ -27,11 +27,12 @@ class Request:
     query: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     content_type: str = ""
+    accept: str = ""
     number: int | None = None
 
     def json(self) -> dict[str, Any]:
-        """The body as a JSON object. Anything else is refused [?]."""
-        if not self.body.strip():
+        """The body as a JSON object, `{}` without a body. Anything else is refused, also blanks, which are not JSON [?]."""
+        if not self.body:
             return {}
         try:
             value = json.loads(self.body)
@@ -75,8 +76,10 @@ class Eem:
         if function is None:
             # The notes do not mention it; this is what a servlet container answers [?].
             return html(405 if found else 404, f"{request.method} {request.path}" if found else request.path)
-        if request.method == "PUT" and request.body.strip() and "json" not in request.content_type:
+        if request.method == "PUT" and not sends_json(request):
             return html(415, request.content_type or "no Content-Type")
+        if self.options.wrong_accept == "refuse" and not accepts_json(request.accept):
+            return html(406, request.accept)
         try:
             return function(self, request, parts)
         except EemRefused as exc:
@@ -226,8 +229,32 @@ class Eem:
         return self.changed({})
 
 
+def sends_json(request: Request) -> bool:
+    """Whether a PUT has JSON, or neither a body nor a media type. Parameters and case do not matter."""
+    if not request.content_type:
+        return not request.body
+    return _media_type(request.content_type) == "application/json"
+
+
+def accepts_json(accept: str) -> bool:
+    """Whether the header `Accept` allows JSON. Without one, everything is allowed."""
+    ranges = [part for part in accept.split(",") if part.strip()]
+    return not ranges or any(
+        _media_type(part) in ("application/json", "application/*", "*/*", "*")
+        and not re.search(r";\s*q\s*=\s*0(\.0*)?\s*(;|$)", part, re.IGNORECASE)
+        for part in ranges
+    )
+
+
+def _media_type(text: str) -> str:
+    return text.partition(";")[0].strip().lower()
+
+
 def find(method: str, path: str) -> tuple[bool, str, Call | None, dict[str, str]]:
-    """Return whether the path is known, the call's name for the statistics, the call, and the variable parts of the path."""
+    """Return whether the path is known, the call's name for the statistics, the call, and the variable parts of the path.
+
+    HEAD is answered like GET, without the body, as servlets do unless told otherwise [?].
+    """
     known = False
     for its_method, pattern, name, function in _TABLE:
         match = pattern.fullmatch(path)
@@ -235,4 +262,6 @@ def find(method: str, path: str) -> tuple[bool, str, Call | None, dict[str, str]
             known = True
             if its_method == method:
                 return True, name, function, match.groupdict()
+            if (its_method, method) == ("GET", "HEAD"):
+                return True, name.replace("GET", "HEAD"), function, match.groupdict()
     return known, f"{method} (unknown)", None, {}

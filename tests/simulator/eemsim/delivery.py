@@ -9,16 +9,21 @@ import asyncio
 import socket
 import struct
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from .answers import Answer, reason_of
+from .options import Options
 
 # The server header of Tomcat at that time. Clients must not depend on it.
 SERVER = "Apache-Coyote/1.1"
 
 
-async def send(request: web.Request, answer: Answer) -> web.StreamResponse:
-    """Send the response, as far as a fault allows."""
+BUFFER = 8192
+"""Bytes of a chunk: the size of Tomcat's output buffer."""
+
+
+async def send(request: web.Request, answer: Answer, options: Options, last: bool) -> web.StreamResponse:
+    """Send the response, as far as a fault allows. `last`: close the connection afterwards."""
     if answer.drop:
         return hang_up(request, answer.reset)
     headers = {"Server": SERVER, **answer.headers}
@@ -30,7 +35,25 @@ async def send(request: web.Request, answer: Answer) -> web.StreamResponse:
         return await _truncated(request, answer, headers)
     if answer.trickle is not None:
         return await _trickled(request, answer, headers)
-    return web.Response(status=answer.status, body=answer.body or None, headers=headers)
+    in_chunks = len(answer.body) > int(options.chunk_above) and request.method != "HEAD"
+    response = (
+        web.StreamResponse(status=answer.status, headers=headers)
+        if in_chunks
+        else web.Response(status=answer.status, body=answer.body or None, headers=headers)
+    )
+    if last and options.close_header == "sent":
+        response.force_close()
+    if in_chunks and request.version >= HttpVersion11:
+        response.enable_chunked_encoding()
+    await response.prepare(request)
+    if in_chunks:
+        body = memoryview(answer.body)
+        for start in range(0, len(body), BUFFER):
+            await response.write(body[start : start + BUFFER])
+    await response.write_eof()
+    if last and request.transport is not None:
+        request.transport.close()
+    return response
 
 
 def hang_up(request: web.Request, reset: bool = False) -> web.Response:

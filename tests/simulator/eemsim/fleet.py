@@ -46,7 +46,14 @@ class Fleet:
 
     @classmethod
     def load(cls, path: str) -> Fleet:
-        return cls.read(json.loads(Path(path).read_text(encoding="utf-8")))
+        """Read the raw records of a file. Raises ValueError or OSError with the path in the message."""
+        try:
+            body = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as exc:
+            raise ValueError(f"fleet {path}: not JSON ({exc})") from None
+        if not isinstance(body, dict) or not isinstance(body.get("devices"), list):
+            raise ValueError(f'fleet {path}: not an object {{"devices": [...]}} with a list of records')
+        return cls(devices=tuple(body["devices"]))
 
     def records(self) -> list[Any]:
         if self.devices is not None:

@@ -13,6 +13,7 @@ from aiohttp import web
 from . import delivery
 from .calls import Request, find
 from .control import CONTROL
+from .keepalive import KeepAlive
 from .runtime import Simulator
 
 MAX_BODY = 512 * 1024 * 1024
@@ -24,17 +25,21 @@ class Front:
 
     def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
+        self.keep_alive = KeepAlive()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if request.path == CONTROL or request.path.startswith(CONTROL + "/"):
             return web.json_response({"error": f"unknown control call {request.method} {request.path}"}, status=404)
+        transport = request.transport
+        if transport is not None:
+            self.keep_alive.begin(transport)
         body = await request.read()
         context = self.simulator.settings.context
         inside = request.path.startswith(context + "/")
         path = request.path[len(context) :] if inside else request.path
         name = find(request.method, path)[1] if inside else f"{request.method} (outside)"
         entry = self.simulator.traffic.begin(
-            request.transport,
+            transport,
             method=request.method,
             path=path,
             call=name,
@@ -46,7 +51,13 @@ class Front:
             authorization="Authorization" in request.headers,
         )
         eem_request = Request(
-            request.method, path, dict(request.query), body, request.headers.get("Content-Type", ""), entry.number
+            request.method,
+            path,
+            dict(request.query),
+            body,
+            request.headers.get("Content-Type", ""),
+            ", ".join(request.headers.getall("Accept", [])),
+            entry.number,
         )
         fired = self.simulator.fire(eem_request) if inside else []
         entry.faults = [{"id": number, "do": action.do} for number, action in fired]
@@ -57,7 +68,12 @@ class Front:
                 answer = self.simulator.outside(request.path)
             # Logged before sending, so that a test that has received the answer finds it in the log.
             self.simulator.traffic.end(entry, None if answer.drop else answer.status)
-            return await delivery.send(request, answer)
+            options = self.simulator.options
+            last = transport is not None and self.keep_alive.is_last(transport, answer.status, options)
+            response = await delivery.send(request, answer, options, last)
+            if transport is not None and request.keep_alive:
+                self.keep_alive.end(transport, options)
+            return response
         except ConnectionError:
             # The client gave up while a fault kept it waiting.
             return web.Response()

@@ -25,13 +25,17 @@ ATTACHED = (4, 9)
 
 EMPTY_SLOTS = {
     13: (None, True),
-    26: (None, False),
     27: ("", True),
     29: ("", False),
     30: ("0x0", True),
     31: ("0x0", False),
+    32: (None, False),
 }
 """Which EEIOs have no device: the ids that they report, and whether they report that the link to the slot is down."""
+TWO_SYSTEMS = ((13, 14), (16, 17))
+"""Places of EESVs that sit in one host."""
+TWO_CARDS = ((28, 29), (34, 35))
+"""Places of EEIOs that sit in one box, whose two cards report the same serial number [hw]."""
 
 
 def fleet(eesvs: int, eeios: int, seed: int, rng: random.Random) -> list[Record]:
@@ -56,7 +60,17 @@ def fleet(eesvs: int, eeios: int, seed: int, rng: random.Random) -> list[Record]
                 taken[group] = taken.get(group, 0) + 1
                 device["group_id"] = group
         devices.append(device)
+    for first, second in TWO_SYSTEMS:
+        _share(servers, EESV_TURN, first, second, "host_serial_number", "host_model")
+    for first, second in TWO_CARDS:
+        _share(devices, EEIO_TURN, first, second, "serial_number")
     return servers + devices
+
+
+def _share(records: list[Record], turn: int, first: int, second: int, *keys: str) -> None:
+    """Give the card at the second place of each turn these values of the card at the first place."""
+    for one, other in zip(records[first::turn], records[second::turn]):
+        other.update({key: one[key] for key in keys})
 
 
 def _group_ids(count: int, rng: random.Random) -> list[str]:
@@ -95,7 +109,7 @@ def _eesv(index: int, seed: int, rng: random.Random, group: str) -> Record:
     if place == 6:
         return catalogue.silent(make())
     if place == 7:
-        return catalogue.minimal(make("1g"), "1g")
+        return catalogue.minimal(make("1g"))
     if place == 8:
         return {**make(own=False), "admin_status": "disabled"}
     if place == 9:
@@ -104,6 +118,8 @@ def _eesv(index: int, seed: int, rng: random.Random, group: str) -> Record:
         return catalogue.newer(catalogue.numbered(make(host=False)))
     if place == 11:
         return catalogue.without(make("10g"), "model", "host_serial_number", "host_model", "max_eeio_count")
+    if place == 12:
+        return catalogue.minimal(make("10g", own=False))
     return make(own=place % 3 != 0, host=place % 5 != 0)
 
 
@@ -127,7 +143,7 @@ def _eeio(index: int, seed: int, rng: random.Random, stranded: str) -> Record:
     if place == 19:
         return make("nic", "10g")
     if place == 20:
-        return catalogue.minimal(make("nic", "1g"), "1g")
+        return catalogue.minimal(make("nic", "1g"))
     if place == 21:
         return catalogue.numbered(make("ssd"))
     if place == 22:
@@ -138,6 +154,8 @@ def _eeio(index: int, seed: int, rng: random.Random, stranded: str) -> Record:
         return {**make("nic"), "monitoring_status": "disabled"}
     if place == 25:
         return catalogue.second_value(make("ssd"))
+    if place == 26:
+        return catalogue.minimal(make("nic", "10g"))
     if place in EMPTY_SLOTS:
         ids, reports_link = EMPTY_SLOTS[place]
         slot = catalogue.empty_slot(make("none"), ids)

@@ -67,7 +67,7 @@ OPTIONS = {
     ),
     "repeat_delete": Option(
         ("refuse", "accept"),
-        "deleting the group id of a card without one: refused with 40011, or accepted without effect",
+        "deleting the group id of a card without one: refused, or accepted without effect",
     ),
     "shared_group": Option(("refuse", "accept"), "giving an EESV the group id of another EESV"),
     "group_pick": Option(("lowest", "highest", "random"), "which unused group id EEM picks if the request has none"),
@@ -88,6 +88,24 @@ OPTIONS = {
         "code of every refusal whose real code is unknown; its first three digits are the HTTP status",
         "40900",
         "[45][0-9]{4}",
+    ),
+    "keep_alive_requests": Option(
+        (), "number of answers after which a connection is closed; 0: any number", "100", "[0-9]{1,6}"
+    ),
+    "keep_alive_seconds": Option(
+        (), "seconds after which an idle connection is closed; 0: never", "20", r"[0-9]{1,4}(\.[0-9]{1,3})?"
+    ),
+    "close_after_errors": Option(
+        ("yes", "no"), "whether a connection is closed after 400, 408, 411, 413, 414, 500, 501 and 503"
+    ),
+    "close_header": Option(
+        ("sent", "omitted"), "whether the last answer before a connection is closed says `Connection: close`"
+    ),
+    "chunk_above": Option(
+        (), "bytes above which an answer is sent in chunks, without a Content-Length", "8192", "[0-9]{1,9}"
+    ),
+    "wrong_accept": Option(
+        ("refuse", "ignore"), "a request whose Accept excludes JSON: refused with 406 and HTML, or answered with JSON"
     ),
     "latency_ms": Option((), "milliseconds of delay before every request", "0", "[0-9]{1,6}"),
 }

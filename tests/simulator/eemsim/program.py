@@ -23,6 +23,8 @@ from .http import MAX_BODY, Front
 from .options import OPTIONS
 from .runtime import Settings, Simulator
 
+HIGHEST_PORT = 65535
+
 
 def parser() -> argparse.ArgumentParser:
     parse = argparse.ArgumentParser(
@@ -76,6 +78,8 @@ def parser() -> argparse.ArgumentParser:
 
 def settings_of(args: argparse.Namespace) -> Settings:
     """Return the settings. Raises ValueError or OSError if an argument is invalid."""
+    if not 0 <= args.port <= HIGHEST_PORT:
+        raise ValueError(f"port {args.port} is not in the range 0 to {HIGHEST_PORT}")
     options = dict(text.partition("=")[::2] for text in args.option)
     if args.latency_ms is not None:
         options["latency_ms"] = str(args.latency_ms)

@@ -4,8 +4,8 @@
 """What EEM refuses. Pure: each function checks the state, and raises `EemRefused` or does nothing.
 
 Only four error codes are known: 40004, 40011, 40400 and 50003. The reasons for which they are used here are inferred [?]
-from the situations in which clients treat them as "my view is outdated". Every other refusal has the code of the option
-`refusal_code`, so that no client relies on a number.
+from the situations in which clients treat them as "my view is outdated"; NEC's client knows 40011 for the deletion of a
+card only. Every other refusal has the code of the option `refusal_code`, so that no client relies on a number.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .state import Card, Fabric
 MALFORMED = "40000"
 CONDITION_UNKNOWN = "40017"
 STALE = "40004"
-GONE_ALREADY = "40011"
+NOT_DELETED = "40011"
 NOT_FOUND = "40400"
 SILENT = "50003"
 
@@ -107,7 +107,7 @@ class Rules:
     def may_delete_group(self, card: Card) -> None:
         none = cards.UNSET if cards.is_eesv(card.record) else cards.FREE
         if self.strict and card.group == none and self.options.repeat_delete == "refuse":
-            raise EemRefused(GONE_ALREADY, f"device {card.key} has no group id")
+            raise self.refuse(f"device {card.key} has no group id")
         if self.strict:
             self._not_rotary(card)
         if self.options.orphan_detach == "refuse" and cards.is_eeio(card.record):
@@ -136,7 +136,7 @@ class Rules:
         """Without force, only a card that no longer responds can be removed [nec]."""
         if self.strict and not forced:
             if cards.responds(card.record):
-                raise EemRefused(GONE_ALREADY, f"device {card.key} still responds")
+                raise EemRefused(NOT_DELETED, f"device {card.key} still responds")
             if not cards.enabled(card.record):
                 raise self.refuse(f"device {card.key} is disabled")
 
@@ -146,6 +146,6 @@ class Rules:
         for port in ports if isinstance(ports, list) else []:
             if isinstance(port, dict) and str(port.get("downstream_port_id")) == port_id:
                 if self.strict and port.get("eeio_connection_status") == "up":
-                    raise EemRefused(GONE_ALREADY, f"port {port_id} of device {card.key} is connected")
+                    raise self.refuse(f"port {port_id} of device {card.key} is connected")
                 return port
         raise EemRefused(NOT_FOUND, f"device {card.key} has no downstream port {port_id}")
