@@ -129,6 +129,12 @@ device:
       type: str
       sample: train-1
       returned: always
+    last_node:
+      description:
+        - The name of the node that had a stranded device, as far as the registry knows it; otherwise null.
+      type: str
+      sample: train-2
+      returned: always
     pooled_group_id:
       description:
         - The group id; 4093 for a free device, 4094 for a system that has no group of its own yet.

@@ -47,6 +47,14 @@ options:
         that no system has. Otherwise the task fails for such devices.
     type: bool
     default: false
+  skip_silent:
+    description:
+      - What O(state=detached) does with devices that do not respond. EEM may refuse to change them, and NEC's own program
+        does not try. V(false) rejects the task, and nothing changes. V(true) leaves them where they are, without any
+        request to them, detaches the others, and warns.
+      - O(state=absent) of M(nec.expether.expether_device) forgets a card that is gone.
+    type: bool
+    default: false
 seealso:
   - module: nec.expether.expether_device_info
   - module: nec.expether.expether_node
@@ -131,6 +139,12 @@ devices:
         - The name of the node that has the device; null if its system is not a node.
       type: str
       sample: train-1
+      returned: always
+    last_node:
+      description:
+        - The name of the node that had a stranded device, as far as the registry knows it; otherwise null.
+      type: str
+      sample: train-2
       returned: always
     pooled_group_id:
       description:
@@ -373,6 +387,7 @@ SPEC = EEM.merged(
             "devices": {"type": "list", "elements": "str", "required": True, "aliases": ["device", "resource_id"]},
             "state": {"type": "str", "choices": ["attached", "detached", "present", "absent"], "default": "attached"},
             "move": {"type": "bool", "default": False},
+            "skip_silent": {"type": "bool", "default": False},
         },
         required_if=(("state", "attached", ("node",)), ("state", "present", ("node",))),
     ),

@@ -18,6 +18,7 @@ from ansible_collections.nec.expether.plugins.module_utils._model.nodes import N
 from ansible_collections.nec.expether.plugins.module_utils._planning.notices import (
     reboot_required,
     rescan_required,
+    silent_warnings,
     warnings,
 )
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan, Step
@@ -40,13 +41,14 @@ class ChangeRun:
         self._what = what
         self._exclusive = exclusive
 
-    def views(self, nodes: t.Mapping[str, Node]) -> Views:
+    def views(self, nodes: t.Mapping[str, Node], left_by: t.Mapping[str, str | None] | None = None) -> Views:
         """Return the views of this EEM's cards and nodes.
 
         :param nodes: by EESV id
+        :param left_by: the ids of devices that a released node has just left behind, and its name
         """
         where, names = self._where, {system_id: node.name for system_id, node in nodes.items()}
-        return Views(where.podm_id, where.podm, names, self._context.pci_names)
+        return Views(where.podm_id, where.podm, names, self._context.pci_names, where.stored_device, left_by or {})
 
     def execute(
         self,
@@ -64,9 +66,13 @@ class ChangeRun:
         where = self._where
 
         def changes(outcome: Outcome) -> list[Change]:
+            left_by = {each.device: each.node for each in outcome.plan.silent if each.role == "left"}
             cards = [step.device for step in outcome.steps if step.device]
-            views = self.views(outcome.nodes)
-            updates = device_updates(where.registry, outcome.fabric, views, cards) if where.registry else []
+            # Whether a silent device counts as stranded depends on whether its system is a node.
+            cards += [each.device for each in outcome.plan.silent if each.device not in cards]
+            views = self.views(outcome.nodes, left_by)
+            added = left_by if where.podm else ()
+            updates = device_updates(where.registry, outcome.fabric, views, cards, added) if where.registry else []
             more = more_changes(outcome)
             # A document that is removed must not be updated in the same transaction.
             updates = [change for change in updates if change.uuid not in {other.uuid for other in more}]
@@ -87,6 +93,7 @@ class ChangeRun:
             finally:
                 self._context.warn([*executor.waited, *client.waited])
         self._context.warn(warnings(outcome.before, outcome.steps))
+        self._context.warn(silent_warnings(outcome.plan.silent, outcome.fabric))
         return outcome
 
 

@@ -54,6 +54,10 @@ class Target(t.NamedTuple):
     registry: Registry | None
     error: ExpetherError | None = None
 
+    def stored_device(self, uuid: str) -> StoredDevice | None:
+        """Return the stored record of a device; `None` if it is not stored."""
+        return self.registry.get(StoredDevice, uuid) if self.registry else None
+
 
 def connection_settings(context: Context, known: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Return all connection options: those of the task, else the stored ones, else the defaults.

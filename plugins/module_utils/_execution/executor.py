@@ -28,6 +28,7 @@ from ansible_collections.nec.expether.plugins.module_utils._execution.rollback i
     undo_group_change,
 )
 from ansible_collections.nec.expether.plugins.module_utils._execution.steps import (
+    Declined,
     OutcomeUnknown,
     Stale,
     StepRun,
@@ -228,6 +229,9 @@ class Executor:
         except Stale:
             self._stale = run
             raise
+        except Declined:
+            run.status = "failed"
+            return
         except ExpetherError as error:
             run.status = "failed"
             run.unknown = error if isinstance(error, OutcomeUnknown) else None

@@ -40,7 +40,9 @@ class Observer:
         :raises PlanRefused: another run has claimed the whole pod manager, or EEM does not list its cards in time
         """
         nodes, claimed_by_others = self._reservation.read(clean=not check_mode)
-        state = ObservedState(self._podm_id, self._podm, self._fabric(changed_cards), nodes, claimed_by_others)
+        fabric = self._fabric(changed_cards)
+        left_behind = self._reservation.left_behind(fabric)
+        state = ObservedState(self._podm_id, self._podm, fabric, nodes, claimed_by_others, left_behind)
         self.first = self.first or state
         return state
 

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import typing as t
+import uuid
 
 from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Patience, Settings
 from ansible_collections.nec.expether.plugins.module_utils._execution.claims import WHOLE_PODM, Claims, lease_of
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, PlanRefused
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
-from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
+from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list, device_uuid
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node, NodeState
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import (
     ObservedState,
@@ -45,6 +46,11 @@ class NoReservation:
 
     def known_cards(self) -> set[str]:
         """Return that no card is known."""
+        return set()
+
+    def left_behind(self, fabric: Fabric) -> set[str]:
+        """Return that no device is known to have been left behind."""
+        del fabric
         return set()
 
     def take(self, observed: ObservedState, plan: Plan) -> None:
@@ -110,6 +116,17 @@ class Reservation:
         """Return the ids of all systems and devices that the registry stores of this pod manager and that are not missing."""
         devices = self._registry.of_podm(StoredDevice, self._podm_id)
         return {*self._known, *(device.device_id for device in devices if device.missing_since is None)}
+
+    def left_behind(self, fabric: Fabric) -> set[str]:
+        """Return the ids of silent devices that the registry stores as left by a released node in the group of a system."""
+        silent = [
+            device
+            for device in fabric.devices.values()
+            if device.reachable is False and fabric.state(device) == "allocated"
+        ]
+        podm = uuid.UUID(self._podm_id)
+        stored = {device.id: self._registry.get(StoredDevice, device_uuid(podm, device.id)) for device in silent}
+        return {device.id for device in silent if (known := stored[device.id]) and known.left_by(device.group_id)}
 
     def take(self, observed: ObservedState, plan: Plan) -> None:
         """Claim everything that a plan changes, and store its node as `composing`, in one transaction.

@@ -43,6 +43,10 @@ class Stale(ExpetherError):
     kind = "stale"
 
 
+class Declined(ExpetherError):
+    """EEM refused an optional change; the card was read and is unchanged. The run goes on without it."""
+
+
 class CardGone(Stale):
     """EEM lists other cards, and this one not any more."""
 
@@ -92,6 +96,7 @@ def perform(client: Client, run: StepRun) -> None:
 
     :raises Stale: the card was changed meanwhile; this step changed nothing
     :raises OutcomeUnknown: it is not known whether the step was done
+    :raises Declined: EEM refused the step, which is optional
     :raises EemError: EEM refused the step or did not do it; the card was read and is unchanged
     """
     step, tries_left = t.cast(GroupChange, run.step), client.settings.retries
@@ -120,6 +125,9 @@ def perform(client: Client, run: StepRun) -> None:
                 continue
             if changed:
                 raise Stale(f"Card {card} has changed since it was listed ({error.message})") from None
+            if step.optional and (error.refused or error.code is not None):
+                run.read = now
+                raise Declined(error.message) from None
             pause_before_again(client, run, error, tries_left)
         tries_left -= 1
 

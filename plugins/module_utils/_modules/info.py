@@ -131,7 +131,8 @@ def _live(context: Context, show: Show) -> tuple[list[View], list[View]]:
         fabric, waited = answer
         context.warn(waited)
         names = {node.system_id: node.name for node in nodes}
-        found += show(where, fabric, Views(where.podm_id, where.podm, names, pci_names), nodes)
+        views = Views(where.podm_id, where.podm, names, pci_names, where.stored_device)
+        found += show(where, fabric, views, nodes)
     return found, errors
 
 

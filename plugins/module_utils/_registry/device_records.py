@@ -20,6 +20,7 @@ class StoredDevice(t.NamedTuple):
 
     :ivar state: `free`, `allocated` or `stranded`
     :ivar node_id: the EESV id of the system that it is attached to
+    :ivar last_node: the name of the released node that left a stranded device behind
     :ivar vendor_name: from the PCI id list when EEM last listed the device, as is `device_name`
     :ivar updated_at: when EEM last changed its record
     :ivar last_seen_at: when EEM last listed it, if it is missing since (`missing_since`)
@@ -32,6 +33,7 @@ class StoredDevice(t.NamedTuple):
     type: str | None
     state: str
     node_id: str | None
+    last_node: str | None
     pooled_group_id: str | None
     mac_address: str | None
     model: str | None
@@ -85,6 +87,10 @@ class StoredDevice(t.NamedTuple):
     def reachable(self) -> bool | None:
         """Whether the card responds: a notification status is `up` [nec]."""
         return None if self.ports_up is None else self.ports_up > 0
+
+    def left_by(self, group_id: str) -> str | None:
+        """Return the name of the released node that left the device in this group; `None` if none did."""
+        return self.last_node if self.state == "stranded" and self.pooled_group_id == group_id else None
 
 
 _KEYS = StoredDevice._fields[2:]

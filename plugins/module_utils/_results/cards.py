@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import typing as t
 import uuid
+from types import MappingProxyType
 
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import Eeio, Eesv, iso_time
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric, has_own_group
@@ -34,41 +35,65 @@ def no_pci_names(_vendor: str, _device: str | None) -> tuple[None, None]:
     return (None, None)
 
 
+#: A device's UUID to its stored record; `None` if it is not stored.
+FindStored = t.Callable[[str], t.Optional[StoredDevice]]
+
+
+def nothing_stored(_uuid: str) -> None:
+    """Return that a device is not stored."""
+    return
+
+
 class Views:
     """Builds the views of cards and nodes of one pod manager.
 
     :param podm_id: the UUID of the pod manager
     :param podm: its name; `None` if it is used by its URL without being registered
     :param nodes: EESV id to the name of the node on it
+    :param stored: finds the stored record of a device
+    :param left_by: the ids of devices that a released node has just left behind, and its name
     """
 
     def __init__(
-        self, podm_id: str, podm: str | None, nodes: t.Mapping[str, str], pci_names: FindPciNames = no_pci_names
+        self,
+        podm_id: str,
+        podm: str | None,
+        nodes: t.Mapping[str, str],
+        pci_names: FindPciNames = no_pci_names,
+        stored: FindStored = nothing_stored,
+        left_by: t.Mapping[str, str | None] = MappingProxyType({}),
     ) -> None:
         self.podm_id = podm_id
         self.podm = podm
         self._namespace = uuid.UUID(podm_id)
         self._nodes = nodes
         self._pci_names = pci_names
+        self._stored = stored
+        self._left_by = left_by
 
     def uuid_of(self, device_id: str) -> str:
         """Return a device's UUID."""
         return device_uuid(self._namespace, device_id)
 
-    def to_store(self, fabric: Fabric, device: Eeio) -> StoredDevice:
-        """Return what is stored of a device that EEM lists, without any history."""
-        owner = fabric.owner(device)
+    def to_store(self, fabric: Fabric, device: Eeio, stored: StoredDevice | None = None) -> StoredDevice:
+        """Return what is stored of a device that EEM lists, without any history.
+
+        :param stored: its stored record
+        """
+        last_node = self._last_node(fabric, device, stored)
+        owner = fabric.owner(device) if last_node is None else None
         vendor_name, device_name = (
             self._pci_names(device.vendor_id, device.pci_device_id) if device.vendor_id else (None, None)
         )
         return StoredDevice(
-            uuid=self.uuid_of(device.id),
+            uuid=stored.uuid if stored else self.uuid_of(device.id),
             revision=NEVER,
             device_id=device.id,
             podm_id=self.podm_id,
             type=device.type,
-            state=fabric.state(device),
+            state=fabric.state(device) if last_node is None else "stranded",
             node_id=owner.id if owner else None,
+            last_node=last_node,
             pooled_group_id=device.group_id,
             mac_address=device.mac_address,
             model=device.model,
@@ -89,9 +114,25 @@ class Views:
             missing_since=None,
         )
 
+    def _last_node(self, fabric: Fabric, device: Eeio, stored: StoredDevice | None) -> str | None:
+        """Return the name of the released node that left a device stranded; `None` if it is not stranded by one.
+
+        A node that is released with `skip_silent` leaves its silent devices in the group of its system. They count as
+        stranded until they respond, their group changes, or a system in their group is a node again.
+        """
+        if device.id in self._left_by:
+            return self._left_by[device.id]
+        last_node = stored.left_by(device.group_id) if stored else None
+        if last_node is None or fabric.state(device) == "stranded":
+            return last_node
+        is_node = any(system.id in self._nodes for system in fabric.systems_in(device.group_id))
+        return last_node if device.reachable is False and not is_node else None
+
     def device(self, fabric: Fabric, device: Eeio) -> View:
         """Return a device as in `devices`."""
-        facts = self.to_store(fabric, device)
+        # Only these can have been left behind; a registry has thousands of others.
+        may_be_left = device.reachable is False or fabric.state(device) == "stranded"
+        facts = self.to_store(fabric, device, self._stored(self.uuid_of(device.id)) if may_be_left else None)
         return device_view(facts, self.podm, self._nodes.get(facts.node_id) if facts.node_id else None)
 
     def card(self, fabric: Fabric, card: Eesv | Eeio) -> View:
@@ -182,6 +223,7 @@ def device_view(device: StoredDevice, podm: str | None, node: str | None, synced
         "state": device.state,
         "node_id": device.node_id,
         "node": node,
+        "last_node": device.last_node,
         "pooled_group_id": device.pooled_group_id,
         "resource_uri": f"devices/{device.device_id}",
         "mac_address": device.mac_address,

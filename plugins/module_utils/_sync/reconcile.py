@@ -111,8 +111,8 @@ def reconcile(known: t.Iterable[StoredDevice], fabric: Fabric, views: Views, mom
         result.steps.append((before, after))
 
     for card in fabric.devices.values():
-        device = views.to_store(fabric, card)
-        found = unlisted.pop(device.uuid, None)
+        found = unlisted.pop(views.uuid_of(card.id), None)
+        device = views.to_store(fabric, card, found)
         device = with_history(device, found) if found else device._replace(first_seen_at=now)
         if found is None:
             result.counts["added"] += 1

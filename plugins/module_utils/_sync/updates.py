@@ -16,14 +16,20 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
 
 
-def device_updates(registry: Registry, fabric: Fabric, views: Views, cards: t.Iterable[str]) -> list[Change]:
-    """Return the changes that update the stored devices among these cards from the fabric; others are not added."""
+def device_updates(
+    registry: Registry, fabric: Fabric, views: Views, cards: t.Iterable[str], added: t.Container[str] = ()
+) -> list[Change]:
+    """Return the changes that update the stored devices among these cards from the fabric.
+
+    :param added: the ids of devices that are also stored if they are not yet
+    """
     changes = []
     for card in cards:
         device = fabric.devices.get(card)
         found = registry.get(StoredDevice, views.uuid_of(card)) if device else None
-        if device and found:
-            changes.append(put_anyway(with_history(views.to_store(fabric, device), found)))
+        if device and (found or card in added):
+            record = views.to_store(fabric, device, found)
+            changes.append(put_anyway(with_history(record, found) if found else record))
     return [*changes, invalidate_listing(views.podm_id)] if changes else []
 
 
