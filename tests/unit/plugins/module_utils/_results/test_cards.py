@@ -12,13 +12,14 @@ import uuid
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import DEVICE_KEYS as KEYS_OF_A_DEVICE
-from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
+from ansible_collections.nec.expether.plugins.module_utils._results.cards import FindPciNames, Views, no_pci_names
 from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets import (
     FREE,
     NONE,
     OTHER_PORT,
     PODM,
     SILENT,
+    UNKNOWN_PORTS,
     Fleet,
     Record,
     device_id,
@@ -89,7 +90,9 @@ def names(vendor: str, device: str | None) -> tuple[str | None, str | None]:
     return NAMES.get((vendor, device), (None, None))
 
 
-def views(nodes: t.Mapping[str, str] | None = None, podm: str | None = "lab") -> Views:
+def views(
+    nodes: t.Mapping[str, str] | None = None, podm: str | None = "lab", names: FindPciNames = names
+) -> Views:
     return Views(PODM, podm, nodes or {}, names)
 
 
@@ -245,6 +248,60 @@ def test_a_listed_and_a_lost_node_have_the_same_keys() -> None:
 def test_a_device_is_free_allocated_or_stranded(record: Record, state: str, node_id: str | None) -> None:
     shown = device_view(record, eesv(0, "17"), eesv(1, "18"), eesv(2, "18"))
     assert (shown["state"], shown["node_id"], shown["node"]) == (state, node_id, None)
+
+
+def left_views(nodes: dict[str, str], **stored: t.Any) -> Views:
+    """The views of a registry that has stored device 0, in group 17, as left behind by node train-1."""
+    fabric = Fabric.from_records([eeio(0, "17")])
+    known = views().to_store(fabric, fabric.devices[device_id(0)])._replace(last_node="train-1", **stored)
+    return Views(PODM, "lab", nodes, stored={known.uuid: known}.get)
+
+
+@pytest.mark.parametrize(
+    ("record", "nodes", "is_left"),
+    [
+        (eeio(0, "17", **SILENT), {}, True),
+        (eeio(0, "17", **SILENT), {system_id(1): "other"}, True),
+        (eeio(0, "17", **SILENT), {system_id(0): "train-1"}, False),
+        (eeio(0, "17"), {}, False),
+        (eeio(0, "17", **UNKNOWN_PORTS), {}, False),
+        (eeio(0, "18", **SILENT), {}, False),
+        (eeio(0, **SILENT), {}, False),
+    ],
+)
+def test_what_a_released_node_left_is_stranded_until_it_answers_moves_or_its_system_is_a_node(
+    record: Record, nodes: dict[str, str], is_left: bool
+) -> None:
+    fabric = Fabric.from_records([record, eesv(0, "17"), eesv(1, "18")])
+    device = fabric.devices[device_id(0)]
+    make = left_views(nodes, state="stranded")
+    shown = make.device(fabric, device)
+    if is_left:
+        assert [shown[key] for key in ("state", "node_id", "node", "last_node")] == ["stranded", None, None, "train-1"]
+    else:
+        assert shown == views(nodes, names=no_pci_names).device(fabric, device)
+        assert shown["last_node"] is None
+    stored = make.to_store(fabric, device, left_views({}, state="stranded")._stored(make.uuid_of(device.id)))
+    assert (stored.state, stored.last_node) == (shown["state"], shown["last_node"])
+
+
+def test_a_device_in_a_group_without_a_system_keeps_its_last_node_also_when_it_answers() -> None:
+    fabric = Fabric.from_records([eeio(0, "17")])
+    shown = left_views({}, state="stranded").device(fabric, fabric.devices[device_id(0)])
+    assert (shown["state"], shown["last_node"]) == ("stranded", "train-1")
+
+
+def test_a_silent_device_that_nobody_left_behind_belongs_to_its_system() -> None:
+    fabric = Fabric.from_records([eesv(0, "17"), eeio(0, "17", **SILENT)])
+    shown = left_views({}, state="allocated").device(fabric, fabric.devices[device_id(0)])
+    assert (shown["state"], shown["node_id"], shown["last_node"]) == ("allocated", system_id(0), None)
+
+
+def test_what_a_node_has_just_left_behind_is_stranded() -> None:
+    fabric = Fabric.from_records([eesv(0, "17"), eeio(0, "17", **SILENT)])
+    make = Views(PODM, "lab", {}, left_by={device_id(0): "train-1"})
+    stored = make.to_store(fabric, fabric.devices[device_id(0)])
+    assert (stored.state, stored.node_id, stored.last_node) == ("stranded", None, "train-1")
 
 
 def test_a_silent_or_disabled_card_says_so() -> None:
