@@ -208,7 +208,10 @@ def plan_compose(
     steps += (detach_step(named, device.id)._replace(optional=True) for device in replaced)
     others = [] if purge else beyond
     roles: list[tuple[SilentRole, list[Eeio]]] = [
-        ("counted", kept), ("replaced", replaced), ("skipped", skipped), ("extra", others)
+        ("counted", kept),
+        ("replaced", replaced),
+        ("skipped", skipped),
+        ("extra", others),
     ]
     silent = (
         SilentDevice(device.id, node.name, role)

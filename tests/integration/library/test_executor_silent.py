@@ -119,7 +119,9 @@ def test_however_eem_does_not_let_it_go_the_run_succeeds(
     assert outcome.fabric.devices[node[0]].group_id == "17"
 
 
-@pytest.mark.parametrize("fault", [{"do": "drop"}, {"do": "drop", "after": True}, {"do": "status", "status": 502}], ids=str)
+@pytest.mark.parametrize(
+    "fault", [{"do": "drop"}, {"do": "drop", "after": True}, {"do": "status", "status": 502}], ids=str
+)
 def test_a_lost_answer_of_the_last_step_is_read_back(
     eem: Simulator, client: Client, registry: SqliteRegistry, node: list[str], fault: dict[str, object]
 ) -> None:

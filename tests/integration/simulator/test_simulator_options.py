@@ -120,7 +120,9 @@ def requests_of(card: str, group: str | None = None) -> list[tuple[str, str, dic
         ("PUT", f"/devices/{card}/perst", None),
         ("PUT", f"/devices/{card}/send_reset_frame", None),
         ("PUT", f"/devices/{card}/uid_led_status", {"uid_led_status": "on"}),
-        ("PUT", f"/devices/{card}/group_id", {"group_id": group}) if group else ("DELETE", f"/devices/{card}/group_id", None),
+        ("PUT", f"/devices/{card}/group_id", {"group_id": group})
+        if group
+        else ("DELETE", f"/devices/{card}/group_id", None),
     ]
 
 

@@ -131,7 +131,9 @@ def test_who_is_silent_is_said(request: Request) -> None:
     assert len({*silent}) == len(silent)
     assert [device for device in silent if answers(request.fleet.card(device)) is not False] == []
     if request.kind == "compose" and plan.node:
-        after = carried_out(request.fleet.records, [step for step in plan.steps if not getattr(step, "optional", False)])
+        after = carried_out(
+            request.fleet.records, [step for step in plan.steps if not getattr(step, "optional", False)]
+        )
         mine = devices_of(after, plan.node.system_id)
         assert {*silent} == {device["id"] for device in mine if answers(device) is False}
     said = silent_warnings(plan.silent, fabric_after(request.fleet.observed.fabric, plan.steps))

@@ -304,7 +304,8 @@ def test_with_move_a_device_is_taken_from_where_it_is(record: Record) -> None:
 
 
 @pytest.mark.parametrize(
-    ("group", "where"), [("17", f"attached to {system_id(0)}"), ("18", "attached to node1"), ("900", "stranded in group 900")]
+    ("group", "where"),
+    [("17", f"attached to {system_id(0)}"), ("18", "attached to node1"), ("900", "stranded in group 900")],
 )
 def test_a_silent_device_is_not_freed_and_with_skip_silent_the_others_are(group: str, where: str) -> None:
     records = [eesv(0, "17"), eesv(1, "18"), eeio(0, group, **SILENT), eeio(1, "17"), eeio(2, "17", **UNKNOWN_PORTS)]

@@ -120,7 +120,9 @@ def test_of_a_card_that_does_not_answer_only_its_deletion_may_be_asked(odd: dict
         assert plan_led(place, one, None, None).steps == ()
         assert refused(plan_led, place, one, None, "on").message == f"Cannot turn the LED of {card_id} on: it {only}"
         for action in ("audit", "reset", "reset_frame"):
-            assert refused(plan_action, place, one, action).message == f"Cannot request {action} of {card_id}: it {only}"
+            assert (
+                refused(plan_action, place, one, action).message == f"Cannot request {action} of {card_id}: it {only}"
+            )
     system = card(place, system_id(0))
     assert only in refused(plan_action, place, system, "forget_port", "0").message
     assert plan_action(place, system, "forget_port", "2").steps == ()  # it has stored nothing

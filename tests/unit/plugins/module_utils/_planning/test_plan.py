@@ -69,7 +69,9 @@ def test_of_more_devices_than_wished_purge_keeps_those_that_answer() -> None:
     silent = {"notification_status0": ["down", "down"]}
     place = observed([eesv(0, "17"), eeio(0, "17", **silent), eeio(1, "17")], [node])
     gpu = parse_properties({"pci_device": {"type": ["GPU"]}})
-    assert [each.device for each in plan_compose(place, node, gpu, purge=True, skip_silent=True).silent] == [device_id(0)]
+    assert [each.device for each in plan_compose(place, node, gpu, purge=True, skip_silent=True).silent] == [
+        device_id(0)
+    ]
     answering = observed([eesv(0, "17"), eeio(0, "17", **silent), eeio(1, "17"), eeio(2, "17")], [node])
     steps = plan_compose(answering, node, gpu, purge=True, skip_silent=True).steps
     assert [step.device for step in steps] == [device_id(2)]

@@ -90,9 +90,7 @@ def names(vendor: str, device: str | None) -> tuple[str | None, str | None]:
     return NAMES.get((vendor, device), (None, None))
 
 
-def views(
-    nodes: t.Mapping[str, str] | None = None, podm: str | None = "lab", names: FindPciNames = names
-) -> Views:
+def views(nodes: t.Mapping[str, str] | None = None, podm: str | None = "lab", names: FindPciNames = names) -> Views:
     return Views(PODM, podm, nodes or {}, names)
 
 
