@@ -44,7 +44,7 @@ class Stale(ExpetherError):
 
 
 class Declined(ExpetherError):
-    """EEM refused an optional change; the card was read and is unchanged. The run goes on without it."""
+    """EEM refused an optional change or did not make it; the card was read and is unchanged. The run goes on without it."""
 
 
 class CardGone(Stale):
@@ -96,8 +96,8 @@ def perform(client: Client, run: StepRun) -> None:
 
     :raises Stale: the card was changed meanwhile; this step changed nothing
     :raises OutcomeUnknown: it is not known whether the step was done
-    :raises Declined: EEM refused the step, which is optional
     :raises EemError: EEM refused the step or did not do it; the card was read and is unchanged
+    :raises Declined: the same, if the step is optional
     """
     step, tries_left = t.cast(GroupChange, run.step), client.settings.retries
     card = step.card
@@ -125,7 +125,8 @@ def perform(client: Client, run: StepRun) -> None:
                 continue
             if changed:
                 raise Stale(f"Card {card} has changed since it was listed ({error.message})") from None
-            if step.optional and (error.refused or error.code is not None):
+            given_up = error.refused or error.code is not None or not tries_left
+            if step.optional and given_up and not isinstance(error, TimedOut):
                 run.read = now
                 raise Declined(error.message) from None
             pause_before_again(client, run, error, tries_left)

@@ -131,7 +131,8 @@ class Views:
     def device(self, fabric: Fabric, device: Eeio) -> View:
         """Return a device as in `devices`."""
         # Only these can have been left behind; a registry has thousands of others.
-        may_be_left = device.reachable is False or fabric.state(device) == "stranded"
+        state = fabric.state(device)
+        may_be_left = state == "stranded" or (state == "allocated" and device.reachable is False)
         facts = self.to_store(fabric, device, self._stored(self.uuid_of(device.id)) if may_be_left else None)
         return device_view(facts, self.podm, self._nodes.get(facts.node_id) if facts.node_id else None)
 

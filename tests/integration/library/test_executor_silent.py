@@ -104,6 +104,8 @@ def test_a_silent_device_is_replaced_in_one_run_and_a_second_run_does_nothing(
         {"do": "fail", "code": "50003", "message": "no answer"},
         {"do": "fail", "code": "40004", "message": "has changed"},
         {"do": "html", "status": 409},
+        {"do": "html", "status": 500},
+        {"do": "drop"},
         {"do": "garbage", "body": "{}"},
     ],
     ids=str,

@@ -383,7 +383,7 @@ def test_a_card_of_whose_led_eem_does_not_know_is_shown_and_not_called_gone(
 
 
 def test_a_card_that_another_run_holds_is_waited_for_and_then_refused(
-    ansible: Ansible, eem: Simulator, known: Task, eeios: list[str]
+    ansible: Ansible, eem: Simulator, known: Task, eeios: list[str], orders: Orders
 ) -> None:
     """A run on another host holds the card: its claim is believed until its time is over."""
     uuid = ansible.play(known, device(eeios[0]))[0]["podm"]["uuid"]
@@ -402,11 +402,10 @@ def test_a_card_that_another_run_holds_is_waited_for_and_then_refused(
             "INSERT INTO documents (kind, uuid, revision, body) VALUES ('claims', ?, 1, ?)", (uuid, body)
         )
         connection.commit()
-    eem.silence(eeios[0])
     hasty = {"timeout": 0.5, "retries": 0}
     run = ansible.play(
         device(eeios[0], uid_led="on", **hasty).failing().called("LED"),
-        forget(eeios[0], **hasty).failing().called("forget"),
+        forget(eeios[0], **hasty).failing().called("forget").after(orders.patch(eeios[0], **SILENT)),
         device(eeios[1], uid_led="on").called("another"),
     )
     for result in (run["LED"], run["forget"]):
