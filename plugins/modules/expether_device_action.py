@@ -116,7 +116,8 @@ device:
       returned: always
     state:
       description:
-        - 'C(free), C(allocated) to a system, or C(stranded): in a group that no system has.'
+        - 'C(free), C(allocated) to a system, or C(stranded): in a group that no system has, or left behind
+          by a released node because it does not respond.'
       type: str
       sample: allocated
       returned: always

@@ -60,6 +60,14 @@ options:
       - A link that stays down is no failure. It results in a warning, and RV(devices[].connected) is false.
     type: float
     default: 10
+  skip_silent:
+    description:
+      - What O(state=detached) does with devices that do not respond. EEM may refuse to change them, and NEC's own program
+        does not try. V(false) rejects the task, and nothing changes. V(true) leaves them where they are, without any
+        request to them, detaches the others, and warns.
+      - O(state=absent) of M(nec.expether.expether_device) forgets a card that is gone.
+    type: bool
+    default: false
 seealso:
   - module: nec.expether.expether_device_info
   - module: nec.expether.expether_node
@@ -129,7 +137,8 @@ devices:
       returned: always
     state:
       description:
-        - 'C(free), C(allocated) to a system, or C(stranded): in a group that no system has.'
+        - 'C(free), C(allocated) to a system, or C(stranded): in a group that no system has, or left behind
+          by a released node because it does not respond.'
       type: str
       sample: allocated
       returned: always
@@ -409,6 +418,7 @@ SPEC = EEM.merged(
             "devices": {"type": "list", "elements": "str", "required": True, "aliases": ["device", "resource_id"]},
             "state": {"type": "str", "choices": ["attached", "detached", "present", "absent"], "default": "attached"},
             "move": {"type": "bool", "default": False},
+            "skip_silent": {"type": "bool", "default": False},
         },
         required_if=(("state", "attached", ("node",)), ("state", "present", ("node",))),
     ),

@@ -51,6 +51,24 @@ options:
       - With O(state=present), detaches devices of the node that are not part of the request.
     type: bool
     default: false
+  skip_silent:
+    description:
+      - What O(state=absent) and O(purge=true) do with devices that do not respond. EEM may refuse to change them, and NEC's
+        own program does not try. V(false) rejects the task, and nothing changes. V(true) leaves them in the group of the
+        system, without any request to them, detaches the others, and warns.
+      - The registry keeps a device that a released node has left behind as C(stranded), with the name of the node as
+        C(last_node), until it responds, its group changes, or its system is a node again. It uses a slot of the system.
+    type: bool
+    default: false
+  replace_silent:
+    description:
+      - With O(state=present), devices of the node that do not respond do not count towards the request. Free devices are
+        attached in their place. As the last step, EEM is asked to detach those that were replaced. If EEM refuses, the task
+        still succeeds, with a warning, and they stay in the group of the system and use slots.
+      - Other devices of the node that do not respond are left alone, also with O(purge=true).
+      - Without it, such devices count, and the task warns that the node has less than was requested.
+    type: bool
+    default: false
   state:
     description:
       - V(present) composes the node, or adds the requested devices that an existing node lacks. A new node requires
@@ -439,6 +457,8 @@ SPEC = EEM.merged(
             "properties": PROPERTIES,
             "node_index": {"type": "str", "aliases": ["system", "index"]},
             "purge": {"type": "bool", "default": False},
+            "skip_silent": {"type": "bool", "default": False},
+            "replace_silent": {"type": "bool", "default": False},
             "state": {"type": "str", "choices": ["present", "managed", "absent"], "default": "present"},
             "detach_devices": {"type": "bool", "default": True},
         },

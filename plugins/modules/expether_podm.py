@@ -57,6 +57,12 @@ options:
       - With O(state=absent), first releases all nodes of the pod manager. Their devices are detached.
     type: bool
     default: false
+  skip_silent:
+    description:
+      - What O(cascade=true) does with devices of nodes that do not respond. V(false) rejects the task, and nothing changes.
+        V(true) leaves them in the groups of their systems, without any request to them, detaches the others, and warns.
+    type: bool
+    default: false
 seealso:
   - module: nec.expether.expether_podm_info
 """
@@ -300,6 +306,7 @@ SPEC = UNUSED_EEM.merged(
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "sync": {"type": "bool", "default": True},
             "cascade": {"type": "bool", "default": False},
+            "skip_silent": {"type": "bool", "default": False},
         }
     ),
 )

@@ -88,7 +88,7 @@ def touched_only_what_was_asked(story: Story) -> Found:
             may_detach = (
                 kind in ("absent", "removed")
                 or kind == "compose"
-                and options.get("purge")
+                and (options.get("purge") or options.get("replace_silent"))
                 or kind == "detached"
                 and asked
                 or kind == "attached"

@@ -19,6 +19,7 @@ from ansible_collections.nec.expether.plugins.module_utils._model.nodes import N
 from ansible_collections.nec.expether.plugins.module_utils._planning.notices import (
     reboot_required,
     rescan_required,
+    silent_warnings,
     warnings,
 )
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan, Step
@@ -69,8 +70,10 @@ class ChangeRun:
         where = self._where
 
         def changes(outcome: Outcome) -> list[Change]:
-            cards = [step.device for step in outcome.steps if step.device]
             views = self.views(outcome.nodes)
+            cards = [step.device for step in outcome.steps if step.device]
+            # Whether a silent device counts as stranded depends on whether its system is a node.
+            cards += [each.device for each in outcome.plan.silent if each.device not in cards]
             updates: list[Change] = []
             if where.registry:
                 former = self._former_nodes(where.registry, outcome)
@@ -95,6 +98,7 @@ class ChangeRun:
             finally:
                 self._context.warn([*executor.waited, *client.waited])
         self._context.warn(warnings(outcome.before, outcome.steps))
+        self._context.warn(silent_warnings(outcome.plan.silent, outcome.fabric))
         return outcome
 
     def _former_nodes(self, registry: Registry, outcome: Outcome) -> LastNodes:

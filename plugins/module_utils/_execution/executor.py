@@ -29,6 +29,7 @@ from ansible_collections.nec.expether.plugins.module_utils._execution.rollback i
     undo_group_change,
 )
 from ansible_collections.nec.expether.plugins.module_utils._execution.steps import (
+    Declined,
     OutcomeUnknown,
     Stale,
     StepRun,
@@ -246,6 +247,9 @@ class Executor:
             self._stale = run
             run.note_not_done()
             raise
+        except Declined:
+            run.status = "failed"
+            return
         except ExpetherError as error:
             run.status = "failed"
             if isinstance(error, OutcomeUnknown):

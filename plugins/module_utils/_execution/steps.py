@@ -43,6 +43,10 @@ class Stale(ExpetherError):
     kind = "stale"
 
 
+class Declined(ExpetherError):
+    """EEM refused an optional change or did not make it; the card was read and is unchanged. The run goes on without it."""
+
+
 class CardGone(Stale):
     """EEM lists other cards, and this one not any more."""
 
@@ -112,6 +116,7 @@ def perform(client: Client, run: StepRun) -> None:
     :raises Stale: the card was changed meanwhile; this step changed nothing
     :raises OutcomeUnknown: it is not known whether the step was done
     :raises EemError: EEM refused the step or did not do it; the card was read and is unchanged
+    :raises Declined: the same, if the step is optional
     """
     step, tries_left = t.cast(GroupChange, run.step), client.settings.retries
     card = step.card
@@ -141,6 +146,10 @@ def perform(client: Client, run: StepRun) -> None:
                 continue
             if changed:
                 raise Stale(_describe_update(run, now, error.message)) from None
+            given_up = error.refused or error.code is not None or not tries_left
+            if step.optional and given_up and not isinstance(error, TimedOut):
+                run.read = now
+                raise Declined(error.message) from None
             pause_before_again(client, run, error, tries_left)
         tries_left -= 1
 

@@ -24,7 +24,8 @@ def verify(client: Client, runs: t.Sequence[StepRun]) -> dict[str, Card]:
 
     Return at least all cards of these groups, by their ids.
 
-    An answer of 200 to a change is not proof: a proxy may give it, and somebody may move the system meanwhile.
+    An answer of 200 to a change is not proof: a proxy may give it, and somebody may move the system meanwhile. An optional
+    change that is not in effect is noted as failed.
 
     :raises Stale: a device is not in its group, or not out of it, or its system is not in the group
     """
@@ -34,7 +35,14 @@ def verify(client: Client, runs: t.Sequence[StepRun]) -> dict[str, Card]:
         return {}
     records = client.devices_detail(groups.pop()) if len(groups) == 1 else client.devices_detail()
     cards = {card.id: card for card in map(parse, records)}
-    problems = [problem for run in changes.values() if (problem := _problem(t.cast(GroupChange, run.step), cards))]
+    problems = []
+    for run in changes.values():
+        step = t.cast(GroupChange, run.step)
+        problem = _problem(step, cards)
+        if problem and step.optional:
+            run.status = "failed"
+        elif problem:
+            problems.append(problem)
     if problems:
         raise Stale(f"EEM reported success, but {'; '.join(problems)}.")
     for card_id, run in changes.items():

@@ -44,7 +44,9 @@ def run(context: Context) -> Result:
 
     def decide(observed: ObservedState, client: Client) -> Plan:
         card = find_card(observed, params["device"])
-        return plan_led(observed, card, _read_led(client, card.id, needed=wanted is not None), wanted)
+        # NEC's client asks nothing of a card that does not respond [nec].
+        led = None if card.reachable is False else _read_led(client, card.id, needed=wanted is not None)
+        return plan_led(observed, card, led, wanted)
 
     outcome = run_.execute(decide)
     led = wanted or outcome.plan.led

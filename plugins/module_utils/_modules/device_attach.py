@@ -28,7 +28,7 @@ def run(context: Context) -> Result:
 
     def decide(observed: ObservedState, _client: Client) -> Plan:
         if params["state"] in ("detached", "absent"):
-            return plan_detached(observed, devices, node)
+            return plan_detached(observed, devices, node, params["skip_silent"])
         return plan_attached(observed, node, devices, params["move"])
 
     run_ = ChangeRun(context, where, f"a run for {node}" if node else "a run that detaches devices")

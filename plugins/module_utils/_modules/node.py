@@ -55,10 +55,11 @@ def run(context: Context) -> Result:
         return _node_result(None, None)
     where = target(context, node=name)
     if state == "absent":
-        request = NodeRequest(name)
+        request = NodeRequest(name, skip_silent=params["skip_silent"])
     else:
         properties = _properties(context) if state == "present" else None
-        request = NodeRequest(name, _system_id(context), properties, params["purge"])
+        silent = {key: params[key] for key in ("skip_silent", "replace_silent")}
+        request = NodeRequest(name, _system_id(context), properties, params["purge"], **silent)
     run_ = ChangeRun(context, where, f"a run for node {name}")
     outcome = run_.execute(lambda observed, _client: PLANS[state](observed, request), connect_timeout=seconds)
     node = outcome.plan.node

@@ -327,6 +327,6 @@ def _release_all(context: Context, found: PodManager) -> list[View]:
     where = target_of_podm(context, found)
     run_ = ChangeRun(context, where, f"the removal of {where.podm}", exclusive=True)
     return run_.execute(
-        lambda observed, _client: plan_release(observed, observed.nodes.values()),
+        lambda observed, _client: plan_release(observed, observed.nodes.values(), context.params["skip_silent"]),
         more_changes=lambda _outcome: _forget(context, found.uuid),
     ).rows

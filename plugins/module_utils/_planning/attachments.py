@@ -21,6 +21,7 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.plan import
     GroupChange,
     ObservedState,
     Plan,
+    SilentDevice,
     Step,
     attach_step,
     detach_step,
@@ -58,20 +59,50 @@ def check_host(observed: ObservedState, system: Eesv, more: int) -> None:
     free = observed.fabric.free_slots(system)
     used = len(observed.fabric.devices_in(system.group_id)) if has_own_group(system) else 0
     if used + more > system.max_devices:
+        silent = [device.id for device in observed.fabric.devices_in_group_of(system) if device.reachable is False]
         raise PlanRefused(
             f"System {system.id} takes {system.max_devices} devices and has {free} free {'slot' if free == 1 else 'slots'},"
-            f" but would have {used + more} devices.",
+            f" but would have {used + more} devices."
+            + (
+                f" Devices that do not respond use slots too: {comma_list(silent)}. Forget those that are gone"
+                " (expether_device with `state: absent`)."
+                if silent
+                else ""
+            ),
             blocked_by=claims_on(observed, [system.id]),
         )
 
 
-def check_detachable(devices: t.Iterable[Eeio]) -> None:
-    reasons = {device.id: reason for device in devices if (reason := why_unchangeable(device))}
+def check_detachable(
+    observed: ObservedState, devices: t.Iterable[Eeio], skip_silent: bool, node: str | None = None
+) -> tuple[list[Eeio], list[Eeio]]:
+    """Return which devices are detached, and which are left where they are because they do not respond.
+
+    NEC's client asks nothing of a card that does not respond but its deletion [nec].
+
+    :param skip_silent: whether devices that do not respond are left
+    :param node: the node that had them, if they may be stranded
+    :raises PlanRefused: one of them cannot be detached; the message names each and its reason
+    """
+    devices = list(devices)
+    silent = [device for device in devices if device.reachable is False]
+    detached = [device for device in devices if not (skip_silent and device.reachable is False)]
+    reasons: dict[str, str] = {}
+    for device in detached:
+        if device.reachable is False:
+            where = f"attached to {node}" if node else why_not_available(observed, device)
+            reasons[device.id] = f"does not respond ({where})"
+        elif reason := why_unchangeable(device):
+            reasons[device.id] = reason
     if reasons:
-        raise PlanRefused(
-            f"Cannot detach: {comma_list(f'{device} {reason}' for device, reason in reasons.items())}.",
-            details={"candidates": reasons},
-        )
+        message = f"Cannot detach: {comma_list(f'{device} {reason}' for device, reason in reasons.items())}."
+        if not skip_silent and silent:
+            message += (
+                " Use `skip_silent: true` to leave devices that do not respond where they are, or forget them first"
+                " (expether_device with `state: absent`)."
+            )
+        raise PlanRefused(message, details={"candidates": reasons})
+    return detached, silent if skip_silent else []
 
 
 def plan_attached(observed: ObservedState, node: str, devices: t.Sequence[str], move: bool = False) -> Plan:
@@ -83,13 +114,16 @@ def plan_attached(observed: ObservedState, node: str, devices: t.Sequence[str], 
     return plan_attach(observed, resolve_system(observed, node), ids, move)
 
 
-def plan_detached(observed: ObservedState, devices: t.Sequence[str], node: str | None) -> Plan:
+def plan_detached(
+    observed: ObservedState, devices: t.Sequence[str], node: str | None, skip_silent: bool = False
+) -> Plan:
     """Return the plan that detaches the devices that a task names, from the node that it may name.
 
+    :param skip_silent: whether devices that do not respond are left where they are
     :raises ExpetherError: one of them does not exist, or cannot be detached
     """
     ids = resolve_devices(observed, devices)
-    return plan_detach(observed, ids, resolve_system(observed, node) if node is not None else None)
+    return plan_detach(observed, ids, resolve_system(observed, node) if node is not None else None, skip_silent)
 
 
 def plan_attach(observed: ObservedState, system_id: str, device_ids: t.Sequence[str], move: bool = False) -> Plan:
@@ -146,10 +180,13 @@ def _why_not_attachable(observed: ObservedState, device: Eeio, move: bool) -> st
     return f"is {stranded(observed, device)} (detach it first, or set `move: true`)"
 
 
-def plan_detach(observed: ObservedState, device_ids: t.Sequence[str], system_id: str | None = None) -> Plan:
+def plan_detach(
+    observed: ObservedState, device_ids: t.Sequence[str], system_id: str | None = None, skip_silent: bool = False
+) -> Plan:
     """Return the plan that frees these devices, in this order; free ones stay free.
 
     :param system_id: the system they must be on, where the task names one
+    :param skip_silent: whether devices that do not respond are left where they are
     :raises PlanRefused: one of them cannot be detached, or is on another system
     """
     system = find_system(observed.fabric, system_id) if system_id else None
@@ -171,5 +208,11 @@ def plan_detach(observed: ObservedState, device_ids: t.Sequence[str], system_id:
                 f" {comma_list(f'{device} {why}' for device, why in elsewhere.items())}.",
                 details={"candidates": elsewhere},
             )
-    check_detachable(taken)
-    return Plan(refuse_if_claimed(observed, (detach_step(observed, device.id) for device in taken)), cards=ids)
+    detached, silent = check_detachable(observed, taken, skip_silent)
+    return Plan(
+        refuse_if_claimed(observed, (detach_step(observed, device.id) for device in detached)),
+        cards=ids,
+        silent=tuple(
+            SilentDevice(device.id, observed.label(observed.fabric.owner(device)), "skipped") for device in silent
+        ),
+    )

@@ -21,6 +21,9 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.selection i
     refuse_if_claimed,
 )
 
+#: NEC's client asks nothing of a card that does not respond but its deletion [nec].
+SILENT = "does not respond. Only its deletion can be requested (expether_device with `state: absent`)."
+
 
 def _plan(observed: ObservedState, card: Card, request: CardRequest) -> Plan:
     return Plan(refuse_if_claimed(observed, [request]), cards=(card.id,))
@@ -44,6 +47,8 @@ def plan_led(observed: ObservedState, card: Card, now: str | None, wanted: str |
     """
     if wanted in (None, now):
         return Plan(cards=(card.id,), led=now)
+    if card.reachable is False:
+        raise PlanRefused(f"Cannot turn the LED of {card.id} {wanted}: it {SILENT}")
     if card.enabled is False:
         raise PlanRefused(f"Cannot turn the LED of {card.id} {wanted}: it {NOT_ENABLED}.")
     return _plan(observed, card, _request(observed, card, "uid_led", now, wanted))._replace(led=now)
@@ -98,6 +103,8 @@ def plan_action(observed: ObservedState, card: Card, action: CardAction, port: s
     found = _port(card, str(port)) if action == "forget_port" else None
     if found and found.device_id is None:
         return Plan(cards=(card.id,))
+    if card.reachable is False:
+        raise PlanRefused(f"Cannot request {action} of {card.id}: it {SILENT}")
     if card.enabled is False and action != "audit":
         raise PlanRefused(
             f"Cannot request {action} of {card.id}: it {NOT_ENABLED}. Only an audit can be requested of it."

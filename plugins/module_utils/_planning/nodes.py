@@ -28,16 +28,21 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.plan import
     ObservedState,
     Plan,
     RegistryChange,
+    SilentDevice,
+    SilentRole,
     Step,
     attach_step,
     cards_of,
     detach_step,
 )
 from ansible_collections.nec.expether.plugins.module_utils._planning.selection import (
+    by_preference,
     choose_devices,
     choose_system,
     claims_on,
+    match_devices,
     refuse_if_claimed,
+    why_unchangeable,
 )
 
 
@@ -48,12 +53,16 @@ class NodeRequest(t.NamedTuple):
     :ivar system_id: the system that the task names for it
     :ivar properties: the devices that it should have; `None` if the task does not say
     :ivar purge: whether devices beyond these are detached
+    :ivar skip_silent: whether devices that do not respond are left where they are, instead of a refusal to detach them
+    :ivar replace_silent: whether devices of the node that do not respond do not count, and are replaced
     """
 
     name: str
     system_id: str | None = None
     properties: Properties | None = None
     purge: bool = False
+    skip_silent: bool = False
+    replace_silent: bool = False
 
 
 def plan_present(observed: ObservedState, request: NodeRequest) -> Plan:
@@ -74,9 +83,9 @@ def plan_present(observed: ObservedState, request: NodeRequest) -> Plan:
             raise InvalidInput(
                 f"Node {node.name} was left half composed. Set `flavor` or `properties` again, or release it."
             )
-        find_system(observed.fabric, node.system_id)
-        return Plan((), node)
-    return plan_compose(observed, node, properties, request.purge)
+        system = find_system(observed.fabric, node.system_id)
+        return Plan((), node, silent=_members(observed, node, system))
+    return _plan_requested(observed, node, properties, request)
 
 
 def _plan_anywhere(observed: ObservedState, request: NodeRequest, properties: Properties) -> Plan:
@@ -86,11 +95,15 @@ def _plan_anywhere(observed: ObservedState, request: NodeRequest, properties: Pr
     """
     node = _new_node(observed, request.name, choose_system(observed, properties).id, "composed")
     try:
-        return plan_compose(observed, node, properties, request.purge)
+        return _plan_requested(observed, node, properties, request)
     except PlanRefused as error:
         if observed.claimed_by_others and not error.blocked_by:
             error.blocked_by = _claims_in_the_way(observed, request, properties)
         raise
+
+
+def _plan_requested(observed: ObservedState, node: Node, properties: Properties, request: NodeRequest) -> Plan:
+    return plan_compose(observed, node, properties, request.purge, request.skip_silent, request.replace_silent)
 
 
 def _claims_in_the_way(observed: ObservedState, request: NodeRequest, properties: Properties) -> dict[str, str]:
@@ -123,7 +136,7 @@ def plan_absent(observed: ObservedState, request: NodeRequest) -> Plan:
     :raises PlanRefused: as `plan_release`
     """
     node = find_node(observed, request.name)
-    return plan_release(observed, [node])._replace(node=node) if node else Plan()
+    return plan_release(observed, [node], request.skip_silent)._replace(node=node) if node else Plan()
 
 
 def _new_node(observed: ObservedState, name: str, system_id: str, state: NodeState) -> Node:
@@ -148,32 +161,87 @@ def _known_node(observed: ObservedState, node: Node) -> Node | None:
     return known
 
 
-def plan_compose(observed: ObservedState, node: Node, properties: Properties, purge: bool = False) -> Plan:
+def plan_compose(
+    observed: ObservedState,
+    node: Node,
+    properties: Properties,
+    purge: bool = False,
+    skip_silent: bool = False,
+    replace_silent: bool = False,
+) -> Plan:
     """Return the plan that gives a node the requested devices: attach what is missing, with `purge` detach the others.
 
+    What a released node has left behind in the group of the system uses a slot, but does not count.
+
     :param node: on which system, and under which name; it is found or chosen beforehand
+    :param skip_silent: whether `purge` leaves devices that do not respond
+    :param replace_silent: whether devices that do not respond do not count; what is attached in their place comes first,
+        and if EEM refuses to detach them, they are left. `purge` leaves other devices that do not respond.
     :raises PlanRefused: the request cannot be met
     """
     system = find_system(observed.fabric, node.system_id)
     known = _known_node(observed, node)
     have = observed.fabric.devices_of(system)
-    kept, missing = choose_devices(observed, properties, have)
-    kept_ids = {device.id for device in kept}
-    extra = [device for device in have if device.id not in kept_ids] if purge else []
+    counting = [device for device in have if device.id not in observed.left_behind]
+    replaced = _replaced(counting, properties, known) if replace_silent else []
+    if replace_silent:
+        counting = [device for device in counting if device.reachable is not False]
+    counting_ids = {device.id for device in counting}
+    not_counted = {device.id for device in have if device.id not in counting_ids}
+    kept, missing = choose_devices(observed, properties, counting, not_counted)
+    staying = {device.id for device in (*kept, *replaced)}
+    beyond = [device for device in have if device.id not in staying]
+    extra, skipped = check_detachable(observed, beyond, skip_silent or replace_silent) if purge else ([], [])
     # The group comes first in the plan, because devices get its id; extra devices free their slots before others come.
     group_id, set_group = group_of(observed, system) if missing else (system.group_id, ())
     if missing:
         check_host(observed, system, len(missing) - len(extra))
-    check_detachable(extra)
     node = node._replace(state="composed")
     steps: list[Step] = []
-    if known is None or known.state == "composing" or (known.state == "managed" and (missing or extra)):
+    becomes_composed = known is not None and known.state == "managed" and (missing or extra or replaced)
+    if known is None or known.state == "composing" or becomes_composed:
         steps.append(RegistryChange("remember", None, node.name, system.id, known.state if known else None, "composed"))
     named = observed._replace(nodes={**observed.nodes, system.id: node})
     steps += (step._replace(node=node.name) for step in set_group)
     steps += (detach_step(named, device.id) for device in extra)
     steps += (attach_step(named, device.id, system, group_id) for device in missing)
-    return Plan(refuse_if_claimed(observed, steps), node if steps else known)
+    steps += (detach_step(named, device.id)._replace(optional=True) for device in replaced)
+    others = [] if purge else beyond
+    roles: list[tuple[SilentRole, list[Eeio]]] = [
+        ("counted", kept),
+        ("replaced", replaced),
+        ("skipped", skipped),
+        ("extra", others),
+    ]
+    silent = (
+        SilentDevice(device.id, node.name, role)
+        for role, devices in roles
+        for device in devices
+        if device.reachable is False
+    )
+    return Plan(refuse_if_claimed(observed, steps), node if steps else known, silent=tuple(silent))
+
+
+def _replaced(have: t.Sequence[Eeio], properties: Properties, known: Node | None) -> list[Eeio]:
+    """Return which devices of a node are replaced: they do not respond, and would count towards the request.
+
+    If an earlier run has ended in between, others may have come in their place already: then all that match the request.
+    """
+    unfinished = known is not None and known.state == "composing"
+    counted = {device.id for device in match_devices(properties, by_preference(have))[0]}
+    return [
+        device
+        for device in have
+        if device.reachable is False
+        and why_unchangeable(device) is None
+        and (device.id in counted or (unfinished and any(request.matches(device) for request in properties)))
+    ]
+
+
+def _members(observed: ObservedState, node: Node, system: Eesv) -> tuple[SilentDevice, ...]:
+    """Return the devices of a node that do not respond, where the task does not say which devices it should have."""
+    devices = observed.fabric.devices_of(system)
+    return tuple(SilentDevice(device.id, node.name, "member") for device in devices if device.reachable is False)
 
 
 def plan_manage(observed: ObservedState, node: Node) -> Plan:
@@ -183,18 +251,21 @@ def plan_manage(observed: ObservedState, node: Node) -> Plan:
     """
     system = find_system(observed.fabric, node.system_id)
     known = _known_node(observed, node)
+    silent = _members(observed, known or node, system)
     if known is not None and known.state != "composing":
-        return Plan((), known)
+        return Plan((), known, silent=silent)
     step = RegistryChange("remember", None, node.name, system.id, known.state if known else None, "managed")
-    return Plan(refuse_if_claimed(observed, [step]), node._replace(state="managed"))
+    return Plan(refuse_if_claimed(observed, [step]), node._replace(state="managed"), silent=silent)
 
 
-def plan_release(observed: ObservedState, nodes: t.Iterable[Node]) -> Plan:
+def plan_release(observed: ObservedState, nodes: t.Iterable[Node], skip_silent: bool = False) -> Plan:
     """Return the plan that detaches all devices of some nodes and forgets the nodes.
 
+    :param skip_silent: whether devices that do not respond are left behind
     :raises PlanRefused: a device of one of them cannot be detached, or EEM does not list what they had
     """
     steps: list[Step] = []
+    left: dict[str, SilentDevice] = {}
     for node in nodes:
         system = observed.fabric.systems.get(node.system_id)
         # Somebody else may have given the system another group id.
@@ -209,12 +280,13 @@ def plan_release(observed: ObservedState, nodes: t.Iterable[Node]) -> Plan:
         else:
             _check_alone(observed, system)
             devices = [*observed.fabric.devices_of(system), *devices]
-        check_detachable(devices)
+        detached, silent = check_detachable(observed, devices, skip_silent, node.name)
         # Two systems that EEM does not list any more may have had one group.
         seen = {step.device for step in steps}
-        steps += (detach_step(observed, device.id) for device in devices if device.id not in seen)
+        steps += (detach_step(observed, device.id) for device in detached if device.id not in seen)
+        left = {**{device.id: SilentDevice(device.id, node.name, "left") for device in silent}, **left}
         steps.append(RegistryChange("forget", None, node.name, node.system_id, node.state, None))
-    return Plan(refuse_if_claimed(observed, steps))
+    return Plan(refuse_if_claimed(observed, steps), silent=tuple(left.values()))
 
 
 def _left_behind(observed: ObservedState, node: Node) -> list[Eeio]:

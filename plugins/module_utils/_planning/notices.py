@@ -8,11 +8,14 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import Card, Eeio, Eesv
+from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import (
     CardRequest,
     GroupChange,
     ObservedState,
+    SilentDevice,
+    SilentRole,
     Step,
 )
 from ansible_collections.nec.expether.plugins.module_utils._planning.selection import stranded
@@ -69,6 +72,40 @@ def link_warnings(after: ObservedState, devices: t.Iterable[str], steps: t.Itera
                 " reboot."
             )
     return sentences
+
+
+def silent_warnings(silent: t.Sequence[SilentDevice], fabric: Fabric) -> list[str]:
+    """Return the warnings about devices that do not respond.
+
+    :param silent: the plan's
+    :param fabric: the fabric after the plan
+    """
+    by_role: dict[tuple[SilentRole, str | None], list[str]] = {}
+    for each in silent:
+        device = fabric.devices.get(each.device)
+        if each.role == "replaced" and (device is None or fabric.state(device) == "free"):
+            continue
+        role: SilentRole = "skipped" if each.role == "left" else each.role
+        by_role.setdefault((role, each.node), []).append(each.device)
+    return [_silent_warning(role, node, comma_list(devices)) for (role, node), devices in by_role.items()]
+
+
+def _silent_warning(role: SilentRole, node: str | None, devices: str) -> str:
+    if role == "counted":
+        return (
+            f"Node {node} has less than was requested, because these devices do not respond: {devices}. Set"
+            " `replace_silent: true` to attach others in their place."
+        )
+    if role == "extra":
+        return f"These devices in the group of {node} do not respond and do not count, but use slots: {devices}."
+    if role == "replaced":
+        return (
+            f"EEM did not detach these devices of {node}, which do not respond: {devices}. They stay in its group and use"
+            " slots."
+        )
+    if role == "member":
+        return f"These devices of {node} do not respond: {devices}."
+    return f"Not detached{f' from {node}' if node else ''}, because they do not respond: {devices}."
 
 
 def _group_warnings(observed: ObservedState, changes: t.Sequence[GroupChange]) -> list[str]:

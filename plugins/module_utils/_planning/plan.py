@@ -16,6 +16,7 @@ GroupAction = t.Literal["set_group", "attach", "detach"]
 RegistryAction = t.Literal["remember", "forget"]
 CardAction = t.Literal["uid_led", "forget_card", "audit", "reset", "reset_frame", "forget_port"]
 Status = t.Literal["planned", "done", "undone", "failed"]
+SilentRole = t.Literal["member", "counted", "extra", "replaced", "skipped", "left"]
 
 
 class GroupChange(t.NamedTuple):
@@ -26,6 +27,7 @@ class GroupChange(t.NamedTuple):
     :ivar system_id: the EESV's id
     :ivar old: the group id before
     :ivar new: the group id afterwards
+    :ivar optional: whether the run succeeds although EEM refuses this change
     """
 
     action: GroupAction
@@ -34,6 +36,7 @@ class GroupChange(t.NamedTuple):
     system_id: str | None
     old: str
     new: str
+    optional: bool = False
 
     @property
     def card(self) -> str:
@@ -43,7 +46,7 @@ class GroupChange(t.NamedTuple):
     def reversed(self) -> GroupChange:
         """Return the step that undoes this one."""
         opposite: dict[GroupAction, GroupAction] = {"attach": "detach", "detach": "attach", "set_group": "set_group"}
-        return self._replace(action=opposite[self.action], old=self.new, new=self.old)
+        return self._replace(action=opposite[self.action], old=self.new, new=self.old, optional=False)
 
 
 class RegistryChange(t.NamedTuple):
@@ -111,6 +114,21 @@ def step_view(step: Step, status: Status) -> dict[str, t.Any]:
     }
 
 
+class SilentDevice(t.NamedTuple):
+    """A device that does not respond, and what the plan means for it.
+
+    :ivar device: the EEIO's id
+    :ivar node: the name of the node that has or had it, or the EESV's id if it is not a node; `None` for a stranded device
+    :ivar role: `member` of a node without a request, `counted` towards the request of its node, `extra` beyond it,
+        `replaced` by another device and detached if EEM does that, `skipped` by a task that detaches the others,
+        `left` behind by a node that is released
+    """
+
+    device: str
+    node: str | None
+    role: SilentRole
+
+
 class Plan(t.NamedTuple):
     """What a task changes, and what it is about.
 
@@ -118,12 +136,14 @@ class Plan(t.NamedTuple):
     :ivar node: the node that the task is about, as it is afterwards (as it was, if it is released)
     :ivar cards: the ids of the cards that the task names, each once, in the task's order
     :ivar led: what a card's locator LED shows before, where the task is about one
+    :ivar silent: the devices that the task is about and that do not respond
     """
 
     steps: tuple[Step, ...] = ()
     node: Node | None = None
     cards: tuple[str, ...] = ()
     led: str | None = None
+    silent: tuple[SilentDevice, ...] = ()
 
     @property
     def group_changes(self) -> list[GroupChange]:
@@ -157,6 +177,12 @@ class ObservedState(t.NamedTuple):
     def last_node(self, device: Eeio) -> str | None:
         """Return the name of the node that had the group which a device is stranded in, where the registry knows it."""
         return self.last_nodes.get((device.id, device.group_id))
+
+    @property
+    def left_behind(self) -> set[str]:
+        """The ids of silent devices that released nodes have left in the groups of their systems."""
+        devices = (self.fabric.devices.get(device) for device, _group in self.last_nodes)
+        return {device.id for device in devices if device and self.fabric.state(device) == "allocated"}
 
     def label(self, system: Eesv | None) -> str | None:
         """Return what users call a system: its node's name, or else its id."""

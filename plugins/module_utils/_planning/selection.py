@@ -193,21 +193,32 @@ def match_devices(properties: Properties, candidates: t.Iterable[Eeio]) -> tuple
     return chosen, [len(devices) for devices in placed]
 
 
+def by_preference(have: t.Iterable[Eeio]) -> list[Eeio]:
+    """Return the devices of a system in the order in which they count towards a request: those that respond first."""
+    return sorted(have, key=lambda device: (not device.reachable, device.id))
+
+
 def choose_devices(
-    observed: ObservedState, properties: Properties, have: t.Sequence[Eeio]
+    observed: ObservedState, properties: Properties, have: t.Sequence[Eeio], not_counted: t.Container[str] = ()
 ) -> tuple[list[Eeio], list[Eeio]]:
     """Return which of a system's devices a request counts, and which free ones it needs besides, lowest id first.
 
+    :param have: the devices of the system, except for those that do not count
+    :param not_counted: the ids of its devices that do not count because they do not respond
     :raises PlanRefused: there are not enough; the message says for each candidate why it does not fit
     """
-    own = sorted(have, key=lambda device: (not device.reachable, device.id))
+    own = by_preference(have)
     reasons: dict[str, str] = {}
     free: list[Eeio] = []
     own_ids = {device.id for device in own}
     for device in observed.fabric.devices.values():
         if not any(request.may_match(device) for request in properties) or (device.id in own_ids and device.populated):
             continue
-        reason = why_no_device(device) or why_not_available(observed, device)
+        reason = (
+            "not responding"
+            if device.id in not_counted
+            else why_no_device(device) or why_not_available(observed, device)
+        )
         if reason:
             reasons[device.id] = reason
         else:

@@ -20,18 +20,45 @@ LastNodes = t.Mapping[tuple[str, str], str]
 
 
 def last_nodes(registry: Registry, podm_id: str, fabric: Fabric, nodes: t.Mapping[str, Node]) -> LastNodes:
-    """Return the last nodes of the stranded devices of a fabric. Stored devices are read only if there are any.
+    """Return the last nodes of the stranded devices of a fabric, and of those that count as stranded (see `left`).
+
+    Stored devices are read only if some device may be one of them.
 
     :param nodes: the nodes of the pod manager, by EESV id
     """
     found = {}
     for device in fabric.devices.values():
-        if fabric.state(device) == "stranded":
-            stored = registry.get(StoredDevice, device_uuid(uuid.UUID(podm_id), device.id))
+        state = fabric.state(device)
+        is_silent = state == "allocated" and device.reachable is False
+        if not (state == "stranded" or (is_silent and not _has_node(fabric, device.group_id, nodes))):
+            continue
+        stored = registry.get(StoredDevice, device_uuid(uuid.UUID(podm_id), device.id))
+        if state == "stranded":
             name = _of_stranded(device.group_id, stored, nodes)
-            if name is not None:
-                found[device.id, device.group_id] = name
+        else:
+            name = stored.last_node if stored and _counts_as_stranded(stored, device.group_id) else None
+        if name is not None:
+            found[device.id, device.group_id] = name
     return found
+
+
+def left(device: StoredDevice, name: str) -> StoredDevice:
+    """Return a device that a released node has left in its group, as the registry stores it.
+
+    A device that does not respond cannot be detached: it counts as stranded until it responds, its group changes, or its
+    system is a node again.
+    """
+    if device.state == "allocated" and device.reachable is False:
+        device = device._replace(state="stranded", node_id=None)
+    return device._replace(last_node=name)
+
+
+def _has_node(fabric: Fabric, group_id: str, nodes: t.Mapping[str, Node]) -> bool:
+    return any(system.id in nodes for system in fabric.systems_in(group_id))
+
+
+def _counts_as_stranded(stored: StoredDevice, group_id: str | None) -> bool:
+    return stored.state == "stranded" and stored.pooled_group_id == group_id
 
 
 def devices_left(registry: Registry, podm_id: str, fabric: Fabric, released: t.Collection[Node]) -> LastNodes:
@@ -51,8 +78,8 @@ def devices_left(registry: Registry, podm_id: str, fabric: Fabric, released: t.C
     return found
 
 
-def last_node(device: StoredDevice, stored: StoredDevice | None, nodes: t.Mapping[str, Node]) -> str | None:
-    """Return the last node to store of a device.
+def with_last_node(device: StoredDevice, stored: StoredDevice | None, nodes: t.Mapping[str, Node]) -> StoredDevice:
+    """Return a device with the last node to store of it.
 
     A device that was left to a system when the node on it was released keeps the node's name, which is shown if the
     device becomes stranded.
@@ -62,14 +89,13 @@ def last_node(device: StoredDevice, stored: StoredDevice | None, nodes: t.Mappin
     :param nodes: the nodes of its pod manager, by EESV id
     """
     if device.state == "stranded":
-        return _of_stranded(device.pooled_group_id, stored, nodes)
-    is_left = (
-        device.state == "allocated"
-        and device.node_id not in nodes
-        and stored is not None
-        and stored.pooled_group_id == device.pooled_group_id
-    )
-    return stored.last_node if stored and is_left else None
+        return device._replace(last_node=_of_stranded(device.pooled_group_id, stored, nodes))
+    name = stored.last_node if stored and stored.pooled_group_id == device.pooled_group_id else None
+    if stored is None or name is None or device.state != "allocated" or device.node_id in nodes:
+        return device
+    if _counts_as_stranded(stored, device.pooled_group_id):
+        return left(device, name)
+    return device._replace(last_node=name)
 
 
 def _of_stranded(group_id: str | None, stored: StoredDevice | None, nodes: t.Mapping[str, Node]) -> str | None:

@@ -18,7 +18,7 @@ from ansible_collections.nec.expether.plugins.module_utils._model.fabric import 
 from ansible_collections.nec.expether.plugins.module_utils._model.names import device_uuid
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice
-from ansible_collections.nec.expether.plugins.module_utils._registry.last_nodes import LastNodes
+from ansible_collections.nec.expether.plugins.module_utils._registry.last_nodes import LastNodes, left
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER
 
 View = dict[str, t.Any]
@@ -70,7 +70,7 @@ class Views:
         vendor_name, device_name = (
             self._pci_names(device.vendor_id, device.pci_device_id) if device.vendor_id else (None, None)
         )
-        return StoredDevice(
+        record = StoredDevice(
             uuid=self.uuid_of(device.id),
             revision=NEVER,
             device_id=device.id,
@@ -78,7 +78,7 @@ class Views:
             type=device.type,
             state=fabric.state(device),
             node_id=owner.id if owner else None,
-            last_node=self._last_nodes.get((device.id, device.group_id)),
+            last_node=None,
             pooled_group_id=device.group_id,
             mac_address=device.mac_address,
             model=device.model,
@@ -100,6 +100,8 @@ class Views:
             last_seen_at=None,
             missing_since=None,
         )
+        last_node = self._last_nodes.get((device.id, device.group_id))
+        return record if last_node is None else left(record, last_node)
 
     def device(self, fabric: Fabric, device: Eeio) -> View:
         """Return a device as in `devices`."""

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice, StoredListing
-from ansible_collections.nec.expether.plugins.module_utils._registry.last_nodes import last_node
+from ansible_collections.nec.expether.plugins.module_utils._registry.last_nodes import with_last_node
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
     NEVER,
@@ -125,7 +125,7 @@ def reconcile(
         found = unlisted.pop(device.uuid, None)
         if found is None:
             result.counts["added"] += 1
-            change(None, device._replace(first_seen_at=now, last_node=last_node(device, None, nodes)))
+            change(None, with_last_node(device, None, nodes)._replace(first_seen_at=now))
             continue
         device = with_history(device, found, nodes)
         if found != device:

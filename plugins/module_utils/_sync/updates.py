@@ -14,7 +14,7 @@ import typing as t
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice, StoredListing
-from ansible_collections.nec.expether.plugins.module_utils._registry.last_nodes import LastNodes, last_node
+from ansible_collections.nec.expether.plugins.module_utils._registry.last_nodes import LastNodes, left, with_last_node
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER, Change, Registry, put_anyway
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
 
@@ -27,7 +27,9 @@ def device_updates(
     cards: t.Collection[str],
     former: LastNodes = types.MappingProxyType({}),
 ) -> list[Change]:
-    """Return the changes that update the stored devices among these cards from the fabric; others are not added.
+    """Return the changes that update the stored devices among these cards from the fabric.
+
+    Others are not added, except for those that a released node has left.
 
     :param nodes: the nodes of the pod manager after the run, by EESV id
     :param former: further devices with their last nodes, which are stored for those that are still in that group
@@ -36,13 +38,16 @@ def device_updates(
     for card in dict.fromkeys([*cards, *(device_id for device_id, _group in former)]):
         device = fabric.devices.get(card)
         found = registry.get(StoredDevice, views.uuid_of(card))
-        if found is None:
-            continue
-        group_id = device.group_id if device else found.pooled_group_id
-        name = former.get((card, group_id or ""))
-        stored = found._replace(last_node=name, pooled_group_id=group_id, node_id=None) if name else found
         listed = views.to_store(fabric, device) if device else None
-        after = with_history(listed, stored, nodes) if listed else found._replace(last_node=stored.last_node)
+        before = listed or found
+        name = former.get((card, before.pooled_group_id or "")) if before else None
+        if listed and listed.node_id in nodes:
+            name = None
+        if found is None:
+            changes += [put_anyway(left(listed, name))] if listed and name and views.podm else []
+            continue
+        after = with_history(listed, found, nodes) if listed else found
+        after = left(after, name) if listed and name else after._replace(last_node=name or after.last_node)
         if (listed and card in cards) or after != found:
             changes.append(put_anyway(after))
     return [*changes, invalidate_listing(views.podm_id)] if changes else []
@@ -61,6 +66,5 @@ def with_history(device: StoredDevice, stored: StoredDevice, nodes: t.Mapping[st
 
     :param nodes: the nodes of its pod manager, by EESV id
     """
-    return device._replace(
-        revision=stored.revision, first_seen_at=stored.first_seen_at, last_node=last_node(device, stored, nodes)
-    )
+    device = with_last_node(device, stored, nodes)
+    return device._replace(revision=stored.revision, first_seen_at=stored.first_seen_at)

@@ -39,6 +39,12 @@ def fixture_device(eem: Simulator) -> str:
     return card
 
 
+@pytest.fixture(name="answering")
+def fixture_answering(eem: Simulator) -> str:
+    """A device that answers, and so may be asked for its LED, audits and resets."""
+    return str(eem.eeios()[0]["id"])
+
+
 def led(card: str, now: str = "off", wanted: str = "on") -> Drafts:
     return lambda observed: plan_led(observed, find_card(observed, card), now, wanted)
 
@@ -74,11 +80,11 @@ LOSSES = [
 
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
 def test_whatever_becomes_of_the_answer_the_led_is_turned_once_and_told(
-    eem: Simulator, make_client: MakeClient, device: str, loss: dict[str, t.Any]
+    eem: Simulator, make_client: MakeClient, answering: str, loss: dict[str, t.Any]
 ) -> None:
     client = make_client(timeout=0.6 if loss["do"] == "delay" else 5.0)
     eem.fault(loss, method="PUT")
-    outcome = run(client, None, led(device))
+    outcome = run(client, None, led(answering))
     assert [row["status"] for row in outcome.rows] == ["done"]
     assert [change["to"] for change in eem.history(field="uid_led_status")] == ["on"]
 
@@ -98,13 +104,13 @@ def test_whatever_becomes_of_the_answer_the_card_is_forgotten_and_told(
 @pytest.mark.parametrize("action", ["audit", "reset", "reset_frame"])
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
 def test_what_leaves_no_trace_is_never_done_twice_and_never_told_wrongly(
-    eem: Simulator, make_client: MakeClient, device: str, action: CardAction, loss: dict[str, t.Any]
+    eem: Simulator, make_client: MakeClient, answering: str, action: CardAction, loss: dict[str, t.Any]
 ) -> None:
     client = make_client(timeout=0.6 if loss["do"] == "delay" else 5.0)
     eem.reset_log()
     eem.fault(loss, method="PUT")
     try:
-        outcome = run(client, None, ask(action, device))
+        outcome = run(client, None, ask(action, answering))
     except ExecutionFailed as error:
         assert (error.kind == "outcome_unknown") == error.changed
         assert [row["status"] for row in error.rows] == ["failed"]
@@ -185,21 +191,21 @@ def test_a_card_is_held_while_it_is_forgotten(
 
 
 def test_what_was_done_is_told_when_the_registry_fails_after_it(
-    eem: Simulator, client: Client, registry: SqliteRegistry, device: str, monkeypatch: pytest.MonkeyPatch
+    eem: Simulator, client: Client, registry: SqliteRegistry, answering: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_arguments: t.Any, **_more: t.Any) -> None:
         raise RegistryError("The registry is gone.")
 
     monkeypatch.setattr(Claims, "release", broken)
-    with pytest.raises(ExecutionFailed, match=f"Done anyway: uid_led of {device}") as caught:
-        run(client, registry, led(device))
+    with pytest.raises(ExecutionFailed, match=f"Done anyway: uid_led of {answering}") as caught:
+        run(client, registry, led(answering))
     assert caught.value.changed
     assert "Nothing was changed" not in caught.value.message
 
 
-def test_a_refusal_is_reported_without_a_change(eem: Simulator, client: Client, device: str) -> None:
+def test_a_refusal_is_reported_without_a_change(eem: Simulator, client: Client, answering: str) -> None:
     eem.fault("fail", method="PUT", code="40999", times=-1)
-    for draft in (led(device), ask("reset", device)):
+    for draft in (led(answering), ask("reset", answering)):
         with pytest.raises(ExpetherError, match="Nothing was changed") as caught:
             run(client, None, draft)
         assert caught.value.kind == "eem_refused"

@@ -33,8 +33,8 @@ def test_the_led_and_forgetting_in_twelve_cases(
     eem.silence(eeios[1])
     run = twelve_cases(
         ansible,
-        ("create", device(eeios[1], uid_led="on")),
-        ("change", device(eeios[1], uid_led="off")),
+        ("create", device(eeios[2], uid_led="on")),
+        ("change", device(eeios[2], uid_led="off")),
         ("remove", forget(eeios[1])),
         prepared=[known],
     )
@@ -42,8 +42,8 @@ def test_the_led_and_forgetting_in_twelve_cases(
     assert [
         (step["action"], step["device"], step["from"], step["to"]) for word in run for step in word.data.get("plan", ())
     ] == [
-        *[("uid_led", eeios[1], "off", "on")] * 2,
-        *[("uid_led", eeios[1], "on", "off")] * 2,
+        *[("uid_led", eeios[2], "off", "on")] * 2,
+        *[("uid_led", eeios[2], "on", "off")] * 2,
         *[("forget_card", eeios[1], "listed", None)] * 2,
     ]
     assert run["create"]["diff"] == {"before": {"uid_led": "off"}, "after": {"uid_led": "on"}}
@@ -52,7 +52,40 @@ def test_the_led_and_forgetting_in_twelve_cases(
     assert run["remove again"]["device"] is None
     assert eeios[1] not in eem.cards()
     led = [(change["card"], change["to"]) for change in eem.history(field="uid_led_status")]
-    assert led == [(eeios[1], "on"), (eeios[1], "off")]
+    assert led == [(eeios[2], "on"), (eeios[2], "off")]
+
+
+@pytest.mark.parametrize("answer", ["refuse", "accept"])
+def test_a_silent_card_is_asked_nothing_but_its_deletion(
+    ansible: Ansible, eem: Simulator, known: Task, eeios: list[str], eesvs: list[str], answer: str
+) -> None:
+    eem.set_options(silent_change=answer)
+    for card in (eeios[0], eesvs[0]):
+        eem.silence(card)
+    action = call("device_action", podm="rack1", device=eeios[0])
+    asked = [
+        device(eeios[0], uid_led="on"),
+        device(eesvs[0], uid_led="off"),
+        *(action.having(action=kind) for kind in ("audit", "reset", "reset_frame")),
+    ]
+    run = ansible.play(
+        known,
+        device(eeios[0]).called("device"),
+        device(eesvs[0]).called("system"),
+        *(task.failing() for task in asked),
+        *(task.checked().failing() for task in asked),
+        forget(eeios[0]).called("forget"),
+    )
+    for shown in (run["device"], run["system"]):
+        assert (shown["device"]["uid_led"], shown["device"]["reachable"], shown.changed) == (None, False, False)
+        assert [request["path"] for request in shown.wire] == ["/devices/detail"]
+    refused = run.results[3:-1]
+    assert len(refused) == 10
+    for result in refused:
+        assert result.kind == "refused" and result.left_all_alone
+        assert "it does not respond. Only its deletion can be requested" in result.msg
+        assert [request["method"] for request in result.wire] == ["GET"]
+    assert run["forget"].changed and eeios[0] not in eem.cards()
 
 
 def test_the_led_takes_two_reads_and_if_it_differs_one_change_and_one_read_more(
@@ -141,11 +174,12 @@ def test_a_card_is_named_by_id_uuid_or_node(
 
 def test_an_eem_by_its_url_needs_no_registry(ansible: Ansible, eem: Simulator, eeios: list[str]) -> None:
     reach = {"url": eem.url, "username": "admin", "password": eem.password, "device": eeios[0]}
-    eem.silence(eeios[0])
+    eem.silence(eeios[1])
+    gone = {**reach, "device": eeios[1]}
     run = ansible.play(
         call("device", **reach, uid_led="on"),
-        call("device", **reach, state="absent"),
-        call("device", **reach, state="absent"),
+        call("device", **gone, state="absent"),
+        call("device", **gone, state="absent"),
     )
     assert [result.changed for result in run] == [True, True, False]
     assert run[2].after == {}
@@ -349,7 +383,7 @@ def test_a_card_of_whose_led_eem_does_not_know_is_shown_and_not_called_gone(
 
 
 def test_a_card_that_another_run_holds_is_waited_for_and_then_refused(
-    ansible: Ansible, eem: Simulator, known: Task, eeios: list[str]
+    ansible: Ansible, eem: Simulator, known: Task, eeios: list[str], orders: Orders
 ) -> None:
     """A run on another host holds the card: its claim is believed until its time is over."""
     uuid = ansible.play(known, device(eeios[0]))[0]["podm"]["uuid"]
@@ -368,11 +402,10 @@ def test_a_card_that_another_run_holds_is_waited_for_and_then_refused(
             "INSERT INTO documents (kind, uuid, revision, body) VALUES ('claims', ?, 1, ?)", (uuid, body)
         )
         connection.commit()
-    eem.silence(eeios[0])
     hasty = {"timeout": 0.5, "retries": 0}
     run = ansible.play(
         device(eeios[0], uid_led="on", **hasty).failing().called("LED"),
-        forget(eeios[0], **hasty).failing().called("forget"),
+        forget(eeios[0], **hasty).failing().called("forget").after(orders.patch(eeios[0], **SILENT)),
         device(eeios[1], uid_led="on").called("another"),
     )
     for result in (run["LED"], run["forget"]):

@@ -113,17 +113,44 @@ def test_time_type_kept_keeps_the_type_of_each_card(eem: Simulator, eeio: str) -
     assert isinstance(eem.call("PUT", f"/devices/{eeio}/audit").json()["update_time"], int)
 
 
-def test_silent_change_accept(eem: Simulator, eeio: str) -> None:
-    eem.silence(eeio)
-    assert attach(eem, eeio) == 200
+def requests_of(card: str, group: str | None = None) -> list[tuple[str, str, dict[str, str] | None]]:
+    """Every change that can be asked of a card but its deletion."""
+    return [
+        ("PUT", f"/devices/{card}/audit", None),
+        ("PUT", f"/devices/{card}/perst", None),
+        ("PUT", f"/devices/{card}/send_reset_frame", None),
+        ("PUT", f"/devices/{card}/uid_led_status", {"uid_led_status": "on"}),
+        ("PUT", f"/devices/{card}/group_id", {"group_id": group})
+        if group
+        else ("DELETE", f"/devices/{card}/group_id", None),
+    ]
 
 
-def test_silent_change_refuse(eem: Simulator, eeio: str) -> None:
-    eem.set_options(silent_change="refuse")
+def test_silent_change_accept(eem: Simulator, eesv: str, eeio: str) -> None:
+    eem.set_options(silent_change="accept")
     eem.silence(eeio)
-    answer = eem.call("PUT", f"/devices/{eeio}/group_id", json={"group_id": "17"})
-    assert (answer.status_code, answer.json()["code"]) == (500, "50003")
-    assert eem.call("PUT", f"/devices/{eeio}/audit").status_code == 500
+    for method, path, body in [*requests_of(eeio, "17"), *requests_of(eeio)]:
+        assert eem.call(method, path, json=body).status_code == 200, path
+    eem.silence(eesv)
+    for method, path, body in requests_of(eesv, "17"):
+        assert eem.call(method, path, json=body).status_code == 200, path
+
+
+def test_silent_change_refuse(eem: Simulator, eesv: str, eeio: str) -> None:
+    """The default, because NEC's client asks nothing of such a card but its deletion [nec]."""
+    port = eem.card(eesv)["downstream_ports"][0]["downstream_port_id"]
+    eem.silence(eeio)
+    eem.silence(eesv)
+    asked = [*requests_of(eeio, "17"), *requests_of(eesv, "17"), *requests_of(eesv)]
+    asked.append(("DELETE", f"/devices/{eesv}/ports/{port}/eeio_mac_address", None))
+    for method, path, body in asked:
+        answer = eem.call(method, path, json=body)
+        assert (answer.status_code, answer.json()["code"]) == (500, "50003"), path
+    assert [step for step in eem.history() if step["by"] == "api"] == []
+    assert eem.call("GET", f"/devices/{eeio}/uid_led_status").status_code == 200
+    for card in (eeio, eesv):
+        assert eem.call("DELETE", f"/devices/{card}").status_code == 200
+        assert card not in eem.cards()
 
 
 @pytest.mark.parametrize("value, status", [("accept", 200), ("refuse", 500)])

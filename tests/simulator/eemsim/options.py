@@ -60,7 +60,8 @@ OPTIONS = {
         "text, always a number, or text for some cards and a number for others",
     ),
     "silent_change": Option(
-        ("accept", "refuse"), "a change of a card that does not respond: carried out, or refused with 50003"
+        ("refuse", "accept"),
+        "a change of a card that does not respond, its LED, audits and resets: refused with 50003, or carried out",
     ),
     "orphan_detach": Option(
         ("accept", "refuse"), "detaching an EEIO whose EESV does not respond: carried out, or refused with 50003"

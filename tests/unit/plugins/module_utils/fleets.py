@@ -272,7 +272,7 @@ class _Choices:
 
 
 _PART = 12
-_BYTES = st.binary(min_size=16 * _PART + 24, max_size=16 * _PART + 24)
+_BYTES = st.binary(min_size=16 * _PART + 28, max_size=16 * _PART + 28)
 _SYSTEM_ODDITIES: tuple[Record, ...] = (
     SILENT,
     UNKNOWN_PORTS,
@@ -405,10 +405,12 @@ class Request(t.NamedTuple):
         return self._replace(fleet=fleet)
 
 
-def _compose(of: ObservedState, node: Node | None, entries: list[Entry], purge: bool) -> Plan:
+def _compose(
+    of: ObservedState, node: Node | None, entries: list[Entry], purge: bool, skip_silent: bool, replace_silent: bool
+) -> Plan:
     properties = parse_properties({"devices": entries})
     name, place = (node.name, node.system_id) if node else ("new", None)
-    return plan_present(of, NodeRequest(name, place, properties, purge))
+    return plan_present(of, NodeRequest(name, place, properties, purge, skip_silent, replace_silent))
 
 
 def _manage(of: ObservedState, node: Node) -> Plan:
@@ -472,10 +474,11 @@ def as_composed(fleet: Fleet, index: str) -> Node:
 def compose_request(choices: _Choices, calm: bool | None, chosen: bool | None, purge: bool | None) -> Request:
     purge = choices.pick(False, True) if purge is None else purge
     choose = choices.pick(False, True) if chosen is None else chosen
+    silent = {option: choices.pick(False, True) for option in ("skip_silent", "replace_silent")}
     entries, place = _wish(choices.part()), choices.part()
     fleet = _fleet(choices, calm)
     node = None if choose else as_composed(fleet, place.pick(*systems(fleet)))
-    return Request("compose", fleet, {"node": node, "entries": entries, "purge": purge})
+    return Request("compose", fleet, {"node": node, "entries": entries, "purge": purge, **silent})
 
 
 def attach_request(choices: _Choices, calm: bool | None) -> Request:
@@ -492,7 +495,9 @@ def detach_request(choices: _Choices, calm: bool | None) -> Request:
     mine = (
         [record["id"] for record in devices_of(fleet.records, system_id)] if system_id and place.pick(1, 1, 0) else []
     )
-    return Request("detach", fleet, {"system_id": system_id, "device_ids": place.some(mine or devices(fleet), 4)})
+    wanted_ids = place.some(mine or devices(fleet), 4)
+    skip = place.pick(False, True)
+    return Request("detach", fleet, {"system_id": system_id, "device_ids": wanted_ids, "skip_silent": skip})
 
 
 def release_request(choices: _Choices, calm: bool | None) -> Request:
@@ -507,7 +512,7 @@ def release_request(choices: _Choices, calm: bool | None) -> Request:
         fleet.nodes[node.system_id] = node
     nodes = sorted(fleet.nodes.values(), key=lambda node: node.uuid)
     released = list(dict.fromkeys(place.some(nodes, 3))) if nodes else []
-    return Request("release", fleet, {"nodes": released})
+    return Request("release", fleet, {"nodes": released, "skip_silent": place.pick(False, True)})
 
 
 def manage_request(choices: _Choices, calm: bool | None) -> Request:

@@ -14,6 +14,7 @@ from ansible_collections.nec.expether.plugins.module_utils._model.errors import 
 from ansible_collections.nec.expether.plugins.module_utils._planning.notices import (
     reboot_required,
     rescan_required,
+    silent_warnings,
     warnings,
 )
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import (
@@ -31,6 +32,7 @@ from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets imp
     answers,
     carried_out,
     devices_in,
+    devices_of,
     fleets,
     is_disabled,
     is_populated,
@@ -111,6 +113,47 @@ def test_an_empty_slot_is_attached_only_where_the_task_names_it_and_a_warning_do
 
 
 @given(requests())
+def test_a_card_that_does_not_answer_is_asked_for_nothing_unless_it_is_to_be_replaced(request: Request) -> None:
+    """Then it is the last that EEM is asked for, and the run does without it."""
+    steps = [(step, answers(card)) for step, card in touched(request)]
+    last = [(step.action, answered) for step, answered in steps if step.optional]
+    assert last == [("detach", False)] * len(last) and (not last or request.arguments["replace_silent"])
+    assert [step.optional for step, dummy in steps] == [False] * (len(steps) - len(last)) + [True] * len(last)
+    assert [step for step, answered in steps if answered is False and not step.optional] == []
+
+
+@given(requests())
+def test_with_skip_silent_no_detach_is_refused_because_a_card_does_not_answer(request: Request) -> None:
+    kind, found = answer(request)
+    skips = request.arguments.get("skip_silent") or request.arguments.get("replace_silent")
+    if kind != "plan" and found[0].startswith("Cannot detach: "):
+        assert ("does not respond" in found[0]) <= (not skips)
+        assert ("`skip_silent: true`" in found[0]) == ("does not respond" in found[0])
+
+
+@given(requests())
+def test_who_is_silent_is_said(request: Request) -> None:
+    """Each silent device that a plan is about has one role, and those that a node still needs are counted."""
+    try:
+        plan = request.made()
+    except ExpetherError:
+        return
+    silent = [each.device for each in plan.silent]
+    assert len({*silent}) == len(silent)
+    assert [device for device in silent if answers(request.fleet.card(device)) is not False] == []
+    if request.kind == "compose" and plan.node:
+        after = carried_out(
+            request.fleet.records, [step for step in plan.steps if not getattr(step, "optional", False)]
+        )
+        mine = devices_of(after, plan.node.system_id)
+        assert {*silent} == {device["id"] for device in mine if answers(device) is False}
+    said = silent_warnings(plan.silent, fabric_after(request.fleet.observed.fabric, plan.steps))
+    roles = {each.device: each.role for each in plan.silent}
+    for device, role in roles.items():
+        assert any(device in sentence for sentence in said) == (role != "replaced")
+
+
+@given(requests())
 def test_steps_of_a_card_chain_from_the_group_it_has(request: Request) -> None:
     for step, records in walk(request.fleet.records, planned(request)):
         assert step.old == next(record["group_id"] for record in records if record["id"] == step.card)
@@ -176,7 +219,8 @@ def test_without_a_word_no_device_of_another_system_is_taken(request: Request) -
         mine = {step.system_id for step in plan if step.action == "remember"}
         mine |= {request.arguments["node"].system_id} if request.arguments["node"] else set()
         assert {step.system_id for step in plan} <= mine
-        assert request.arguments["purge"] or not [step for step in plan if step.action == "detach"]
+        detached = [step for step in plan if step.action == "detach"]
+        assert request.arguments["purge"] or all(step.optional for step in detached)
     if request.kind == "attach":
         assert {step.device for step in plan if step.device} <= set(request.arguments["device_ids"])
         assert request.arguments["move"] or not [step for step in plan if step.action == "detach"]

@@ -78,21 +78,28 @@ def test_composing_again_does_nothing(request: Request) -> None:
 def test_composing_attaches_only_what_the_node_lacks(request: Request) -> None:
     request, plan, index, _next = composed(request)
     entries = request.arguments["entries"]
-    have = most_met(entries, devices_of(request.fleet.records, index))
+    mine = devices_of(request.fleet.records, index)
+    if request.arguments["replace_silent"]:
+        mine = [device for device in mine if answers(device) is not False]
+    have = most_met(entries, mine)
     assert sum(step.action == "attach" for step in plan) == wanted(entries) - have
 
 
 @given(compose_requests(purge=False))
 def test_composing_without_purge_keeps_all_that_the_node_has(request: Request) -> None:
-    request, _plan, index, next_request = composed(request)
-    before = {record["id"] for record in devices_of(request.fleet.records, index)}
+    request, plan, index, next_request = composed(request)
+    replaced = {step.device for step in plan if isinstance(step, GroupChange) and step.optional}
+    before = {record["id"] for record in devices_of(request.fleet.records, index)} - replaced
     assert before <= {record["id"] for record in devices_of(next_request.fleet.records, index)}
 
 
 @given(compose_requests(purge=True))
 def test_composing_with_purge_leaves_exactly_what_is_wished(request: Request) -> None:
+    skipped = {each.device for each in made_or_skip(request).silent if each.role == "skipped"}
+    assert not skipped or request.arguments["skip_silent"] or request.arguments["replace_silent"]
     request, _plan, index, next_request = composed(request)
-    assert len(devices_of(next_request.fleet.records, index)) == wanted(request.arguments["entries"])
+    left = [device for device in devices_of(next_request.fleet.records, index) if device["id"] not in skipped]
+    assert len(left) == wanted(request.arguments["entries"])
 
 
 @given(compose_requests())
@@ -187,7 +194,9 @@ def test_attaching_of_healthy_cards_is_refused_only_for_room_or_for_want_of_move
 def test_detaching_frees_every_device_and_detaching_again_does_nothing(request: Request) -> None:
     plan = plan_or_skip(request)
     later = request.again(request.fleet.after(plan, request.fleet.nodes))
-    assert {later.fleet.card(card_id)["group_id"] for card_id in request.arguments["device_ids"]} == {FREE}
+    for card_id in request.arguments["device_ids"]:
+        card, before = later.fleet.card(card_id), request.fleet.card(card_id)
+        assert card["group_id"] == (before["group_id"] if answers(card) is False else FREE)
     assert later.plan() == ()
 
 
@@ -221,6 +230,10 @@ def test_releasing_frees_the_devices_of_the_nodes_and_no_others(request: Request
         else:
             stranded = node.group_id not in (None, FREE) and not systems_in(records, node.group_id)
             expected = {record["id"] for record in devices_in(records, node.group_id)} if stranded else set()
+        silent = {card_id for card_id in expected if answers(request.fleet.card(card_id)) is False}
+        assert not silent or request.arguments["skip_silent"]
+        assert silent <= {each.device for each in made_or_skip(request).silent}
+        expected -= silent
         assert expected <= {record["id"] for record in devices_in(later, FREE)}
         assert expected <= {step.device for step in plan}
     moved = {record["id"] for record in records} - {record["id"] for record in later if record in records}
@@ -273,6 +286,8 @@ def test_devices_are_chosen_lowest_id_first(request: Request) -> None:
         and any(fits(entry, record) for entry in entries)
     ]
     have = devices_of(fleet.records, index)
+    if request.arguments["replace_silent"]:
+        have = [device for device in have if answers(device) is not False]
     for chosen in attached:
         for other in others:
             if other["id"] < chosen["id"]:

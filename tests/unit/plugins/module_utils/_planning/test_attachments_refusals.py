@@ -18,7 +18,7 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.nodes impor
     plan_manage,
     plan_release,
 )
-from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan
 from ansible_collections.nec.expether.plugins.module_utils._planning.selection import choose_system
 from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets import (
     DISABLED,
@@ -361,9 +361,36 @@ def test_with_move_a_device_is_taken_from_where_it_is(record: Record) -> None:
     ]
 
 
-def test_a_silent_device_can_be_freed_but_not_attached() -> None:
-    place = observed([eesv(0, "17"), eeio(0, "17", **SILENT)])
-    assert [step.action for step in plan_detach(place, [device_id(0)]).steps] == ["detach"]
+@pytest.mark.parametrize(
+    ("group", "where"),
+    [("17", f"attached to {system_id(0)}"), ("18", "attached to node1"), ("900", "stranded in group 900")],
+)
+def test_a_silent_device_is_not_freed_and_with_skip_silent_the_others_are(group: str, where: str) -> None:
+    records = [eesv(0, "17"), eesv(1, "18"), eeio(0, group, **SILENT), eeio(1, "17"), eeio(2, "17", **UNKNOWN_PORTS)]
+    place = observed(records, [node_on(1, "node1")])
+    wanted = [device_id(number) for number in range(3)]
+    error = refused(plan_detach, place, wanted)
+    assert error.message == (
+        f"Cannot detach: {device_id(0)} does not respond ({where}). Use `skip_silent: true` to leave devices that do not"
+        " respond where they are, or forget them first (expether_device with `state: absent`)."
+    )
+    assert error.details == {"candidates": {device_id(0): f"does not respond ({where})"}}
+    plan = plan_detach(place, wanted, skip_silent=True)
+    assert [(step.action, step.device) for step in plan.steps] == [("detach", device_id(1)), ("detach", device_id(2))]
+    assert [(each.device, each.role) for each in plan.silent] == [(device_id(0), "skipped")]
+    assert plan.cards == tuple(wanted)
+
+
+def test_what_cannot_be_changed_for_another_reason_is_refused_also_with_skip_silent() -> None:
+    place = observed([eesv(0, "17"), eeio(0, "17", **SILENT), eeio(1, "17", **DISABLED)])
+    error = refused(plan_detach, place, [device_id(0), device_id(1)], skip_silent=True)
+    assert error.message == f"Cannot detach: {device_id(1)} is not enabled (admin_status or monitoring_status)."
+    both = refused(plan_detach, place, [device_id(0), device_id(1)]).message
+    assert device_id(0) in both and device_id(1) in both
+
+
+def test_a_free_silent_device_is_free_already() -> None:
+    assert plan_detach(observed([eeio(0, **SILENT)]), [device_id(0)]) == Plan(cards=(device_id(0),))
 
 
 def test_a_stranded_device_can_be_freed_without_naming_a_node() -> None:

@@ -111,6 +111,28 @@ def test_of_a_card_that_is_not_enabled_only_an_audit_may_be_asked(odd: dict[str,
     assert "is not enabled" in refused(plan_action, place, card(place, system_id(0)), "forget_port", "0").message
 
 
+@pytest.mark.parametrize("odd", [{}, DISABLED])
+def test_of_a_card_that_does_not_answer_only_its_deletion_may_be_asked(odd: dict[str, str]) -> None:
+    place = observed([eesv(0, "17", **SILENT, **odd, **PORTS), eeio(0, **SILENT, **odd)])
+    only = "does not respond. Only its deletion can be requested (expether_device with `state: absent`)."
+    for card_id in (system_id(0), device_id(0)):
+        one = card(place, card_id)
+        assert plan_led(place, one, None, None).steps == ()
+        assert refused(plan_led, place, one, None, "on").message == f"Cannot turn the LED of {card_id} on: it {only}"
+        for action in ("audit", "reset", "reset_frame"):
+            assert (
+                refused(plan_action, place, one, action).message == f"Cannot request {action} of {card_id}: it {only}"
+            )
+    system = card(place, system_id(0))
+    assert only in refused(plan_action, place, system, "forget_port", "0").message
+    assert plan_action(place, system, "forget_port", "2").steps == ()  # it has stored nothing
+
+
+def test_a_card_that_reports_nothing_of_its_ports_may_be_asked() -> None:
+    place = observed([eeio(0, **UNKNOWN_PORTS)])
+    assert len(plan_action(place, card(place, device_id(0)), "audit").steps) == 1
+
+
 def test_a_card_that_is_gone_is_forgotten_without_force() -> None:
     place = observed([eesv(0, **SILENT), eeio(0, **SILENT), eeio(1, **UNKNOWN_PORTS)])
     for card_id in (system_id(0), device_id(0), device_id(1)):

@@ -19,18 +19,26 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.nodes impor
     plan_managed,
     plan_present,
 )
+from ansible_collections.nec.expether.plugins.module_utils._planning.notices import silent_warnings
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import (
+    GroupChange,
     ObservedState,
     Plan,
     RegistryChange,
+    SilentDevice,
+    fabric_after,
     nodes_after,
 )
 from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets import (
+    DISABLED,
     PODM,
     SILENT,
     Entry,
     Fleet,
+    Record,
+    Request,
     best_system,
+    compose_requests,
     device_id,
     device_requests,
     devices_of,
@@ -186,7 +194,7 @@ def test_of_a_node_that_exists_nothing_is_adopted_unless_it_was_left_half_compos
         assert made.steps == (RegistryChange("remember", None, node.name, node.system_id, "composing", "managed"),)
         assert made.node == node._replace(state="managed")
     else:
-        assert made == Plan((), node)
+        assert isinstance(made, Plan) and (made.steps, made.node) == ((), node)
 
 
 def test_a_system_can_be_adopted_under_its_own_id_without_naming_it_twice() -> None:
@@ -230,7 +238,7 @@ def test_a_half_composed_node_is_finished_only_by_a_task_that_says_what_it_shoul
             f"invalid: Node {node.name} was left half composed. Set `flavor` or `properties` again, or release it."
         )
     else:
-        assert made == Plan((), node)
+        assert isinstance(made, Plan) and (made.steps, made.node) == ((), node)
 
 
 @given(fleets_with_a_node(), device_requests())
@@ -246,7 +254,8 @@ def test_a_half_composed_node_is_finished_on_its_system_though_its_devices_are_t
     assert made.steps[0] == RegistryChange("remember", None, node.name, node.system_id, "composing", "composed")
     assert made.node == half._replace(state="composed")
     after = fleet.after(made.steps, nodes_after(fleet.nodes, made))
-    assert plan_present(after.observed, NodeRequest(node.name)) == Plan((), made.node)
+    again = plan_present(after.observed, NodeRequest(node.name))
+    assert (again.steps, again.node) == ((), made.node)
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -326,9 +335,137 @@ def test_a_node_that_is_only_forgotten_keeps_its_devices() -> None:
     assert made.hardware_steps == []
 
 
-def test_a_silent_device_does_not_keep_a_node_from_being_released() -> None:
-    place = observed([eesv(0, "17", **SILENT), eeio(0, "17", **SILENT)], [node_on(0, "node0")])
+def test_a_silent_system_does_not_keep_a_node_from_being_released() -> None:
+    place = observed([eesv(0, "17", **SILENT), eeio(0, "17")], [node_on(0, "node0")])
     assert [step.action for step in plan_absent(place, NodeRequest("node0")).steps] == ["detach", "forget"]
+
+
+@pytest.mark.parametrize("group", ["17", "30"])
+def test_a_node_with_a_silent_device_is_released_only_without_it(group: str) -> None:
+    """Also if somebody has given its system another group since, and the device was left in the former one."""
+    node = node_on(0, "node0")._replace(group_id="17")
+    place = observed([eesv(0, group), eeio(0, "17", **SILENT), eeio(1, group)], [node])
+    with pytest.raises(PlanRefused) as caught:
+        plan_absent(place, NodeRequest("node0"))
+    assert caught.value.message.startswith(f"Cannot detach: {device_id(0)} does not respond (attached to node0).")
+    plan = plan_absent(place, NodeRequest("node0", skip_silent=True))
+    assert [(step.action, step.device) for step in plan.steps] == [("detach", device_id(1)), ("forget", None)]
+    assert plan.silent == (SilentDevice(device_id(0), "node0", "left"),)
+
+
+# A node with devices that do not respond
+
+
+def silent_node(*records: Record, known: bool = True, left_behind: bool = False, most: str = "16") -> ObservedState:
+    """Node node0 with a silent GPU, or its system, and further cards."""
+    of = observed(
+        [eesv(0, "17", max_eeio_count=most), eeio(0, "17", **SILENT), *records], [node_on(0, "node0")] if known else []
+    )
+    return of._replace(last_nodes={(device_id(0), "17"): "train-1"} if left_behind else {})
+
+
+def composed(of: ObservedState, count: int = 1, **options: bool) -> Plan:
+    properties = parse_properties({"devices": [{"type": "GPU", "count": count}]})
+    return plan_present(of, NodeRequest("node0", system_id(0), properties, **options))
+
+
+def changes_of(plan: Plan) -> list[tuple[str, str | None, bool]]:
+    return [(step.action, step.device, step.optional) for step in plan.steps if isinstance(step, GroupChange)]
+
+
+@pytest.mark.parametrize("decide", [plan_present, plan_managed])
+def test_a_silent_device_of_a_node_is_said_where_nothing_is_requested(decide: Decision) -> None:
+    plan = decide(silent_node(eeio(1, "17")), NodeRequest("node0"))
+    assert plan.silent == (SilentDevice(device_id(0), "node0", "member"),)
+
+
+def test_a_silent_device_counts_and_is_said() -> None:
+    plan = composed(silent_node(eeio(1)))
+    assert (plan.steps, plan.silent) == ((), (SilentDevice(device_id(0), "node0", "counted"),))
+    assert silent_warnings(plan.silent, silent_node().fabric) == [
+        f"Node node0 has less than was requested, because these devices do not respond: {device_id(0)}. Set"
+        " `replace_silent: true` to attach others in their place."
+    ]
+
+
+def test_a_silent_device_is_replaced_and_asked_to_go_last() -> None:
+    place = silent_node(eeio(1), eeio(2, "17", kind="nic"))
+    plan = composed(place, replace_silent=True)
+    assert changes_of(plan) == [("attach", device_id(1), False), ("detach", device_id(0), True)]
+    assert plan.silent == (SilentDevice(device_id(0), "node0", "replaced"),)
+    assert silent_warnings(plan.silent, fabric_after(place.fabric, plan.steps)) == []
+    (said,) = silent_warnings(plan.silent, place.fabric)
+    assert said.startswith(f"EEM did not detach these devices of node0, which do not respond: {device_id(0)}.")
+
+
+@pytest.mark.parametrize("purge", [True, False])
+def test_a_silent_device_beyond_the_request_is_left_alone_by_replace_silent(purge: bool) -> None:
+    plan = composed(silent_node(eeio(1, "17")), purge=purge, replace_silent=True)
+    assert plan.steps == ()
+    assert [each.role for each in plan.silent] == ["skipped" if purge else "extra"]
+
+
+def test_a_disabled_silent_device_is_replaced_and_not_asked() -> None:
+    place = observed([eesv(0, "17"), eeio(0, "17", **SILENT, **DISABLED), eeio(1)], [node_on(0, "node0")])
+    plan = composed(place, replace_silent=True)
+    assert changes_of(plan) == [("attach", device_id(1), False)]
+    assert [each.role for each in plan.silent] == ["extra"]
+
+
+def test_what_an_interrupted_replacement_has_left_is_asked_to_go() -> None:
+    place = silent_node(eeio(1, "17"))
+    half = place._replace(nodes={system_id(0): node_on(0, "node0", "composing")})
+    assert changes_of(composed(half, replace_silent=True)) == [("detach", device_id(0), True)]
+
+
+def test_without_a_slot_or_another_device_a_silent_one_is_not_replaced() -> None:
+    full = silent_node(eeio(1, "17", kind="nic"), eeio(2), most="2")
+    with pytest.raises(PlanRefused) as caught:
+        composed(full, replace_silent=True)
+    assert caught.value.message == (
+        f"System {system_id(0)} takes 2 devices and has 0 free slots, but would have 3 devices. Devices that do not respond"
+        f" use slots too: {device_id(0)}. Forget those that are gone (expether_device with `state: absent`)."
+    )
+    with pytest.raises(PlanRefused) as caught:
+        composed(silent_node(eeio(1, "17"), eeio(2, kind="nic")), 2, replace_silent=True)
+    assert caught.value.message == (
+        f"2 GPU requested, 1 attached already, 0 free. Not available: {device_id(0)} not responding."
+    )
+
+
+def test_purge_does_not_detach_a_silent_device() -> None:
+    place = silent_node(eeio(1, "17"), eeio(2, "17"))
+    with pytest.raises(PlanRefused, match="Use `skip_silent: true`"):
+        composed(place, purge=True)
+    plan = composed(place, purge=True, skip_silent=True)
+    assert changes_of(plan) == [("detach", device_id(2), False)]
+    assert [(each.device, each.role) for each in plan.silent] == [(device_id(0), "skipped")]
+
+
+def test_what_a_released_node_has_left_behind_uses_a_slot_and_does_not_count() -> None:
+    left = silent_node(eeio(1), eeio(2), known=False, left_behind=True, most="2")
+    plan = composed(left)
+    assert changes_of(plan) == [("attach", device_id(1), False)]
+    assert [each.role for each in plan.silent] == ["extra"]
+    with pytest.raises(PlanRefused, match=f"Devices that do not respond use slots too: {device_id(0)}"):
+        composed(left, 2)
+    adopted = composed(silent_node(eeio(1), known=False))
+    assert (changes_of(adopted), [each.role for each in adopted.silent]) == ([], ["counted"])
+
+
+@given(compose_requests(chosen=True), st.booleans())
+def test_a_replaced_device_is_not_replaced_again_whether_eem_lets_it_go_or_not(request: Request, granted: bool) -> None:
+    request = request._replace(arguments={**request.arguments, "replace_silent": True})
+    fleet = request.fleet._replace(held={})
+    try:
+        made = request.again(fleet).made()
+    except (NotFound, PlanRefused):
+        return
+    event("replaced" if any(step.optional for step in made.group_changes) else "nothing replaced")
+    done = [step for step in made.steps if granted or not getattr(step, "optional", False)]
+    after = fleet.after(done, nodes_after(fleet.nodes, made))
+    again = request._replace(fleet=after, arguments={**request.arguments, "node": made.node}).made()
+    assert again.steps == ()
 
 
 def test_devices_left_in_the_group_that_a_system_had_are_released_with_its_node() -> None:

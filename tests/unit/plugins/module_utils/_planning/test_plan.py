@@ -71,8 +71,13 @@ def test_of_more_devices_than_wished_purge_keeps_those_that_answer() -> None:
     node = node_on(0, "node0")
     silent = {"notification_status0": ["down", "down"]}
     place = observed([eesv(0, "17"), eeio(0, "17", **silent), eeio(1, "17")], [node])
-    steps = plan_compose(place, node, parse_properties({"pci_device": {"type": ["GPU"]}}), purge=True).steps
-    assert [step.device for step in steps] == [device_id(0)]
+    gpu = parse_properties({"pci_device": {"type": ["GPU"]}})
+    assert [each.device for each in plan_compose(place, node, gpu, purge=True, skip_silent=True).silent] == [
+        device_id(0)
+    ]
+    answering = observed([eesv(0, "17"), eeio(0, "17", **silent), eeio(1, "17"), eeio(2, "17")], [node])
+    steps = plan_compose(answering, node, gpu, purge=True, skip_silent=True).steps
+    assert [step.device for step in steps] == [device_id(2)]
 
 
 def test_a_device_that_a_node_has_counts_even_if_it_does_not_answer_at_the_moment() -> None:

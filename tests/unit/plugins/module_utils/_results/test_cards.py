@@ -12,7 +12,7 @@ import uuid
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import DEVICE_KEYS as KEYS_OF_A_DEVICE
-from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
+from ansible_collections.nec.expether.plugins.module_utils._results.cards import FindPciNames, Views
 from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets import (
     FREE,
     NONE,
@@ -92,7 +92,7 @@ def names(vendor: str, device: str | None) -> tuple[str | None, str | None]:
     return NAMES.get((vendor, device), (None, None))
 
 
-def views(nodes: t.Mapping[str, str] | None = None, podm: str | None = "lab") -> Views:
+def views(nodes: t.Mapping[str, str] | None = None, podm: str | None = "lab", names: FindPciNames = names) -> Views:
     return Views(PODM, podm, nodes or {}, names)
 
 
@@ -279,6 +279,14 @@ def test_a_listed_and_a_lost_node_have_the_same_keys() -> None:
 def test_a_device_is_free_allocated_or_stranded(record: Record, state: str, node_id: str | None) -> None:
     shown = device_view(record, eesv(0, "17"), eesv(1, "18"), eesv(2, "18"))
     assert (shown["state"], shown["node_id"], shown["node"]) == (state, node_id, None)
+
+
+def test_what_a_released_node_left_is_shown_as_stranded_while_it_does_not_respond() -> None:
+    for odd, shown in ((SILENT, ["stranded", None, "train-1"]), ({}, ["allocated", system_id(0), None])):
+        fabric = Fabric.from_records([eesv(0, "17"), eeio(0, "17", **odd)])
+        make = Views(PODM, "lab", {}, last_nodes={(device_id(0), "17"): "train-1"})
+        view = make.device(fabric, fabric.devices[device_id(0)])
+        assert [view[key] for key in ("state", "node_id", "last_node")] == shown
 
 
 def test_a_silent_or_disabled_card_says_so() -> None:

@@ -28,6 +28,7 @@ from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets imp
     FREE,
     NONE,
     PODM,
+    SILENT,
     Fleet,
     Record,
     eeio,
@@ -73,6 +74,16 @@ def ids(documents: t.Iterable[StoredDevice], missing: bool) -> set[str]:
 
 def eeios(records: t.Iterable[Record]) -> set[str]:
     return {record["id"] for record in records if record["status"] == "eeio"}
+
+
+def test_what_a_node_left_behind_stays_stranded_until_it_answers() -> None:
+    silent, well = (eeio(0, "17", **odd) for odd in (SILENT, {}))
+    (known,) = written([], sync([], [silent, eesv(0, "17")], at(0)))
+    left = [known._replace(state="stranded", node_id=None, last_node="train-1")]
+    assert sync(left, [silent, eesv(0, "17")], at(1)).changes == []
+    (again,) = written(left, sync(left, [well, eesv(0, "17")], at(1)))
+    assert (again.state, again.node_id) == ("allocated", known.node_id)
+    assert again.first_seen_at == known.first_seen_at
 
 
 @given(fleets(), fleets())
