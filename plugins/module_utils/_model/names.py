@@ -22,6 +22,8 @@ _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:nec.expether")
 MAX_NAME = 255
 #: The UUID of the one document of a registry with the names of PCI vendors and devices.
 PCI_NAMES = str(uuid.uuid5(_NAMESPACE, "pci_names"))
+#: The UUID of the one document of a registry that every registration of a pod manager writes.
+REGISTRATIONS = str(uuid.uuid5(_NAMESPACE, "registrations"))
 
 
 def composed(text: str) -> str:

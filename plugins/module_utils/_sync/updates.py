@@ -24,15 +24,15 @@ def device_updates(registry: Registry, fabric: Fabric, views: Views, cards: t.It
         found = registry.get(StoredDevice, views.uuid_of(card)) if device else None
         if device and found:
             changes.append(put_anyway(with_history(views.to_store(fabric, device), found)))
-    return [*changes, invalidate_listing(views.podm_id)] if changes else []
+    return [*changes, invalidate_listing(views.podm_id, fabric)] if changes else []
 
 
-def invalidate_listing(podm_id: str) -> Change:
+def invalidate_listing(podm_id: str, fabric: Fabric) -> Change:
     """Return the change that must go with every change of stored devices that does not come from a whole listing.
 
     The next synchronisation then compares all devices again.
     """
-    return put_anyway(StoredListing(podm_id, NEVER, None, 0))
+    return put_anyway(StoredListing(podm_id, NEVER, None, 0, tuple(fabric.systems)))
 
 
 def with_history(device: StoredDevice, stored: StoredDevice) -> StoredDevice:

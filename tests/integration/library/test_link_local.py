@@ -69,9 +69,11 @@ def test_an_eem_is_reached_by_a_zone(interface: str) -> None:
 
 def test_an_interface_that_does_not_exist_is_named(interface: str) -> None:
     del interface
-    with Client(Settings(f"http://[{ADDRESS}%25nosuch0]:30500/eem", retries=0)) as client:
-        with pytest.raises(Unreachable) as caught:
-            client.api_version()
+    with (
+        Client(Settings(f"http://[{ADDRESS}%25nosuch0]:30500/eem", retries=0)) as client,
+        pytest.raises(Unreachable) as caught,
+    ):
+        client.api_version()
     assert "%25nosuch0]" in caught.value.message
 
 
@@ -83,13 +85,13 @@ def test_a_certificate_names_the_address_without_its_zone(interface: str, tmp_pa
         server, chain = authority.issue_cert(name), tmp_path / f"{is_right}.pem"
         server.private_key_pem.write_to_path(str(key))
         chain.write_bytes(b"".join(blob.bytes() for blob in server.cert_chain_pems))
-        with Simulator(eesv=1, eeio=2, tls=(str(chain), str(key)), verify=False, arguments=ANYWHERE) as eem:
-            with Client(reach(eem, interface)._replace(ca_path=str(ca))) as client:
-                if is_right:
-                    assert len(client.devices()) == 3
-                else:
-                    with pytest.raises(TlsFailed, match=f"%25{interface}"):
-                        client.devices()
+        eem = Simulator(eesv=1, eeio=2, tls=(str(chain), str(key)), verify=False, arguments=ANYWHERE)
+        with eem, Client(reach(eem, interface)._replace(ca_path=str(ca))) as client:
+            if is_right:
+                assert len(client.devices()) == 3
+                continue
+            with pytest.raises(TlsFailed, match=f"%25{interface}"):
+                client.devices()
 
 
 def test_the_zone_is_not_sent(interface: str) -> None:
@@ -106,9 +108,11 @@ def test_the_zone_is_not_sent(interface: str) -> None:
         thread = threading.Thread(target=answer)
         thread.start()
         port = server.getsockname()[1]
-        with Client(Settings(f"http://[{ADDRESS}%25{interface}]:{port}/eem", retries=0)) as client:
-            with pytest.raises(AnswerLost):
-                client.api_version()
+        with (
+            Client(Settings(f"http://[{ADDRESS}%25{interface}]:{port}/eem", retries=0)) as client,
+            pytest.raises(AnswerLost),
+        ):
+            client.api_version()
         thread.join(10)
     assert f"\r\nHost: [{ADDRESS}]:{port}\r\n".encode() in received
     assert interface.encode() not in received
