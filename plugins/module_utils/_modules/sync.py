@@ -313,7 +313,8 @@ class _Sync:
     ) -> tuple[Reconciled, PodManager, list[Change]]:
         """Return what a new listing changes of the devices, the pod manager after it, and the other registry changes.
 
-        Cards of other pod managers stay theirs, with a warning.
+        Cards of other pod managers stay theirs, with a warning. If most are those of one, it is the same EEM: none is
+        stored twice, not even those that are not known yet.
 
         :param value: the digest of the listing
         :param waited: gets the warning
@@ -322,6 +323,8 @@ class _Sync:
         owners, cards = self._owners_of_cards(), fabric.systems.keys() | fabric.devices.keys()
         by_podm = owners.others(old.uuid, cards)
         others = {card for found in by_podm.values() for card in found}
+        if owners.owner(cards) in owners.names.keys() - {old.uuid}:  # the same EEM, not a few cards that were moved
+            others = set(cards)
         done = reconcile(devices, fabric, Views(old.uuid, old.name, known.nodes, self._names), moment, others)
         podm = podm_with_cards_of_others(podm_after_list(old, devices, fabric, moment), old, by_podm)
         if by_podm:

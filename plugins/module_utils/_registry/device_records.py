@@ -136,8 +136,8 @@ class StoredListing(t.NamedTuple):
 
     def to_body(self) -> Body:
         """Return the body of its document."""
-        systems = None if self.systems is None else list(self.systems)
-        return {"digest": self.digest, "devices": self.devices, "systems": systems}
+        known = {} if self.systems is None else {"systems": list(self.systems)}
+        return {"digest": self.digest, "devices": self.devices, **known}
 
 
 def _are_cards(value: t.Any) -> bool:
