@@ -282,10 +282,14 @@ class _Eem:
         self._read(settings, listing.revision if listing else NEVER, bool(sync or nodes))
         podm = podm._replace(api_version=self._version)
         elsewhere = sorted(node.name for node in nodes if node.system_id not in self._fabric.systems)
-        if elsewhere:
-            advice = "Release them first." if self.cards else "It may have just started: run the task again later."
+        if elsewhere and not self.cards:
             raise PlanRefused(
-                f"{settings.url} does not list the systems of these nodes: {comma_list(elsewhere)}. {advice}"
+                f"{settings.url} lists no cards, and so not the systems of these nodes: {comma_list(elsewhere)}. It may have"
+                " just started. Run the task again when it lists its cards."
+            )
+        if elsewhere:
+            raise PlanRefused(
+                f"{settings.url} does not list the systems of these nodes: {comma_list(elsewhere)}. Release them first."
             )
         if not sync:
             return podm._replace(status="Online", last_error=None), []

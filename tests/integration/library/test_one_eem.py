@@ -181,7 +181,7 @@ def test_an_eem_that_fails_over_and_lists_nothing_yet_keeps_its_nodes(
     fleet = eem.records()
     eem.reset(devices=[])
     result = run("podm", name="rack1", **name)
-    assert result["failed"] and "the systems of these nodes: train. It may have just started" in result["msg"]
+    assert result["failed"] and "the systems of these nodes: train. It may have just started." in result["msg"]
     eem.reset(devices=fleet)
     assert run("podm", name="rack1", **name)["changed"]
     assert [node["name"] for node in run("node_info", podm="rack1")["nodes"]] == ["train"]
