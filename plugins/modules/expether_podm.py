@@ -10,7 +10,8 @@ version_added: 0.1.0
 description:
   - Registers an EEM (ExpressEther Manager) under a name. The module first asks EEM for its API version, and then stores
     its devices in the registry.
-  - Names are unique, and so are EEMs. One that lists cards of another registered pod manager is refused, whatever its URL.
+  - Names are unique, and so are EEMs. One that lists cards of another registered pod manager is refused, whatever its
+    URL.
   - If the pod manager is already registered with the same options, EEM is not asked.
   - The connection options (certificates, O(timeout), O(retries), O(conditional_updates)) are stored with the pod
     manager. The password is stored encrypted.

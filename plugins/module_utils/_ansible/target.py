@@ -50,7 +50,7 @@ class Target(t.NamedTuple):
     :ivar podm: the name of its pod manager; `None` if it is not registered
     :ivar registry: where its nodes are stored; `None` if no registry is used
     :ivar error: why no request can be sent to it
-    :ivar owners: of an EEM whose URL is not registered: whose cards the registry knows, to find out whether it is one of them
+    :ivar owners: for an EEM whose URL is not registered: whose the cards are that the registry knows
     """
 
     podm_id: str

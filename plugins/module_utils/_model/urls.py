@@ -30,8 +30,8 @@ _ZONE = re.compile("[A-Za-z0-9._~-]+", re.ASCII)
 def eem_url(text: str) -> str:
     """Return the base URL of an EEM in its normal form.
 
-    Scheme and host are in lower case, without default port and trailing dot or slash. IP addresses have their shortest form,
-    and an IPv4-mapped one is an IPv4 address; a zone is kept as it is, after `%25` (RFC 6874). In the path, dot
+    Scheme and host are in lower case, without default port and trailing dot or slash. IPv6 addresses have their shortest
+    form, and an IPv4-mapped one is an IPv4 address; a zone is kept as it is, after `%25` (RFC 6874). In the path, dot
     segments are resolved, and only what needs a percent escape has one.
 
     :raises InvalidInput: it is not an HTTP URL, or it contains credentials, a query or a fragment

@@ -128,7 +128,7 @@ def _stored(context: Context, name: str) -> list[StoredNode]:
 
 
 def _may_exist(context: Context, name: str) -> bool:
-    """Whether a node of that name is stored for the selected pod manager, or for one that the task's URL may turn out to be."""
+    """Whether such a node is stored for the selected pod manager, or for one that the task's URL may turn out to be."""
     podm_id, nodes = podm_option(context), context.registry.all(StoredNode)
     known = {podm.uuid for podm in context.registry.all(PodManager)} | {node.podm_id for node in nodes}
     return bool(find_by_name(nodes, name) if podm_id not in known else _stored(context, name))

@@ -137,16 +137,15 @@ def _check_cards(context: Context, podm: PodManager, cards: t.Collection[str], i
     owners = Owners(context.registry)
     for other, found in owners.others(podm.uuid, cards).items():
         raise PlanRefused(
-            f"The EEM at {podm.url} lists cards of pod manager {other} ({comma_list(found, 4)}), so it cannot be pod manager"
-            f" {podm.name} too. Use {other}; if its EEM has moved, change its URL with expether_podm (name: {other}, url:"
-            f" {podm.url}). If only the cards were moved, synchronise {other} first."
+            f"The EEM at {podm.url} lists cards of pod manager {other} ({comma_list(found, 4)}), so it cannot be pod"
+            f" manager {podm.name} too. Use {other}; if its EEM has moved, change its URL with expether_podm (name: {other},"
+            f" url: {podm.url}). If only the cards were moved, synchronise {other} first."
         )
     had = owners.cards(podm.uuid)
     if is_new_url and had and had.isdisjoint(cards):
+        question = "is it the same EEM?"
         context.warn(
-            [
-                f"The EEM at {podm.url} lists none of the {len(had)} cards that pod manager {podm.name} had: is it the same EEM?"
-            ]
+            [f"The EEM at {podm.url} lists none of the {len(had)} cards that pod manager {podm.name} had: {question}"]
         )
 
 
@@ -267,25 +266,28 @@ class _Eem:
         return {*self._fabric.systems, *self._fabric.devices}
 
     def ask(self, settings: Settings, podm: PodManager, sync: bool) -> tuple[PodManager, list[Change]]:
-        """Ask the EEM for its version, and with `sync` for its cards.
+        """Ask the EEM for its version; for its cards with `sync`, or if they tell whose nodes there are.
 
         Return the pod manager with the answers, and the changes that update its stored devices.
 
         :raises PlanRefused: the EEM at this URL does not list the systems of the pod manager's nodes
         """
         registry = self._context.registry
-        nodes = registry.of_podm(StoredNode, podm.uuid)
+        all_nodes, registered = registry.all(StoredNode), {each.uuid for each in registry.all(PodManager)}
+        nodes = [node for node in all_nodes if node.podm_id == podm.uuid]
+        # Nodes that were made by a URL: whether they are this EEM's, its cards tell.
+        orphans = any(node.podm_id not in registered for node in all_nodes)
         # Read the devices first, then the listing, which changes with every device, and ask EEM last: a write by another
         # run in between then causes a conflict.
         known = registry.of_podm(StoredDevice, podm.uuid) if sync else []
         listing = registry.get(StoredListing, podm.uuid)
-        self._read(settings, listing.revision if listing else NEVER, bool(sync or nodes))
+        self._read(settings, listing.revision if listing else NEVER, bool(sync or nodes or orphans))
         podm = podm._replace(api_version=self._version)
         elsewhere = sorted(node.name for node in nodes if node.system_id not in self._fabric.systems)
         if elsewhere and not self.cards:
             raise PlanRefused(
-                f"{settings.url} lists no cards, and so not the systems of these nodes: {comma_list(elsewhere)}. It may have"
-                " just started. Run the task again when it lists its cards."
+                f"{settings.url} lists no cards, and so not the systems of these nodes: {comma_list(elsewhere)}. It may"
+                " have just started. Run the task again when it lists its cards."
             )
         if elsewhere:
             raise PlanRefused(

@@ -109,8 +109,8 @@ class StoredListing(t.NamedTuple):
     :ivar uuid: the pod manager's
     :ivar digest: the digest of the listing if the stored devices are exactly those of it, else `None`
     :ivar devices: the number of devices in the listing
-    :ivar systems: the EEM ids of the systems that EEM listed, except for those of other pod managers; `None` in a document
-        of an earlier version
+    :ivar systems: the EEM ids of the systems that EEM listed, except for those of other pod managers; `None` in a
+        document of an earlier version
     """
 
     uuid: str

@@ -135,8 +135,8 @@ _PODM_OPTIONAL: t.Mapping[str, Test] = {
 class RegisteredUrl(t.NamedTuple):
     """Reserves the URL of an EEM for one pod manager, so that two runs cannot register it under two names.
 
-    The document `REGISTRATIONS` is written with each registration and each new URL. So of two runs that register one EEM by
-    two URLs at the same time, one gets a conflict, and then sees the cards of the other.
+    The document `REGISTRATIONS` is written with each registration and each new URL. So of two runs that register one
+    EEM by two URLs at the same time, one gets a conflict, and then sees the cards of the other.
 
     :ivar uuid: derived from the URL, or `REGISTRATIONS`
     """

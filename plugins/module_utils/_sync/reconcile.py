@@ -93,8 +93,8 @@ def podm_with_cards_of_others(podm: PodManager, old: PodManager, others: t.Mappi
         return podm
     whose = "; ".join(f"of {name}: {comma_list(cards, 4)}" for name, cards in others.items())
     error = (
-        f"The EEM of pod manager {podm.name} lists cards of other pod managers ({whose}). If it is the same EEM, remove one of"
-        " the pod managers with expether_podm. If the cards were moved, synchronise the other pod manager first."
+        f"The EEM of pod manager {podm.name} lists cards of other pod managers ({whose}). If it is the same EEM, remove one"
+        " of the pod managers with expether_podm. If the cards were moved, synchronise the other pod manager first."
     )
     return podm._replace(status="Degraded", last_error=error, systems=old.systems, free_slots=old.free_slots)
 

@@ -337,6 +337,18 @@ def test_nodes_of_an_eem_that_is_not_registered_are_found_by_its_other_urls(
     assert run("node", name="train", state="absent", **way)["changed"]
 
 
+@pytest.mark.parametrize("sync", [True, False])
+def test_nodes_of_an_eem_are_given_to_its_pod_manager_also_if_its_devices_are_not_stored(
+    run: Run, eem: Simulator, way: Result, name: Result, other: Simulator, sync: bool
+) -> None:
+    run("node", name="train", properties=GPU, **way)
+    assert run("podm", name="rack2", sync=sync, **reach(other))["changed"]
+    assert run("node_info", podm="rack2")["nodes"] == []
+    assert run("podm", name="rack1", sync=sync, **name)["changed"]
+    assert [node["name"] for node in run("node_info", podm="rack1")["nodes"]] == ["train"]
+    assert len(run("device_info", podm="rack1", source="registry")["devices"]) == (12 if sync else 0)
+
+
 def test_a_task_by_url_that_learns_only_from_the_second_listing_whose_eem_it_is_changes_nothing(
     run: Run, eem: Simulator, way: Result, name: Result
 ) -> None:
