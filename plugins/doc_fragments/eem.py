@@ -15,7 +15,10 @@ class ModuleDocFragment:
 options:
   url:
     description:
-      - The base URL of an EEM, such as V(http://eem.example.com:30500/eem). A trailing slash is ignored.
+      - The base URL of an EEM, such as V(http://eem.example.com:30500/eem), or with the zone of an IPv6 link-local
+        address V(http://[fe80::1%25eth0]:30500/eem) or V(http://[fe80::1%eth0]:30500/eem). Spellings of a URL do not matter.
+      - If it is not the URL of a registered pod manager, but the EEM lists cards of one, the task acts as that pod
+        manager.
       - It must not contain a user name or password.
       - If it is not set, the environment variable E(EEM_URL) is used.
     type: str

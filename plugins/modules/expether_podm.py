@@ -10,7 +10,9 @@ version_added: 0.1.0
 description:
   - Registers an EEM (ExpressEther Manager) under a name. The module first asks EEM for its API version, and then stores
     its devices in the registry.
-  - Names and URLs are unique. If the pod manager is already registered with the same options, EEM is not asked.
+  - Names are unique, and so are EEMs. One that lists cards of another registered pod manager is refused, whatever its
+    URL.
+  - If the pod manager is already registered with the same options, EEM is not asked.
   - The connection options (certificates, O(timeout), O(retries), O(conditional_updates)) are stored with the pod
     manager. The password is stored encrypted.
 author:
@@ -30,7 +32,7 @@ options:
   url:
     description:
       - Required to register a pod manager, here or in the environment variable E(EEM_URL). This option also changes the
-        URL of a registered pod manager; the environment variable does not.
+        URL of a registered pod manager, for example after its EEM has moved; the environment variable does not.
   description:
     description:
       - Free-text description. V("") removes it. Null means not set.

@@ -88,6 +88,7 @@ class ChangeRun:
             def decided(observed: ObservedState) -> Plan:
                 if where.podm and where.registry and where.registry.get(PodManager, where.podm_id) is None:
                     raise NotFound(f"Pod manager {where.podm} is no longer registered.")
+                where.check_identity(observed.fabric.systems.keys() | observed.fabric.devices.keys())
                 return decide(observed, client)
 
             reservation = reservation_for(where.registry, where.podm_id, self._what, where.settings, self._exclusive)

@@ -16,8 +16,9 @@ import typing as t
 
 from ansible.module_utils.common.validation import check_type_dict
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput
-from ansible_collections.nec.expether.plugins.module_utils._model.names import composed, eem_url, unregistered_podm_uuid
+from ansible_collections.nec.expether.plugins.module_utils._model.names import composed, unregistered_podm_uuid
 from ansible_collections.nec.expether.plugins.module_utils._model.properties import KIND_KEYS, TYPES_BY_NAME
+from ansible_collections.nec.expether.plugins.module_utils._model.urls import eem_url
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import ENV_REGISTRY, sqlite_path
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import CONNECTION_KEYS, PodManager
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Registry

@@ -15,13 +15,16 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.options impo
     credentials,
     url_option,
 )
+from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
 from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
+from ansible_collections.nec.expether.plugins.module_utils._execution.steps import listed_ids
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import (
     ExpetherError,
     InvalidInput,
     MissingLibrary,
     NotFound,
+    PlanRefused,
 )
 from ansible_collections.nec.expether.plugins.module_utils._model.names import (
     comma_list,
@@ -30,6 +33,7 @@ from ansible_collections.nec.expether.plugins.module_utils._model.names import (
 )
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import find_by_name
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice
+from ansible_collections.nec.expether.plugins.module_utils._registry.owners import Owners
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import (
     CONNECTION_KEYS,
     PodManager,
@@ -46,6 +50,7 @@ class Target(t.NamedTuple):
     :ivar podm: the name of its pod manager; `None` if it is not registered
     :ivar registry: where its nodes are stored; `None` if no registry is used
     :ivar error: why no request can be sent to it
+    :ivar owners: for an EEM whose URL is not registered: whose the cards are that the registry knows
     """
 
     podm_id: str
@@ -53,6 +58,27 @@ class Target(t.NamedTuple):
     settings: Settings
     registry: Registry | None
     error: ExpetherError | None = None
+    owners: Owners | None = None
+
+    def identified(self, cards: t.Collection[str]) -> Target:
+        """Return the EEM as the pod manager whose cards it lists; if it lists none that the registry knows, as it is.
+
+        :param cards: the ids of the cards that it lists
+        """
+        podm_id = self.owners.owner(cards) if self.owners else None
+        if self.owners is None or podm_id is None:
+            return self
+        return self._replace(podm_id=podm_id, podm=self.owners.names.get(podm_id), registry=self.owners.registry)
+
+    def check_identity(self, cards: t.Collection[str]) -> None:
+        """Check that EEM still lists the cards of the same pod manager: one that had just started may have listed none.
+
+        :raises PlanRefused: it does not
+        """
+        now = self.identified(cards)
+        if now.podm_id != self.podm_id:
+            who = f"pod manager {now.podm}" if now.podm else "the EEM of a node that was made by another URL"
+            raise PlanRefused(f"{self.settings.url} turns out to be {who}. Run the task again.")
 
 
 def connection_settings(context: Context, known: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -145,7 +171,7 @@ def target(
     """
     url = url_option(context)
     if url is not None:
-        return target_of_url(context, url, names_needed)
+        return _identified(context, target_of_url(context, url, names_needed))
     if context.params.get("podm") is not None:
         return target_of_podm(context, find_podm(context.registry, context.params["podm"]))
     podms = context.registry.all(PodManager)
@@ -195,10 +221,25 @@ def _target_or_error(context: Context, podm: PodManager) -> Target:
         return Target(podm.uuid, podm.name, Settings(podm.url), context.registry, error)
 
 
+def _identified(context: Context, where: Target) -> Target:
+    """Return an EEM as the pod manager whose cards it lists, which costs a request if its URL is not registered.
+
+    :raises EemError: it does not list them
+    """
+    if where.owners is None:
+        return where
+    with Client(where.settings) as client:
+        try:
+            return where.identified({card for card in listed_ids(client) if card})
+        finally:
+            context.warn(client.waited)
+
+
 def target_of_url(context: Context, url: str, names_needed: bool) -> Target:
     """Return the EEM at a URL, as the pod manager that is registered with this URL, if any.
 
-    A task without names works without a registry: an unusable registry is only an error if the user chose it.
+    If none is, its `owners` tell who it is from its cards. A task without names works without a registry: an unusable
+    registry is only an error if the user chose it.
     """
     settings = settings_for_url(context, url)
     registry: Registry | None = None
@@ -214,6 +255,9 @@ def target_of_url(context: Context, url: str, names_needed: bool) -> Target:
         if podm.url == url:
             return Target(podm.uuid, podm.name, settings, registry)
     podm_id = unregistered_podm_uuid(url)
+    has_nodes = any(node.podm_id == podm_id for node in nodes)
     # For an unregistered EEM the registry is only used if it stores nodes of it, or if the task names one.
-    named = names_needed or any(node.podm_id == podm_id for node in nodes)
-    return Target(podm_id, None, settings, registry if named else None)
+    where = Target(podm_id, None, settings, registry if names_needed or has_nodes else None)
+    if registry is None or has_nodes or not (podms or nodes):
+        return where
+    return where._replace(owners=Owners(registry))

@@ -31,6 +31,7 @@ from ansible_collections.nec.expether.plugins.module_utils._eem.interruption imp
 from ansible_collections.nec.expether.plugins.module_utils._model.libraries import need
 from ansible_collections.nec.expether.plugins.module_utils._model.masking import forms_of, mask
 from ansible_collections.nec.expether.plugins.module_utils._model.texts import printable
+from ansible_collections.nec.expether.plugins.module_utils._model.urls import split_zone
 
 MISSING: Exception | None = None
 try:
@@ -86,25 +87,40 @@ class _Deadline:
 
 
 class _Adapter(HTTPAdapter):
-    """Reports to the deadline which socket is in use."""
+    """Reports to the deadline which socket is in use.
 
-    def __init__(self, deadline: _Deadline) -> None:
-        self._deadline = deadline
+    :param zone: the zone of the IPv6 address to connect to
+    """
+
+    def __init__(self, deadline: _Deadline, zone: str | None) -> None:
+        self._deadline, self._zone = deadline, zone
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
 
     def init_poolmanager(self, *args: t.Any, **kwargs: t.Any) -> None:
         """Make the pools with connections that report their socket."""
         super().init_poolmanager(*args, **kwargs)
-        deadline = self._deadline
+        deadline, zone = self._deadline, self._zone
+
+        def connected(connection: HTTPConnection, connect: t.Callable[[], socket.socket]) -> socket.socket:
+            """Connect with the zone, which neither the `Host` header nor TLS may contain (RFC 6874)."""
+            host = connection._dns_host  # the address without brackets
+            connection._dns_host = f"{host}%{zone}" if zone else host
+            try:
+                return connect()
+            finally:
+                connection._dns_host = host
 
         class Plain(HTTPConnection):
+            def _new_conn(self) -> socket.socket:
+                return connected(self, super()._new_conn)
+
             def connect(self) -> None:
                 super().connect()
                 deadline.watch(self.sock)
 
         class Tls(HTTPSConnection):
             def _new_conn(self) -> socket.socket:
-                sock = super()._new_conn()
+                sock = connected(self, super()._new_conn)
                 # TLS takes over the socket for its handshake, which a slow server may delay: keep a handle to end it.
                 self._plain = sock.dup()
                 deadline.watch(self._plain)
@@ -160,6 +176,7 @@ class Transport:
     ) -> None:
         need("requests", MISSING)
         self.url = url
+        self._base, zone = split_zone(url)
         self._username = username
         self._secrets = forms_of(password, username) if password else set()
         self._verify = verify
@@ -176,7 +193,7 @@ class Transport:
         if username is not None:
             self._session.auth = HTTPBasicAuth(username.encode(), (password or "").encode())
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, _Adapter(self._deadline))
+            self._session.mount(scheme, _Adapter(self._deadline, zone))
 
     def close(self) -> None:
         """Close the connections."""
@@ -205,7 +222,7 @@ class Transport:
         try:
             response = self._session.request(
                 method,
-                request.url,
+                f"{self._base}/{path}",
                 params=dict(query or {}),
                 json=body,
                 timeout=self._timeout,

@@ -57,7 +57,7 @@ def perform_request(client: Client, run: StepRun) -> None:
             _send(client, card, step)
             is_answered = True
             try:
-                problem = _problem(client, card, step)
+                problem = _problem(client, run, card, step)
             except EemError as unread:  # an error of this read says nothing about the request before it
                 problem = f"card {card} cannot be read afterwards: {unread.message.removesuffix('.')}"
             if problem is None:
@@ -107,7 +107,7 @@ def _send(client: Client, card: str, step: CardRequest) -> None:
         {"audit": client.audit, "reset": client.reset, "reset_frame": client.send_reset_frame}[step.action](card)
 
 
-def _problem(client: Client, card: str, step: CardRequest) -> str | None:
+def _problem(client: Client, run: StepRun, card: str, step: CardRequest) -> str | None:
     """Return in which respect a request that EEM answered with success is not in effect, or `None`.
 
     Nothing shows the effect of an audit or a reset.
@@ -125,8 +125,9 @@ def _problem(client: Client, card: str, step: CardRequest) -> str | None:
             if error.http_status == 404:
                 return None
             raise
-        # EEM may have found a card again that responds.
-        return None if still.reachable else f"it still lists card {card}"
+        # EEM may have found a card again that responds; then its record is a new one.
+        is_found_again = still.reachable and still.update_time != run.update_time
+        return None if is_found_again else f"it still lists card {card}"
     return None
 
 

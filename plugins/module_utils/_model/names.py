@@ -14,7 +14,6 @@ import hashlib
 import typing as t
 import unicodedata
 import uuid
-from urllib.parse import urlsplit, urlunsplit
 
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput
@@ -23,6 +22,8 @@ _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:nec.expether")
 MAX_NAME = 255
 #: The UUID of the one document of a registry with the names of PCI vendors and devices.
 PCI_NAMES = str(uuid.uuid5(_NAMESPACE, "pci_names"))
+#: The UUID of the one document of a registry that every registration of a pod manager writes.
+REGISTRATIONS = str(uuid.uuid5(_NAMESPACE, "registrations"))
 
 
 def composed(text: str) -> str:
@@ -116,30 +117,3 @@ def comma_list(things: t.Iterable[str], most: int = 12) -> str:
     all_things = list(things)
     shown = ", ".join(all_things[:most])
     return f"{shown} and {len(all_things) - most} more" if len(all_things) > most else shown
-
-
-def eem_url(text: str) -> str:
-    """Return the base URL of an EEM in normal form: scheme and host in lower case, no default port, no trailing slash.
-
-    :raises InvalidInput: it is not an HTTP URL, or it contains credentials, a query or a fragment
-    """
-    text = text.strip()
-    # No message repeats the text, because a mistyped URL may contain a password anywhere.
-    if "@" in text:
-        raise InvalidInput(
-            "`url` must not contain a user name or password, because URLs are shown in results and logs: use `username`"
-            " and `password`."
-        )
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        raise InvalidInput("`url` cannot be parsed; it must look like http://HOST:30500/eem.") from None
-    if parts.scheme.lower() not in ("http", "https") or not parts.hostname or any(map(str.isspace, text)):
-        raise InvalidInput("`url` is not the URL of an EEM; it must look like http://HOST:30500/eem.")
-    if parts.query or parts.fragment:
-        raise InvalidInput("`url` has a query or a fragment; it must look like http://HOST:30500/eem.")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname.rstrip(".")
-    default_port = {"http": 80, "https": 443}[parts.scheme.lower()]
-    netloc = host if port in (None, default_port) else f"{host}:{port}"
-    return urlunsplit((parts.scheme.lower(), netloc, parts.path.rstrip("/"), "", ""))

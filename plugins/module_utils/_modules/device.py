@@ -127,7 +127,9 @@ def _forget_in_registry(where: Target, run_: ChangeRun, outcome: Outcome) -> lis
     """Return the changes that remove a forgotten device, and update the devices that a forgotten system leaves stranded."""
     views, steps, registry = run_.views(outcome.nodes), outcome.steps, where.registry
     changes = [remove_anyway(StoredDevice, views.uuid_of(step.device)) for step in steps if step.device]
-    changes += [invalidate_listing(where.podm_id)] if changes else []
+    changes += (
+        [invalidate_listing(registry, where.podm_id, outcome.fabric)] if registry and steps and where.podm else []
+    )
     systems = (outcome.before.fabric.systems.get(step.system_id or "") for step in steps if not step.device)
     orphans = [card.id for system in systems if system for card in outcome.before.fabric.devices_in(system.group_id)]
     updates = device_updates(registry, outcome.fabric, views, outcome.nodes, orphans) if registry else ()

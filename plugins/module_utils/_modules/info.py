@@ -121,6 +121,8 @@ def _live(context: Context, show: Show) -> tuple[list[View], list[View]]:
     answers = side_by_side(targets(context), ask)
     stop_if_interrupted()
     for where, answer in answers:
+        if not isinstance(answer, ExpetherError):
+            where = where.identified(answer[0].systems.keys() | answer[0].devices.keys())
         nodes = where.registry.of_podm(StoredNode, where.podm_id) if where.registry else []
         if isinstance(answer, ExpetherError):
             if context.params.get("podm") is not None or url_option(context) is not None:

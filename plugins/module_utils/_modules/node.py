@@ -51,7 +51,7 @@ def run(context: Context) -> Result:
     seconds = connect_timeout(params)
     if state == "absent" and not params["detach_devices"]:
         return _forget_only(context, name)
-    if state == "absent" and not _stored(context, name):
+    if state == "absent" and not _may_exist(context, name):
         return _node_result(None, None)
     where = target(context, node=name)
     if state == "absent":
@@ -132,6 +132,13 @@ def _stored(context: Context, name: str) -> list[StoredNode]:
     podm_id = podm_option(context)
     registry = context.registry
     return find_by_name(registry.all(StoredNode) if podm_id is None else registry.of_podm(StoredNode, podm_id), name)
+
+
+def _may_exist(context: Context, name: str) -> bool:
+    """Whether such a node is stored for the selected pod manager, or for one that the task's URL may turn out to be."""
+    podm_id, nodes = podm_option(context), context.registry.all(StoredNode)
+    known = {podm.uuid for podm in context.registry.all(PodManager)} | {node.podm_id for node in nodes}
+    return bool(find_by_name(nodes, name) if podm_id not in known else _stored(context, name))
 
 
 def _forget_only(context: Context, name: str) -> Result:

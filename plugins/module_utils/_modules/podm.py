@@ -27,16 +27,18 @@ from ansible_collections.nec.expether.plugins.module_utils._execution.forget imp
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, NotFound, PlanRefused
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._model.names import (
+    REGISTRATIONS,
     check_name,
     comma_list,
-    eem_url,
     node_uuid,
     podm_uuid,
     unregistered_podm_uuid,
 )
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import find_by_name
+from ansible_collections.nec.expether.plugins.module_utils._model.urls import eem_url
 from ansible_collections.nec.expether.plugins.module_utils._planning.nodes import plan_release
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice, StoredListing
+from ansible_collections.nec.expether.plugins.module_utils._registry.owners import Owners
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import (
     PodManager,
     RegisteredUrl,
@@ -57,7 +59,7 @@ from ansible_collections.nec.expether.plugins.module_utils._results.documents im
 from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile import (
     Moment,
     accepted,
-    listing_change,
+    listing_of,
     podm_facts,
     reconcile,
 )
@@ -73,6 +75,8 @@ def run(context: Context) -> Result:
 
 def _present(context: Context, eem: _Eem) -> Result:
     stop_if_interrupted()
+    # Read before everything else: a registration by another run since then causes a conflict.
+    registrations = context.registry.get(RegisteredUrl, REGISTRATIONS)
     podms, now = context.registry.all(PodManager), now_iso()
     found = next(iter(find_by_name(podms, context.params["name"])), None)
     old = found or _new(check_name(context.params["name"], "pod manager"), now)
@@ -80,16 +84,21 @@ def _present(context: Context, eem: _Eem) -> Result:
     _check_url_is_free(podms, old, settings.url)
     wanted = _wanted(context, old, settings)
     password_changed = current is None or current.password != settings.password
-    sync = context.params["sync"] and (old.last_sync is None or old.url != settings.url)
+    is_new_url = old.url != settings.url
+    sync = context.params["sync"] and (old.last_sync is None or is_new_url)
     if found and wanted == found and not (password_changed or sync):
         return _to_result(found, found)
     podm = wanted._replace(updated_at=now)
     changes: list[Change] = []
     if settings != current or sync:
         podm, changes = eem.ask(settings, podm, sync)
+    if is_new_url or sync:
+        _check_cards(context, podm, eem.cards, is_new_url)
+        revision = registrations.revision if registrations else NEVER
+        changes.append(put(RegisteredUrl(REGISTRATIONS, revision, podm.uuid)))
     if password_changed:
         podm = podm._replace(password=_encrypted(context, settings.password))
-    changes += [*_adopt_nodes(context, podm), *_url_changes(found, podm)]
+    changes += [*_adopt_nodes(context, podm, podms, eem.cards), *_url_changes(found, podm)]
     stop_if_interrupted()
     if not context.check_mode:
         context.registry.commit([put(podm), *changes])
@@ -116,6 +125,29 @@ def _check_url_is_free(podms: t.Sequence[PodManager], podm: PodManager, url: str
     for other in podms:
         if other.uuid != podm.uuid and other.url == url:
             raise PlanRefused(f"{url} is already registered as pod manager {other.name}.")
+
+
+def _check_cards(context: Context, podm: PodManager, cards: t.Collection[str], is_new_url: bool) -> None:
+    """Reject an EEM that lists cards of another pod manager: it is the same EEM, whatever its URL.
+
+    :param cards: the ids of the cards that EEM lists; none if it was not asked for them
+    :raises PlanRefused: it does
+    """
+    if not cards:
+        return
+    owners = Owners(context.registry)
+    for other, found in owners.others(podm.uuid, cards).items():
+        raise PlanRefused(
+            f"The EEM at {podm.url} lists cards of pod manager {other} ({comma_list(found, 4)}), so it cannot be pod"
+            f" manager {podm.name} too. Use {other}; if its EEM has moved, change its URL with expether_podm (name: {other},"
+            f" url: {podm.url}). If only the cards were moved, synchronise {other} first."
+        )
+    had = owners.cards(podm.uuid)
+    if is_new_url and had and had.isdisjoint(cards):
+        question = "is it the same EEM?"
+        context.warn(
+            [f"The EEM at {podm.url} lists none of the {len(had)} cards that pod manager {podm.name} had: {question}"]
+        )
 
 
 def _wanted(context: Context, old: PodManager, settings: Settings) -> PodManager:
@@ -163,21 +195,28 @@ def _new(name: str, now: str) -> PodManager:
     )
 
 
-def _adopt_nodes(context: Context, podm: PodManager) -> list[Change]:
-    """Return the changes that give a pod manager the nodes that were made at its URL before it was registered.
+def _adopt_nodes(
+    context: Context, podm: PodManager, podms: t.Sequence[PodManager], cards: t.Container[str]
+) -> list[Change]:
+    """Return the changes that give a pod manager the nodes that were made by a URL of its EEM before it was registered.
 
-    :raises PlanRefused: it already has a node of such a name
+    :param podms: all registered ones
+    :param cards: the cards that its EEM lists, if it was asked for them
+    :raises PlanRefused: it already has a node of such a name, or on such a system
     """
     nodes = context.registry.all(StoredNode)
+    at_url, registered = unregistered_podm_uuid(podm.url), {podm.uuid, *(other.uuid for other in podms)}
+    taken = {key for node in nodes if node.podm_id == podm.uuid for key in (node.uuid, node.system_id)}
     changes = []
     for node in nodes:
-        if node.podm_id == unregistered_podm_uuid(podm.url):
+        if node.podm_id == at_url or (node.podm_id not in registered and node.system_id in cards):
             uuid = node_uuid(podm.uuid, node.name)
-            if any(other.uuid == uuid for other in nodes):
+            if taken & {uuid, node.system_id}:
                 raise PlanRefused(
-                    f"Node {node.name} was made at {podm.url} before it was registered, and pod manager {podm.name} already"
-                    " has a node of that name. Release one of them first."
+                    f"Node {node.name} was made by a URL of this EEM before it was registered, and pod manager"
+                    f" {podm.name} already has a node of that name or on its system. Release one of them first."
                 )
+            taken |= {uuid, node.system_id}
             changes += [remove(node), put(node._replace(uuid=uuid, revision=NEVER, podm_id=podm.uuid))]
     return changes
 
@@ -222,22 +261,35 @@ class _Eem:
         self._version = ""
         self._fabric = Fabric([])
 
+    @property
+    def cards(self) -> set[str]:
+        """The ids of the cards that EEM lists; none if it was not asked for them."""
+        return {*self._fabric.systems, *self._fabric.devices}
+
     def ask(self, settings: Settings, podm: PodManager, sync: bool) -> tuple[PodManager, list[Change]]:
-        """Ask the EEM for its version, and with `sync` for its cards.
+        """Ask the EEM for its version; for its cards with `sync`, or if they tell whose nodes there are.
 
         Return the pod manager with the answers, and the changes that update its stored devices.
 
         :raises PlanRefused: the EEM at this URL does not list the systems of the pod manager's nodes
         """
         registry = self._context.registry
-        nodes = registry.of_podm(StoredNode, podm.uuid)
+        all_nodes, registered = registry.all(StoredNode), {each.uuid for each in registry.all(PodManager)}
+        nodes = [node for node in all_nodes if node.podm_id == podm.uuid]
+        # Nodes that were made by a URL: whether they are this EEM's, its cards tell.
+        orphans = any(node.podm_id not in registered for node in all_nodes)
         # Read the devices first, then the listing, which changes with every device, and ask EEM last: a write by another
         # run in between then causes a conflict.
         known = registry.of_podm(StoredDevice, podm.uuid) if sync else []
         listing = registry.get(StoredListing, podm.uuid)
-        self._read(settings, listing.revision if listing else NEVER, bool(sync or nodes))
+        self._read(settings, listing.revision if listing else NEVER, bool(sync or nodes or orphans))
         podm = podm._replace(api_version=self._version)
         elsewhere = sorted(node.name for node in nodes if node.system_id not in self._fabric.systems)
+        if elsewhere and not self.cards:
+            raise PlanRefused(
+                f"{settings.url} lists no cards, and so not the systems of these nodes: {comma_list(elsewhere)}. It may"
+                " have just started. Run the task again when it lists its cards."
+            )
         if elsewhere:
             raise PlanRefused(
                 f"{settings.url} does not list the systems of these nodes: {comma_list(elsewhere)}. Release them first."
@@ -250,7 +302,7 @@ class _Eem:
         changes = reconcile(known, self._fabric, views, on_systems, moment).changes
         return podm_facts(podm, self._fabric, moment), [
             *changes,
-            listing_change(podm.uuid, listing, None),
+            put(listing_of(podm.uuid, listing, None, self._fabric)),
             *names.changes(),
         ]
 
@@ -316,7 +368,12 @@ def _forget(context: Context, uuid: str) -> list[Change]:
         raise NotFound("Another run has removed the pod manager.")
     return [
         remove(found),
-        remove_anyway(RegisteredUrl, unregistered_podm_uuid(found.url)),
+        # Also the URLs of earlier versions in another form, and `REGISTRATIONS` if it is about this one.
+        *(
+            remove_anyway(RegisteredUrl, url.uuid)
+            for url in context.registry.all(RegisteredUrl)
+            if url.podm_id == found.uuid
+        ),
         remove_anyway(StoredListing, found.uuid),
         *(remove_anyway(StoredDevice, device.uuid) for device in context.registry.of_podm(StoredDevice, found.uuid)),
     ]

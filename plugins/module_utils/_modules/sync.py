@@ -27,6 +27,7 @@ from ansible_collections.nec.expether.plugins.module_utils._model.fabric import 
 from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice, StoredListing
+from ansible_collections.nec.expether.plugins.module_utils._registry.owners import Owners
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager, StoredNode
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
     Change,
@@ -40,12 +41,14 @@ from ansible_collections.nec.expether.plugins.module_utils._results.cards import
 from ansible_collections.nec.expether.plugins.module_utils._results.documents import find_podm
 from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile import (
     Moment,
+    Reconciled,
     digest,
-    listing_change,
+    listing_of,
     no_change_known,
     no_change_offline,
     online,
     podm_after_list,
+    podm_with_cards_of_others,
     reconcile,
 )
 from ansible_collections.nec.expether.plugins.module_utils._sync.refusals import (
@@ -96,7 +99,7 @@ class PodManagerResult(t.NamedTuple):
     :ivar result: its entry in the result
     :ivar changed: whether its status or a device changed
     :ivar before: its state before, as the diff shows it; `after` its state afterwards
-    :ivar waited: sentences about what was waited for
+    :ivar waited: sentences about what was waited for, and about cards of other pod managers
     """
 
     result: View
@@ -208,6 +211,7 @@ class _Sync:
         self._names = context.pci_names
         self._names_version = self._names.version
         self._devices: dict[str, list[StoredDevice]] | None = None
+        self._owners: Owners | None = None
         self._retention = timedelta(days=context.params["retention"])
         self._wait_after_refusal = timedelta(seconds=context.params["wait_after_refusal"])
         # Options of the task apply to all pod managers. Passwords are decrypted here, before any thread starts.
@@ -231,6 +235,13 @@ class _Sync:
                 self._devices.setdefault(device.podm_id, []).append(device)
         return self._devices.get(podm.uuid, [])
 
+    def _owners_of_cards(self) -> Owners:
+        """Return whose the cards are, including what this run has stored so far."""
+        if self._owners is None:
+            stored = [device for devices in (self._devices or {}).values() for device in devices]
+            self._owners = Owners(self._context.registry, None if self._devices is None else stored)
+        return self._owners
+
     def sync_one(self, podm: PodManager) -> PodManagerResult:
         """Ask one EEM and store its listing. Try again if another run changed the same documents in the meantime.
 
@@ -247,15 +258,14 @@ class _Sync:
                 refused[answer.mark] = answer
             with self._lock:
                 stop_if_interrupted()
-                outcome, changes = self._with_update(known, answer, waited, started)
-                if self._context.check_mode:
-                    return outcome
                 registry = self._context.registry
                 try:
-                    registry.commit(changes)
+                    outcome, changes = self._with_update(known, answer, waited, started)
+                    if not self._context.check_mode:
+                        registry.commit(changes)
                     return outcome
                 except RegistryConflict:
-                    self._devices = None
+                    self._devices = self._owners = None
                     now = registry.get(PodManager, podm.uuid)
                     if now is None:
                         return self._without_update(podm, waited, started, "It was removed while it was synchronised.")
@@ -291,7 +301,8 @@ class _Sync:
             try:
                 records = client.devices_detail()
                 value = digest(records, self._names_version)
-                is_known = known.listing is not None and known.listing.digest == value
+                # The listing of an earlier version does not tell the systems.
+                is_known = bool(known.listing and known.listing.digest == value and known.listing.systems is not None)
                 return Answer(value, None if is_known else Fabric.from_records(records))
             except MissingLibrary:
                 raise
@@ -311,6 +322,7 @@ class _Sync:
         """Return the outcome for one pod manager, and the registry changes, from its EEM's listing or error."""
         old = known.podm
         moment = Moment(datetime.now(timezone.utc), old.last_sync, self._retention)
+        listing_changes: list[Change] = []
         if isinstance(answer, ExpetherError):
             done = no_change_offline(self._devices_of(old))
             podm = old._replace(status="Offline", last_error=answer.message)
@@ -320,19 +332,8 @@ class _Sync:
             done = no_change_known(t.cast(StoredListing, known.listing).devices)
             podm = online(old, moment)
         else:
-            devices = self._devices_of(old)
-            # What is stored has no names of nodes but that of a last one.
-            views = Views(old.uuid, old.name, {}, self._names)
-            done = reconcile(devices, answer.fabric, views, known.nodes, moment)
-            podm = podm_after_list(old, devices, answer.fabric, moment)
-        changes = [*done.changes]
-        if isinstance(answer, Answer) and answer.fabric is not None:
-            # With missing devices, the next sync must compare again even if EEM's answer is unchanged: their retention ends.
-            is_complete = podm.status == "Online" and not done.counts["missing"]
-            value = answer.digest if is_complete else None
-            if changes or known.listing is None or known.listing.digest != value:
-                changes.append(listing_change(old.uuid, known.listing, value, len(answer.fabric.devices)))
-            changes += self._names.changes()
+            done, podm, listing_changes = self._after_list(known, answer.digest, answer.fabric, moment, waited)
+        changes = [*done.changes, *listing_changes]
         if podm != old:
             changes.append(put(podm))
         retry_at = answer.retry_at if isinstance(answer, CredentialsRefused) else None
@@ -345,6 +346,39 @@ class _Sync:
             waited,
         )
         return outcome, changes
+
+    def _after_list(
+        self, known: Known, value: str, fabric: Fabric, moment: Moment, waited: list[str]
+    ) -> tuple[Reconciled, PodManager, list[Change]]:
+        """Return what a new listing changes of the devices, the pod manager after it, and the other registry changes.
+
+        Cards of other pod managers stay theirs, with a warning. If most are those of one, it is the same EEM: none is
+        stored twice, not even those that are not known yet.
+
+        :param value: the digest of the listing
+        :param waited: gets the warning
+        """
+        old, devices = known.podm, self._devices_of(known.podm)
+        owners, cards = self._owners_of_cards(), fabric.systems.keys() | fabric.devices.keys()
+        by_podm = owners.others(old.uuid, cards)
+        others = {card for found in by_podm.values() for card in found}
+        if owners.owner(cards) in owners.names.keys() - {old.uuid}:  # the same EEM, not a few cards that were moved
+            others = set(cards)
+        # What is stored has no names of nodes but that of a last one.
+        views = Views(old.uuid, old.name, {}, self._names)
+        done = reconcile(devices, fabric, views, known.nodes, moment, others)
+        podm = podm_with_cards_of_others(podm_after_list(old, devices, fabric, moment), old, by_podm)
+        if by_podm:
+            waited.append(t.cast(str, podm.last_error))
+        # With missing devices, the next sync must compare again even if EEM's answer is unchanged: their retention ends.
+        is_complete = podm.status == "Online" and not done.counts["missing"]
+        listing = listing_of(old.uuid, known.listing, value if is_complete else None, fabric, others)
+        if podm.degraded_since:  # EEM may have just started: the systems that it had are still its own
+            had = known.listing.systems if known.listing else None
+            listing = listing._replace(systems=tuple(sorted({*(had or ()), *(listing.systems or ())})))
+        (owners.add if podm.degraded_since else owners.replace)(old.uuid, {*cards, *known.nodes} - others)
+        is_new = known.listing is None or known.listing[2:] != listing[2:]
+        return done, podm, [*([put(listing)] if done.changes or is_new else ()), *self._names.changes()]
 
     def _without_update(self, podm: PodManager, waited: list[str], started: float, error: str) -> PodManagerResult:
         """Return the outcome for a pod manager for which nothing could be stored."""

@@ -9,7 +9,13 @@ from __future__ import annotations
 import operator
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._registry.fields import is_count, is_text, or_none, values
+from ansible_collections.nec.expether.plugins.module_utils._registry.fields import (
+    is_card,
+    is_count,
+    is_text,
+    or_none,
+    values,
+)
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Body, Kind, NotAsWritten
 
 
@@ -114,12 +120,15 @@ class StoredListing(t.NamedTuple):
     :ivar uuid: the pod manager's
     :ivar digest: the digest of the listing if the stored devices are exactly those of it, else `None`
     :ivar devices: the number of devices in the listing
+    :ivar systems: the EEM ids of the systems that EEM listed, except for those of other pod managers; `None` in a
+        document of an earlier version
     """
 
     uuid: str
     revision: int
     digest: str | None
     devices: int
+    systems: tuple[str, ...] | None = None
 
     @staticmethod
     def kind() -> Kind:
@@ -132,9 +141,18 @@ class StoredListing(t.NamedTuple):
 
         :raises NotAsWritten: it is damaged
         """
-        found = values(cls.kind(), uuid, body, {"digest": or_none(is_text), "devices": is_count})
-        return cls(uuid, revision, **found)
+        found = values(cls.kind(), uuid, body, _LISTING, {"systems": _are_cards})
+        systems = found.pop("systems")
+        return cls(uuid, revision, **found, systems=None if systems is None else tuple(systems))
 
     def to_body(self) -> Body:
         """Return the body of its document."""
-        return {"digest": self.digest, "devices": self.devices}
+        known = {} if self.systems is None else {"systems": list(self.systems)}
+        return {"digest": self.digest, "devices": self.devices, **known}
+
+
+def _are_cards(value: t.Any) -> bool:
+    return isinstance(value, list) and all(map(is_card, value))
+
+
+_LISTING = {"digest": or_none(is_text), "devices": is_count}

@@ -10,12 +10,14 @@ record requires a new schema (`store.SCHEMA`), because an older version of the c
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node, NodeState
 from ansible_collections.nec.expether.plugins.module_utils._model.properties import normal_properties
 from ansible_collections.nec.expether.plugins.module_utils._model.texts import printable
+from ansible_collections.nec.expether.plugins.module_utils._model.urls import eem_url
 from ansible_collections.nec.expether.plugins.module_utils._registry.fields import (
     Test,
     is_any,
@@ -52,6 +54,7 @@ def _is_connection(value: t.Any) -> bool:
 class PodManager(t.NamedTuple):
     """A registered EEM.
 
+    :ivar url: in normal form, also if an earlier version stored another form
     :ivar password: encrypted
     :ivar connection: its connection options, by `CONNECTION_KEYS`; those of an earlier version may lack some
     :ivar last_sync: when it last listed its cards
@@ -102,6 +105,8 @@ class PodManager(t.NamedTuple):
             found[key] = found[key] or None
         if found["api_version"] is not None:
             found["api_version"] = printable(found["api_version"])
+        with contextlib.suppress(InvalidInput):  # it will be reported when EEM is asked
+            found["url"] = eem_url(found["url"])
         return cls(uuid, revision, **found)
 
     def to_body(self) -> Body:
@@ -136,7 +141,10 @@ _PODM_OPTIONAL: t.Mapping[str, Test] = {
 class RegisteredUrl(t.NamedTuple):
     """Reserves the URL of an EEM for one pod manager, so that two runs cannot register it under two names.
 
-    :ivar uuid: derived from the URL
+    The document `REGISTRATIONS` is written with each registration and each new URL. So of two runs that register one
+    EEM by two URLs at the same time, one gets a conflict, and then sees the cards of the other.
+
+    :ivar uuid: derived from the URL, or `REGISTRATIONS`
     """
 
     uuid: str

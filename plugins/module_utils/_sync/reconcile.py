@@ -12,6 +12,7 @@ import typing as t
 from datetime import datetime, timedelta
 
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
+from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice, StoredListing
 from ansible_collections.nec.expether.plugins.module_utils._registry.last_nodes import with_last_node
@@ -89,6 +90,22 @@ def podm_after_list(podm: PodManager, known: t.Sequence[StoredDevice], fabric: F
     return accepted(podm)._replace(status="Degraded", last_error=error, last_sync=now, degraded_since=since)
 
 
+def podm_with_cards_of_others(podm: PodManager, old: PodManager, others: t.Mapping[str, t.Sequence[str]]) -> PodManager:
+    """Return the pod manager after a listing with cards of other pod managers: `Degraded`, with its former numbers.
+
+    :param podm: the pod manager after the listing; `old` before it
+    :param others: the cards by the names of their pod managers
+    """
+    if not others:
+        return podm
+    whose = "; ".join(f"of {name}: {comma_list(cards, 4)}" for name, cards in others.items())
+    error = (
+        f"The EEM of pod manager {podm.name} lists cards of other pod managers ({whose}). If it is the same EEM, remove one"
+        " of the pod managers with expether_podm. If the cards were moved, synchronise the other pod manager first."
+    )
+    return podm._replace(status="Degraded", last_error=error, systems=old.systems, free_slots=old.free_slots)
+
+
 def no_change_offline(known: t.Sequence[StoredDevice]) -> Reconciled:
     """Return no changes, for an EEM that did not list its cards, with the counts of its stored devices."""
     missing = sum(found.missing_since is not None for found in known)
@@ -101,7 +118,12 @@ def no_change_known(devices: int) -> Reconciled:
 
 
 def reconcile(
-    known: t.Iterable[StoredDevice], fabric: Fabric, views: Views, nodes: t.Mapping[str, Node], moment: Moment
+    known: t.Iterable[StoredDevice],
+    fabric: Fabric,
+    views: Views,
+    nodes: t.Mapping[str, Node],
+    moment: Moment,
+    others: t.Container[str] = (),
 ) -> Reconciled:
     """Return the changes that update the stored devices of a pod manager from a listing.
 
@@ -110,6 +132,7 @@ def reconcile(
 
     :param known: the stored devices of the pod manager
     :param nodes: its nodes, by EESV id
+    :param others: cards of other pod managers, which are treated as if EEM did not list them
     """
     unlisted = {found.uuid: found for found in known}
     now = iso_seconds(moment.now)
@@ -121,6 +144,8 @@ def reconcile(
         result.steps.append((before, after))
 
     for card in fabric.devices.values():
+        if card.id in others:
+            continue
         device = views.to_store(fabric, card)
         found = unlisted.pop(device.uuid, None)
         if found is None:
@@ -173,13 +198,16 @@ def digest(records: t.Sequence[t.Any], pci_names: str) -> str:
     return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
 
 
-def listing_change(podm_id: str, known: StoredListing | None, value: str | None, devices: int = 0) -> Change:
-    """Return the change that stores which listing the devices of a pod manager come from.
+def listing_of(
+    podm_id: str, known: StoredListing | None, value: str | None, fabric: Fabric, others: t.Container[str] = ()
+) -> StoredListing:
+    """Return which listing the devices of a pod manager come from.
 
     Every transaction that changes devices includes it, so a run that asked EEM before gets a conflict.
 
     :param known: the stored document, which must be unchanged
     :param value: the digest if the stored devices are exactly those of the listing, else `None`
-    :param devices: the number of devices in the listing
+    :param others: cards of other pod managers
     """
-    return put(StoredListing(podm_id, known.revision if known else NEVER, value, devices))
+    systems = tuple(system for system in fabric.systems if system not in others)
+    return StoredListing(podm_id, known.revision if known else NEVER, value, len(fabric.devices), systems)

@@ -50,15 +50,22 @@ def device_updates(
         after = left(after, name) if listed and name else after._replace(last_node=name or after.last_node)
         if (listed and card in cards) or after != found:
             changes.append(put_anyway(after))
-    return [*changes, invalidate_listing(views.podm_id)] if changes else []
+    return [*changes, invalidate_listing(registry, views.podm_id, fabric)] if changes else []
 
 
-def invalidate_listing(podm_id: str) -> Change:
+def invalidate_listing(registry: Registry, podm_id: str, fabric: Fabric) -> Change:
     """Return the change that must go with every change of stored devices that does not come from a whole listing.
 
-    The next synchronisation then compares all devices again.
+    The next synchronisation then compares all devices again. Until then, the pod manager keeps its systems, except for
+    those that the fabric does not have any more.
+
+    :param fabric: the cards that EEM lists now; empty if it was not asked
     """
-    return put_anyway(StoredListing(podm_id, NEVER, None, 0))
+    known = registry.get(StoredListing, podm_id)
+    systems = known.systems if known else None
+    if fabric.systems:
+        systems = tuple(system for system in systems or fabric.systems if system in fabric.systems)
+    return put_anyway(StoredListing(podm_id, NEVER, None, 0, systems))
 
 
 def with_history(device: StoredDevice, stored: StoredDevice, nodes: t.Mapping[str, Node]) -> StoredDevice:

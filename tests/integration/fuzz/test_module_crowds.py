@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import typing as t
@@ -60,6 +61,30 @@ def test_of_eight_identical_tasks_that_register_a_pod_manager_one_makes_registry
     # The key that was kept is the one that the password was encrypted with.
     (online,) = succeeded(forks.run("expether_podm_info", {"check": True}, environment(tmp_path)))["podms"]
     assert online["status"] == "Online"
+
+
+def test_of_eight_parallel_registrations_of_one_eem_under_eight_names_and_two_urls_one_succeeds(
+    forks: Forks, eem: Simulator, tmp_path: Path
+) -> None:
+    eem.reset()
+    runs: list[Run] = []
+    for number in EIGHT:
+        url = eem.url if number % 2 else eem.url.replace("127.0.0.1", "localhost")
+        way = {"url": url, "username": eem.username, "password": eem.password}
+        runs.append(("expether_podm", {"name": f"rack{number}", **way}))
+    results = [check(report, ()) for report in forks.together(runs, environment(tmp_path))]
+    (name,) = (result["podm"]["name"] for result in results if not result.get("failed"))
+    assert {result["failure"]["kind"] for result in results if result.get("failed")} == {"refused"}
+    assert all(f"pod manager {name}" in result["msg"] for result in results if result.get("failed"))
+    assert [podm["name"] for podm in documents(tmp_path, "pod_managers")] == [name]
+
+
+def test_of_eight_parallel_registrations_of_different_eems_all_succeed(forks: Forks, tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        eems = [stack.enter_context(Simulator(eesv=1, eeio=2, seed=100 * number)) for number in EIGHT]
+        ways = [{"url": eem.url, "username": eem.username, "password": eem.password} for eem in eems]
+        runs: list[Run] = [("expether_podm", {"name": f"rack{number}", **way}) for number, way in enumerate(ways)]
+        assert changed(together(forks, tmp_path, runs)) == 8
 
 
 def test_of_eight_identical_tasks_that_make_a_flavor_one_makes_the_registry(forks: Forks, tmp_path: Path) -> None:

@@ -57,24 +57,27 @@ def test_nodes_composed_by_url_are_handed_over_to_the_pod_manager_that_is_regist
     assert run("node_info", **way)["nodes"] == []
 
 
-def test_a_node_composed_by_url_is_not_handed_over_to_a_pod_manager_that_has_one_of_its_name(
-    run: Run, eem: Simulator, way: Result
+@pytest.mark.parametrize("same", ["name", "system"])
+def test_a_node_composed_by_url_is_not_handed_over_to_a_pod_manager_that_has_one_of_its_name_or_on_its_system(
+    run: Run, eem: Simulator, way: Result, same: str
 ) -> None:
-    """The EEM is registered already, by another of its URLs, which is what `url` changes to."""
+    """The EEM is registered already, by another of its URLs, but its cards are not known."""
+    systems = [card["id"] for card in eem.eesvs()]
     elsewhere = {**way, "url": eem.url.replace("127.0.0.1", "localhost")}
-    run("podm", name="rack1", **way)
-    assert run("node", name="train", podm="rack1", properties=GPU)["changed"]
-    assert run("node", name="Train", properties=GPU, **elsewhere)["changed"]
-    result = run("podm", name="rack1", **elsewhere)
-    assert result["failed"] and result["failure"]["kind"] == "refused"
-    assert (
-        f"Node Train was made at {elsewhere['url']} before it was registered, and pod manager rack1 already has"
-        in result["msg"]
-    )
-    assert run("podm_info")["podms"][0]["url"] == way["url"]
+    run("podm", name="rack1", sync=False, **way)
+    name, system = ("Train", systems[1]) if same == "name" else ("other", systems[0])
+    assert run("node", name=name, node_index=system, properties=GPU, **elsewhere)["changed"]
+    assert run("node", name="train", node_index=systems[0], podm="rack1", properties=GPU)["changed"]
+    for options in (way, elsewhere):
+        result = run("podm", name="rack1", **options)
+        assert result["failed"] and result["failure"]["kind"] == "refused"
+        assert (
+            f"Node {name} was made by a URL of this EEM before it was registered, and pod manager rack1 already has a"
+            " node of that name or on its system." in result["msg"]
+        )
     assert {node["name"] for node in run("node_info", podm="rack1")["nodes"]} == {"train"}
-    assert {node["name"] for node in run("node_info", **elsewhere)["nodes"]} == {"Train"}
-    assert run("node", name="Train", state="absent", **elsewhere)["changed"]
+    assert {node["name"] for node in run("node_info", **elsewhere)["nodes"]} == {name}
+    assert run("node", name=name, state="absent", **elsewhere)["changed"]
     assert run("podm", name="rack1", **elsewhere)["changed"]
 
 
@@ -96,7 +99,11 @@ def test_a_node_is_released_by_url_whether_or_not_its_eem_is_registered(
 def test_a_node_of_another_eem_is_not_released_by_url(run: Run, way: Result) -> None:
     run("podm", name="rack1", **way)
     run("node", name="train", podm="rack1", properties=GPU)
-    assert not run("node", name="train", state="absent", url="http://127.0.0.1:1/eem")["changed"]
+    with Simulator(eesv=1, eeio=3, seed=200) as other:
+        released = run("node", name="train", state="absent", **{**way, "url": other.url})
+    assert not released["changed"] and "failed" not in released and released["node"] is None
+    unknown = run("node", name="train", state="absent", url="http://127.0.0.1:1/eem", retries=0)
+    assert unknown["failed"] and unknown["failure"]["kind"] == "unreachable"
     assert [node["name"] for node in run("node_info")["nodes"]] == ["train"]
 
 

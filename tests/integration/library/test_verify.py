@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import typing as t
+from functools import partial
 
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
@@ -168,6 +169,10 @@ def led(card: str, wanted: str) -> t.Callable[[ObservedState], Plan]:
     return decide
 
 
+def plan_forget(card: str, observed: ObservedState) -> Plan:
+    return plan_forget_card(observed, find_card(observed, card), force=True)
+
+
 @pytest.mark.parametrize("body", BODIES)
 def test_an_led_that_stays_as_it_was_is_set_again_and_then_a_failure(
     eem: Simulator, make_client: MakeClient, devices: list[str], body: str
@@ -189,6 +194,19 @@ def test_a_card_that_eem_still_lists_was_not_forgotten(
         run(make_client(retries=1), None, lambda observed: plan_forget_card(observed, find_card(observed, devices[0])))
 
 
+def test_a_card_that_responds_and_is_listed_as_before_was_not_forgotten_by_force(
+    eem: Simulator, make_client: MakeClient, devices: list[str]
+) -> None:
+    eem.fault("garbage", body="{}", method="DELETE", times=-1)
+    wish = partial(plan_forget, devices[0])
+    with pytest.raises(ExpetherError, match=f"it still lists card {devices[0]}"):
+        run(make_client(retries=1), None, wish)
+    eem.clear_faults()
+    eem.fault("garbage", body="{}", method="DELETE")
+    eem.fault("change", card=devices[0], set={}, method="DELETE")  # as if it had been found again
+    assert [row["status"] for row in run(make_client(retries=0), None, wish).rows] == ["done"]
+
+
 @pytest.mark.parametrize("what", ["led", "forget"])
 def test_a_request_whose_effect_cannot_be_read_is_not_called_nothing(
     eem: Simulator, make_client: MakeClient, devices: list[str], what: str
@@ -196,7 +214,7 @@ def test_a_request_whose_effect_cannot_be_read_is_not_called_nothing(
     """EEM answers it with success, and then refuses the password."""
     wish = {
         "led": led(devices[0], "on"),
-        "forget": lambda observed: plan_forget_card(observed, find_card(observed, devices[0]), force=True),
+        "forget": partial(plan_forget, devices[0]),
     }[what]
     eem.fault("fail", status=401, html=True, method="GET", path=f"/{devices[0]}", times=-1)
     with pytest.raises(ExecutionFailed, match="Whether card .* was changed is not known") as caught:

@@ -58,6 +58,8 @@ PROMISED = (
     r"0x\w{12} still responds: EEM may find it again, and then list it\.",
     r"Device 0x\w{12} was attached to .+\.",
     r"Stranded in group \d+ without system 0x\w{12}: .+\.",
+    r"The EEM of pod manager .+ lists cards of other pod managers \(of .+\)\. .+",
+    r"The EEM at .+ lists none of the \d+ cards that pod manager .+ had: is it the same EEM\?",
     r"Node .+ stays stored without its system\. Release it .+\.",
 )
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Names, derived UUIDs and URLs."""
+"""Names and derived UUIDs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from ansible_collections.nec.expether.plugins.module_utils._model.names import (
     check_node_name,
     comma_list,
     device_uuid,
-    eem_url,
     flavor_uuid,
     node_uuid,
     parse_uuid,
@@ -150,118 +149,3 @@ def test_a_node_may_have_the_id_of_its_system_as_name_and_no_other_id() -> None:
 )
 def test_a_long_list_is_cut_and_says_how_much_more_there_is(things: list[str], shown: str) -> None:
     assert comma_list(iter(things), 3) == shown
-
-
-# URLs
-
-
-@pytest.mark.parametrize(
-    ("text", "url"),
-    [
-        ("http://eem:30500/eem", "http://eem:30500/eem"),
-        ("http://eem:30500/eem/", "http://eem:30500/eem"),
-        ("http://eem:30500/eem///", "http://eem:30500/eem"),
-        (" HTTPS://EEM.Example.COM:30500/eem\n", "https://eem.example.com:30500/eem"),
-        ("http://eem", "http://eem"),
-        ("http://eem/", "http://eem"),
-        ("http://eem/EEM/Lab", "http://eem/EEM/Lab"),
-        ("http://[2001:DB8::1]:30500/eem/", "http://[2001:db8::1]:30500/eem"),
-        ("http://192.0.2.7:30500/eem", "http://192.0.2.7:30500/eem"),
-        ("http://eem:030500/eem", "http://eem:30500/eem"),
-    ],
-)
-def test_a_url_has_one_form(text: str, url: str) -> None:
-    assert eem_url(text) == url
-
-
-hosts = st.from_regex(r"[a-z][a-z0-9-]{0,8}(\.[a-z]{1,5})?", fullmatch=True) | st.just("[2001:db8::1]")
-paths = st.lists(st.from_regex(r"[A-Za-z0-9._~%-]{1,6}", fullmatch=True), max_size=3).map("/".join)
-ports = st.none() | st.integers(0, 65535).filter(lambda port: port not in (80, 443))  # these are left out
-
-
-@given(st.sampled_from(["http", "https", "HTTP"]), hosts, ports, paths, st.integers(0, 3))
-def test_slashes_at_the_end_and_the_case_of_the_host_do_not_matter(
-    scheme: str, host: str, port: int | None, path: str, slashes: int
-) -> None:
-    place = host if port is None else f"{host}:{port}"
-    plain = f"{scheme.lower()}://{place}/{path}".rstrip("/")
-    assert eem_url(plain) == plain
-    assert eem_url(f" {scheme}://{place.upper()}/{path}{'/' * slashes} ") == plain
-
-
-@given(st.text() | st.text(alphabet="htp:/eAm3[]@%. \t\\").map(lambda text: f"http://h{text}"))
-@example("http://eem/eem/ /")
-@example("http://eem/eem/\x1f/")
-def test_the_form_of_a_url_does_not_change_when_it_is_read_again(text: str) -> None:
-    try:
-        url = eem_url(text)
-    except InvalidInput:
-        return
-    assert eem_url(url) == url
-    assert url.startswith(("http://", "https://"))
-    assert not url.endswith("/")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        " ",
-        "eem",
-        "eem:30500",
-        "eem:30500/eem",
-        "/eem",
-        "ftp://eem/eem",
-        "http:///eem",
-        "http://",
-        "http://:30500/eem",
-        "http://eem:port/eem",
-        "http://eem:70000/eem",
-        "http://[2001:db8::1/eem",
-        "http://eem/eem?x=1",
-        "http://eem/eem#x",
-    ],
-)
-def test_what_is_no_url_of_an_eem_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(InvalidInput, match="it must look like http://HOST:30500/eem"):
-        eem_url(text)
-
-
-SECRET = "S3cretPw"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        f"http://admin:{SECRET}@eem:30500/eem",
-        f"HTTPS://admin:{SECRET}@eem/eem/",
-        f"http://:{SECRET}@eem/eem",
-        f"http://{SECRET}@eem/eem",
-        f"http://admin:{SECRET}@eem:port/eem",
-        f"http://admin:{SECRET}@[eem/eem",
-        f"ftp://admin:{SECRET}@eem/eem",
-        f"//admin:{SECRET}@eem/eem",
-        # without the scheme, or with a slip in it
-        f"admin:{SECRET}@eem:30500/eem",
-        f"http:/admin:{SECRET}@eem:30500/eem",
-        f"http:admin:{SECRET}@eem:30500/eem",
-        f"http:\\\\admin:{SECRET}@eem:30500/eem",
-        f"http//admin:{SECRET}@eem:30500/eem",
-        f"ht tp://admin:{SECRET}@eem:30500/eem",
-        # with what has a meaning in URLs in the password
-        f"http://admin:1/{SECRET}@eem:30500/eem",
-        f"http://admin:1#{SECRET}@eem:30500/eem",
-        f"http://admin:1?{SECRET}@eem:30500/eem",
-        f"http://admin:#{SECRET}@eem:30500/eem",
-        f"http://admin:/{SECRET}@eem:30500/eem",
-        f"http://admin:@{SECRET}@eem:30500/eem",
-        # where some services take it
-        f"http://eem:30500/eem?password={SECRET}",
-        f"http://eem:30500/eem#{SECRET}",
-    ],
-)
-def test_a_url_with_credentials_is_refused_and_not_repeated(text: str) -> None:
-    with pytest.raises(InvalidInput) as caught:
-        eem_url(text)
-    assert SECRET not in str(caught.value.as_failure())
-    assert SECRET not in repr(caught.value)

@@ -18,10 +18,11 @@ from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile impor
     Moment,
     Reconciled,
     digest,
-    listing_change,
+    listing_of,
     no_change_known,
     no_change_offline,
     podm_after_list,
+    podm_with_cards_of_others,
     reconcile,
 )
 from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets import (
@@ -312,5 +313,30 @@ def test_a_digest_is_of_every_value_also_of_those_that_no_record_has_by_rights()
 
 
 def test_the_digest_of_a_list_is_written_against_what_was_read_before() -> None:
-    assert listing_change(PODM, None, "d", 3)[2:] == ({"digest": "d", "devices": 3}, 0)
-    assert listing_change(PODM, StoredListing(PODM, 7, None, 3), None)[2:] == ({"digest": None, "devices": 0}, 7)
+    fabric = Fabric.from_records([eesv(1), eesv(2), eeio(1), eeio(2), eeio(3)])
+    ids = tuple(fabric.systems)
+    assert listing_of(PODM, None, "d", fabric) == StoredListing(PODM, 0, "d", 3, ids)
+    assert listing_of(PODM, StoredListing(PODM, 7, "e", 9, ()), None, fabric) == StoredListing(PODM, 7, None, 3, ids)
+    assert listing_of(PODM, None, "d", fabric, {ids[0]}).systems == ids[1:]
+
+
+@given(fleets(), st.data())
+def test_cards_of_others_are_as_if_eem_did_not_list_them(fleet: Fleet, data: st.DataObject) -> None:
+    devices = sorted(eeios(fleet.records))
+    others = set(data.draw(st.lists(st.sampled_from(devices)))) if devices else set()
+    fabric, views = Fabric.from_records(fleet.records), Views(PODM, "lab", {})
+    done = reconcile([], fabric, views, {}, at(0), others)
+    assert ids(written([], done), missing=False) == set(devices) - others
+    stored = written([], sync([], fleet.records, at(0)))
+    after = written(stored, reconcile(stored, fabric, views, {}, at(1), others))
+    assert (ids(after, missing=False), ids(after, missing=True)) == (set(devices) - others, others)
+
+
+def test_a_pod_manager_with_cards_of_others_is_degraded_and_keeps_its_numbers() -> None:
+    old = podm(systems=4, free_slots=9)
+    after = old._replace(status="Online", systems=7, free_slots=1)
+    assert podm_with_cards_of_others(after, old, {}) == after
+    marked = podm_with_cards_of_others(after, old, {"a": ["0x1", "0x2"], "b": ["0x3"]})
+    assert (marked.status, marked.systems, marked.free_slots) == ("Degraded", 4, 9)
+    assert marked.last_error is not None
+    assert "pod manager lab lists cards of other pod managers (of a: 0x1, 0x2; of b: 0x3)." in marked.last_error
