@@ -39,7 +39,7 @@ def warnings(observed: ObservedState, steps: t.Sequence[Step]) -> list[str]:
     changes = [step for step in steps if isinstance(step, GroupChange)]
     requests = [step for step in steps if isinstance(step, CardRequest)]
     return [
-        *_group_warnings(observed, changes),
+        *_group_warnings(changes),
         *_former_hosts(observed, changes),
         *_empty_slots(observed, changes),
         *_adoptions(observed, steps),
@@ -108,7 +108,7 @@ def _silent_warning(role: SilentRole, node: str | None, devices: str) -> str:
     return f"Not detached{f' from {node}' if node else ''}, because they do not respond: {devices}."
 
 
-def _group_warnings(observed: ObservedState, changes: t.Sequence[GroupChange]) -> list[str]:
+def _group_warnings(changes: t.Sequence[GroupChange]) -> list[str]:
     sentences = [
         f"System {step.system_id} had no group id of its own and gets {step.new}: its host may need a reboot before that"
         " takes effect."

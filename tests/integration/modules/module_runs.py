@@ -59,7 +59,7 @@ PROMISED = (
     r"Device 0x\w{12} was attached to .+\.",
     r"Stranded in group \d+ without system 0x\w{12}: .+\.",
     r"The EEM of pod manager .+ lists cards of other pod managers \(of .+\)\. .+",
-    r"The EEM at .+ lists none of the \d+ cards that pod manager .+ had: is it the same EEM\?",
+    r"The EEM at .+ lists none of the \d+ cards that pod manager .+ had\. Check whether it is the same EEM\.",
     r"Node .+ stays stored without its system\. Release it .+\.",
 )
 
