@@ -127,7 +127,7 @@ def _group_warnings(changes: t.Sequence[GroupChange]) -> list[str]:
 
 
 def _former_hosts(observed: ObservedState, changes: t.Sequence[GroupChange]) -> list[str]:
-    """Return which hosts may still be using stranded devices that a plan takes away."""
+    """Return the warnings about stranded devices that a plan takes away: their former hosts may still be using them."""
     sentences = []
     for step in changes:
         device = observed.fabric.devices.get(step.device or "")
@@ -141,7 +141,7 @@ def _former_hosts(observed: ObservedState, changes: t.Sequence[GroupChange]) -> 
 
 
 def _empty_slots(observed: ObservedState, changes: t.Sequence[GroupChange]) -> list[str]:
-    """Return which devices are attached although their slots are empty, or may be. Only a task that names them does that."""
+    """Return the warnings about attached devices whose slots are empty, or may be: only a task that names them does that."""
     attached = (observed.fabric.devices.get(step.device or "") for step in changes if step.action == "attach")
     cards = [device for device in attached if device]
     empty = [device.id for device in cards if device.populated is False]
