@@ -65,7 +65,7 @@ def wait_for_links(
                 down = _still_down(down, _read(client, down))
                 to_audit = _may_be_audited(down) if to_audit is None else to_audit
         except ExpetherError:
-            pass  # what the run has done is true all the same, and the next request may succeed
+            pass  # the changes are verified, and the next request may succeed
         patience.spend(time.monotonic() - started)
 
 
