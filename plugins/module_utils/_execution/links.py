@@ -1,9 +1,10 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Waits until the links of newly attached devices are up. Private to the collection.
 
-The changes are done and verified by then: nothing that happens here makes them fail.
+The changes are verified before, and nothing that happens here makes the run fail.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ def wait_for_links(
     each card that is still down is audited once, then the groups are read until the time is over; one request after each
     pause. A signal ends the wait.
 
-    A system that is off or does not respond, or that has just got its group id, is not waited for, nor a card that does
-    not respond.
+    Not waited for are devices that do not respond, and those of a system that is off, does not respond, or has just got
+    its group id.
 
     :param runs: the changes that are in effect
     :param cards: the cards of their groups, as they were read after the last change
@@ -64,7 +65,7 @@ def wait_for_links(
                 down = _still_down(down, _read(client, down))
                 to_audit = _may_be_audited(down) if to_audit is None else to_audit
         except ExpetherError:
-            pass  # what the run has done is true all the same, and the next request may succeed
+            pass  # the changes are verified, and the next request may succeed
         patience.spend(time.monotonic() - started)
 
 

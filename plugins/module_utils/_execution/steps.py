@@ -203,9 +203,9 @@ def _stale(error: EemError) -> Stale:
     return stale
 
 
-def is_deletion(step: HardwareStep) -> bool:
-    """Whether EEM is asked to delete something: a card's group id, a card, or what a port has stored."""
-    return step.new in (FREE_GROUP, NO_GROUP, None)
+def is_deletion(step: GroupChange) -> bool:
+    """Whether EEM is asked to delete the group id of the card."""
+    return step.new in (FREE_GROUP, NO_GROUP)
 
 
 def _send(client: Client, step: GroupChange, update_time: str | None) -> str | None:

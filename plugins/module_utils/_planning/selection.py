@@ -75,7 +75,7 @@ def why_not_available(observed: ObservedState, device: Eeio) -> str | None:
 def stranded(observed: ObservedState, device: Eeio) -> str:
     """Return where a device is stranded, and which node had it, as a phrase."""
     name = observed.last_node(device)
-    return f"stranded in group {device.group_id}" + (f", last of node {name}" if name else "")
+    return f"stranded in group {device.group_id}" + (f", last used by node {name}" if name else "")
 
 
 def claims_on(observed: ObservedState, keys: t.Iterable[str]) -> dict[str, str]:

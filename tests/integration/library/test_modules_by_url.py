@@ -72,7 +72,7 @@ def test_a_node_composed_by_url_is_not_handed_over_to_a_pod_manager_that_has_one
         result = run("podm", name="rack1", **options)
         assert result["failed"] and result["failure"]["kind"] == "refused"
         assert (
-            f"Node {name} was made by a URL of this EEM before it was registered, and pod manager rack1 already has a"
+            f"Node {name} was created with a URL of this EEM before it was registered, and pod manager rack1 already has a"
             " node of that name or on its system." in result["msg"]
         )
     assert {node["name"] for node in run("node_info", podm="rack1")["nodes"]} == {"train"}

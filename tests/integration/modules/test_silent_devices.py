@@ -77,6 +77,7 @@ def test_a_node_is_released_without_its_silent_device_which_is_stranded_until_it
         STORED.called("stored"),
         LIVE.called("live"),
         LIVE.having(state="stranded").called("stranded ones"),
+        call("device_attach", podm="rack1", devices=[gpus[0]], state="detached", skip_silent=True).called("detach"),
         SYNC.called("sync"),
         STORED.called("stored after a sync"),
         SYNC.after(orders.patch(gpus[2], power_status="off")),  # so that EEM's listing is another one
@@ -91,7 +92,7 @@ def test_a_node_is_released_without_its_silent_device_which_is_stranded_until_it
         assert f"Not detached from n1, because they do not respond: {gpus[0]}." in run[word].warnings
     assert run["checked"].left_all_alone and not run["again"].changed
     assert not [request for request in run["release"].wire if gpus[0] in request["path"]]
-    for word in ("stored", "live", "stranded ones", "stored after a sync", "stored after another listing"):
+    for word in ("stored", "live", "stranded ones", "detach", "stored after a sync", "stored after another listing"):
         assert shown(run[word], gpus[0]) == ("stranded", None, "n1"), word
     assert not run["sync"].changed
     assert shown(run["live"], gpus[1]) == ("free", None, None)
