@@ -154,6 +154,19 @@ def test_composing_again_on_that_system_does_not_count_what_was_left(
     assert shown(run["released"], gpus[0]) == ("stranded", None, "n2")
 
 
+def test_what_was_left_does_not_count_either_when_the_plan_is_made_again(
+    ansible: Ansible, made: list[Task], gpus: list[str], eesvs: list[str], orders: Orders
+) -> None:
+    """Then the registry stores the new node already, as composing."""
+    stale = orders.fault(
+        {"do": "fail", "code": "40004", "message": "has changed"}, times=2, method="PUT", path=f"{gpus[1]}/group_id$"
+    )
+    one = node("n2", properties=ONE_GPU, node_index=eesvs[0])
+    run = ansible.play(*made, SKIPPING, one.after(stale).called("one"))
+    assert [warning for warning in run["one"].warnings if warning.startswith("Planned again")]
+    assert [step["device"] for step in run["one"].steps] == [None, gpus[1]]
+
+
 def test_a_pod_manager_is_removed_without_the_silent_devices_of_its_nodes(
     ansible: Ansible, eem: Simulator, made: list[Task], gpus: list[str]
 ) -> None:
