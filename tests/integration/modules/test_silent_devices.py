@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from eemsim.client import Simulator
 from module_runs import Ansible, Orders, Result, Task, call
@@ -175,6 +177,17 @@ def test_a_pod_manager_is_removed_without_the_silent_devices_of_its_nodes(
     assert f"Not detached from n1, because they do not respond: {gpus[0]}." in run["cascade"].warnings
     assert [eem.card(gpu)["group_id"] for gpu in gpus[:2]] == ["17", "4093"]
     assert run[5]["podms"] == []
+
+
+def test_a_pod_manager_that_is_removed_leaves_no_devices_in_the_registry(
+    ansible: Ansible, eem: Simulator, made: list[Task], gpus: list[str]
+) -> None:
+    """Also not the silent one, which would be stored when its node is released."""
+    cascade = call("podm", name="rack1", state="absent", cascade=True, skip_silent=True)
+    alone = dataclasses.replace(made[0].having(sync=False), outcome=None)
+    run = ansible.play(alone, *made[1:], cascade, alone.having(description="again"), STORED.called("stored"))
+    assert eem.card(gpus[0])["group_id"] == "17"
+    assert run["stored"]["devices"] == []
 
 
 def test_purge_and_detach_leave_the_silent_device_where_it_is(
