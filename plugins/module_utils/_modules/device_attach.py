@@ -34,8 +34,9 @@ def run(context: Context) -> Result:
     run_ = ChangeRun(context, where, f"a run for {node}" if node else "a run that detaches devices")
     outcome = run_.execute(decide, connect_timeout=seconds)
     context.warn(link_warnings(outcome.after, outcome.plan.cards, outcome.steps))
-    before = _to_results(run_.views(outcome.before.nodes), outcome.before.fabric, outcome.plan.cards)
-    after = _to_results(run_.views(outcome.nodes), outcome.fabric, outcome.plan.cards)
+    first, last = outcome.before, outcome.after
+    before = _to_results(run_.views(first.nodes, first.last_nodes), first.fabric, outcome.plan.cards)
+    after = _to_results(run_.views(last.nodes, last.last_nodes), last.fabric, outcome.plan.cards)
     return {"devices": after, **plan_result(outcome.steps, outcome.rows, _to_diff(before), _to_diff(after))}
 
 

@@ -102,6 +102,14 @@ def test_a_node_is_released_without_its_silent_device_which_is_stranded_until_it
         assert shown(run[word], gpus[0]) == ("allocated", None, None), word
 
 
+def test_a_task_that_skips_what_was_left_shows_it_as_listings_do(
+    ansible: Ansible, made: list[Task], gpus: list[str]
+) -> None:
+    detach = call("device_attach", podm="rack1", devices=gpus[:1], state="detached", skip_silent=True)
+    run = ansible.play(*made, SKIPPING, LIVE.called("live"), detach.called("detach"))
+    assert shown(run["detach"], gpus[0]) == shown(run["live"], gpus[0]) == ("stranded", None, "n1")
+
+
 def test_what_was_left_behind_is_not_stranded_any_more_in_another_group(
     ansible: Ansible, eem: Simulator, made: list[Task], gpus: list[str], orders: Orders
 ) -> None:
