@@ -95,6 +95,12 @@ class StepRun:
         """Return the step as in the result `plan`."""
         return step_view(self.step, self.status)
 
+    @property
+    def is_declined(self) -> bool:
+        """Whether EEM did not make an optional change, and will not."""
+        optional = isinstance(self.step, GroupChange) and self.step.optional
+        return optional and self.status == "failed" and not self.timed_out
+
     def note_error(self, error: EemError) -> None:
         """Note that a request failed which EEM may have carried out, or may still carry out."""
         self.timed_out += isinstance(error, TimedOut)

@@ -146,6 +146,14 @@ def test_what_was_attached_is_undone_if_the_state_cannot_be_verified_and_the_sil
     assert nodes_in(registry) == {"n": "composed"}
 
 
+def test_what_eem_does_not_let_go_is_reported_once_although_the_plan_is_made_again(
+    eem: Simulator, client: Client, registry: SqliteRegistry, node: list[str]
+) -> None:
+    eem.fault("garbage", body="{}", method="PUT", path="/group_id$", times=1)
+    rows = rows_of(run(client, registry, replace("n")))
+    assert [row for row in rows if row[1]] == [("attach", node[2], "done"), ("detach", node[0], "failed")]
+
+
 def test_a_card_that_falls_silent_before_it_is_undone_is_reported_as_it_is(
     eem: Simulator, client: Client, system: str, devices: list[str]
 ) -> None:
