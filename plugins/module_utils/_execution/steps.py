@@ -44,7 +44,7 @@ class Stale(ExpetherError):
 
 
 class Declined(ExpetherError):
-    """EEM refused an optional change or did not make it; the card was read and is unchanged. The run goes on without it."""
+    """EEM refused an optional change or has not made it; the card was read and is unchanged. The run goes on without it."""
 
 
 class CardGone(Stale):
@@ -152,8 +152,9 @@ def perform(client: Client, run: StepRun) -> None:
                 continue
             if changed:
                 raise Stale(_describe_update(run, now, error.message)) from None
-            given_up = error.refused or error.code is not None or not tries_left
-            if step.optional and given_up and not isinstance(error, TimedOut):
+            # EEM that has tried to reach a card in vain until the time was over would do so each time.
+            given_up = error.refused or error.code is not None or isinstance(error, TimedOut) or not tries_left
+            if step.optional and given_up:
                 run.read = now
                 raise Declined(error.message) from None
             pause_before_again(client, run, error, tries_left)
