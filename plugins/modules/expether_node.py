@@ -64,8 +64,8 @@ options:
   replace_silent:
     description:
       - With O(state=present), devices of the node that do not respond do not count towards the request. Free devices are
-        attached in their place. As the last step, EEM is asked to detach those that were replaced. If EEM refuses, the task
-        still succeeds, with a warning, and they stay in the group of the system and use slots.
+        attached in their place. As the last step, EEM is asked to detach those that were replaced. If EEM refuses or does
+        not respond in time, the task still succeeds, with a warning, and they stay in the group of the system and use slots.
       - Other devices of the node that do not respond are left alone, also with O(purge=true).
       - With V(false), such devices count, and the task warns that the node has less than was requested.
     type: bool

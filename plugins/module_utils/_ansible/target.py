@@ -241,23 +241,22 @@ def target_of_url(context: Context, url: str, names_needed: bool) -> Target:
     If none is, `Target.identified` finds it by the cards. A task without names works without a registry: an unusable
     registry is only an error if the user chose it.
     """
-    settings = settings_for_url(context, url)
+    settings, podm_id = settings_for_url(context, url), unregistered_podm_uuid(url)
     registry: Registry | None = None
+    owners: Owners | None = None
     try:
         registry = context.registry
         podms = registry.all(PodManager)
         nodes = registry.all(StoredNode)
+        has_nodes = any(node.podm_id == podm_id for node in nodes)
+        if (podms or nodes) and not (has_nodes or any(podm.url == url for podm in podms)):
+            owners = Owners(registry)
     except RegistryError:
         if names_needed or context.is_registry_named:
             raise
-        registry, podms, nodes = None, [], []
+        registry, podms, has_nodes = None, [], False
     for podm in podms:
         if podm.url == url:
             return Target(podm.uuid, podm.name, settings, registry)
-    podm_id = unregistered_podm_uuid(url)
-    has_nodes = any(node.podm_id == podm_id for node in nodes)
     # For an unregistered EEM the registry is only used if it stores nodes of it, or if the task names one.
-    where = Target(podm_id, None, settings, registry if names_needed or has_nodes else None)
-    if registry is None or has_nodes or not (podms or nodes):
-        return where
-    return where._replace(owners=Owners(registry))
+    return Target(podm_id, None, settings, registry if names_needed or has_nodes else None, owners=owners)

@@ -219,8 +219,12 @@ class Executor:
             )
 
     def _drop_planned(self) -> None:
-        """Forget the steps that were not carried out."""
-        self._runs = [run for run in self._runs if not isinstance(run.step, RegistryChange) and run.status != "planned"]
+        """Forget the steps that were not carried out, also those that EEM declined: a later plan tries them again."""
+        self._runs = [
+            run
+            for run in self._runs
+            if not isinstance(run.step, RegistryChange) and run.status != "planned" and not run.is_declined
+        ]
 
     def _drop_made_again(self) -> None:
         """Report a change that timed out, and that a later plan has made, once and as done."""

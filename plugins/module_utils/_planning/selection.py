@@ -194,8 +194,11 @@ def match_devices(properties: Properties, candidates: t.Iterable[Eeio]) -> tuple
 
 
 def by_preference(have: t.Iterable[Eeio]) -> list[Eeio]:
-    """Return the devices of a system in the order in which they count towards a request: those that respond first."""
-    return sorted(have, key=lambda device: (not device.reachable, device.id))
+    """Return the devices of a system in the order in which they count towards a request.
+
+    Those that respond come first, then those that report nothing of their ports, then those that do not respond.
+    """
+    return sorted(have, key=lambda device: (device.reachable is False, not device.reachable, device.id))
 
 
 def choose_devices(
