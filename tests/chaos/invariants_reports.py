@@ -140,8 +140,7 @@ def changed_is_true(story: Story) -> Found:
         ):
             continue
         moves = _net(story.moves_by(report.by))
-        # What somebody else has undone meanwhile is as it was.
-        net = {card: ends for card, ends in moves.items() if story.group_at(card, report.ended) != ends[0]}
+        net = {card: ends for card, ends in moves.items() if not _undone_by_others(story, report, card, ends[0])}
         claims_nothing = not report.result.get("changed") or NOT_CHANGED.search(report.message)
         if claims_nothing and net and not report.run.check:
             text = (
@@ -170,6 +169,14 @@ def changed_is_true(story: Story) -> Found:
                 "changed_is_true",
                 f"{report.by} reports changed: true, but no step of its plan is done or failed: {report.message}",
             )
+
+
+def _undone_by_others(story: Story, report: Report, card: str, group: str) -> bool:
+    """Whether somebody else has given a card back its group before a run ended."""
+    return any(
+        move.by != report.by and str(move.new) == group and report.began <= move.time <= report.ended
+        for move in story.moves_of(card)
+    )
 
 
 def _net(moves: t.Sequence[Change]) -> dict[str, tuple[str, str]]:
