@@ -159,7 +159,7 @@ def _known_node(observed: ObservedState, node: Node) -> Node | None:
     if known is not None and known.uuid != node.uuid:
         raise PlanRefused(f"System {node.system_id} is node {known.name} already.")
     if known is None and node.system_id in observed.nodes_elsewhere:
-        raise PlanRefused(f"System {node.system_id} is {observed.nodes_elsewhere[node.system_id]} already.")
+        raise PlanRefused(f"System {node.system_id} is already {observed.nodes_elsewhere[node.system_id]}.")
     return known
 
 

@@ -90,7 +90,7 @@ def test_a_system_is_one_node_although_its_eem_is_registered_twice(
         call("node", podm="rack2", name="other", properties=gpu).called("other"),
         call("node_info", podm="rack1").called("nodes"),
     )
-    refused = f"System {eesvs[0]} is node first of pod manager rack1 already. Nothing was changed."
+    refused = f"System {eesvs[0]} is already node first of pod manager rack1. Nothing was changed."
     for name in ("check", "compose", "adopt"):
         assert (run[name].kind, run[name].msg) == ("refused", refused)
         assert run[name].left_all_alone
