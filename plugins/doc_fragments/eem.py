@@ -16,9 +16,9 @@ options:
   url:
     description:
       - The base URL of an EEM, such as V(http://eem.example.com:30500/eem), or with the zone of an IPv6 link-local
-        address V(http://[fe80::1%25eth0]:30500/eem) or V(http://[fe80::1%eth0]:30500/eem). Spellings of a URL do not matter.
-      - If it is not the URL of a registered pod manager, but the EEM lists cards of one, the task acts as that pod
-        manager.
+        address V(http://[fe80::1%25eth0]:30500/eem) or V(http://[fe80::1%eth0]:30500/eem). Different spellings of one
+        URL are equal.
+      - If no pod manager is registered with this URL, but the EEM lists cards of one, the task acts as that pod manager.
       - It must not contain a user name or password.
       - If it is not set, the environment variable E(EEM_URL) is used.
     type: str
@@ -122,4 +122,20 @@ options:
       - Not used by this module. It is accepted, like the connection options that have no effect here, so that
         C(module_defaults) of the action group can set it. An invalid value is still an error.
     type: str
+"""
+
+    # For modules that attach devices.
+    CONNECT = r"""
+options:
+  connect_timeout:
+    description:
+      - How many seconds to wait until the links between the system and the devices that the task attaches are up. Below
+        V(1), for example with V(0), and in check mode, the task does not wait. Values from 0 to 600 are accepted.
+      - EEM is asked at most once a second. First it is asked for the state of the devices, then to audit each device
+        whose link is still down, then for the state again.
+      - The task does not wait for a system whose power is off or that gets its group id in this task, and not for devices
+        that do not respond or do not report their link.
+      - If a link stays down, the task succeeds with a warning, and C(connected) of the device is false.
+    type: float
+    default: 10
 """

@@ -40,9 +40,8 @@ options:
             O(properties.devices[].pci_device_id) and O(properties.devices[].model) are used, and its other keys
             are ignored. It is recognized by its C(uuid).
           - >-
-            A slot that is empty, or that may be, never meets a request (C(populated) of its device is not true). A device
-            in a slot that the card does not report can be attached by its id with
-            M(nec.expether.expether_device_attach).
+            A slot that is empty, or whose card does not report whether it has a device, is never chosen. C(populated) of
+            its device is not true. Such a device can be attached by its id with M(nec.expether.expether_device_attach).
         type: list
         elements: dict
         suboptions:

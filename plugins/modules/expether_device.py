@@ -23,7 +23,8 @@ extends_documentation_fragment:
 options:
   uid_led:
     description:
-      - The desired state of the locator LED. If it is not set, the LED is only read.
+      - The desired state of the locator LED. If it is not set, the LED is only read. The LED of a card that does not
+        respond is not read.
       - Cannot be used with O(state=absent).
     type: str
     choices: ['on', 'off']
@@ -132,8 +133,8 @@ device:
       returned: always
     last_node:
       description:
-        - The name of the node that had the group in which the device is stranded; null if the registry does
-          not know it, and for a device that is not stranded.
+        - The name of the node that had the group of a stranded device; null if the registry does not know
+          it, or if the device is not stranded.
       type: str
       sample: train-2
       returned: always
@@ -212,9 +213,9 @@ device:
       returned: always
     connected:
       description:
-        - Whether the card reports its link to the system up; false for a device without a system, null if
-          the card does not report it. In check mode, what is expected; null if the system would get its group
-          id.
+        - Whether the card reports its link to the system as up; false for a device without a system, null
+          if the card does not report it. In check mode, what is expected; null if the system would get its
+          group id.
       type: bool
       sample: true
       returned: always

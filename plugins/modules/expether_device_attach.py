@@ -17,6 +17,7 @@ author:
 extends_documentation_fragment:
   - nec.expether.eem
   - nec.expether.eem.connection
+  - nec.expether.eem.connect
   - nec.expether.registry
   - nec.expether.attributes
   - nec.expether.attributes.changes
@@ -49,23 +50,12 @@ options:
         using the device.
     type: bool
     default: false
-  connect_timeout:
-    description:
-      - How many seconds to wait until the links between the system and the devices that the task attaches are up. Below
-        V(1), for example with V(0), and in check mode, the task does not wait. Values from 0 to 600 are accepted.
-      - EEM is asked once a second at most. First it is asked for the state of the devices, then to audit each device
-        whose link is still down, then for the state again.
-      - The task does not wait for a system whose power is off or that gets its group id in this task, and not for devices
-        that do not respond or do not report their link.
-      - A link that stays down is no failure. It results in a warning, and RV(devices[].connected) is false.
-    type: float
-    default: 10
   skip_silent:
     description:
       - What O(state=detached) does with devices that do not respond. EEM may refuse to change them, and NEC's own program
-        does not try. V(false) rejects the task, and nothing changes. V(true) leaves them where they are, without any
+        does not try. V(false) rejects the task before anything changes. V(true) leaves them where they are, without any
         request to them, detaches the others, and warns.
-      - O(state=absent) of M(nec.expether.expether_device) forgets a card that is gone.
+      - To forget a card that is gone, use M(nec.expether.expether_device) with C(state=absent).
     type: bool
     default: false
 seealso:
@@ -156,8 +146,8 @@ devices:
       returned: always
     last_node:
       description:
-        - The name of the node that had the group in which the device is stranded; null if the registry does
-          not know it, and for a device that is not stranded.
+        - The name of the node that had the group of a stranded device; null if the registry does not know
+          it, or if the device is not stranded.
       type: str
       sample: train-2
       returned: always
@@ -236,9 +226,9 @@ devices:
       returned: always
     connected:
       description:
-        - Whether the card reports its link to the system up; false for a device without a system, null if
-          the card does not report it. In check mode, what is expected; null if the system would get its group
-          id.
+        - Whether the card reports its link to the system as up; false for a device without a system, null
+          if the card does not report it. In check mode, what is expected; null if the system would get its
+          group id.
       type: bool
       sample: true
       returned: always

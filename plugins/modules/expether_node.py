@@ -26,6 +26,7 @@ author:
 extends_documentation_fragment:
   - nec.expether.eem
   - nec.expether.eem.connection
+  - nec.expether.eem.connect
   - nec.expether.properties
   - nec.expether.registry
   - nec.expether.attributes
@@ -54,8 +55,8 @@ options:
   skip_silent:
     description:
       - What O(state=absent) and O(purge=true) do with devices that do not respond. EEM may refuse to change them, and NEC's
-        own program does not try. V(false) rejects the task, and nothing changes. V(true) leaves them in the group of the
-        system, without any request to them, detaches the others, and warns.
+        own program does not try. V(false) rejects the task before anything changes. V(true) leaves them in the group of
+        the system, without any request to them, detaches the others, and warns.
       - The registry keeps a device that a released node has left behind as C(stranded), with the name of the node as
         C(last_node), until it responds, its group changes, or its system is a node again. It uses a slot of the system.
     type: bool
@@ -63,10 +64,10 @@ options:
   replace_silent:
     description:
       - With O(state=present), devices of the node that do not respond do not count towards the request. Free devices are
-        attached in their place. As the last step, EEM is asked to detach those that were replaced. If EEM refuses, the task
-        still succeeds, with a warning, and they stay in the group of the system and use slots.
+        attached in their place. As the last step, EEM is asked to detach those that were replaced. If EEM refuses or does
+        not respond in time, the task still succeeds, with a warning, and they stay in the group of the system and use slots.
       - Other devices of the node that do not respond are left alone, also with O(purge=true).
-      - Without it, such devices count, and the task warns that the node has less than was requested.
+      - With V(false), such devices count, and the task warns that the node has less than was requested.
     type: bool
     default: false
   state:
@@ -84,17 +85,6 @@ options:
         not asked.
     type: bool
     default: true
-  connect_timeout:
-    description:
-      - How many seconds to wait until the links between the system and the devices that the task attaches are up. Below
-        V(1), for example with V(0), and in check mode, the task does not wait. Values from 0 to 600 are accepted.
-      - EEM is asked once a second at most. First it is asked for the state of the devices, then to audit each device
-        whose link is still down, then for the state again.
-      - The task does not wait for a system whose power is off or that gets its group id in this task, and not for devices
-        that do not respond or do not report their link.
-      - A link that stays down is no failure. It results in a warning, and C(connected) of the device is false.
-    type: float
-    default: 10
 seealso:
   - module: nec.expether.expether_node_info
   - module: nec.expether.expether_flavor
@@ -314,8 +304,8 @@ node:
       returned: always
     connected_devices:
       description:
-        - How many of the devices report their link to the system up; null if EEM does not list the system,
-          or if none of its devices reports its link.
+        - How many of the devices are connected; null if EEM does not list the system, or if none of its devices
+          reports its link.
       type: int
       sample: 2
       returned: always

@@ -230,8 +230,8 @@ nodes:
       returned: always
     connected_devices:
       description:
-        - How many of the devices report their link to the system up; null if EEM does not list the system,
-          or if none of its devices reports its link.
+        - How many of the devices are connected; null if EEM does not list the system, or if none of its devices
+          reports its link.
       type: int
       sample: 2
       returned: always

@@ -10,8 +10,7 @@ version_added: 0.1.0
 description:
   - Registers an EEM (ExpressEther Manager) under a name. The module first asks EEM for its API version, and then stores
     its devices in the registry.
-  - Names are unique, and so are EEMs. One that lists cards of another registered pod manager is refused, whatever its
-    URL.
+  - Names are unique. An EEM that lists cards of another registered pod manager is refused, whatever its URL.
   - If the pod manager is already registered with the same options, EEM is not asked.
   - The connection options (certificates, O(timeout), O(retries), O(conditional_updates)) are stored with the pod
     manager. The password is stored encrypted.
@@ -61,8 +60,8 @@ options:
     default: false
   skip_silent:
     description:
-      - What O(cascade=true) does with devices of nodes that do not respond. V(false) rejects the task, and nothing changes.
-        V(true) leaves them in the groups of their systems, without any request to them, detaches the others, and warns.
+      - What O(cascade=true) does with devices of nodes that do not respond. V(false) rejects the task before anything
+        changes. V(true) leaves them in the groups of their systems, without any request to them, detaches the others, and warns.
     type: bool
     default: false
 seealso:

@@ -61,9 +61,9 @@ options:
     description:
       - For how many seconds credentials that an EEM refused with HTTP 401 are not sent to it again, up to V(86400). EEM's
         servlet container may lock an account after a few refused passwords.
-      - Until then, the pod manager is C(Offline), and its error has the time of the refusal and of the next attempt.
-        Different credentials are sent at once. That is a new URL, user name, password or client certificate, or a new
-        content of the certificate's file.
+      - Until then, the pod manager is C(Offline), and RV(podms[].error) has the time of the refusal and of the next attempt.
+      - Different credentials (a new URL, user name, password or client certificate, or new content of the certificate's
+        file) are sent at once.
       - With V(0), EEM is always asked. Set the option in runs that nobody starts by hand. The role
         P(nec.expether.sync#role) sets it to V(900).
     type: int

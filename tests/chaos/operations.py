@@ -98,13 +98,6 @@ OPERATIONS = (
         before=(_GPU_AND_SSD,),
         patches={D1: SILENT},
     ),
-    Operation(
-        "replace a silent device",
-        *_node("GPU", "SSD", replace_silent=True),
-        before=(_GPU_AND_SSD,),
-        patches={D0: SILENT},
-        concerned=(D3, S0),
-    ),
     Operation("attach", *_attached(S0, D0, D1)),
     Operation("attach to a system without a group", *_attached(S2, D0), concerned=(D0, S2)),
     Operation("move", *_attached(S1, D0, D1, move=True), before=(_attached(S0, D0),), concerned=(D0, S1)),
@@ -116,13 +109,6 @@ OPERATIONS = (
     Operation("compose with links that stay down", *_node("GPU", "SSD"), eem={"link": "never"}),
     Operation("compose by another spelling of the URL", *_node("GPU", "SSD"), spelled=True),
     Operation("release by another spelling of the URL", *_node(state="absent"), before=(_GPU_AND_SSD,), spelled=True),
-    Operation(
-        "release a node with a silent device",
-        *_node(state="absent", skip_silent=True),
-        before=(_GPU_AND_SSD,),
-        patches={D0: SILENT},
-        concerned=(D1, S0),
-    ),
     Operation(
         "detach beside a silent device",
         *_detached(D0, D1, skip_silent=True),

@@ -79,8 +79,10 @@ class ChangeRun:
                 former = self._former_nodes(where.registry, outcome)
                 updates = device_updates(where.registry, outcome.fabric, views, outcome.nodes, cards, former)
             more = more_changes(outcome)
-            # A document that is removed must not be updated in the same transaction.
-            updates = [change for change in updates if change.uuid not in {other.uuid for other in more}]
+            # What is removed must not be updated in the same transaction: a document, or a pod manager with its devices.
+            removed = {other.uuid for other in more}
+            is_removed = any(other.kind == PodManager.kind() for other in more)
+            updates = [] if is_removed else [change for change in updates if change.uuid not in removed]
             return [*updates, *more, *self._context.pci_names.changes()]
 
         with Client(where.settings) as client:

@@ -50,7 +50,7 @@ class Target(t.NamedTuple):
     :ivar podm: the name of its pod manager; `None` if it is not registered
     :ivar registry: where its nodes are stored; `None` if no registry is used
     :ivar error: why no request can be sent to it
-    :ivar owners: for an EEM whose URL is not registered: whose the cards are that the registry knows
+    :ivar owners: finds the pod manager by the cards, if the URL is not registered
     """
 
     podm_id: str
@@ -61,7 +61,7 @@ class Target(t.NamedTuple):
     owners: Owners | None = None
 
     def identified(self, cards: t.Collection[str]) -> Target:
-        """Return the EEM as the pod manager whose cards it lists; if it lists none that the registry knows, as it is.
+        """Return the EEM as the pod manager whose cards it lists, or unchanged if the registry knows none of them.
 
         :param cards: the ids of the cards that it lists
         """
@@ -71,13 +71,13 @@ class Target(t.NamedTuple):
         return self._replace(podm_id=podm_id, podm=self.owners.names.get(podm_id), registry=self.owners.registry)
 
     def check_identity(self, cards: t.Collection[str]) -> None:
-        """Check that EEM still lists the cards of the same pod manager: one that had just started may have listed none.
+        """Check that the cards are those of this pod manager: an EEM that had just started may have listed none before.
 
-        :raises PlanRefused: it does not
+        :raises PlanRefused: they are not
         """
         now = self.identified(cards)
         if now.podm_id != self.podm_id:
-            who = f"pod manager {now.podm}" if now.podm else "the EEM of a node that was made by another URL"
+            who = f"pod manager {now.podm}" if now.podm else "the EEM of a node that was created with another URL"
             raise PlanRefused(f"{self.settings.url} turns out to be {who}. Run the task again.")
 
 
@@ -222,7 +222,7 @@ def _target_or_error(context: Context, podm: PodManager) -> Target:
 
 
 def _identified(context: Context, where: Target) -> Target:
-    """Return an EEM as the pod manager whose cards it lists, which costs a request if its URL is not registered.
+    """Return an EEM as the pod manager whose cards it lists. If its URL is not registered, this costs a request.
 
     :raises EemError: it does not list them
     """
@@ -238,26 +238,25 @@ def _identified(context: Context, where: Target) -> Target:
 def target_of_url(context: Context, url: str, names_needed: bool) -> Target:
     """Return the EEM at a URL, as the pod manager that is registered with this URL, if any.
 
-    If none is, its `owners` tell who it is from its cards. A task without names works without a registry: an unusable
+    If none is, `Target.identified` finds it by the cards. A task without names works without a registry: an unusable
     registry is only an error if the user chose it.
     """
-    settings = settings_for_url(context, url)
+    settings, podm_id = settings_for_url(context, url), unregistered_podm_uuid(url)
     registry: Registry | None = None
+    owners: Owners | None = None
     try:
         registry = context.registry
         podms = registry.all(PodManager)
         nodes = registry.all(StoredNode)
+        has_nodes = any(node.podm_id == podm_id for node in nodes)
+        if (podms or nodes) and not (has_nodes or any(podm.url == url for podm in podms)):
+            owners = Owners(registry)
     except RegistryError:
         if names_needed or context.is_registry_named:
             raise
-        registry, podms, nodes = None, [], []
+        registry, podms, has_nodes = None, [], False
     for podm in podms:
         if podm.url == url:
             return Target(podm.uuid, podm.name, settings, registry)
-    podm_id = unregistered_podm_uuid(url)
-    has_nodes = any(node.podm_id == podm_id for node in nodes)
     # For an unregistered EEM the registry is only used if it stores nodes of it, or if the task names one.
-    where = Target(podm_id, None, settings, registry if names_needed or has_nodes else None)
-    if registry is None or has_nodes or not (podms or nodes):
-        return where
-    return where._replace(owners=Owners(registry))
+    return Target(podm_id, None, settings, registry if names_needed or has_nodes else None, owners=owners)

@@ -29,7 +29,7 @@ from ansible_collections.nec.expether.plugins.module_utils._eem.interruption imp
 from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Patience, Settings
 from ansible_collections.nec.expether.plugins.module_utils._eem.transport import Transport
 
-#: "The data of this change are out of date, list again" [nec]. No other code is known: the HTTP status and reading decide.
+#: "The data of this change are out of date, list again" [nec]. For all other codes, the HTTP status and a read decide.
 _STALE = ("40004", "40400", "50003")
 _STALE_ON_DELETION = "40011"  # of a card; NEC's client knows it for nothing else
 

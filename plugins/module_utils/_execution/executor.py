@@ -187,11 +187,11 @@ class Executor:
 
     def _carry_out(self, observed: ObservedState, plan: Plan) -> None:
         self._drop_planned()
+        late = [run.step for run in self._runs if run.timed_out and isinstance(run.step, GroupChange)]
         runs = []
         for step in plan.steps:
             card = None if isinstance(step, RegistryChange) else observed.fabric.card(step.card)
-            late = [run.step for run in self._runs if run.timed_out and isinstance(run.step, GroupChange)]
-            groups = frozenset(change.new for change in late if change.card == getattr(step, "card", None))
+            groups = frozenset(change.new for change in late if card and change.card == card.id)
             runs.append(StepRun(step, card.update_time if card else None, listed=card, own_groups=groups))
         self._runs += runs
         for place, run in enumerate(runs):
@@ -219,8 +219,12 @@ class Executor:
             )
 
     def _drop_planned(self) -> None:
-        """Forget the steps that were not carried out."""
-        self._runs = [run for run in self._runs if not isinstance(run.step, RegistryChange) and run.status != "planned"]
+        """Forget the steps that were not carried out, also those that EEM declined: a later plan tries them again."""
+        self._runs = [
+            run
+            for run in self._runs
+            if not isinstance(run.step, RegistryChange) and run.status != "planned" and not run.is_declined
+        ]
 
     def _drop_made_again(self) -> None:
         """Report a change that timed out, and that a later plan has made, once and as done."""

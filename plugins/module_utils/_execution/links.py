@@ -1,9 +1,10 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """Waits until the links of newly attached devices are up. Private to the collection.
 
-The changes are done and verified by then: nothing that happens here makes them fail.
+The changes are verified before, and a request that fails here does not make the run fail.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from ansible_collections.nec.expether.plugins.module_utils._eem.client import Cl
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import sleep
 from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Patience
 from ansible_collections.nec.expether.plugins.module_utils._execution.steps import StepRun
-from ansible_collections.nec.expether.plugins.module_utils._execution.verify import last_changes
+from ansible_collections.nec.expether.plugins.module_utils._execution.verify import check, last_changes
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import Card, Eeio, Eesv, parse
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import GroupChange
@@ -34,13 +35,14 @@ def wait_for_links(
     each card that is still down is audited once, then the groups are read until the time is over; one request after each
     pause. A signal ends the wait.
 
-    A system that is off or does not respond, or that has just got its group id, is not waited for, nor a card that does
-    not respond.
+    Not waited for are devices that do not respond, and those of a system that is off, does not respond, or has just got
+    its group id.
 
     :param runs: the changes that are in effect
     :param cards: the cards of their groups, as they were read after the last change
     :param seconds: the time to wait, without the last pause and request
     :param renew: called before each request
+    :raises Stale: as `verify`: somebody has taken a device away meanwhile, or moved its system
     """
     new_hosts = {run.step.system_id for run in runs if run.step.action == "set_group"}
     changes = last_changes(runs).values()
@@ -57,31 +59,25 @@ def wait_for_links(
         renew()
         started = time.monotonic()
         is_audited = in_time and bool(to_audit)
+        cards = {}
         try:
             if to_audit and in_time:
                 client.audit(to_audit.pop(0))
             else:
-                down = _still_down(down, _read(client, down))
-                to_audit = _may_be_audited(down) if to_audit is None else to_audit
+                cards = _read(client, attached)
         except ExpetherError:
-            pass  # what the run has done is true all the same, and the next request may succeed
+            pass  # the changes are verified, and the next request may succeed
         patience.spend(time.monotonic() - started)
+        if cards:  # an EEM that has just started lists none
+            check(attached, cards)
+            down = [run for run in down if _is_awaited(run, cards)]
+            to_audit = _may_be_audited(down) if to_audit is None else to_audit
 
 
 def _read(client: Client, runs: t.Sequence[StepRun]) -> dict[str, Card]:
     groups = {t.cast(GroupChange, run.step).new for run in runs}
     records = client.devices_detail(groups.pop() if len(groups) == 1 else None, once=True)
     return {card.id: card for card in map(parse, records)}
-
-
-def _still_down(runs: t.Sequence[StepRun], cards: t.Mapping[str, Card]) -> list[StepRun]:
-    """Return for which devices to wait further, and note all of them that are still in their group."""
-    for run in runs:
-        step = t.cast(GroupChange, run.step)
-        card = cards.get(step.card)
-        if card and card.group_id == step.new:
-            run.read = card
-    return [run for run in runs if _is_awaited(run, cards)]
 
 
 def _may_be_audited(runs: t.Iterable[StepRun]) -> list[str]:
@@ -92,16 +88,13 @@ def _may_be_audited(runs: t.Iterable[StepRun]) -> list[str]:
 def _is_awaited(run: StepRun, cards: t.Mapping[str, Card]) -> bool:
     """Whether the link of an attached device is down, and may come up.
 
-    :param cards: the cards of its group; an EEM that has just started may list neither the device nor its system
+    :param cards: the cards of its group
     """
     step = t.cast(GroupChange, run.step)
     card, system = cards.get(step.card), cards.get(step.system_id or "")
-    if card is None and system is None:
-        return True
     return (
         isinstance(card, Eeio)
         and isinstance(system, Eesv)
-        and card.group_id == system.group_id == step.new
         and card.connected is False
         and card.reachable is not False
         and not system.is_off

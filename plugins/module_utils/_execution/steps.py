@@ -44,7 +44,7 @@ class Stale(ExpetherError):
 
 
 class Declined(ExpetherError):
-    """EEM refused an optional change or did not make it; the card was read and is unchanged. The run goes on without it."""
+    """EEM refused an optional change or has not made it; the card was read and is unchanged. The run goes on without it."""
 
 
 class CardGone(Stale):
@@ -94,6 +94,12 @@ class StepRun:
     def view(self) -> dict[str, t.Any]:
         """Return the step as in the result `plan`."""
         return step_view(self.step, self.status)
+
+    @property
+    def is_declined(self) -> bool:
+        """Whether EEM did not make an optional change, and will not."""
+        optional = isinstance(self.step, GroupChange) and self.step.optional
+        return optional and self.status == "failed" and not self.timed_out
 
     def note_error(self, error: EemError) -> None:
         """Note that a request failed which EEM may have carried out, or may still carry out."""
@@ -146,8 +152,9 @@ def perform(client: Client, run: StepRun) -> None:
                 continue
             if changed:
                 raise Stale(_describe_update(run, now, error.message)) from None
-            given_up = error.refused or error.code is not None or not tries_left
-            if step.optional and given_up and not isinstance(error, TimedOut):
+            # EEM that has tried to reach a card in vain until the time was over would do so each time.
+            given_up = error.refused or error.code is not None or isinstance(error, TimedOut) or not tries_left
+            if step.optional and given_up:
                 run.read = now
                 raise Declined(error.message) from None
             pause_before_again(client, run, error, tries_left)
@@ -203,9 +210,9 @@ def _stale(error: EemError) -> Stale:
     return stale
 
 
-def is_deletion(step: HardwareStep) -> bool:
-    """Whether EEM is asked to delete something: a card's group id, a card, or what a port has stored."""
-    return step.new in (FREE_GROUP, NO_GROUP, None)
+def is_deletion(step: GroupChange) -> bool:
+    """Whether EEM is asked to delete the group id of the card."""
+    return step.new in (FREE_GROUP, NO_GROUP)
 
 
 def _send(client: Client, step: GroupChange, update_time: str | None) -> str | None:

@@ -35,8 +35,18 @@ def verify(client: Client, runs: t.Sequence[StepRun]) -> dict[str, Card]:
         return {}
     records = client.devices_detail(groups.pop()) if len(groups) == 1 else client.devices_detail()
     cards = {card.id: card for card in map(parse, records)}
-    problems = []
-    for run in changes.values():
+    check(changes.values(), cards)
+    return cards
+
+
+def check(changes: t.Iterable[StepRun], cards: t.Mapping[str, Card]) -> None:
+    """Check that changes are in effect, and note the cards as they are now.
+
+    :param cards: at least all cards of the groups that the changes concern
+    :raises Stale: as `verify`
+    """
+    changes, problems = list(changes), []
+    for run in changes:
         step = t.cast(GroupChange, run.step)
         problem = _problem(step, cards)
         if problem and step.optional:
@@ -45,9 +55,8 @@ def verify(client: Client, runs: t.Sequence[StepRun]) -> dict[str, Card]:
             problems.append(problem)
     if problems:
         raise Stale(f"EEM reported success, but {'; '.join(problems)}.")
-    for card_id, run in changes.items():
-        run.read = cards.get(card_id, run.read)
-    return cards
+    for run in changes:
+        run.read = cards.get(t.cast(GroupChange, run.step).card, run.read)
 
 
 def without_effect(runs: t.Iterable[StepRun], observed: ObservedState) -> list[StepRun]:
@@ -102,7 +111,7 @@ def _group(step: GroupChange) -> str:
     return step.old if is_deletion(step) else step.new
 
 
-def _problem(step: GroupChange, cards: dict[str, Card]) -> str | None:
+def _problem(step: GroupChange, cards: t.Mapping[str, Card]) -> str | None:
     """Return in which respect a change is not in effect, or `None`.
 
     :param cards: at least all cards of the groups that the changes concern

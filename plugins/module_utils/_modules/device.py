@@ -44,7 +44,7 @@ def run(context: Context) -> Result:
 
     def decide(observed: ObservedState, client: Client) -> Plan:
         card = find_card(observed, params["device"])
-        # NEC's client asks nothing of a card that does not respond [nec].
+        # A card that does not respond is asked nothing, see `card_requests.SILENT`.
         led = None if card.reachable is False else _read_led(client, card.id, needed=wanted is not None)
         return plan_led(observed, card, led, wanted)
 

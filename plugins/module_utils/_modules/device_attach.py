@@ -13,11 +13,10 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.options impo
 from ansible_collections.nec.expether.plugins.module_utils._ansible.target import target
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse_card_id
-from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._planning.attachments import plan_attached, plan_detached
 from ansible_collections.nec.expether.plugins.module_utils._planning.notices import link_warnings
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan
-from ansible_collections.nec.expether.plugins.module_utils._results.cards import View, Views
+from ansible_collections.nec.expether.plugins.module_utils._results.cards import View
 
 
 def run(context: Context) -> Result:
@@ -34,13 +33,13 @@ def run(context: Context) -> Result:
     run_ = ChangeRun(context, where, f"a run for {node}" if node else "a run that detaches devices")
     outcome = run_.execute(decide, connect_timeout=seconds)
     context.warn(link_warnings(outcome.after, outcome.plan.cards, outcome.steps))
-    before = _to_results(run_.views(outcome.before.nodes), outcome.before.fabric, outcome.plan.cards)
-    after = _to_results(run_.views(outcome.nodes), outcome.fabric, outcome.plan.cards)
+    before, after = (_to_results(run_, state, outcome.plan.cards) for state in (outcome.before, outcome.after))
     return {"devices": after, **plan_result(outcome.steps, outcome.rows, _to_diff(before), _to_diff(after))}
 
 
-def _to_results(views: Views, fabric: Fabric, cards: t.Sequence[str]) -> list[View]:
-    return [views.device(fabric, fabric.devices[card]) for card in cards if card in fabric.devices]
+def _to_results(run_: ChangeRun, state: ObservedState, cards: t.Sequence[str]) -> list[View]:
+    views, devices = run_.views(state.nodes, state.last_nodes), state.fabric.devices
+    return [views.device(state.fabric, devices[card]) for card in cards if card in devices]
 
 
 def _to_diff(devices: t.Sequence[View]) -> View:

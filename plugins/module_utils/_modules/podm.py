@@ -144,10 +144,8 @@ def _check_cards(context: Context, podm: PodManager, cards: t.Collection[str], i
         )
     had = owners.cards(podm.uuid)
     if is_new_url and had and had.isdisjoint(cards):
-        question = "is it the same EEM?"
-        context.warn(
-            [f"The EEM at {podm.url} lists none of the {len(had)} cards that pod manager {podm.name} had: {question}"]
-        )
+        lacking = f"none of the {len(had)} cards that pod manager {podm.name} had"
+        context.warn([f"The EEM at {podm.url} lists {lacking}. Check whether it is the same EEM."])
 
 
 def _wanted(context: Context, old: PodManager, settings: Settings) -> PodManager:
@@ -198,7 +196,7 @@ def _new(name: str, now: str) -> PodManager:
 def _adopt_nodes(
     context: Context, podm: PodManager, podms: t.Sequence[PodManager], cards: t.Container[str]
 ) -> list[Change]:
-    """Return the changes that give a pod manager the nodes that were made by a URL of its EEM before it was registered.
+    """Return the changes that give a pod manager the nodes that were created with a URL of its EEM before it was registered.
 
     :param podms: all registered ones
     :param cards: the cards that its EEM lists, if it was asked for them
@@ -213,7 +211,7 @@ def _adopt_nodes(
             uuid = node_uuid(podm.uuid, node.name)
             if taken & {uuid, node.system_id}:
                 raise PlanRefused(
-                    f"Node {node.name} was made by a URL of this EEM before it was registered, and pod manager"
+                    f"Node {node.name} was created with a URL of this EEM before it was registered, and pod manager"
                     f" {podm.name} already has a node of that name or on its system. Release one of them first."
                 )
             taken |= {uuid, node.system_id}
@@ -267,7 +265,7 @@ class _Eem:
         return {*self._fabric.systems, *self._fabric.devices}
 
     def ask(self, settings: Settings, podm: PodManager, sync: bool) -> tuple[PodManager, list[Change]]:
-        """Ask the EEM for its version; for its cards with `sync`, or if they tell whose nodes there are.
+        """Ask the EEM for its version, and for its cards with `sync` or if the registry has nodes that may be on them.
 
         Return the pod manager with the answers, and the changes that update its stored devices.
 
@@ -276,7 +274,7 @@ class _Eem:
         registry = self._context.registry
         all_nodes, registered = registry.all(StoredNode), {each.uuid for each in registry.all(PodManager)}
         nodes = [node for node in all_nodes if node.podm_id == podm.uuid]
-        # Nodes that were made by a URL: whether they are this EEM's, its cards tell.
+        # Nodes that were created with a URL may be this EEM's.
         orphans = any(node.podm_id not in registered for node in all_nodes)
         # Read the devices first, then the listing, which changes with every device, and ask EEM last: a write by another
         # run in between then causes a conflict.

@@ -236,7 +236,7 @@ class _Sync:
         return self._devices.get(podm.uuid, [])
 
     def _owners_of_cards(self) -> Owners:
-        """Return whose the cards are, including what this run has stored so far."""
+        """Return the pod manager of each card, including what this run has stored so far."""
         if self._owners is None:
             stored = [device for devices in (self._devices or {}).values() for device in devices]
             self._owners = Owners(self._context.registry, None if self._devices is None else stored)
@@ -301,7 +301,7 @@ class _Sync:
             try:
                 records = client.devices_detail()
                 value = digest(records, self._names_version)
-                # The listing of an earlier version does not tell the systems.
+                # The stored listing of an earlier version has no systems.
                 is_known = bool(known.listing and known.listing.digest == value and known.listing.systems is not None)
                 return Answer(value, None if is_known else Fabric.from_records(records))
             except MissingLibrary:

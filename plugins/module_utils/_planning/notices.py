@@ -39,7 +39,7 @@ def warnings(observed: ObservedState, steps: t.Sequence[Step]) -> list[str]:
     changes = [step for step in steps if isinstance(step, GroupChange)]
     requests = [step for step in steps if isinstance(step, CardRequest)]
     return [
-        *_group_warnings(observed, changes),
+        *_group_warnings(changes),
         *_former_hosts(observed, changes),
         *_empty_slots(observed, changes),
         *_adoptions(observed, steps),
@@ -108,7 +108,7 @@ def _silent_warning(role: SilentRole, node: str | None, devices: str) -> str:
     return f"Not detached{f' from {node}' if node else ''}, because they do not respond: {devices}."
 
 
-def _group_warnings(observed: ObservedState, changes: t.Sequence[GroupChange]) -> list[str]:
+def _group_warnings(changes: t.Sequence[GroupChange]) -> list[str]:
     sentences = [
         f"System {step.system_id} had no group id of its own and gets {step.new}: its host may need a reboot before that"
         " takes effect."
@@ -127,7 +127,7 @@ def _group_warnings(observed: ObservedState, changes: t.Sequence[GroupChange]) -
 
 
 def _former_hosts(observed: ObservedState, changes: t.Sequence[GroupChange]) -> list[str]:
-    """Return which hosts may still be using stranded devices that a plan takes away."""
+    """Return the warnings about stranded devices that a plan takes away: their former hosts may still be using them."""
     sentences = []
     for step in changes:
         device = observed.fabric.devices.get(step.device or "")
@@ -141,7 +141,7 @@ def _former_hosts(observed: ObservedState, changes: t.Sequence[GroupChange]) -> 
 
 
 def _empty_slots(observed: ObservedState, changes: t.Sequence[GroupChange]) -> list[str]:
-    """Return which devices are attached although their slots are empty, or may be. Only a task that names them does that."""
+    """Return the warnings about attached devices whose slots are empty, or may be: only a task that names them does that."""
     attached = (observed.fabric.devices.get(step.device or "") for step in changes if step.action == "attach")
     cards = [device for device in attached if device]
     empty = [device.id for device in cards if device.populated is False]

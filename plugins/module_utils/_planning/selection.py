@@ -75,7 +75,7 @@ def why_not_available(observed: ObservedState, device: Eeio) -> str | None:
 def stranded(observed: ObservedState, device: Eeio) -> str:
     """Return where a device is stranded, and which node had it, as a phrase."""
     name = observed.last_node(device)
-    return f"stranded in group {device.group_id}" + (f", last of node {name}" if name else "")
+    return f"stranded in group {device.group_id}" + (f", last used by node {name}" if name else "")
 
 
 def claims_on(observed: ObservedState, keys: t.Iterable[str]) -> dict[str, str]:
@@ -195,8 +195,11 @@ def match_devices(properties: Properties, candidates: t.Iterable[Eeio]) -> tuple
 
 
 def by_preference(have: t.Iterable[Eeio]) -> list[Eeio]:
-    """Return the devices of a system in the order in which they count towards a request: those that respond first."""
-    return sorted(have, key=lambda device: (not device.reachable, device.id))
+    """Return the devices of a system in the order in which they count towards a request.
+
+    Those that respond come first, then those that report nothing of their ports, then those that do not respond.
+    """
+    return sorted(have, key=lambda device: (device.reachable is False, not device.reachable, device.id))
 
 
 def choose_devices(

@@ -26,10 +26,10 @@ class StoredDevice(t.NamedTuple):
 
     :ivar state: `free`, `allocated` or `stranded`
     :ivar node_id: the EESV id of the system that it is attached to
-    :ivar last_node: the name of the node that had its group, see `_registry.last_nodes`; earlier versions did not write it
-    :ivar populated: whether there is a device in the slot; earlier versions did not write it
+    :ivar last_node: the name of the node that had its group, see `_registry.last_nodes`
+    :ivar populated: whether there is a device in the slot
     :ivar vendor_name: from the PCI id list when EEM last listed the device, as is `device_name`
-    :ivar connected: whether its link to the system is up; not in documents of earlier versions
+    :ivar connected: whether its link to the system is up
     :ivar updated_at: when EEM last changed its record
     :ivar last_seen_at: when EEM last listed it, if it is missing since (`missing_since`)
     """
@@ -71,7 +71,7 @@ class StoredDevice(t.NamedTuple):
     def from_body(cls, uuid: str, revision: int, body: t.Any) -> StoredDevice:
         """Return the record from the body of a document.
 
-        Schema 1 is accepted too: its documents have additional, derived values, which are ignored.
+        Documents of earlier schemas are accepted too. What they lack is `None`; derived values of schema 1 are ignored.
 
         :param body: with printable texts, as `read_json` returns them
         :raises NotAsWritten: it is damaged
@@ -121,7 +121,7 @@ class StoredListing(t.NamedTuple):
     :ivar digest: the digest of the listing if the stored devices are exactly those of it, else `None`
     :ivar devices: the number of devices in the listing
     :ivar systems: the EEM ids of the systems that EEM listed, except for those of other pod managers; `None` in a
-        document of an earlier version
+        document of an earlier schema
     """
 
     uuid: str

@@ -54,7 +54,13 @@ def left(device: StoredDevice, name: str) -> StoredDevice:
 
 
 def _has_node(fabric: Fabric, group_id: str, nodes: t.Mapping[str, Node]) -> bool:
-    return any(system.id in nodes for system in fabric.systems_in(group_id))
+    return any(_is_node(system.id, nodes) for system in fabric.systems_in(group_id))
+
+
+def _is_node(system_id: str | None, nodes: t.Mapping[str, Node]) -> bool:
+    """Whether a system is a node; not while it is composed, so that the plan may be made again with the same outcome."""
+    node = nodes.get(system_id or "")
+    return node is not None and node.state != "composing"
 
 
 def _counts_as_stranded(stored: StoredDevice, group_id: str | None) -> bool:
@@ -91,7 +97,7 @@ def with_last_node(device: StoredDevice, stored: StoredDevice | None, nodes: t.M
     if device.state == "stranded":
         return device._replace(last_node=_of_stranded(device.pooled_group_id, stored, nodes))
     name = stored.last_node if stored and stored.pooled_group_id == device.pooled_group_id else None
-    if stored is None or name is None or device.state != "allocated" or device.node_id in nodes:
+    if stored is None or name is None or device.state != "allocated" or _is_node(device.node_id, nodes):
         return device
     if _counts_as_stranded(stored, device.pooled_group_id):
         return left(device, name)

@@ -23,8 +23,8 @@ class Owners:
     started, so all stay its own. A card that two registered pod managers have belongs to the one that was registered
     first.
 
-    :param registry: all of it is read, except for devices that are given
-    :ivar registry: the registry
+    :param devices: all stored devices, if they were read already
+    :ivar registry: the registry, of which all cards are read
     :ivar names: the names of the registered pod managers by UUID
     """
 

@@ -16,8 +16,9 @@ from datetime import datetime, timezone
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
 
 #: The schema of the documents. A registry with a higher one was written by a newer version of the collection; one with
-#: a lower one is read as it is, and upgraded by the first transaction. 2: devices without derived values. 3: of devices
-#: also `populated`, `connected` and `last_node`, and what tells whether one EEM is registered twice.
+#: a lower one is read as it is, and upgraded by the first transaction. 2: devices without derived values. 3: devices
+#: with `populated`, `connected` and `last_node`, listings with `systems`, pod managers with refused credentials, and
+#: `REGISTRATIONS`.
 SCHEMA = 3
 
 Kind = t.Literal["pod_managers", "urls", "nodes", "devices", "listings", "flavors", "claims", "pci_names"]

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Remembers which credentials an EEM refused, so that a periodic synchronisation does not lock the account.
+"""Which credentials an EEM refused, so that a periodic synchronisation does not lock the account.
 
-Servlet containers lock an account after a few refused passwords. Private to the collection.
+EEM's servlet container may lock an account after a few refused passwords [?]. Private to the collection.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def credentials_mark(podm: PodManager, settings: Settings) -> str | None:
     """Return what identifies the credentials that a synchronisation sends; `None` if it sends none.
 
     It changes with the URL, the user name, the password and the client certificate, also if only the content of the
-    certificate's file changes. It reveals nothing about the password: it is a digest of the encrypted one, which is
-    different whenever a password is stored.
+    certificate's file changes. It is a digest of the encrypted password, which is different whenever a password is
+    stored, so it reveals nothing about the password.
     """
     if settings.username is None and not settings.client_cert:
         return None

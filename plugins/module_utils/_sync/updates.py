@@ -39,17 +39,19 @@ def device_updates(
         device = fabric.devices.get(card)
         found = registry.get(StoredDevice, views.uuid_of(card))
         listed = views.to_store(fabric, device) if device else None
-        before = listed or found
-        name = former.get((card, before.pooled_group_id or "")) if before else None
+        now = listed or found
+        name = former.get((card, now.pooled_group_id or "")) if now else None
         if listed and listed.node_id in nodes:
-            name = None
-        if found is None:
-            changes += [put_anyway(left(listed, name))] if listed and name and views.podm else []
-            continue
-        after = with_history(listed, found, nodes) if listed else found
-        after = left(after, name) if listed and name else after._replace(last_node=name or after.last_node)
-        if (listed and card in cards) or after != found:
-            changes.append(put_anyway(after))
+            name = None  # its system is a node again
+        if listed and found:
+            after = with_history(listed, found, nodes)
+            after = left(after, name) if name else after
+            if card in cards or after != found:
+                changes.append(put_anyway(after))
+        elif listed and name and views.podm:
+            changes.append(put_anyway(left(listed, name)))
+        elif found and name and name != found.last_node:  # EEM does not list it, or was not asked
+            changes.append(put_anyway(found._replace(last_node=name)))
     return [*changes, invalidate_listing(registry, views.podm_id, fabric)] if changes else []
 
 

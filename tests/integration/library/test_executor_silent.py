@@ -19,6 +19,7 @@ from executor_runs import (
     MakeClient,
     attach,
     compose,
+    executor,
     groups_of,
     held_in,
     nodes_in,
@@ -134,6 +135,23 @@ def test_a_lost_answer_of_the_last_step_is_read_back(
     assert groups_of(eem, *node) == ["4093", "17", "17"]
 
 
+def test_a_request_that_times_out_because_of_the_silent_card_is_sent_once_and_undoes_nothing(
+    eem: Simulator, make_client: MakeClient, registry: SqliteRegistry, node: list[str]
+) -> None:
+    """EEM may try to reach the card before it answers, and may still let it go later."""
+    eem.set_options(silent_change="accept")
+    eem.fault("freeze", method="DELETE", path=f"{node[0]}/group_id$", times=-1)
+    eem.reset_stats()
+    running = executor(make_client(timeout=0.5), registry)
+    outcome = running.run(replace("n"))
+    assert eem.stats()["by_method"]["DELETE"] == 1
+    assert rows_of(outcome) == [("attach", node[2], "done"), ("detach", node[0], "failed")]
+    assert [step.action for step in outcome.steps] == ["attach", "detach"], "it may still come"
+    assert running.waited == [f"EEM did not respond in time to a change of {node[0]} and may still carry it out."]
+    assert groups_of(eem, *node) == ["17", "17", "17"]
+    assert nodes_in(registry) == {"n": "composed"} and held_in(registry) == []
+
+
 def test_what_was_attached_is_undone_if_the_state_cannot_be_verified_and_the_silent_one_stays(
     eem: Simulator, make_client: MakeClient, registry: SqliteRegistry, node: list[str]
 ) -> None:
@@ -144,6 +162,14 @@ def test_what_was_attached_is_undone_if_the_state_cannot_be_verified_and_the_sil
     assert groups_of(eem, *node) == ["17", "17", "4093"]
     assert not caught.value.changed
     assert nodes_in(registry) == {"n": "composed"}
+
+
+def test_what_eem_does_not_let_go_is_reported_once_although_the_plan_is_made_again(
+    eem: Simulator, client: Client, registry: SqliteRegistry, node: list[str]
+) -> None:
+    eem.fault("garbage", body="{}", method="PUT", path="/group_id$", times=1)
+    rows = rows_of(run(client, registry, replace("n")))
+    assert [row for row in rows if row[1]] == [("attach", node[2], "done"), ("detach", node[0], "failed")]
 
 
 def test_a_card_that_falls_silent_before_it_is_undone_is_reported_as_it_is(

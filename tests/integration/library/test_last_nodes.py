@@ -59,12 +59,14 @@ def test_a_run_names_the_node_of_a_stranded_device_and_warns_when_it_takes_it(
         store(registry, fabric_of(client))
     eem.patch(system, group_id="500")
     other = str(eem.eesvs()[1]["id"])
-    with pytest.raises(PlanRefused, match=f"{taken} is stranded in group 17, last of node web1 \\(detach it first"):
+    with pytest.raises(
+        PlanRefused, match=f"{taken} is stranded in group 17, last used by node web1 \\(detach it first"
+    ):
         run(client, registry, attach(other, taken))
     moved = run(client, registry, attach(other, taken, move=True))
     said = [sentence for sentence in warnings(moved.before, moved.steps) if "stranded" in sentence]
     assert said == [
-        f"Device {taken} was stranded in group 17, last of node web1: the host of node web1 may still be using it."
+        f"Device {taken} was stranded in group 17, last used by node web1: the host of node web1 may still be using it."
     ]
     assert eem.card(taken)["group_id"] == "18"
 

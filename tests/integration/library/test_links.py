@@ -201,13 +201,14 @@ def test_a_disabled_or_silent_card_is_not_audited(
     assert "audit" not in asked(eem)
 
 
-def test_a_device_that_somebody_else_takes_ends_the_wait(
+def test_a_device_that_somebody_else_takes_meanwhile_is_not_reported_as_attached(
     eem: Simulator, client: Client, system: str, devices: list[str]
 ) -> None:
     eem.set_options(link="never")
     eem.fault("change", card=devices[0], set={"group_id": "18"}, method="GET", path="/detail$", nth=3)
-    run(client, None, attach(system, devices[0]), connect_timeout=LONG)
-    assert asked(eem) == ["read", "read"]
+    with pytest.raises(ExecutionFailed, match=f"{devices[0]} is attached to"):
+        run(client, None, attach(system, *devices[:2]), connect_timeout=LONG)
+    assert groups_of(eem, *devices[:2]) == ["18", "4093"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 import typing as t
 from pathlib import Path
 
@@ -84,7 +86,7 @@ def test_a_node_composed_by_url_is_not_handed_over_to_a_pod_manager_that_has_one
         result = run("podm", name="rack1", **options)
         assert result["failed"] and result["failure"]["kind"] == "refused"
         assert (
-            f"Node {name} was made by a URL of this EEM before it was registered, and pod manager rack1 already has a"
+            f"Node {name} was created with a URL of this EEM before it was registered, and pod manager rack1 already has a"
             " node of that name or on its system." in result["msg"]
         )
     assert {node["name"] for node in run("node_info", podm="rack1")["nodes"]} == {"train"}
@@ -166,6 +168,25 @@ def test_with_an_url_a_default_registry_that_cannot_be_opened_is_passed_over(
     assert run("device", device=device, uid_led="on", **way)["changed"]
     assert eem.card(device)["group_id"] == "17"
     assert damaged.read_bytes() == content
+
+
+@pytest.mark.parametrize("kind", ["devices", "listings"])
+def test_with_an_url_a_default_registry_that_is_damaged_in_part_is_passed_over_too(
+    run: Run, eem: Simulator, way: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    default = tmp_path / "expether" / "registry.sqlite3"
+    default.parent.mkdir()
+    monkeypatch.setenv("EXPETHER_REGISTRY", f"sqlite:///{default}")
+    run("podm", name="rack1", **way)
+    with contextlib.closing(sqlite3.connect(default)) as database, database:
+        database.execute("UPDATE documents SET body = '[]' WHERE kind = ?", (kind,))
+    monkeypatch.setattr(os, "geteuid", lambda: 65534)  # whose default registry is in the state directory
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.delenv("EXPETHER_REGISTRY")
+    elsewhere = {**way, "url": eem.url.replace("127.0.0.1", "localhost")}
+    assert len(run("device_info", **elsewhere)["devices"]) == 12
+    device = eem.eeios()[0]["id"]
+    assert run("device_attach", node=eem.eesvs()[0]["id"], devices=[device], **elsewhere)["changed"]
 
 
 @pytest.mark.parametrize("how", ["option", "environment"])

@@ -198,7 +198,7 @@ def test_a_new_url_with_none_of_the_cards_is_a_warning_and_with_those_of_another
         moved = run("podm", name="rack1", **reach(third))
         assert moved["changed"]
         assert (
-            f"The EEM at {third.url} lists none of the 16 cards that pod manager rack1 had: is it the same EEM?"
+            f"The EEM at {third.url} lists none of the 16 cards that pod manager rack1 had. Check whether it is the same EEM."
             in warnings(moved)
         )
 

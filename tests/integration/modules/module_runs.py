@@ -35,7 +35,7 @@ PROMISED = (
     r"System 0x\w{12} had no group id of its own and gets \d+: its host may need a reboot before that takes effect\.",
     r"The host of .+ must rescan its PCI bus before it sees its new devices\.",
     r"The host of .+ loses devices: its running operating system may be disturbed\.",
-    r"Device 0x\w{12} was stranded in group \d+(, last of node .+)?: the host .+ may still be using it\.",
+    r"Device 0x\w{12} was stranded in group \d+(, last used by node .+)?: the host .+ may still be using it\.",
     r"Attached (although the slot is empty|without knowing whether the slot has a device): .+\.",
     r"Device 0x\w{12} is attached to .+, but its link is down \(path_status0: .+, path_status1: .+\)\. Check .+\.",
     r"Asked EEM again: .+",
@@ -59,7 +59,7 @@ PROMISED = (
     r"Device 0x\w{12} was attached to .+\.",
     r"Stranded in group \d+ without system 0x\w{12}: .+\.",
     r"The EEM of pod manager .+ lists cards of other pod managers \(of .+\)\. .+",
-    r"The EEM at .+ lists none of the \d+ cards that pod manager .+ had: is it the same EEM\?",
+    r"The EEM at .+ lists none of the \d+ cards that pod manager .+ had\. Check whether it is the same EEM\.",
     r"Node .+ stays stored without its system\. Release it .+\.",
 )
 

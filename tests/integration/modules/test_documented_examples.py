@@ -175,6 +175,7 @@ def test_the_examples_of_a_page_run_in_their_order(ansible: Ansible, eem: Simula
     passwords = {"EEM_PASSWORD": eem.password}
     real = {
         KNOWN_URL: eem.url,
+        "http://eem-b.example.com:30500/eem": eem.url,
         "http://127.0.0.1:30500/eem": eem.url,
         "http://127.0.0.1:30500/_control": eem.control,
         "eemeem": eem.password,

@@ -106,10 +106,8 @@ def test_who_moves_a_stranded_device_is_told_whose_it_was(
         attach(eesvs[1], eeios[0], move=True),
         call("device_info", devices=[eeios[0]]),
     )
-    assert f"{eeios[0]} is stranded in group 17, last of node web1 (detach it first" in run[0].msg
-    said = (
-        f"Device {eeios[0]} was stranded in group 17, last of node web1: the host of node web1 may still be using it."
-    )
+    assert f"{eeios[0]} is stranded in group 17, last used by node web1 (detach it first" in run[0].msg
+    said = f"Device {eeios[0]} was stranded in group 17, last used by node web1: the host of node web1 may still be using it."
     assert said in run[1].warnings and said in run[2].warnings
     assert [device["last_node"] for device in run[3]["devices"]] == [None]
 

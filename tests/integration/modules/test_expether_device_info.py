@@ -154,9 +154,11 @@ def test_empty_slots_have_no_type_and_no_ids(ansible: Ansible, eem: Simulator, r
     )
     for result in run.results[1:3]:
         slots = {device["device_id"]: device for device in result["devices"] if not device["populated"]}
-        # EEIO 20 is a 1G card that reports nothing of its slot.
-        assert list(slots) == [eem.eeios()[number]["id"] for number in (13, 20, 26, 27, 29, 30, 31)]
-        assert [device["populated"] for device in slots.values()] == [False, None, None, False, None, False, False]
+        # EEIO 20 and 26 are a 1G and a 10G card that report nothing of their slots; 23 is a 40G card without ids.
+        numbers = (13, 20, 23, 26, 27, 29, 30, 31, 32)
+        assert list(slots) == [eem.eeios()[number]["id"] for number in numbers]
+        populated = [False, None, None, None, False, None, False, False, None]
+        assert [device["populated"] for device in slots.values()] == populated
         keys = ("type", "vendor_id", "pci_device_id", "class_code", "vendor_name", "device_name")
         assert {device[key] for device in slots.values() for key in keys} == {None}
     assert run[3]["devices"] == []

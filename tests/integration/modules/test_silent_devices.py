@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from eemsim.client import Simulator
 from module_runs import Ansible, Orders, Result, Task, call
@@ -77,6 +79,7 @@ def test_a_node_is_released_without_its_silent_device_which_is_stranded_until_it
         STORED.called("stored"),
         LIVE.called("live"),
         LIVE.having(state="stranded").called("stranded ones"),
+        call("device_attach", podm="rack1", devices=[gpus[0]], state="detached", skip_silent=True).called("detach"),
         SYNC.called("sync"),
         STORED.called("stored after a sync"),
         SYNC.after(orders.patch(gpus[2], power_status="off")),  # so that EEM's listing is another one
@@ -91,13 +94,21 @@ def test_a_node_is_released_without_its_silent_device_which_is_stranded_until_it
         assert f"Not detached from n1, because they do not respond: {gpus[0]}." in run[word].warnings
     assert run["checked"].left_all_alone and not run["again"].changed
     assert not [request for request in run["release"].wire if gpus[0] in request["path"]]
-    for word in ("stored", "live", "stranded ones", "stored after a sync", "stored after another listing"):
+    for word in ("stored", "live", "stranded ones", "detach", "stored after a sync", "stored after another listing"):
         assert shown(run[word], gpus[0]) == ("stranded", None, "n1"), word
     assert not run["sync"].changed
     assert shown(run["live"], gpus[1]) == ("free", None, None)
     assert run["systems"]["systems"][0]["free_slots"] == 15
     for word in ("answers", "answers, stored"):
         assert shown(run[word], gpus[0]) == ("allocated", None, None), word
+
+
+def test_a_task_that_skips_what_was_left_shows_it_as_listings_do(
+    ansible: Ansible, made: list[Task], gpus: list[str]
+) -> None:
+    detach = call("device_attach", podm="rack1", devices=gpus[:1], state="detached", skip_silent=True)
+    run = ansible.play(*made, SKIPPING, LIVE.called("live"), detach.called("detach"))
+    assert shown(run["detach"], gpus[0]) == shown(run["live"], gpus[0]) == ("stranded", None, "n1")
 
 
 def test_what_was_left_behind_is_not_stranded_any_more_in_another_group(
@@ -154,6 +165,19 @@ def test_composing_again_on_that_system_does_not_count_what_was_left(
     assert shown(run["released"], gpus[0]) == ("stranded", None, "n2")
 
 
+def test_what_was_left_does_not_count_either_when_the_plan_is_made_again(
+    ansible: Ansible, made: list[Task], gpus: list[str], eesvs: list[str], orders: Orders
+) -> None:
+    """Then the registry stores the new node already, as composing."""
+    stale = orders.fault(
+        {"do": "fail", "code": "40004", "message": "has changed"}, times=2, method="PUT", path=f"{gpus[1]}/group_id$"
+    )
+    one = node("n2", properties=ONE_GPU, node_index=eesvs[0])
+    run = ansible.play(*made, SKIPPING, one.after(stale).called("one"))
+    assert [warning for warning in run["one"].warnings if warning.startswith("Planned again")]
+    assert [step["device"] for step in run["one"].steps] == [None, gpus[1]]
+
+
 def test_a_pod_manager_is_removed_without_the_silent_devices_of_its_nodes(
     ansible: Ansible, eem: Simulator, made: list[Task], gpus: list[str]
 ) -> None:
@@ -162,6 +186,17 @@ def test_a_pod_manager_is_removed_without_the_silent_devices_of_its_nodes(
     assert f"Not detached from n1, because they do not respond: {gpus[0]}." in run["cascade"].warnings
     assert [eem.card(gpu)["group_id"] for gpu in gpus[:2]] == ["17", "4093"]
     assert run[5]["podms"] == []
+
+
+def test_a_pod_manager_that_is_removed_leaves_no_devices_in_the_registry(
+    ansible: Ansible, eem: Simulator, made: list[Task], gpus: list[str]
+) -> None:
+    """Also not the silent one, which would be stored when its node is released."""
+    cascade = call("podm", name="rack1", state="absent", cascade=True, skip_silent=True)
+    alone = dataclasses.replace(made[0].having(sync=False), outcome=None)
+    run = ansible.play(alone, *made[1:], cascade, alone.having(description="again"), STORED.called("stored"))
+    assert eem.card(gpus[0])["group_id"] == "17"
+    assert run["stored"]["devices"] == []
 
 
 def test_purge_and_detach_leave_the_silent_device_where_it_is(

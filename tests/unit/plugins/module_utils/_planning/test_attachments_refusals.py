@@ -342,7 +342,7 @@ def test_each_device_that_cannot_be_attached_is_named_with_its_reason(record: Re
 def test_the_node_that_had_a_stranded_device_is_named() -> None:
     place = observed([eesv(0, "17"), eeio(0, "99")], [node_on(0, "node0")])
     known = place._replace(last_nodes={(device_id(0), "99"): "web1", (device_id(0), "98"): "web2"})
-    where = "stranded in group 99, last of node web1"
+    where = "stranded in group 99, last used by node web1"
     assert f"{device_id(0)} {where}." in refused(plan_compose, known, node_on(0, "node0"), gpus(1)).message
     assert (
         f"{device_id(0)} is {where} (detach it first"

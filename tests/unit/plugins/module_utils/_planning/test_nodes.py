@@ -33,6 +33,7 @@ from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets imp
     DISABLED,
     PODM,
     SILENT,
+    UNKNOWN_PORTS,
     Entry,
     Fleet,
     Record,
@@ -410,6 +411,11 @@ def test_a_disabled_silent_device_is_replaced_and_not_asked() -> None:
     plan = composed(place, replace_silent=True)
     assert changes_of(plan) == [("attach", device_id(1), False)]
     assert [each.role for each in plan.silent] == ["extra"]
+
+
+def test_a_device_that_reports_nothing_of_its_ports_counts_before_a_silent_one() -> None:
+    place = silent_node(eeio(1, "17", **UNKNOWN_PORTS))
+    assert composed(place, replace_silent=True).steps == ()
 
 
 def test_what_an_interrupted_replacement_has_left_is_asked_to_go() -> None:

@@ -296,7 +296,7 @@ def test_whoever_takes_a_stranded_device_is_told_whose_host_may_still_use_it() -
     both = {"notification_status1": ["up", "down"]}
     place = observed([eesv(0, "17", **both), eeio(0, "99", **both), eeio(1, "99", **both)])
     place = place._replace(last_nodes={(device_id(0), "99"): "web1"})
-    known = f"Device {device_id(0)} was stranded in group 99, last of node web1: the host of node web1 may still be using it."
+    known = f"Device {device_id(0)} was stranded in group 99, last used by node web1: the host of node web1 may still be using it."
     unknown = f"Device {device_id(1)} was stranded in group 99: the host that had it, which is unknown, may still be using it."
     ids = [device_id(0), device_id(1)]
     assert warnings(place, plan_attach(place, system_id(0), ids, move=True).steps)[1:] == [known, unknown]

@@ -48,6 +48,7 @@ def test_what_does_not_respond_is_left_as_stranded_and_other_devices_to_their_sy
         (eeio(0, "17", **SILENT), [], "stranded", "train-1"),
         (eeio(0, "17", **SILENT), [node_on(1, "other")], "stranded", "train-1"),
         (eeio(0, "17", **SILENT), [node_on(0, "train-1")], "allocated", None),
+        (eeio(0, "17", **SILENT), [node_on(0, "train-2", "composing")], "stranded", "train-1"),
         (eeio(0, "17"), [], "allocated", "train-1"),
         (eeio(0, "17", **UNKNOWN_PORTS), [], "allocated", "train-1"),
         (eeio(0, "18", **SILENT), [], "allocated", None),
