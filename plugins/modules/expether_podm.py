@@ -149,7 +149,8 @@ podm:
     status:
       description:
         - C(Online); C(Offline) if the last request failed; C(Degraded) if EEM lists less than half of the
-          devices or systems that it had; C(Unknown) if EEM was not asked yet.
+          devices or systems that it had, or cards of another pod manager; C(Unknown) if EEM was not asked
+          yet.
       type: str
       sample: Online
       returned: always

@@ -14,6 +14,8 @@ description:
     status C(Offline) with the reason, and its stored devices are kept.
   - If an EEM lists less than half of the devices or of the systems that it had, the pod manager gets the status
     C(Degraded) with the numbers. The EEM may have just started.
+  - If an EEM lists cards of another registered pod manager, the pod manager gets the status C(Degraded) too, its error and
+    a warning name both, and the cards stay with the other one.
   - A device that EEM no longer lists is kept as missing for O(retention) days. If it reappears, it keeps its UUID and
     its history.
   - Several runs at the same time do not disturb each other.
@@ -123,7 +125,7 @@ podms:
     status:
       description:
         - C(Online); C(Offline) if EEM could not be read; C(Degraded) if EEM lists less than half of the devices
-          or of the systems that it had.
+          or of the systems that it had, or cards of another pod manager.
       type: str
       sample: Online
       returned: always

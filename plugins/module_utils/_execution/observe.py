@@ -42,7 +42,8 @@ class Observer:
         nodes, claimed_by_others = self._reservation.read(clean=not check_mode)
         fabric = self._fabric(changed_cards)
         last_nodes = self._reservation.last_nodes(fabric, nodes)
-        state = ObservedState(self._podm_id, self._podm, fabric, nodes, claimed_by_others, last_nodes)
+        elsewhere = self._reservation.nodes_elsewhere()
+        state = ObservedState(self._podm_id, self._podm, fabric, nodes, claimed_by_others, last_nodes, elsewhere)
         self.first = self.first or state
         return state
 

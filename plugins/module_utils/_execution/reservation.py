@@ -21,7 +21,7 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.plan import
 )
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice
 from ansible_collections.nec.expether.plugins.module_utils._registry.last_nodes import LastNodes, last_nodes
-from ansible_collections.nec.expether.plugins.module_utils._registry.records import StoredNode
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager, StoredNode
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
     NEVER,
     Change,
@@ -47,6 +47,10 @@ class NoReservation:
     def last_nodes(self, fabric: Fabric, nodes: t.Mapping[str, Node]) -> LastNodes:
         """Return that nothing is known of stranded devices."""
         del fabric, nodes
+        return {}
+
+    def nodes_elsewhere(self) -> dict[str, str]:
+        """Return that no node of another pod manager is known."""
         return {}
 
     def known_cards(self) -> set[str]:
@@ -115,6 +119,15 @@ class Reservation:
     def last_nodes(self, fabric: Fabric, nodes: t.Mapping[str, Node]) -> LastNodes:
         """Return the last nodes of the stranded devices, as `_registry.last_nodes`."""
         return last_nodes(self._registry, self._podm_id, fabric, nodes)
+
+    def nodes_elsewhere(self) -> dict[str, str]:
+        """Return the nodes of other pod managers by EESV id, as messages name them."""
+        others = [node for node in self._registry.all(StoredNode) if node.podm_id != self._podm_id]
+        podms = {podm.uuid: f"pod manager {podm.name}" for podm in self._registry.all(PodManager)} if others else {}
+        return {
+            node.system_id: f"node {node.name} of {podms.get(node.podm_id, 'an EEM that is not registered')}"
+            for node in others
+        }
 
     def known_cards(self) -> set[str]:
         """Return the ids of all systems and devices that the registry stores of this pod manager and that are not missing."""

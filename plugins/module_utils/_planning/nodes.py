@@ -153,11 +153,13 @@ def _check_place(node: Node, system_id: str | None) -> None:
 def _known_node(observed: ObservedState, node: Node) -> Node | None:
     """Return the node as it is stored.
 
-    :raises PlanRefused: its system is another node
+    :raises PlanRefused: its system is another node, also one of another pod manager
     """
     known = observed.nodes.get(node.system_id)
     if known is not None and known.uuid != node.uuid:
         raise PlanRefused(f"System {node.system_id} is node {known.name} already.")
+    if known is None and node.system_id in observed.nodes_elsewhere:
+        raise PlanRefused(f"System {node.system_id} is already {observed.nodes_elsewhere[node.system_id]}.")
     return known
 
 

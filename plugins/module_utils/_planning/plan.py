@@ -165,6 +165,8 @@ class ObservedState(t.NamedTuple):
     :ivar claimed_by_others: what other runs hold at the moment: a card's id or a group id, and who holds it
     :ivar last_nodes: of stranded devices, by device id and group id, the name of the node that had that group, where the
         registry knows it
+    :ivar nodes_elsewhere: the nodes of other pod managers by EESV id, as messages name them. Card ids are MAC addresses
+        [hw]: such a system has moved between EEMs, or two pod managers are one EEM.
     """
 
     podm_id: str
@@ -173,6 +175,7 @@ class ObservedState(t.NamedTuple):
     nodes: t.Mapping[str, Node]
     claimed_by_others: t.Mapping[str, str]
     last_nodes: t.Mapping[tuple[str, str], str] = types.MappingProxyType({})
+    nodes_elsewhere: t.Mapping[str, str] = types.MappingProxyType({})
 
     def last_node(self, device: Eeio) -> str | None:
         """Return the name of the node that had the group which a device is stranded in, where the registry knows it."""

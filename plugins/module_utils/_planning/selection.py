@@ -125,6 +125,7 @@ def choose_system(observed: ObservedState, properties: Properties) -> Eesv:
         # What another run is changing may be different when that run has ended.
         reason = (
             (f"is node {observed.nodes[system.id].name}" if system.id in observed.nodes else None)
+            or (f"is {observed.nodes_elsewhere[system.id]}" if system.id in observed.nodes_elsewhere else None)
             or lasting
             or (slots if free < wanted else None)
             or (

@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import FREE_GROUP
 from ansible_collections.nec.expether.plugins.module_utils._model.names import node_uuid, podm_uuid
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import StoredNode
+from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import put
 from eemsim.client import Simulator
 from module_main import Result, Run, run_main
 
@@ -61,15 +64,24 @@ def test_nodes_composed_by_url_are_handed_over_to_the_pod_manager_that_is_regist
 
 @pytest.mark.parametrize("same", ["name", "system"])
 def test_a_node_composed_by_url_is_not_handed_over_to_a_pod_manager_that_has_one_of_its_name_or_on_its_system(
-    run: Run, eem: Simulator, way: Result, same: str
+    run: Run, eem: Simulator, way: Result, tmp_path: Path, same: str
 ) -> None:
-    """The EEM is registered already, by another of its URLs, but its cards are not known."""
+    """The EEM is registered already, by another of its URLs, but its cards are not known.
+
+    Only earlier versions composed a second node on a system.
+    """
     systems = [card["id"] for card in eem.eesvs()]
     elsewhere = {**way, "url": eem.url.replace("127.0.0.1", "localhost")}
     run("podm", name="rack1", sync=False, **way)
-    name, system = ("Train", systems[1]) if same == "name" else ("other", systems[0])
-    assert run("node", name=name, node_index=system, properties=GPU, **elsewhere)["changed"]
+    name = "Train" if same == "name" else "other"
+    assert run("node", name=name, node_index=systems[1], properties=GPU, **elsewhere)["changed"]
     assert run("node", name="train", node_index=systems[0], podm="rack1", properties=GPU)["changed"]
+    if same == "system":
+        refused = run("node", name="third", node_index=systems[1], podm="rack1", properties=GPU)
+        assert refused["msg"].startswith(f"System {systems[1]} is already node other of an EEM that is not registered.")
+        registry = SqliteRegistry(str(tmp_path / "r.sqlite3"))
+        (node,) = registry.of_podm(StoredNode, podm_uuid("rack1"))
+        registry.commit([put(node._replace(system_id=systems[1]))])
     for options in (way, elsewhere):
         result = run("podm", name="rack1", **options)
         assert result["failed"] and result["failure"]["kind"] == "refused"

@@ -72,3 +72,27 @@ def test_a_task_by_url_of_a_registered_eem_is_about_its_pod_manager(
     assert all(device["podm"] == "rack1" for device in run["attach"]["devices"])
     assert_check_mode_tells_the_truth(run["check"], run["release"])
     assert run["nodes"]["nodes"] == []
+
+
+def test_a_system_is_one_node_although_its_eem_is_registered_twice(
+    ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str]
+) -> None:
+    second = by_name(call("podm", **known.options), eem).having(name="rack2", sync=False)
+    gpu = {"pci_device": {"type": ["GPU"]}}
+    taken = {"podm": "rack2", "name": "second", "node_index": eesvs[0]}
+    run = ansible.play(
+        known,
+        call("node", podm="rack1", name="first", node_index=eesvs[0], properties=gpu),
+        second,
+        call("node", properties=gpu, **taken).called("check").checked().failing(),
+        call("node", properties=gpu, **taken).called("compose").failing(),
+        call("node", state="managed", **taken).called("adopt").failing(),
+        call("node", podm="rack2", name="other", properties=gpu).called("other"),
+        call("node_info", podm="rack1").called("nodes"),
+    )
+    refused = f"System {eesvs[0]} is already node first of pod manager rack1. Nothing was changed."
+    for name in ("check", "compose", "adopt"):
+        assert (run[name].kind, run[name].msg) == ("refused", refused)
+        assert run[name].left_all_alone
+    assert run["other"]["node"]["id"] != eesvs[0]
+    assert [len(node["device_ids"]) for node in run["nodes"]["nodes"]] == [1]

@@ -62,6 +62,13 @@ def test_status(eem: Simulator, status: int) -> None:
     assert eem.call("GET", "/devices").status_code == 200
 
 
+@pytest.mark.parametrize("body", ["", "{}"])
+def test_status_with_a_body_that_may_be_empty(eem: Simulator, body: str) -> None:
+    eem.fault("status", status=200, body=body)
+    answer = eem.call("GET", "/devices")
+    assert (answer.status_code, answer.text) == (200, body)
+
+
 @pytest.mark.parametrize("after, expected", [(False, "4093"), (True, "17")])
 @pytest.mark.parametrize("reset", [False, True])
 def test_drop_before_and_after_the_change(eem: Simulator, eeio: str, after: bool, expected: str, reset: bool) -> None:

@@ -31,7 +31,7 @@ class Action:
     reset: bool = False
     at: float = 0.5
     chunked: bool = False
-    body: str = ""
+    body: str | None = None
     base64: bool = False
     content_type: str = "application/json;charset=UTF-8"
     down: float = 0.0

@@ -166,7 +166,8 @@ class Simulator:
 
 def _replacement(action: Action) -> Answer:
     if action.do == "garbage":
-        body = base64.b64decode(action.body) if action.base64 else action.body.encode()
+        text = action.body or ""
+        body = base64.b64decode(text) if action.base64 else text.encode()
         return Answer(action.status or 200, body, action.content_type)
     if action.do == "html":
         return answers.html(action.status or 200, action.message)
@@ -174,8 +175,8 @@ def _replacement(action: Action) -> Answer:
     headers = {"Location": action.location} if action.location else {}
     if action.no_body:
         return Answer(status, content_type=None, headers=headers, no_length=action.no_length)
-    if action.html or action.do == "status" and not action.body:
+    if action.html or action.do == "status" and action.body is None:
         return answers.html(status, action.message)
-    if action.body:
+    if action.body is not None:
         return Answer(status, action.body.encode(), action.content_type)
     return answers.error(action.code or f"{status}00", action.message, status)
