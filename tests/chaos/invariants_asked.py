@@ -143,7 +143,8 @@ def asked_as_reported(story: Story) -> Found:
         about = f"{report.by} ({report.run.kind} of {report.run.about})"
         if len(own) > 1:
             yield Violation("asked_as_reported", f"{about} did it {len(own)} times", (report.run.about,))
-        if statuses == ["done"] and not own and not others and report.result["plan"][0]["action"] != "forget":
+        believed = statuses == ["done"] and report.result["plan"][0]["action"] != "forget"
+        if believed and not own and not others and not _accepted_falsely(story, report):
             yield Violation("asked_as_reported", f"{about} reported it as done, but it was not", (report.run.about,))
         if own and "done" not in statuses and not report.result.get("changed") and not _refused_falsely(story, report):
             yield Violation(
@@ -153,6 +154,14 @@ def asked_as_reported(story: Story) -> Found:
             )
         if not report.failed and not others:
             yield from _as_requested(story, report, about)
+
+
+def _accepted_falsely(story: Story, report: Report) -> bool:
+    """Whether something that leaves no trace was answered with success, but not done."""
+    return report.run.kind in NO_TRACE and any(
+        request.by == report.by and request.method != "GET" and not request.true and request.status == 200
+        for request in story.requests
+    )
 
 
 def _refused_falsely(story: Story, report: Report) -> bool:

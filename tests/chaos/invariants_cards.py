@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import re
 import typing as t
 
 from story import FOREIGN, FREE, UNSET, Change, Request, Story
@@ -80,9 +81,13 @@ def touched_only_what_was_asked(story: Story) -> Found:
     """Devices are detached only by runs that were to detach them, or that take their own attaching back; attached as asked."""
     for report in story.reports:
         own: set[str] = set()  # devices that this run itself has attached, or detached
+        asked_for = _asked_for(story, report.run.key)
         for move in story.moves_by(report.run.key):
             if not story.is_device(move.card):
                 continue
+            # Somebody else may have put it there just before, which an EEM that checks nothing accepts from both.
+            if not _attaches(move):
+                own |= {card for card, moment in asked_for if moment < move.time}
             options, kind = report.run.options, report.run.kind
             asked = move.card in options.get("devices", ())
             may_detach = (
@@ -100,6 +105,13 @@ def touched_only_what_was_asked(story: Story) -> Found:
                 text = f"{report.run.key} ({kind}) changed {move.card} from group {move.old} to {move.new}, which nobody requested"
                 yield Violation("touched_only_what_was_asked", text, (move.card,))
             own.add(move.card)
+
+
+def _asked_for(story: Story, by: str) -> list[tuple[str, float]]:
+    """The cards that a run asked EEM to give a group, and when."""
+    path = re.compile("(?:^|/)devices/(0x[0-9a-f]{12})/group_id$")
+    sent = ((path.search(each.path), each.time) for each in story.requests if (each.by, each.method) == (by, "PUT"))
+    return [(found[1], moment) for found, moment in sent if found]
 
 
 #: What a kind of run may change of the card that it names, besides group ids: the beginning of the field.

@@ -58,7 +58,7 @@ def reported_as_done(story: Story) -> Found:
             reported, own = _without_old(reported, known), _without_old(own, known)
         began, ended = min(each.began for each in reports), max(each.ended for each in reports)
         for card, old, new in (own - reported).elements():
-            if card not in unknown and not _made_again(story, by, reported, (card, new), began, ended):
+            if card not in unknown and not _undone(story, by, reported, (card, new), began, ended):
                 yield Violation(
                     "reported_as_done", f"{by} changed {card} from group {old} to {new} and did not report it", (card,)
                 )
@@ -78,15 +78,19 @@ def _without_old(moves: collections.Counter[Move], known: t.Collection[str]) -> 
     return found
 
 
-def _made_again(
+def _undone(
     story: Story, by: str, reported: t.Iterable[Move], change: tuple[str, str], began: float, ended: float
 ) -> bool:
-    """Whether a change that was made twice was reported once, because somebody else had undone it in between."""
+    """Whether somebody else has undone a change: the run cannot distinguish that from one that EEM never made.
+
+    If it has made it again, it reports it once.
+    """
     card, new = change
-    undone = any(
-        move.by != by and str(move.old) == new and began <= move.time <= ended for move in story.moves_of(card)
-    )
-    return undone and any((each[0], each[2]) == change for each in reported)
+    moves = [move for move in story.moves_of(card) if began <= move.time <= ended]
+    undone = [move.time for move in moves if move.by != by and str(move.old) == new]
+    made = [move.time for move in moves if move.by == by and str(move.new) == new]
+    is_reported = any((each[0], each[2]) == change for each in reported)
+    return bool(undone) and (is_reported or max(undone) > max(made, default=ended))
 
 
 def _reports(story: Story) -> dict[str, list[Report]]:

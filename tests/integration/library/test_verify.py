@@ -194,6 +194,21 @@ def test_a_card_that_eem_still_lists_was_not_forgotten(
         run(make_client(retries=1), None, lambda observed: plan_forget_card(observed, find_card(observed, devices[0])))
 
 
+def test_a_move_is_not_made_before_the_device_is_free(
+    eem: Simulator, client: Client, system: str, devices: list[str]
+) -> None:
+    """The detach is answered with success and not made, and EEM would accept a device that is not free."""
+    eem.patch(devices[0], group_id="18")
+    eem.set_options(enforce="none")
+    eem.fault("garbage", body="{}", method="DELETE", times=1)
+    outcome = run(client, None, attach(system, devices[0], move=True))
+    assert [(change["from"], change["to"]) for change in eem.history(field="group_id")][-2:] == [
+        ("18", "4093"),
+        ("4093", "17"),
+    ]
+    assert [(row["action"], row["status"]) for row in outcome.rows] == [("detach", "done"), ("attach", "done")]
+
+
 def test_a_card_that_responds_and_is_listed_as_before_was_not_forgotten_by_force(
     eem: Simulator, make_client: MakeClient, devices: list[str]
 ) -> None:
