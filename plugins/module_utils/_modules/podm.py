@@ -137,6 +137,8 @@ def _check_cards(context: Context, podm: PodManager, cards: t.Collection[str], i
         return
     owners = Owners(context.registry)
     for other, found in owners.others(podm.uuid, cards).items():
+        # Another run may have registered it meanwhile, under the same URL.
+        _check_url_is_free(context.registry.all(PodManager), podm, podm.url)
         raise PlanRefused(
             f"The EEM at {podm.url} lists cards of pod manager {other} ({comma_list(found, 4)}), so it cannot be pod"
             f" manager {podm.name} too. Use {other}; if its EEM has moved, change its URL with expether_podm (name: {other},"

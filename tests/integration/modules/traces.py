@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import pathlib
@@ -46,5 +47,8 @@ class Traces:
 
     def _files(self) -> dict[str, str]:
         """Return the files in the registries' folder with hashes of their content."""
-        files = sorted(path for path in self._folder.rglob("*") if path.is_file())
-        return {str(path.relative_to(self._folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+        found = {}
+        for path in sorted(path for path in self._folder.rglob("*") if path.is_file()):
+            with contextlib.suppress(FileNotFoundError):  # SQLite removes its files when another process closes them
+                found[str(path.relative_to(self._folder))] = hashlib.sha256(path.read_bytes()).hexdigest()
+        return found
