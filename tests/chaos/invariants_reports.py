@@ -53,8 +53,10 @@ def reported_as_done(story: Story) -> Found:
         reported, unknown = _reported(reports)
         own = collections.Counter((move.card, str(move.old), str(move.new)) for move in story.moves_by(by))
         if not story.episode.guarded:
-            # Claims keep other runs off, and conditional changes everybody. Without, a run cannot know a card's group at its change.
-            known = {card for card in story.cards if story.episode.claims and not story.is_foreign(card)}
+            # Claims keep other runs off, but not what a killed run has sent before; conditional changes keep everybody off.
+            # Without, a run cannot know a card's group at its change.
+            late = {move.card for move in story.moves if story.is_late(move)}
+            known = {card for card in story.cards if story.episode.claims and not story.is_foreign(card)} - late
             reported, own = _without_old(reported, known), _without_old(own, known)
         began, ended = min(each.began for each in reports), max(each.ended for each in reports)
         for card, old, new in (own - reported).elements():
