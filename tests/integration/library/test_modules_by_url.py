@@ -178,7 +178,7 @@ def test_with_an_url_a_default_registry_that_is_damaged_in_part_is_passed_over_t
     default.parent.mkdir()
     monkeypatch.setenv("EXPETHER_REGISTRY", f"sqlite:///{default}")
     run("podm", name="rack1", **way)
-    with contextlib.closing(sqlite3.connect(default)) as database, database:
+    with contextlib.closing(sqlite3.connect(default, isolation_level=None)) as database:
         database.execute("UPDATE documents SET body = '[]' WHERE kind = ?", (kind,))
     monkeypatch.setattr(os, "geteuid", lambda: 65534)  # whose default registry is in the state directory
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
