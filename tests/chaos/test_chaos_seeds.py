@@ -19,7 +19,7 @@ SEEDS = [each["seed"] for each in yaml.safe_load((HERE / "seeds.yml").read_text(
 def _output(*arguments: str) -> str:
     """Run a program in a process without threads, which must not fork."""
     done = subprocess.run(
-        [sys.executable, *arguments], cwd=HERE, capture_output=True, text=True, check=False, timeout=280
+        [sys.executable, *arguments], cwd=HERE, capture_output=True, text=True, check=False, timeout=1500
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -32,6 +32,6 @@ def test_an_episode_that_once_failed_keeps_all_promises(seed: int) -> None:
 
 
 def test_a_part_of_the_sweep_keeps_all_promises() -> None:
-    output = _output("sweep.py", "--every=45", "--workers=1")
+    output = _output("sweep.py", "--every=150", "--workers=1")
     cases, violated = (int(word) for word in output.splitlines()[-1].split() if word.isdigit())
     assert cases > 50 and violated == 0
