@@ -202,7 +202,7 @@ class Executor:
             self._perform(run)
             for later in runs[place + 1 :]:  # a move: the card is detached, then attached
                 if isinstance(later.step, GroupChange) and later.step.card == run.step.card:
-                    if run.update_time is None:  # the answer told nothing of the card: it may be where it was
+                    if run.update_time is None:  # the answer reports nothing of the card, which may be in its old group
                         run.read = parse(self._client.device(run.step.card))
                         run.update_time = run.read.update_time
                     self._check_free(run)
