@@ -16,8 +16,8 @@ from ansible_collections.nec.expether.plugins.module_utils._eem.client import Cl
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import sleep
 from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Patience
 from ansible_collections.nec.expether.plugins.module_utils._execution.steps import StepRun
-from ansible_collections.nec.expether.plugins.module_utils._execution.verify import check, last_changes
-from ansible_collections.nec.expether.plugins.module_utils._model.cards import Card, Eeio, Eesv, parse
+from ansible_collections.nec.expether.plugins.module_utils._execution.verify import check, last_changes, read_groups
+from ansible_collections.nec.expether.plugins.module_utils._model.cards import Card, Eeio, Eesv
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import GroupChange
 
@@ -48,6 +48,7 @@ def wait_for_links(
     changes = last_changes(runs).values()
     attached = [run for run in changes if run.step.action == "attach" and run.step.system_id not in new_hosts]
     down = [run for run in attached if _is_awaited(run, cards)]
+    groups = {t.cast(GroupChange, run.step).new for run in attached}
     pauses = client.patience.pauses
     patience = Patience(seconds, pauses)
     to_audit: list[str] | None = None  # before the first read
@@ -64,7 +65,7 @@ def wait_for_links(
             if to_audit and in_time:
                 client.audit(to_audit.pop(0))
             else:
-                cards = _read(client, attached)
+                cards = read_groups(client, groups, once=True)
         except ExpetherError:
             pass  # the changes are verified, and the next request may succeed
         patience.spend(time.monotonic() - started)
@@ -72,12 +73,6 @@ def wait_for_links(
             check(attached, cards)
             down = [run for run in down if _is_awaited(run, cards)]
             to_audit = _may_be_audited(down) if to_audit is None else to_audit
-
-
-def _read(client: Client, runs: t.Sequence[StepRun]) -> dict[str, Card]:
-    groups = {t.cast(GroupChange, run.step).new for run in runs}
-    records = client.devices_detail(groups.pop() if len(groups) == 1 else None, once=True)
-    return {card.id: card for card in map(parse, records)}
 
 
 def _may_be_audited(runs: t.Iterable[StepRun]) -> list[str]:

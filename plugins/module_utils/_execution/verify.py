@@ -33,10 +33,19 @@ def verify(client: Client, runs: t.Sequence[StepRun]) -> dict[str, Card]:
     groups = {_group(t.cast(GroupChange, run.step)) for run in changes.values()}
     if not groups:
         return {}
-    records = client.devices_detail(groups.pop()) if len(groups) == 1 else client.devices_detail()
-    cards = {card.id: card for card in map(parse, records)}
+    cards = read_groups(client, groups)
     check(changes.values(), cards)
     return cards
+
+
+def read_groups(client: Client, groups: t.Collection[str], once: bool = False) -> dict[str, Card]:
+    """Return at least all cards of these groups, by their ids, in one request.
+
+    :param once: as `Client.devices_detail`
+    :raises ExpetherError: EEM does not list them
+    """
+    records = client.devices_detail(next(iter(groups)) if len(groups) == 1 else None, once=once)
+    return {card.id: card for card in map(parse, records)}
 
 
 def check(changes: t.Iterable[StepRun], cards: t.Mapping[str, Card]) -> None:
