@@ -1,0 +1,34 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each job does what was asked, and the same job again changes nothing: the registry outlives the jobs' containers."""
+
+from __future__ import annotations
+
+from awx_jobs import Awx
+from eemsim.client import Simulator
+
+
+def test_jobs_about_pod_managers_change_nothing_the_second_time(awx: Awx, eem: Simulator) -> None:
+    assert [awx.run("register", podm="rack1").changed() for dummy in range(2)] == [True, False]
+    assert [awx.run("sync").changed() for dummy in range(2)] == [False, False]
+    for dummy in range(2):
+        listed = awx.run("devices", device_types="GPU")
+        assert len(listed.result["devices"]) == 4 and not listed.changed()
+    assert eem.history() == []
+
+
+def test_jobs_about_nodes_change_nothing_the_second_time(awx: Awx, eem: Simulator, eeios: list[str]) -> None:
+    awx.run("register", podm="rack1")
+    asked = {
+        "compose": {"node_name": "n1", "device_types": "GPU,SSD"},
+        "attach": {"node_name": "n1", "devices": eeios[2]},
+        "detach": {"devices": eeios[0]},
+        "release": {"node_name": "n1"},
+    }
+    for playbook, answers in asked.items():
+        assert awx.run(playbook, **answers).changed(), playbook
+        before = eem.history()
+        assert not awx.run(playbook, **answers).changed(), playbook
+        assert eem.history() == before
+    assert {card["group_id"] for card in eem.eeios()} == {"4093"}
