@@ -40,6 +40,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.location im
     ENV_REGISTRY,
     key_path,
     open_registry,
+    require_lasting_default,
 )
 from ansible_collections.nec.expether.plugins.module_utils._registry.masked import MaskedRegistry
 from ansible_collections.nec.expether.plugins.module_utils._registry.pci_records import StoredNames
@@ -214,6 +215,23 @@ class Context:
     def is_registry_named(self) -> bool:
         """Whether the user chose the registry, by option or environment."""
         return self.option("registry", ENV_REGISTRY) is not None
+
+    def require_lasting_registry(self) -> None:
+        """Refuse a task that stores something, or needs something that was stored, in a registry that ends with the job.
+
+        Called before the first request to an EEM, also in check mode.
+
+        :raises RegistryError: the registry is the default one, and this is a container that lives only for a job
+        """
+        if not self.is_registry_named:
+            require_lasting_default()
+
+    def warn_without_lasting_registry(self) -> None:
+        """Warn that a listing of what is stored is empty, where `require_lasting_registry` refuses to store it."""
+        try:
+            self.require_lasting_registry()
+        except RegistryError as error:
+            self.warn([error.message])
 
     def secrets(self) -> Secrets:
         """Return the encryption of the registry's passwords."""

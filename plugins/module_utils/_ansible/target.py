@@ -150,7 +150,9 @@ def targets(context: Context) -> list[Target]:
     if url is not None:
         return [target_of_url(context, url, names_needed=False)]
     if context.params.get("podm") is not None:
+        context.require_lasting_registry()
         return [target_of_podm(context, find_podm(context.registry, context.params["podm"]))]
+    context.warn_without_lasting_registry()
     podms = context.registry.all(PodManager)
     for podm in podms:
         _credentials(context, podm)  # an invalid option is not a failure of that EEM
@@ -170,6 +172,8 @@ def target(
     :raises ExpetherError: the pod manager is not registered, or several are possible
     """
     url = url_option(context)
+    if url is None or names_needed:
+        context.require_lasting_registry()
     if url is not None:
         return _identified(context, target_of_url(context, url, names_needed))
     if context.params.get("podm") is not None:

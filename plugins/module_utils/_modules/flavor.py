@@ -22,6 +22,7 @@ from ansible_collections.nec.expether.plugins.module_utils._results.documents im
 
 def run(context: Context) -> Result:
     """Create, update or remove a flavor."""
+    context.require_lasting_registry()
     return until_written(lambda: _attempt(context))
 
 
@@ -63,6 +64,7 @@ def _absent(context: Context, found: Flavor | None) -> Result:
 
 def run_info(context: Context) -> Result:
     """List flavors."""
+    context.warn_without_lasting_registry()
     flavors = context.registry.all(Flavor)
     wanted: t.Sequence[str] | None = context.params["name"]
     if wanted is not None:

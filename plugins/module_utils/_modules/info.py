@@ -30,6 +30,8 @@ if t.TYPE_CHECKING:
 
 def run_devices(context: Context) -> Result:
     """List devices, live or as stored."""
+    if context.params["source"] == "registry" or _is_name(context.params["node"]):
+        context.warn_without_lasting_registry()
     if context.params["source"] == "registry":
         found = _stored_devices(context)
         return {"changed": False, "devices": _selected(context, found), "errors": []}
@@ -44,6 +46,8 @@ def run_devices(context: Context) -> Result:
 def run_systems(context: Context) -> Result:
     """List systems."""
     wanted = context.params["system"]
+    if any(map(_is_name, wanted or ())):
+        context.warn_without_lasting_registry()
 
     def show(_where: Target, fabric: Fabric, views: Views, nodes: t.Sequence[StoredNode]) -> list[View]:
         ids = None
@@ -59,6 +63,7 @@ def run_systems(context: Context) -> Result:
 def run_nodes(context: Context) -> Result:
     """List nodes with their devices, live or as stored."""
     wanted = context.params["name"]
+    context.warn_without_lasting_registry()
 
     def selected(nodes: t.Sequence[StoredNode]) -> list[Node]:
         found = nodes if wanted is None else [node for text in wanted for node in find_by_name(nodes, text)]
@@ -169,6 +174,11 @@ def _selected(context: Context, devices: list[View]) -> list[View]:
     if params["node"] is not None:
         devices = [device for device in devices if _is_on(device, params["node"])]
     return devices
+
+
+def _is_name(wanted: str | None) -> bool:
+    """Whether it is the name of a node, which only the registry knows."""
+    return wanted is not None and parse_card_id(wanted) is None
 
 
 def _is_on(device: View, wanted: str) -> bool:

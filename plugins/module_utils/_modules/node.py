@@ -49,6 +49,7 @@ def run(context: Context) -> Result:
     params = context.params
     name, state = params["name"] if params["name"] is not None else params["node_index"], params["state"]
     seconds = connect_timeout(params)
+    context.require_lasting_registry()
     if state == "absent" and not params["detach_devices"]:
         return _forget_only(context, name)
     if state == "absent" and not _may_exist(context, name):

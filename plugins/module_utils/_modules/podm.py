@@ -67,6 +67,7 @@ from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile impor
 
 def run(context: Context) -> Result:
     """Register, update or remove a pod manager."""
+    context.require_lasting_registry()
     if context.params["state"] == "absent":
         return _absent(context)
     eem = _Eem(context)

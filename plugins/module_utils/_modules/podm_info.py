@@ -17,6 +17,7 @@ from ansible_collections.nec.expether.plugins.module_utils._results.documents im
 
 def run(context: Context) -> Result:
     """List pod managers as stored, or with their current state."""
+    context.warn_without_lasting_registry()
     podms = context.registry.all(PodManager)
     wanted = context.params["name"]
     if wanted is not None:

@@ -120,6 +120,7 @@ def run(context: Context) -> Result:
         raise InvalidInput(
             f"`wait_after_refusal` must be from 0 to {MAX_WAIT} seconds, not {params['wait_after_refusal']}."
         )
+    context.require_lasting_registry()
     textfile = _textfile(params["textfile_dir"])
     registry = context.registry
     podms = _wanted(registry, params["podms"])

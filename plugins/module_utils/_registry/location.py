@@ -14,6 +14,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
 
 ENV_REGISTRY = "EXPETHER_REGISTRY"
 ENV_KEY_FILE = "EXPETHER_REGISTRY_KEY_FILE"
+GUIDE = "Playbooks and AWX"  # docs/docsite/rst/guide_awx.rst
 
 _VARIABLE = re.compile(r"\$(\w+|\{[^}]*\})", re.ASCII)  # what os.path.expandvars replaces
 
@@ -34,6 +35,24 @@ def default_url() -> str:
             f" for the registry. Set `registry` or {ENV_REGISTRY} to sqlite:///PATH with an absolute path."
         )
     return f"sqlite:///{os.path.join(state, 'expether', 'registry.sqlite3')}"
+
+
+def require_lasting_default() -> None:
+    """Refuse the default registry for what must be remembered, if it is gone when the job ends.
+
+    Only the default one: a registry that the user names is believed to last, because it can be in a volume.
+
+    :raises RegistryError: this process runs in a container that lives only for a job
+    """
+    # Imported here, because a registry that is named needs no such question.
+    from ansible_collections.nec.expether.plugins.module_utils._registry.containers import job_container
+
+    why = job_container(os.environ)
+    if why:
+        raise RegistryError(
+            "This task needs a registry that outlives the job, but none is set, and the default one is a file in this job's"
+            f' container ({why}). Set `registry` or {ENV_REGISTRY}. The guide "{GUIDE}" shows where a registry can be.'
+        )
 
 
 def sqlite_path(url: str) -> str:

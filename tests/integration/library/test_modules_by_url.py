@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import FREE_GROUP
 from ansible_collections.nec.expether.plugins.module_utils._model.names import node_uuid, podm_uuid
+from ansible_collections.nec.expether.plugins.module_utils._registry import containers
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import StoredNode
 from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import put
@@ -151,6 +152,7 @@ def fixture_damaged(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(os, "geteuid", lambda: 65534)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.delenv("EXPETHER_REGISTRY")
+    monkeypatch.setattr(containers, "job_container", lambda environ: None)  # the tests may run in one
     path = tmp_path / "expether" / "registry.sqlite3"
     path.parent.mkdir()
     path.write_bytes(b"no registry" * 100)
@@ -183,6 +185,7 @@ def test_with_an_url_a_default_registry_that_is_damaged_in_part_is_passed_over_t
     monkeypatch.setattr(os, "geteuid", lambda: 65534)  # whose default registry is in the state directory
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.delenv("EXPETHER_REGISTRY")
+    monkeypatch.setattr(containers, "job_container", lambda environ: None)  # the tests may run in one
     elsewhere = {**way, "url": eem.url.replace("127.0.0.1", "localhost")}
     assert len(run("device_info", **elsewhere)["devices"]) == 12
     device = eem.eeios()[0]["id"]
