@@ -95,6 +95,7 @@ class Ended:
     folder: Path
     artifacts: Path
     log: str
+    was_killed: bool = False
 
     @property
     def status(self) -> str:
@@ -163,7 +164,7 @@ class Job:
     def kill(self) -> Ended:
         """Kill all processes of the container at once, as when a pod is deleted or its node runs out of memory."""
         self._process.kill()
-        return self.end()
+        return dataclasses.replace(self.end(), was_killed=True)
 
     def end(self, seconds: float = 280) -> Ended:
         try:
@@ -362,14 +363,17 @@ class Awx:
     def _shown(self, job: Ended) -> list[str]:
         """Return the secrets that a job has left somewhere, with the place.
 
-        AWX writes ``env`` itself, and removes it with the private folder. ``command`` is ansible-runner's own record of the
-        environment that it was given; AWX does not store it: it stores `job_env` of that record, with secrets replaced by
-        asterisks.
+        Two kinds of files are allowed to have them, because AWX removes them with the private folder and shows neither:
+        ``env``, which AWX has written itself, and ``command``, ansible-runner's record of the environment that it was given.
+        (AWX shows that environment with asterisks instead of what credentials put into it.)
+        Of a killed job also a module that Ansible copied to its temporary folder, with its options: nobody could remove it.
         """
         places = {"log": job.log}
         for path in job.folder.rglob("*"):
             inside = path.relative_to(job.folder)
-            if path.is_file() and inside.parts[0] != "env" and path != job.artifacts / "command":
+            allowed = inside.parts[0] == "env" or path == job.artifacts / "command"
+            allowed = allowed or (job.was_killed and path.name.startswith("AnsiballZ_"))
+            if path.is_file() and not allowed:
                 places[str(inside)] = path.read_bytes().decode("latin-1")
         # JSON and Python write a slash and a quote as they like.
         return [
@@ -381,7 +385,12 @@ class Awx:
 
 
 def write_project(folder: Path) -> None:
-    """Write a project of wrapper playbooks, as AWX requires them."""
+    """Write a project of wrapper playbooks, as AWX requires them: that of docs/awx."""
+    kit = ROOT / "docs" / "awx" / "project"
+    if kit.exists():
+        for path in kit.glob("*.yml"):
+            shutil.copy(path, folder)
+        return
     for name in PLAYBOOKS:
         wrapper = [{"name": name.capitalize(), "ansible.builtin.import_playbook": f"nec.expether.{name}"}]
         (folder / f"{name}.yml").write_text(yaml.safe_dump(wrapper, sort_keys=False), encoding="utf-8")

@@ -1,0 +1,67 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A job is killed with its whole container in the middle of a request, and launched again at once.
+
+The kernel drops the locks of the killed job with its processes, so the second job does not wait for the first one's claims.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from awx_jobs import Awx, Ended, Json
+from eemsim.client import Simulator
+
+CHANGES = "/group_id$"
+
+
+def killed(awx: Awx, eem: Simulator, playbook: str, fault: int, **answers: Json) -> Ended:
+    """Kill a job at a request, launch it again at once, and then once more."""
+    awx.kill_at(eem, fault, awx.launch(playbook, **answers))
+    again = awx.run(playbook, **answers)
+    again.changed()
+    assert "Waited for other runs" not in again.stdout
+    changes = eem.history()
+    assert not awx.run(playbook, **answers).changed()
+    assert eem.history() == changes
+    return again
+
+
+def attached(eem: Simulator) -> dict[str, str]:
+    """Return the group id of each device that has one."""
+    return {card["id"]: card["group_id"] for card in eem.eeios() if card["group_id"] != "4093"}
+
+
+def test_killed_jobs_about_pod_managers(awx: Awx, eem: Simulator) -> None:
+    for playbook, answers in (
+        ("register", {"podm": "rack1"}),
+        ("sync", {}),
+        ("devices", {"podm": "rack1"}),
+    ):
+        killed(awx, eem, playbook, eem.fault("freeze", method="GET", path="^/devices"), **answers)
+    assert eem.history() == []
+
+
+@pytest.mark.parametrize("after", [True, False], ids=["carried out", "received"])
+def test_killed_jobs_about_nodes(awx: Awx, eem: Simulator, eeios: list[str], after: bool) -> None:
+    """The EEM has carried out the change that the job was killed at, or will do so while the job runs again."""
+    awx.run("register", podm="rack1")
+
+    def at(method: str, nth: int) -> int:
+        return eem.fault("freeze", after=after, method=method, path=CHANGES, nth=nth)
+
+    steps: t.Sequence[tuple[str, str, int, dict[str, Json], set[str]]] = (
+        ("compose", "PUT", 2, {"node_name": "n1", "device_types": "GPU,SSD"}, {eeios[0], eeios[1]}),
+        ("attach", "PUT", 1, {"node_name": "n1", "devices": [eeios[2]]}, {*eeios[:3]}),
+        ("detach", "DELETE", 1, {"devices": eeios[0]}, {*eeios[1:3]}),
+        ("release", "DELETE", 1, {"node_name": "n1"}, set()),
+    )
+    for playbook, method, nth, answers, devices in steps:
+        killed(awx, eem, playbook, at(method, nth), **answers)
+        assert {*attached(eem)} == devices and len({*attached(eem).values()}) <= 1, playbook
+    # Each device was attached and detached once: no job has done anything twice.
+    assert sorted((each["card"], each["to"] == "4093") for each in eem.history(field="group_id")) == sorted(
+        (device, free) for device in eeios[:3] for free in (True, False)
+    )
