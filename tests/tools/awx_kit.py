@@ -52,7 +52,8 @@ class _Dumper(Dumper):
 
 _Dumper.add_representer(Unsafe, lambda dumper, text: dumper.represent_scalar("!unsafe", str(text), style='"'))
 _Dumper.add_representer(
-    str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    str,
+    lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None),
 )
 
 
@@ -87,9 +88,15 @@ def credential_types() -> list[dict[str, Any]]:
             "If it is not set, the pod manager's registration decides, and without one the certificate is verified.",
             choices=["not set", "true", "false"],
         ),
-        _field("ca_certificate", "CA certificates", "The certificate authorities to trust, in PEM format.", multiline=True),
-        _field("client_certificate", "Client certificate", "For TLS client authentication, in PEM format.", multiline=True),
-        _field("client_key", "Client key", "Its key, in PEM format, without a passphrase.", multiline=True, secret=True),
+        _field(
+            "ca_certificate", "CA certificates", "The certificate authorities to trust, in PEM format.", multiline=True
+        ),
+        _field(
+            "client_certificate", "Client certificate", "For TLS client authentication, in PEM format.", multiline=True
+        ),
+        _field(
+            "client_key", "Client key", "Its key, in PEM format, without a passphrase.", multiline=True, secret=True
+        ),
         _field("timeout", "Timeout", "For how many seconds a request to the EEM may take."),
     ]
     registry = [

@@ -182,18 +182,24 @@ def builder() -> None:
         )
         files.mkdir()
         python, system = files / "requirements.txt", files / "bindep.txt"
-        call(
-            "ansible-builder", "introspect", str(packed), f"--write-pip={python}", f"--write-bindep={system}"
-        )
+        call("ansible-builder", "introspect", str(packed), f"--write-pip={python}", f"--write-bindep={system}")
         for found in (python, system):
             missing = {*lines_of(ROOT / found.name)} ^ {*lines_of(found)}
             if missing:
                 sys.exit(f"ansible-builder and {found.name} differ in {', '.join(sorted(missing))}")
-        missing = without_requirement(imported(packed), lines_of(python))
+        missing = without_requirement(
+            imported(packed / "ansible_collections" / "nec" / "expether" / "plugins"), lines_of(python)
+        )
         if missing:
             sys.exit(f"An execution environment does not contain {', '.join(sorted(missing))}")
         definition = ROOT / "docs" / "awx" / "execution-environment.yml"
-        call("ansible-builder", "create", f"--file={definition}", f"--context={context}", "--output-filename=Containerfile")
+        call(
+            "ansible-builder",
+            "create",
+            f"--file={definition}",
+            f"--context={context}",
+            "--output-filename=Containerfile",
+        )
         if "name: nec.expether" not in (context / "_build" / "requirements.yml").read_text(encoding="utf-8"):
             sys.exit(f"{definition.name} does not install nec.expether")
 
