@@ -154,6 +154,7 @@ step("mypy-tools", LINT, "mypy", "--config-file", "pyproject.toml", "noxfile.py"
 step("ruff", LINT, "ruff", "check", ".")
 step("format", LINT, "ruff", "format", "--check", ".")
 step("returns", LINT, "python", "tests/tools/returns.py", "--check")
+step("awx-kit", LINT, "python", "tests/tools/awx_kit.py", "--check")
 step("shellcheck", LINT, "shellcheck", ".ci/run", *_scripts)
 step(
     "docs-lint",

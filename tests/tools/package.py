@@ -7,13 +7,15 @@
   package.py build     check that the tarball contains exactly the expected files
   package.py install   install the tarball, and the checkout itself, without Galaxy; ansible-doc lists all modules
   package.py importer  the checks of Ansible Galaxy for uploads
-  package.py builder   check what ansible-builder reads for an execution environment
+  package.py builder   check that an execution environment, also that of docs/awx, contains all that the tarball imports
 
 Each builds its own tarball with the ansible-core whose programs come first on PATH.
 """
 
 from __future__ import annotations
 
+import ast
+import importlib.metadata
 import json
 import os
 import re
@@ -22,6 +24,9 @@ import sys
 import tarfile
 import tempfile
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 ONLY_IN_TARBALL = {"MANIFEST.json", "FILES.json"}
@@ -125,17 +130,78 @@ def importer() -> None:
         )
 
 
+def imported(folder: Path) -> set[str]:
+    """Return the packages outside of Python and Ansible that the files below a folder import, wherever in a file."""
+    names: set[str] = set()
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names.add(node.module or "")
+    return {name.partition(".")[0] for name in names} - {*sys.stdlib_module_names, "ansible", "ansible_collections"}
+
+
+def without_requirement(packages: set[str], requirements: list[str]) -> set[str]:
+    """Return the packages that are installed neither with the requirements nor with what these require themselves."""
+    distributions: set[str] = set()
+    wanted = [Requirement(line) for line in requirements]
+    while wanted:
+        requirement = wanted.pop()
+        name = canonicalize_name(requirement.name)
+        if name not in distributions and (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
+            distributions.add(name)
+            wanted += [Requirement(line) for line in importlib.metadata.requires(name) or []]
+    providers = importlib.metadata.packages_distributions()
+    return {
+        package
+        for package in packages
+        if not distributions & {canonicalize_name(name) for name in providers.get(package, [])}
+    }
+
+
+def lines_of(path: Path) -> list[str]:
+    """Return the lines of a file of requirements, without comments."""
+    lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line]
+
+
 def builder() -> None:
-    """Compare the requirements that ansible-builder finds with requirements.txt and bindep.txt."""
-    found = call("ansible-builder", "introspect", str(ROOT / ".ansible" / "collections"))
-    wanted = [
-        line
-        for name in ("requirements.txt", "bindep.txt")
-        for line in (ROOT / name).read_text(encoding="utf-8").splitlines()
-    ]
-    missing = [line for line in wanted if line and not line.startswith("#") and line not in found]
-    if missing:
-        sys.exit(f"ansible-builder does not find {', '.join(missing)}")
+    """Read the tarball's requirements as ansible-builder does, and write the build context of docs/awx."""
+    with scratch() as path:
+        packed, files, context = Path(path, "installed"), Path(path, "files"), Path(path, "context")
+        call(
+            "ansible-galaxy",
+            "collection",
+            "install",
+            str(tarball(path)),
+            "--offline",
+            "-p",
+            str(packed),
+            ANSIBLE_COLLECTIONS_PATH=str(packed),
+        )
+        files.mkdir()
+        python, system = files / "requirements.txt", files / "bindep.txt"
+        call("ansible-builder", "introspect", str(packed), f"--write-pip={python}", f"--write-bindep={system}")
+        for found in (python, system):
+            missing = {*lines_of(ROOT / found.name)} ^ {*lines_of(found)}
+            if missing:
+                sys.exit(f"ansible-builder and {found.name} differ in {', '.join(sorted(missing))}")
+        missing = without_requirement(
+            imported(packed / "ansible_collections" / "nec" / "expether" / "plugins"), lines_of(python)
+        )
+        if missing:
+            sys.exit(f"An execution environment does not contain {', '.join(sorted(missing))}")
+        definition = ROOT / "docs" / "awx" / "execution-environment.yml"
+        call(
+            "ansible-builder",
+            "create",
+            f"--file={definition}",
+            f"--context={context}",
+            "--output-filename=Containerfile",
+        )
+        if "name: nec.expether" not in (context / "_build" / "requirements.yml").read_text(encoding="utf-8"):
+            sys.exit(f"{definition.name} does not install nec.expether")
 
 
 if __name__ == "__main__":

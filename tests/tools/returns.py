@@ -36,7 +36,7 @@ def _block(source: dict[str, Any], entry: dict[str, Any] | str) -> dict[str, Any
     return entry
 
 
-class _Dumper(yaml.SafeDumper):
+class Dumper(yaml.SafeDumper):
     """Indents lists below their key, as everywhere in the collection, and never writes YAML aliases."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
@@ -50,7 +50,7 @@ def written(module: str) -> str:
     """Return the text of a module's RETURN."""
     source = yaml.safe_load((HERE / "returns.yml").read_text(encoding="utf-8"))
     blocks = {key: _block(source, entry) for key, entry in source["modules"][module].items()}
-    return yaml.dump(blocks, Dumper=_Dumper, sort_keys=False, width=104, allow_unicode=True)
+    return yaml.dump(blocks, Dumper=Dumper, sort_keys=False, width=104, allow_unicode=True)
 
 
 def _place(text: str) -> tuple[int, int]:
