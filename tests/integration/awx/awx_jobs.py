@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import functools
 import json
 import os
 import re
@@ -34,12 +35,15 @@ from urllib.parse import quote
 
 import yaml
 from eemsim.client import Simulator
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 ROOT = Path(__file__).resolve().parents[3]
-PLAYBOOKS = ("register", "sync", "devices", "compose", "attach", "detach", "release")
+KIT = ROOT / "docs" / "awx"
 #: A user as OpenShift has them: no account, group 0.
 UID = 1000660000
 COLLECTIONS = "/runner/requirements_collections"
+#: Where jobs have the volume for the registry.
+VOLUME = "/var/lib/expether-registry"
 #: What a job is started with: everything is shown.
 LOUD = ("-vvvvv", "--diff")
 
@@ -68,10 +72,55 @@ class _Dumper(yaml.SafeDumper):
 _Dumper.add_representer(str, lambda dumper, text: dumper.represent_scalar("!unsafe", text))
 
 
-def questions_of(playbook: str) -> list[str]:
-    """Return the variables of a playbook, of each of which its survey has a question."""
-    text = (ROOT / "playbooks" / f"{playbook}.yml").read_text(encoding="utf-8")
-    return re.findall(r"^#   (\w+)  +\w", text, re.MULTILINE)
+class _Loader(yaml.SafeLoader):
+    """Reads the files of docs/awx."""
+
+
+_Loader.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(node))
+
+
+@functools.cache
+def kit() -> dict[str, Json]:
+    """Return what docs/awx/controller.yml creates in AWX."""
+    found: dict[str, Json] = yaml.load((KIT / "controller.yml").read_text(encoding="utf-8"), _Loader)  # noqa: S506
+    return found
+
+
+@dataclasses.dataclass
+class Credential:
+    """A credential of a type that docs/awx defines.
+
+    :ivar kind: the name of the type
+    :ivar inputs: what people enter
+    """
+
+    kind: str
+    inputs: dict[str, str]
+
+    @property
+    def _type(self) -> dict[str, Json]:
+        return next(each for each in kit()["controller_credential_types"] if each["name"] == self.kind)
+
+    def secrets(self) -> list[str]:
+        """Return the inputs that AWX keeps secret."""
+        secret = {field["id"] for field in self._type["inputs"]["fields"] if field.get("secret")}
+        return [value for name, value in self.inputs.items() if name in secret]
+
+    def inject(self, env_folder: Path) -> dict[str, str]:
+        """Write the files of this credential as AWX does, and return what it puts into the environment."""
+        fields = {field["id"] for field in self._type["inputs"]["fields"]}
+        assert {*self.inputs} <= fields
+        injectors, environment = self._type["injectors"], ImmutableSandboxedEnvironment()
+        assert {*injectors} <= {"env", "file"}, "extra variables would be shown, and change their type"
+        inputs = {name: value for name, value in self.inputs.items() if value}
+        names: dict[str, str] = {}
+        for label, template in injectors.get("file", {}).items():
+            handle, path = tempfile.mkstemp(dir=env_folder)
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(environment.from_string(template).render(inputs))
+            names[label.partition(".")[2]] = f"/runner/env/{Path(path).name}"
+        inputs["tower"] = {"filename": names}
+        return {name: environment.from_string(text).render(inputs) for name, text in injectors["env"].items()}
 
 
 def needles_of(secrets: t.Iterable[str], username: str) -> set[str]:
@@ -178,40 +227,43 @@ class Job:
 class Awx:
     """Starts jobs. Its attributes are what people would set up in AWX, and may be changed between jobs.
 
-    :ivar environment: what credentials put into the environment
-    :ivar files: what credentials put into files: the variable of the environment that names the file, and its content
+    :ivar credentials: of all job templates
     :ivar volumes: folders of this machine that each job gets, with their paths in the container
-    :ivar secrets: what no job may show
     :ivar marks: files that tell that this is a container; AWX's own mark is always there
+    :ivar hosts: the inventory, with the variables of each host
+    :ivar host: what the job templates set `expether_hosts` to
+    :ivar secrets: what no job may show, in addition to the secrets of the credentials
     """
 
     def __init__(self, folder: Path, uid: int = UID, path: str = "") -> None:
         self.folder, self.uid = folder, uid
         self.path = path or f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        self.environment: dict[str, str] = {}
-        self.files: dict[str, str] = {}
+        self.credentials: dict[str, Credential] = {}
         self.volumes: dict[Path, str] = {}
         self.secrets: list[str] = []
         self.marks = ["/run/.containerenv"]
+        # As in docs/awx/settings.yml.
         self.hosts: dict[str, Json] = {
             "localhost": {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
         }
-        self.username = "admin"
+        self.host = ""
         self._jobs = 0
         folder.mkdir(exist_ok=True)
 
-    def use(self, eem: Simulator) -> None:
-        """Have each job get the credential of this EEM."""
-        self.environment |= {"EEM_URL": eem.url, "EEM_USERNAME": eem.username or "", "EEM_PASSWORD": eem.password}
-        self.secrets.append(eem.password)
+    def use(self, eem: Simulator, **inputs: str) -> Credential:
+        """Give all job templates the credential of this EEM."""
+        known = {"url": eem.url, "username": eem.username or "", "password": eem.password}
+        self.credentials["EEM"] = Credential("ExpEther EEM", {**known, **inputs})
+        return self.credentials["EEM"]
 
-    def keep_registry_in(self, folder: Path, owner: int | None = None, mode: int = 0o770) -> None:
-        """Give each job a volume for the registry that lasts."""
+    def keep_registry_in(self, folder: Path, owner: int | None = None, mode: int = 0o770, **inputs: str) -> None:
+        """Give each job a volume for the registry that lasts, and the credential that names it."""
         folder.mkdir(exist_ok=True)
         os.chown(folder, self.uid if owner is None else owner, 0)
         folder.chmod(mode)
-        self.volumes[folder] = "/var/lib/expether-registry"
-        self.environment["EXPETHER_REGISTRY"] = "sqlite:////var/lib/expether-registry/registry.sqlite3"
+        self.volumes[folder] = VOLUME
+        known = {"registry": f"sqlite:///{VOLUME}/registry.sqlite3"}
+        self.credentials["registry"] = Credential("ExpEther registry", {**known, **inputs})
 
     def launch(self, playbook: str, *arguments: str, **answers: Json) -> Job:
         """Start a job; questions of the survey without an answer were skipped."""
@@ -252,7 +304,7 @@ class Awx:
         """Write what AWX writes before a job starts."""
         for name in ("project", "inventory", "env", "cp", "requirements_collections/ansible_collections/nec/expether"):
             (folder / name).mkdir(parents=True)
-        write_project(folder / "project")
+        shutil.copytree(KIT / "project", folder / "project", dirs_exist_ok=True)
         env = {
             "JOB_ID": str(self._jobs),
             "INVENTORY_ID": "1",
@@ -266,17 +318,16 @@ class Awx:
             "ANSIBLE_INVENTORY_UNPARSED_FAILED": "True",
             "ANSIBLE_SSH_CONTROL_PATH_DIR": "/runner/cp",
             "ANSIBLE_COLLECTIONS_PATH": f"{COLLECTIONS}:~/.ansible/collections:/usr/share/ansible/collections",
-            **self.environment,
         }
-        for variable, content in self.files.items():
-            handle, path = tempfile.mkstemp(dir=folder / "env")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(content)
-            env[variable] = f"/runner/env/{Path(path).name}"
-        skipped = dict.fromkeys(questions_of(playbook), "") if (ROOT / "playbooks" / f"{playbook}.yml").exists() else {}
+        for credential in self.credentials.values():
+            env |= credential.inject(folder / "env")
+        (template,) = (each for each in kit()["controller_templates"] if each["playbook"] == f"{playbook}.yml")
+        skipped = {each["variable"]: each["default"] for each in template["survey_spec"]["spec"]}
+        assert {*answers} <= {*skipped}, "the survey does not ask that"
+        variables = {**dict.fromkeys(template["extra_vars"], self.host), **skipped, **answers, "awx_job_id": self._jobs}
         texts = {
             "envvars": json.dumps(env),
-            "extravars": yaml.dump({**skipped, **answers, "awx_job_id": self._jobs}, Dumper=_Dumper),
+            "extravars": yaml.dump(variables, Dumper=_Dumper),
             "cmdline": shlex.join([*LOUD, *arguments]),
             "passwords": json.dumps({r"SSH password:\s*?$": "", r"BECOME password.*:\s*?$": ""}),
             "settings": json.dumps({"idle_timeout": 0, "job_timeout": 0, "pexpect_timeout": 5}),
@@ -368,6 +419,8 @@ class Awx:
         (AWX shows that environment with asterisks instead of what credentials put into it.)
         Of a killed job also a module that Ansible copied to its temporary folder, with its options: nobody could remove it.
         """
+        secrets = {*self.secrets, *(secret for each in self.credentials.values() for secret in each.secrets())}
+        needles = needles_of(secrets, "admin")
         places = {"log": job.log}
         for path in job.folder.rglob("*"):
             inside = path.relative_to(job.folder)
@@ -379,18 +432,6 @@ class Awx:
         return [
             f"{needle} in {place}"
             for place, text in places.items()
-            for needle in needles_of(self.secrets, self.username)
+            for needle in needles
             if needle in text or needle in text.replace("\\", "")
         ]
-
-
-def write_project(folder: Path) -> None:
-    """Write a project of wrapper playbooks, as AWX requires them: that of docs/awx."""
-    kit = ROOT / "docs" / "awx" / "project"
-    if kit.exists():
-        for path in kit.glob("*.yml"):
-            shutil.copy(path, folder)
-        return
-    for name in PLAYBOOKS:
-        wrapper = [{"name": name.capitalize(), "ansible.builtin.import_playbook": f"nec.expether.{name}"}]
-        (folder / f"{name}.yml").write_text(yaml.safe_dump(wrapper, sort_keys=False), encoding="utf-8")

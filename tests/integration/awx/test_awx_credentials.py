@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
 import trustme
-from awx_jobs import Awx, Ended, write_project
+from awx_jobs import Awx, Ended
 from conftest import CANARY
 from cryptography.fernet import Fernet
 from eemsim.client import Simulator
+
+#: What the header of a request has.
+BASIC = base64.b64encode(f"admin:{CANARY}".encode()).decode()
 
 
 def test_the_files_of_credentials_work_in_the_next_job_too(eem: Simulator, tmp_path: Path) -> None:
@@ -27,25 +31,25 @@ def test_the_files_of_credentials_work_in_the_next_job_too(eem: Simulator, tmp_p
         eesv=1, eeio=3, seed=300, password=CANARY, tls=(str(chain), str(key)), verify=str(trusted)
     ) as secure:
         awx = Awx(tmp_path / "awx")
-        awx.use(secure)
-        awx.keep_registry_in(tmp_path / "volume")
+        eem = awx.use(secure, ca_certificate=trusted.read_text(encoding="ascii"))
         secret = Fernet.generate_key().decode()
-        awx.files = {"EEM_CA_PATH": trusted.read_text(encoding="ascii"), "EXPETHER_REGISTRY_KEY_FILE": f"{secret}\n"}
-        awx.secrets.append(secret)
+        awx.keep_registry_in(tmp_path / "volume", key=secret)
         assert awx.run("register", podm="rack1").changed()
-        # A job without the password: it is in the registry, which the key opens.
-        del awx.environment["EEM_PASSWORD"], awx.environment["EEM_USERNAME"], awx.environment["EEM_URL"]
+        # Jobs by the pod manager's name, without its password: it is in the registry, which the key opens.
+        eem.inputs |= {"url": "", "username": "", "password": ""}
+        awx.secrets.append(CANARY)
         assert len(awx.run("devices", podm="rack1").result["devices"]) == 3
         assert awx.run("compose", node_name="n1", device_types="GPU").changed()
         assert not awx.run("sync").changed()
-        del awx.files["EXPETHER_REGISTRY_KEY_FILE"]
-        job = awx.run("devices", podm="rack1")
-        assert job.status == "failed" or job.result["errors"]
+        del awx.credentials["registry"].inputs["key"]
+        (message,) = awx.run("devices", podm="rack1").failures
+        assert "EXPETHER_REGISTRY_KEY_FILE" in message or "key" in message
     assert not [*(tmp_path / "volume").glob("*.key")]
 
 
 def test_a_password_in_an_answer_is_shown_nowhere(awx: Awx) -> None:
-    del awx.environment["EEM_PASSWORD"]
+    awx.credentials["EEM"].inputs["password"] = ""
+    awx.secrets.append(CANARY)
     assert awx.run("register", podm="rack1", eem_password=CANARY).changed()
 
 
@@ -53,15 +57,8 @@ def test_a_shown_password_would_be_noticed(awx: Awx, tmp_path: Path) -> None:
     """Not only in the text of the job, but also where ansible-runner stores it, and as the header has it."""
     job = awx.run("devices")
     (leak,) = job.artifacts.glob("job_events/1-*.json")
-    leak.write_text(f'{{"counter": 1, "stdout": "Basic {_basic()}"}}', encoding="utf-8")
-    with pytest.raises(AssertionError, match=_basic()):
+    leak.write_text(f'{{"counter": 1, "stdout": "Basic {BASIC}"}}', encoding="utf-8")
+    with pytest.raises(AssertionError, match=BASIC):
         awx.checked(job)
     with pytest.raises(AssertionError, match="in log"):
         awx.checked(Ended(tmp_path, tmp_path / "artifacts", CANARY))
-    write_project(tmp_path)
-
-
-def _basic() -> str:
-    import base64
-
-    return base64.b64encode(f"admin:{CANARY}".encode()).decode()

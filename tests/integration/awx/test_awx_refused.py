@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from awx_jobs import UID, Awx, Ended
+from awx_jobs import UID, VOLUME, Awx, Ended
 from eemsim.client import Simulator
 
 
@@ -64,7 +64,7 @@ def test_a_registry_of_another_user_is_refused(
 ) -> None:
     awx.keep_registry_in(tmp_path / "foreign", owner=UID + 1, mode=0o700)
     message = sentence_of(awx.run(playbook, **answers))
-    assert "/var/lib/expether-registry" in message
+    assert VOLUME in message
     assert eem.history() == []
 
 
@@ -77,13 +77,12 @@ def test_a_volume_that_can_only_be_read_is_refused_before_anything_changes(
         os.chown(path, 0, 0)
         path.chmod(0o750 if path.is_dir() else 0o640)
     message = sentence_of(awx.run("compose", node_name="n1", device_types="GPU"))
-    assert "/var/lib/expether-registry" in message
+    assert VOLUME in message
     assert eem.history() == []
     shutil.rmtree(volume)
 
 
 def test_a_password_that_the_eem_refuses_is_not_shown(awx: Awx, eem: Simulator) -> None:
-    awx.environment["EEM_PASSWORD"] = "Zeisig-8/Vogel+23"
-    awx.secrets.append("Zeisig-8/Vogel+23")
+    awx.use(eem, password="Zeisig-8/Vogel+23")
     message = sentence_of(awx.run("register", podm="rack1"))
     assert "refuse" in message or "password" in message
