@@ -22,7 +22,6 @@ import dataclasses
 import functools
 import json
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -56,7 +55,7 @@ def why_impossible() -> str:
         return "needs root"
     if missing := [program for program in ("unshare", "mount", "chroot") if not shutil.which(program)]:
         return f"needs {', '.join(missing)}, which is not installed"
-    command = ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "mount", "-t", "tmpfs", "none", "/tmp"]
+    command = ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "mount", "-t", "tmpfs", "none", "/mnt"]
     if subprocess.run(command, capture_output=True, check=False).returncode:
         return "needs permission to mount and to create mount and pid namespaces"
     return ""
@@ -310,7 +309,7 @@ class Awx:
             "INVENTORY_ID": "1",
             "PROJECT_REVISION": "0" * 40,
             "AWX_HOST": "https://awx.example.com",
-            "AWX_PRIVATE_DATA_DIR": f"/tmp/{folder.name}_x1y2z3",  # of the machine that has started the container
+            "AWX_PRIVATE_DATA_DIR": f"/var/lib/awx/{folder.name}_x1y2z3",  # of the machine that started the container
             "MAX_EVENT_RES": "700000",
             "ANSIBLE_RETRY_FILES_ENABLED": "False",
             "ANSIBLE_FORCE_COLOR": "True",
@@ -364,11 +363,11 @@ class Awx:
             elif path.exists():
                 yield from bind(path, f"/{name}")
         yield from bind("/dev", "/dev", read_only=False)
-        place = shlex.quote(str(root))
-        yield f"mkdir -p {place}/proc {place}/run {place}/var/lib {place}/var/tmp {place}/tmp"
-        yield f"chmod 1777 {place}/tmp {place}/var/tmp"
-        yield f"mount -t proc proc {place}/proc"
-        yield f"mount -t tmpfs -o mode=1777 shm {place}/dev/shm"
+        yield f"cd {shlex.quote(str(root))}"
+        yield "mkdir -p proc run tmp var/lib"
+        yield "chmod 1777 tmp"
+        yield "mount -t proc proc proc"
+        yield "mount -t tmpfs -o mode=1777 shm dev/shm"
         # What the image has: Python, ansible-core, ansible-runner, and the test data of this checkout.
         for path in sorted({sys.base_prefix, sys.prefix, *self._more_pythons(), str(ROOT)}):
             if not path.startswith("/usr"):
@@ -378,7 +377,7 @@ class Awx:
         for source, target in self.volumes.items():
             yield from bind(source, target, read_only=False)
         for mark in self.marks:
-            yield f"touch {place}{mark}"
+            yield f"touch .{mark}"
         env = {
             "PATH": self.path,
             "HOME": "/runner",
