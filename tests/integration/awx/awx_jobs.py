@@ -103,7 +103,7 @@ class Credential:
     def secrets(self) -> list[str]:
         """Return the inputs that AWX keeps secret."""
         secret = {field["id"] for field in self._type["inputs"]["fields"] if field.get("secret")}
-        return [value for name, value in self.inputs.items() if name in secret]
+        return [value for name, value in self.inputs.items() if value and name in secret]
 
     def inject(self, env_folder: Path) -> dict[str, str]:
         """Write the files of this credential as AWX does, and return what it puts into the environment."""
