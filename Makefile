@@ -7,7 +7,7 @@ CHECK = tests/tools/in_env.sh dev tests/tools/check.py -t
 export PYTHON SEED EPISODES
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test thorough all unit lint docs integration chaos sweep package sanity versions bench molecule clean
+.PHONY: help demo test thorough all unit lint docs integration awx chaos sweep package sanity versions bench molecule clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -15,7 +15,7 @@ help: ## show this list
 demo: ## try the collection against two simulated EEMs
 	@tests/tools/in_env.sh demo python tests/tools/demo.py
 
-test: ## unit, lint, integration, chaos and package
+test: ## unit, lint, integration, awx, chaos and package
 	@$(CHECK) test
 
 thorough: ## sanity, versions, docs, bench, molecule and longer chaos
@@ -35,6 +35,9 @@ docs: ## check the documentation and build its site
 
 integration: ## simulator, library and modules over real HTTP
 	@$(CHECK) integration
+
+awx: ## playbooks as jobs of AWX, with ansible-runner in containers; needs root
+	@$(CHECK) awx
 
 chaos: ## random plays with faults and kills; SEED=N repeats a campaign, EPISODES=N sets its length
 	@$(CHECK) chaos

@@ -198,7 +198,13 @@ def unit(session: nox.Session) -> None:
 @nox.session(tags=["integration", "test"])
 def integration(session: nox.Session) -> None:
     """Simulator, library and modules over real HTTP."""
-    pytest(session, "tests/integration")
+    pytest(session, "tests/integration", "--ignore=tests/integration/awx")
+
+
+@nox.session(tags=["awx", "test"])
+def awx(session: nox.Session) -> None:
+    """Playbooks as jobs of AWX run them."""
+    pytest(session, "tests/integration/awx", "-m", "not long")
 
 
 @nox.session(name="chaos-unit", tags=["chaos", "test"])
@@ -235,6 +241,12 @@ def sweep(session: nox.Session) -> None:
 def chaos_long(session: nox.Session) -> None:
     """A long campaign of random plays."""
     campaign(session, 300)
+
+
+@nox.session(name="awx-long", tags=["thorough"])
+def awx_long(session: nox.Session) -> None:
+    """Jobs that are killed at each of their requests."""
+    pytest(session, "tests/integration/awx", "-m", "long")
 
 
 @nox.session(tags=["docs", "thorough"], allow_parallel=True)
@@ -330,6 +342,20 @@ def sessions_with(core: Core) -> None:
     def smoke(session: nox.Session) -> None:
         """Module tests marked smoke with it."""
         pytest(session, "tests/integration/modules", "-m", "smoke", env=core.env(session))
+
+    if core in (CORES[0], CORES[-2]):
+
+        @nox.session(name=f"awx-{core.name}", tags=versions, requires=[env])
+        def jobs(session: nox.Session) -> None:
+            """Jobs of AWX with it, which run it with the ansible-runner of .venv."""
+            pytest(
+                session,
+                "tests/integration/awx",
+                "-m",
+                "smoke",
+                python=str(ROOT / ".venv/bin/python"),
+                env=core.env(session),
+            )
 
     @nox.session(
         name=f"sanity-{core.name}",
