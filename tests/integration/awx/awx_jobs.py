@@ -12,7 +12,7 @@ What AWX does, and this does too (awx/main/tasks/jobs.py, awx/main/utils/safe_ya
   Nothing in it lasts but the volumes that are mounted into it.
 - ansible-runner writes events, stdout, the exit status and the command to ``artifacts``.
 
-The container is made of namespaces: its root is a tmpfs, into which the programs of this machine are mounted read-only.
+`containers` makes the containers.
 """
 
 from __future__ import annotations
@@ -33,32 +33,19 @@ from pathlib import Path
 from urllib.parse import quote
 
 import yaml
+from containers import COLLECTIONS, ROOT, Container
 from eemsim.client import Simulator
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-ROOT = Path(__file__).resolve().parents[3]
 KIT = ROOT / "docs" / "awx"
 #: A user as OpenShift has them: no account, group 0.
 UID = 1000660000
-COLLECTIONS = "/runner/requirements_collections"
 #: Where jobs have the volume for the registry.
 VOLUME = "/var/lib/expether-registry"
 #: What a job is started with: everything is shown.
 LOUD = ("-vvvvv", "--diff")
 
 Json = t.Any
-
-
-def why_impossible() -> str:
-    """Return why this machine has no containers for the jobs, or nothing."""
-    if os.geteuid() != 0:
-        return "needs root"
-    if missing := [program for program in ("unshare", "mount", "chroot") if not shutil.which(program)]:
-        return f"needs {', '.join(missing)}, which is not installed"
-    command = ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "mount", "-t", "tmpfs", "none", "/mnt"]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        return "needs permission to mount and to create mount and pid namespaces"
-    return ""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -198,13 +185,9 @@ class Ended:
 class Job:
     """A job that was started; `end` waits for it."""
 
-    def __init__(self, folder: Path, number: int, command: list[str]) -> None:
+    def __init__(self, folder: Path, number: int, log: Path, process: subprocess.Popen[bytes]) -> None:
         self.folder, self.number = folder, number
-        self._log = folder.parent / f"{folder.name}.log"
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-            )
+        self._log, self._process = log, process
 
     def is_running(self) -> bool:
         return self._process.poll() is None
@@ -231,6 +214,7 @@ class Awx:
     :ivar marks: files that tell that this is a container; AWX's own mark is always there
     :ivar hosts: the inventory, with the variables of each host
     :ivar host: what the job templates set `expether_hosts` to
+    :ivar ssh_key: the key of the Machine credential
     :ivar secrets: what no job may show, in addition to the secrets of the credentials
     """
 
@@ -246,6 +230,7 @@ class Awx:
             "localhost": {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
         }
         self.host = ""
+        self.ssh_key = ""
         self._jobs = 0
         folder.mkdir(exist_ok=True)
 
@@ -269,12 +254,26 @@ class Awx:
         self._jobs += 1
         folder = self.folder / f"awx_{self._jobs}"
         self._write_private_folder(folder, playbook, arguments, answers)
-        root = self.folder / "root"  # in the container a tmpfs is mounted on it
-        root.mkdir(exist_ok=True)
-        script = folder.parent / f"{folder.name}.sh"
-        script.write_text("\n".join(self._container(folder, root, playbook)) + "\n", encoding="utf-8")
-        namespaces = ("--mount", "--pid", "--fork", "--kill-child=SIGKILL", "--propagation=private")
-        return Job(folder, self._jobs, ["unshare", *namespaces, "sh", str(script)])
+        # As the entrypoint of execution environments, which adds an account for SSH.
+        accounts = f"runner:x:{self.uid}:0::/runner:/bin/sh\n" if self.ssh_key else ""
+        container = Container(
+            root=self.folder / "root",
+            uid=self.uid,
+            environment={
+                "PATH": self.path,
+                "HOME": "/runner",
+                "LC_ALL": "C.UTF-8",
+                "EXPETHER_PCI_IDS": str(ROOT / "tests" / "pci.ids"),
+            },
+            volumes={folder: "/runner", **self.volumes},
+            pythons=self._more_pythons(),
+            marks=self.marks,
+            accounts=accounts,
+        )
+        command = (sys.executable, "-m", "ansible_runner", "run", "/runner", "--ident", str(self._jobs))
+        log = folder.with_suffix(".log")
+        process = container.start(folder.with_suffix(".sh"), log, *command, "--playbook", f"{playbook}.yml")
+        return Job(folder, self._jobs, log, process)
 
     def run(self, playbook: str, *arguments: str, **answers: Json) -> Ended:
         """Run a job to its end, and check that it shows no secret and no traceback."""
@@ -331,6 +330,8 @@ class Awx:
             "passwords": json.dumps({r"SSH password:\s*?$": "", r"BECOME password.*:\s*?$": ""}),
             "settings": json.dumps({"idle_timeout": 0, "job_timeout": 0, "pexpect_timeout": 5}),
         }
+        if self.ssh_key:
+            texts["ssh_key"] = self.ssh_key
         for name, text in texts.items():
             (folder / "env" / name).write_text(text, encoding="utf-8")
         inventory = {
@@ -343,66 +344,6 @@ class Awx:
         for path in (folder, *folder.rglob("*")):
             os.chown(path, self.uid, 0)
             path.chmod(path.stat().st_mode & 0o700)
-
-    def _container(self, folder: Path, root: Path, playbook: str) -> t.Iterator[str]:
-        """Give the lines of the script that makes the container and runs the job in it."""
-
-        def bind(source: Path | str, target: str, read_only: bool = True) -> t.Iterator[str]:
-            place = shlex.quote(f"{root}{target}")
-            yield f"mkdir -p {place}"
-            yield f"mount --rbind {shlex.quote(str(source))} {place}"
-            if read_only:
-                yield f"mount -o remount,bind,ro {place}"
-
-        yield "set -eu"
-        yield f"mount -t tmpfs -o mode=755 job {shlex.quote(str(root))}"
-        for name in ("bin", "etc", "lib", "lib64", "sbin", "usr"):
-            path = Path("/", name)
-            if path.is_symlink():
-                yield f"ln -s {os.readlink(path)} {shlex.quote(str(root))}/{name}"
-            elif path.exists():
-                yield from bind(path, f"/{name}")
-        yield from bind("/dev", "/dev", read_only=False)
-        yield f"cd {shlex.quote(str(root))}"
-        yield "mkdir -p proc run tmp var/lib"
-        yield "chmod 1777 tmp"
-        yield "mount -t proc proc proc"
-        yield "mount -t tmpfs -o mode=1777 shm dev/shm"
-        # What the image has: Python, ansible-core, ansible-runner, and the test data of this checkout.
-        for path in sorted({sys.base_prefix, sys.prefix, *self._more_pythons(), str(ROOT)}):
-            if not path.startswith("/usr"):
-                yield from bind(path, path)
-        yield from bind(folder, "/runner", read_only=False)
-        yield from bind(ROOT, f"{COLLECTIONS}/ansible_collections/nec/expether")
-        for source, target in self.volumes.items():
-            yield from bind(source, target, read_only=False)
-        for mark in self.marks:
-            yield f"touch .{mark}"
-        env = {
-            "PATH": self.path,
-            "HOME": "/runner",
-            "LC_ALL": "C.UTF-8",
-            "EXPETHER_PCI_IDS": str(ROOT / "tests" / "pci.ids"),
-        }
-        yield shlex.join(
-            [
-                "chroot",
-                f"--userspec={self.uid}:0",
-                str(root),
-                "env",
-                "--ignore-environment",
-                *(f"{name}={value}" for name, value in env.items()),
-                sys.executable,
-                "-m",
-                "ansible_runner",
-                "run",
-                "/runner",
-                "--playbook",
-                f"{playbook}.yml",
-                "--ident",
-                str(self._jobs),
-            ]
-        )
 
     def _more_pythons(self) -> list[str]:
         """Return what the ansible-playbook of another environment needs."""

@@ -16,7 +16,8 @@ sys.path[:0] = [str(TESTS), str(TESTS / "simulator")]
 
 pytest.register_assert_rewrite("awx_jobs")
 
-from awx_jobs import Awx, why_impossible
+from awx_jobs import Awx
+from containers import why_impossible
 from eemsim.client import Simulator
 
 CANARY = "Kanari-3n/Vogel+17"

@@ -65,3 +65,18 @@ def test_killed_jobs_about_nodes(awx: Awx, eem: Simulator, eeios: list[str], aft
     assert sorted((each["card"], each["to"] == "4093") for each in eem.history(field="group_id")) == sorted(
         (device, free) for device in eeios[:3] for free in (True, False)
     )
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("after", [True, False], ids=["carried out", "received"])
+def test_a_job_may_be_killed_at_each_of_its_requests(awx: Awx, eem: Simulator, eeios: list[str], after: bool) -> None:
+    asked = {"node_name": "n1", "device_types": "GPU,SSD"}
+    awx.run("register", podm="rack1")
+    eem.reset_log()
+    awx.run("compose", **asked)
+    requests = len(eem.log())
+    assert requests >= 4
+    for number in range(1, requests + 1):
+        awx.run("release", node_name="n1")
+        killed(awx, eem, "compose", eem.fault("freeze", after=after, path=".", nth=number), **asked)
+        assert {*attached(eem)} == {eeios[0], eeios[1]}, number
