@@ -29,6 +29,7 @@ CLAIM = {
     "what": "b",
     "until": 1.5,
     "until_uptime": 1,
+    "lock": None,
     "process": {"boot": None, "space": None, "pid": 1, "start": "2", "host": "h"},
 }
 DOCUMENTS: dict[str, dict[str, t.Any]] = {
@@ -91,6 +92,11 @@ def test_a_document_is_read_with_further_keys_and_not_without_one(kind: str) -> 
             read(kind, {name: value for name, value in document.items() if name != key})
 
 
+def test_a_claim_of_a_version_without_locks_has_none() -> None:
+    earlier = {name: value for name, value in CLAIM.items() if name != "lock"}
+    assert read("claims", {"epoch": 0, "held": {CARD: earlier}}) == read("claims", DOCUMENTS["claims"])
+
+
 @pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.parametrize("body", [None, [], "", 5, {}])
 def test_what_is_no_document_is_told(kind: str, body: t.Any) -> None:
@@ -141,6 +147,7 @@ def test_a_record_is_written_with_what_it_was_read_from_and_read_again_as_it_was
         ("claims", "epoch", None),
         ("claims", "held", []),
         ("claims", "held", {CARD: {**CLAIM, "process": None}}),
+        ("claims", "held", {CARD: {**CLAIM, "lock": 5}}),
         ("claims", "held", {CARD: {**CLAIM, "until": "soon"}}),
         ("claims", "held", {CARD: {**CLAIM, "until": 10**400}}),
         ("claims", "held", {CARD: {**CLAIM, "until": float("inf")}}),
