@@ -72,6 +72,7 @@ class Claims:
         self._run = uuid.uuid4().hex
         self._what = what
         self._process = ProcessIdentity.of_this_process()
+        self._lock: str | None = None
         self._keys: list[str] = []
         self._renewed = 0.0
 
@@ -121,6 +122,8 @@ class Claims:
         claimed_by_others = {key for key, claim in stored.held.items() if claim.run != self._run}
         if claimed_by_others & {*keys, WHOLE_PODM} or (claimed_by_others and WHOLE_PODM in keys):
             raise RegistryConflict("Another run has claimed one of these cards.")
+        if self._lock is None:  # held before others can read that it is
+            self._lock = self._registry.hold(self._run)
         held = {**stored.held, **dict.fromkeys(keys, self._new_claim())}
         revision = self._registry.commit([put(stored._replace(held=held)), *with_changes])
         self._keys = sorted({*self._keys, *keys})
@@ -182,15 +185,20 @@ class Claims:
             pid=pid,
             start=process_start(pid),
             host=platform.node(),
+            lock=self._lock,
         )
 
     def _is_alive(self, claim: Claim) -> bool:
-        """Whether the run that made a claim may still be working: its process exists, or the claim has not expired.
+        """Whether the run that made a claim may still be working: its lock tells, or else its process or the expiry.
 
-        For a process in another container only the expiry is known, by the clock that starts when the machine boots.
-        For another machine, or this one before its last boot, it is known by the wall clock, which may be wrong.
+        Without a lock, only the expiry is known for a process in another container, by the clock that starts when the
+        machine boots. For another machine, or this one before its last boot, it is known by the wall clock, which may be
+        wrong.
         """
         own = self._process
+        held = self._registry.is_held(claim.run, claim.lock) if claim.lock is not None else None
+        if held is not None:
+            return held
         if own.boot_id is None or claim.boot_id != own.boot_id:
             return time.time() < claim.until
         if claim.pid_namespace == own.pid_namespace and not is_hidden(claim.pid):

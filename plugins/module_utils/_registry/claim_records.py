@@ -30,6 +30,8 @@ class Claim(t.NamedTuple):
     :ivar pid_namespace: the namespace in which the process has the number `pid`
     :ivar start: when the process started, in clock ticks
     :ivar host: the name of the machine, only for people
+    :ivar lock: where the run holds a lock, as `Registry.hold` returns it; `None` if it holds none. Earlier versions write
+        none, and ignore it
     """
 
     run: str
@@ -41,6 +43,7 @@ class Claim(t.NamedTuple):
     pid: int
     start: str | None
     host: str | None
+    lock: str | None = None
 
     @classmethod
     def from_body(cls, uuid: str, body: t.Any) -> Claim:
@@ -49,7 +52,7 @@ class Claim(t.NamedTuple):
         :param uuid: the document's
         :raises NotAsWritten: it is damaged
         """
-        found = values("claims", uuid, body, _CLAIM)
+        found = values("claims", uuid, body, _CLAIM, {"lock": is_text})
         process = values("claims", uuid, body.get("process"), _PROCESS, {"host": is_string})
         return cls(**found, boot_id=process.pop("boot"), pid_namespace=process.pop("space"), **process)
 
@@ -60,6 +63,7 @@ class Claim(t.NamedTuple):
             "what": self.what,
             "until": self.until,
             "until_uptime": self.until_uptime,
+            **({"lock": self.lock} if self.lock else {}),
             "process": {
                 "boot": self.boot_id,
                 "space": self.pid_namespace,

@@ -51,6 +51,14 @@ class MaskedRegistry:
         """Make all changes or none; return the revision of the changed documents."""
         return self._registry.commit([change._replace(body=self._without_secrets(change)) for change in changes])
 
+    def hold(self, run: str) -> str | None:
+        """Hold a lock for a run; return where it is held."""
+        return self._registry.hold(run)
+
+    def is_held(self, run: str, place: str) -> bool | None:
+        """Return whether the lock of a run is held."""
+        return self._registry.is_held(run, place)
+
     def close(self) -> None:
         """Close the registry."""
         self._registry.close()

@@ -33,6 +33,9 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
     RegistryError,
 )
 
+if t.TYPE_CHECKING:
+    from ansible_collections.nec.expether.plugins.module_utils._registry.run_locks import RunLocks
+
 _APPLICATION_ID = 0x45784574  # "ExEt": distinguishes our file from other SQLite files
 _BUSY_SECONDS = 30.0
 _SIBLINGS = ("-wal", "-shm", "-journal")  # files that SQLite creates beside its own
@@ -57,6 +60,7 @@ class SqliteRegistry:
         self.path = path
         self._connection: sqlite3.Connection | None = None
         self._owner: Owner | None = None
+        self._locks: RunLocks | None = None
 
     def get(self, record_type: type[AnyRecord], uuid: str) -> AnyRecord | None:
         """Return a record, or `None`."""
@@ -93,12 +97,33 @@ class SqliteRegistry:
                     connection.execute("ROLLBACK")
                 raise
 
+    def hold(self, run: str) -> str | None:
+        """Hold a lock for a run; return where it is held, or `None` if no lock can be held beside the file."""
+        self._open(make=True)
+        return self._run_locks().hold(run)
+
+    def is_held(self, run: str, place: str) -> bool | None:
+        """Return whether the lock of a run is held; `None` if that is not known."""
+        self._open(make=False)
+        return self._run_locks().is_held(run, place)
+
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and give up the locks."""
+        if self._locks is not None:
+            self._locks.close()
+            self._locks = None
         if self._connection is not None:
             with rights_of(self._owner):  # SQLite removes the files that it has created, by name
                 self._connection.close()
             self._connection = None
+
+    def _run_locks(self) -> RunLocks:
+        # Imported here, because only runs that change cards, or meet claims of others, need it.
+        from ansible_collections.nec.expether.plugins.module_utils._registry.run_locks import RunLocks
+
+        if self._locks is None:
+            self._locks = RunLocks(os.path.realpath(self.path), self._owner)
+        return self._locks
 
     def _read(self, record_type: type[AnyRecord], sql: str, parameters: tuple[str, ...] = ()) -> list[AnyRecord]:
         connection = self._open(make=False)

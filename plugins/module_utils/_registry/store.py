@@ -143,8 +143,22 @@ class Registry(t.Protocol):
         :raises RegistryConflict: a document does not have its expected revision
         """
 
+    def hold(self, run: str) -> str | None:
+        """Hold a lock for a run, which ends with this process or connection, however that ends.
+
+        Return where it is held, for `is_held` of other runs; `None` if this registry cannot hold one.
+
+        :param run: the id of the run
+        """
+
+    def is_held(self, run: str, place: str) -> bool | None:
+        """Return whether the lock of a run is held; `None` if that is not known, for example on another machine.
+
+        :param place: what `hold` returned to that run
+        """
+
     def close(self) -> None:
-        """Close the registry."""
+        """Close the registry, and give up its locks."""
 
 
 def iso_seconds(moment: datetime) -> str:

@@ -34,6 +34,9 @@ async def run(process: asyncssh.SSHServerProcess[bytes]) -> None:
         child = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe)
         await process.redirect(stdin=child.stdin, stdout=child.stdout, stderr=child.stderr)
     status = await child.wait()
+    # Until all output has been sent: without that, exit() would drop the rest of it.
+    await process.stdout.drain()
+    await process.stderr.drain()
     if terminal:
         os.close(ours)
     process.exit(status)

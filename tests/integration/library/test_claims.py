@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""For how long a claim holds: as long as its process is there, or where that cannot be seen, for its time."""
+"""For how long a claim holds: as long as its lock, or else its process, is there, or where that cannot be seen, for its time."""
 
 from __future__ import annotations
 
@@ -35,13 +35,15 @@ def _claims(registry: Registry) -> Claims:
 
 
 def _claim_of(registry: Registry, process: dict[str, t.Any] | None = None, **changed: t.Any) -> None:
-    """Have a run of this process claim the card, and then change what the claim says."""
-    claims = _claims(registry)
-    claims.claim(claims.read()[0], [CARD])
+    """Have a run of this process claim the card without a lock, and then change what the claim says."""
+    _take(registry, CARD)
+    _rewrite(registry, CARD, lock=None, **changed, **(process or {}))
+
+
+def _rewrite(registry: Registry, card: str, **changed: t.Any) -> None:
     found = registry.get(StoredClaims, PODM)
     assert found
-    claim = found.held[CARD]._replace(**changed, **(process or {}))
-    registry.commit([put(found._replace(held={CARD: claim}))])
+    registry.commit([put(found._replace(held={**found.held, card: found.held[card]._replace(**changed)}))])
 
 
 def _is_held(registry: Registry) -> bool:
@@ -148,6 +150,7 @@ def _take(registry: Registry, *cards: str) -> Claims:
 
 def _other_takes(other: SqliteRegistry, _changes: t.Sequence[Change]) -> None:
     _take(other, OTHER_CARD)
+    _rewrite(other, OTHER_CARD, lock=None)  # which ends when the connection is closed
 
 
 def test_what_a_dead_run_held_is_freed_once_by_two_who_look_at_the_same_moment(
@@ -202,10 +205,7 @@ def test_claims_are_not_renewed_that_another_run_takes_over_at_the_same_moment(
     monkeypatch.setattr("ansible_collections.nec.expether.plugins.module_utils._execution.claims.RENEW_AFTER", 0.0)
 
     def take_over(other: SqliteRegistry, _changes: t.Sequence[Change]) -> None:
-        found = other.get(StoredClaims, PODM)
-        assert found
-        dead = found.held[CARD]._replace(pid=2**31 - 1)  # as if this run had died
-        other.commit([put(found._replace(held={**found.held, CARD: dead}))])
+        _rewrite(other, CARD, lock=None, pid=2**31 - 1)  # as if this run had died
         _take(other, CARD)
 
     Meddled.begin(1, take_over)

@@ -9,6 +9,7 @@ import json
 import typing as t
 
 import pytest
+from ansible_collections.nec.expether.plugins.module_utils._registry.claim_records import StoredClaims
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import CONNECTION
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Kind, NotAsWritten, put
 from ansible_collections.nec.expether.plugins.module_utils._registry.upgrade import RECORD_TYPES, upgraded
@@ -29,6 +30,7 @@ CLAIM = {
     "what": "b",
     "until": 1.5,
     "until_uptime": 1,
+    "lock": "a place",
     "process": {"boot": None, "space": None, "pid": 1, "start": "2", "host": "h"},
 }
 DOCUMENTS: dict[str, dict[str, t.Any]] = {
@@ -91,6 +93,13 @@ def test_a_document_is_read_with_further_keys_and_not_without_one(kind: str) -> 
             read(kind, {name: value for name, value in document.items() if name != key})
 
 
+def test_a_claim_of_a_version_without_locks_has_none() -> None:
+    earlier = {name: value for name, value in CLAIM.items() if name != "lock"}
+    document = {"epoch": 0, "held": {CARD: earlier}}
+    record = t.cast(StoredClaims, read("claims", document))
+    assert record.held[CARD].lock is None and record.to_body() == document
+
+
 @pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.parametrize("body", [None, [], "", 5, {}])
 def test_what_is_no_document_is_told(kind: str, body: t.Any) -> None:
@@ -141,6 +150,7 @@ def test_a_record_is_written_with_what_it_was_read_from_and_read_again_as_it_was
         ("claims", "epoch", None),
         ("claims", "held", []),
         ("claims", "held", {CARD: {**CLAIM, "process": None}}),
+        ("claims", "held", {CARD: {**CLAIM, "lock": 5}}),
         ("claims", "held", {CARD: {**CLAIM, "until": "soon"}}),
         ("claims", "held", {CARD: {**CLAIM, "until": 10**400}}),
         ("claims", "held", {CARD: {**CLAIM, "until": float("inf")}}),
