@@ -261,7 +261,10 @@ def test_the_text_of_an_authority_is_used_in_place_of_its_file(
         register.having(ca_cert=text).called("registered"),
         register.having(ca_path=in_one_line).called("the same text"),
         call("sync").called("sync"),
-        call("device_info", podm="rack1").with_environment(EEM_CA_PATH=other).failing().called("another one of this host"),
+        call("device_info", podm="rack1")
+        .with_environment(EEM_CA_PATH=other)
+        .failing()
+        .called("another one of this host"),
         register.having(ca_path=f"{text}{other}").called("a second one"),
         info(secure, ca_path=text.replace("MII", "MI ", 1).replace("-----END", "----END")).failing().called("cut off"),
         info(secure, ca_path=text.replace("MII", "MIA", 1)).failing().called("damaged"),
