@@ -20,7 +20,7 @@ options:
         URL are equal.
       - If no pod manager is registered with this URL, but the EEM lists cards of one, the task acts as that pod manager.
       - It must not contain a user name or password.
-      - If it is not set, the environment variable E(EEM_URL) is used.
+      - If it is not set, the environment variable E(EEM_URL) is used, unless E(EEM_PODM) is set.
     type: str
   username:
     description:
@@ -36,32 +36,44 @@ options:
   validate_certs:
     description:
       - Whether the EEM's TLS certificate must be valid.
-      - If it is not set, the value registered with the pod manager is used, otherwise V(true).
+      - If it is not set, the environment variable E(EEM_VALIDATE_CERTS) is used, which belongs to the host where the module
+        runs. V(false) in it switches the check off for every EEM that a task on this host talks to, whatever is registered.
+        Otherwise the value registered with the pod manager is used, otherwise V(true).
     type: bool
   ca_path:
     description:
-      - A file or directory with trusted certificate authorities, on the host where the module runs.
-      - If it is not set and none is registered, the authorities of the Python library certifi are trusted. V("") also
-        selects them, and overrides a registered value.
+      - A file or directory with trusted certificate authorities, on the host where the module runs, or the PEM text of
+        their certificates, from C(-----BEGIN CERTIFICATE-----) to C(-----END CERTIFICATE-----). A text needs no file on the
+        host, also not when it is registered. Line breaks in it may be spaces. Text between certificates is ignored. A
+        private key is refused.
+      - If it is not set, the environment variable E(EEM_CA_PATH) is used, which takes a path or a text too. It belongs to the
+        host where the module runs, and therefore takes precedence over what is registered with the pod manager.
+      - If none is set or registered, the authorities of the Python library certifi are trusted. V("") also selects them,
+        and overrides the environment and a registered value.
     type: path
     aliases: [ca_cert]
   client_cert:
     description:
       - A PEM file with the client certificate and its chain, on the host where the module runs.
       - The file must also contain the private key, unless O(client_key) is set. V("") means no certificate, and
-        overrides a registered value.
+        overrides the environment and a registered value.
+      - If it is not set, the environment variable E(EEM_CLIENT_CERT) is used, otherwise the value registered with the pod
+        manager. With E(EEM_CLIENT_CERT), a registered O(client_key) is not used.
     type: path
   client_key:
     description:
       - A PEM file with the private key of O(client_cert), on the host where the module runs. V("") means no key, and
-        overrides a registered value.
+        overrides the environment and a registered value.
+      - If it is not set, the environment variable E(EEM_CLIENT_KEY) is used, unless the task sets O(client_cert), otherwise
+        the value registered with the pod manager.
     type: path
   timeout:
     description:
       - The time limit in seconds for a connection, and for a complete response. More than 0 and at most 3600.
       - A task waits at most O(timeout) * (O(retries) + 1) seconds in total, plus one last response, for an EEM that
         does not respond or restarts, for other runs, and for changed plans. Warnings name the reasons for the wait.
-      - If it is not set, the value registered with the pod manager is used, otherwise V(30).
+      - If it is not set, the value registered with the pod manager is used, otherwise the environment variable
+        E(EEM_TIMEOUT), otherwise V(30).
     type: float
   retries:
     description:
@@ -69,18 +81,22 @@ options:
         changed in the meantime, from 0 to 100. A change is never sent again before the card was read.
       - After the first change, reads are repeated until the time described in O(timeout) is used up, because the
         outcome must be known.
-      - If it is not set, the value registered with the pod manager is used, otherwise V(3).
+      - If it is not set, the value registered with the pod manager is used, otherwise the environment variable
+        E(EEM_RETRIES), otherwise V(3).
     type: int
   conditional_updates:
     description:
       - Whether a change is sent with the time of the card's last change. EEM can then refuse it if somebody else has
         changed the card in the meantime. If an EEM does not support this, changes are sent without the time.
-      - If it is not set, the value registered with the pod manager is used, otherwise V(true).
+      - If it is not set, the value registered with the pod manager is used, otherwise the environment variable
+        E(EEM_CONDITIONAL_UPDATES), otherwise V(true).
     type: bool
 notes:
   - All options are checked before anything else happens, including those that the task does not need. An option without
     a default that is null counts as not set. For a name, an id or a path, an empty string, a boolean or an empty list
     entry is an error. An empty list selects nothing, never everything.
+  - Environment variables are those of the host where the module runs. An empty one counts as not set. An invalid value of
+    one that belongs to a connection option is an error in every module, unless the task sets the option.
 requirements:
   - python >= 3.9
   - requests
@@ -92,9 +108,9 @@ options:
   podm:
     description:
       - The name or UUID of a registered pod manager, see M(nec.expether.expether_podm).
-      - Set either this or O(url) to choose the EEM. This option takes precedence over the environment variable
-        E(EEM_URL).
-      - A task can only apply to all registered pod managers if this option is not set, or null.
+      - Set either this or O(url) to choose the EEM. If neither is set, the environment variable E(EEM_PODM) is used,
+        otherwise E(EEM_URL).
+      - A task can only apply to all registered pod managers if none of them is set.
     type: str
 notes:
   - Runs that share a registry claim the cards that they change, so that no device is assigned twice. With the O(url) of
@@ -120,7 +136,8 @@ options:
   podm:
     description:
       - Not used by this module. It is accepted, like the connection options that have no effect here, so that
-        C(module_defaults) of the action group can set it. An invalid value is still an error.
+        C(module_defaults) of the action group can set it. An invalid value is still an error. The environment variable
+        E(EEM_PODM) is not used either.
     type: str
 """
 

@@ -14,6 +14,9 @@ description:
   - If the pod manager is already registered with the same options, EEM is not asked.
   - The connection options (certificates, O(timeout), O(retries), O(conditional_updates)) are stored with the pod
     manager. The password is stored encrypted.
+  - The environment variables E(EEM_CA_PATH), E(EEM_CLIENT_CERT), E(EEM_CLIENT_KEY) and E(EEM_VALIDATE_CERTS) are used
+    but not stored, because they belong to the host where the module runs. The others are stored when a pod manager is
+    registered, and have no effect on a registered one.
 author:
   - nec.expether contributors (@nec-expether)
 extends_documentation_fragment:
@@ -135,7 +138,8 @@ podm:
       returned: always
     connection:
       description:
-        - The registered connection options.
+        - The registered connection options. C(ca_path) may be the PEM text of certificates; a diff shows
+          their fingerprints instead.
       type: dict
       sample:
         validate_certs: true

@@ -20,7 +20,8 @@ options:
   name:
     description:
       - Only pod managers with these names or UUIDs. An empty list selects no pod manager.
-      - O(podm) in C(module_defaults) of the action group also applies to this option, unless it is set.
+      - O(podm) in C(module_defaults) of the action group also applies to this option, unless it is set. If neither is set,
+        nor O(url), the environment variable E(EEM_PODM) selects one pod manager.
     type: list
     elements: str
     aliases: [podm]
@@ -104,7 +105,8 @@ podms:
       returned: always
     connection:
       description:
-        - The registered connection options.
+        - The registered connection options. C(ca_path) may be the PEM text of certificates; a diff shows
+          their fingerprints instead.
       type: dict
       sample:
         validate_certs: true

@@ -34,7 +34,8 @@ options:
     description:
       - The names or UUIDs of the pod managers to synchronise. If it is not set, or null, all registered pod managers
         are synchronised. With an empty list none is synchronised, and the task warns about it.
-      - O(podm) in C(module_defaults) of the action group also applies to this option, unless it is set.
+      - O(podm) in C(module_defaults) of the action group also applies to this option, unless it is set. If neither is set,
+        nor O(url), the environment variable E(EEM_PODM) selects one pod manager.
     type: list
     elements: str
     aliases: [podm]

@@ -17,6 +17,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import ArgSpec
 from ansible_collections.nec.expether.plugins.module_utils._ansible.options import (
+    ConnectionOptions,
     Options,
     check_types,
     connection_options,
@@ -91,6 +92,10 @@ class _Module(AnsibleModule):  # type: ignore[misc]
                 if isinstance(text, str) and "@" in text:
                     before = text.rpartition("@")[0]
                     self._hidden().update(part for part in (before, before.rpartition(":")[2]) if part)
+            # The text of a private key in place of the path of a file. It is rejected, too.
+            for text in (params.get(name) for name in ("ca_path", "ca_cert", "client_cert", "client_key")):
+                if isinstance(text, str) and "PRIVATE KEY" in text:
+                    self.hide(text)
         return mask_all(value, self._hidden())
 
     def _refusal(self, msg: str) -> InvalidInput:
@@ -143,7 +148,7 @@ class Context:
     """What a run of a module works with.
 
     :ivar params: the module's parameters
-    :ivar connection: the connection options that the task sets, checked
+    :ivar connection: the connection options that the task and the environment set, checked
     :ivar check_mode: whether the run must not change anything
     :ivar pci_names: names of PCI vendors and devices
     """
@@ -154,7 +159,7 @@ class Context:
         self._warned: set[str] = set()
         self.pci_names = PciNames(lambda sentence: self.warn([sentence]), self._stored_names)
         self.params: dict[str, t.Any] = module.params
-        self.connection: dict[str, t.Any] = {}
+        self.connection = ConnectionOptions()
         self.check_mode: bool = module.check_mode
 
     def check_options(self, options: Options, stored: bool) -> None:

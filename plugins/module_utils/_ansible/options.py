@@ -14,10 +14,18 @@ import math
 import os
 import typing as t
 
-from ansible.module_utils.common.validation import check_type_dict
-from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput
+from ansible.module_utils.common.validation import (
+    check_type_bool,
+    check_type_dict,
+    check_type_float,
+    check_type_int,
+    check_type_path,
+)
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import PEM_BEGIN
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, NotFound
 from ansible_collections.nec.expether.plugins.module_utils._model.names import composed, unregistered_podm_uuid
 from ansible_collections.nec.expether.plugins.module_utils._model.properties import KIND_KEYS, TYPES_BY_NAME
+from ansible_collections.nec.expether.plugins.module_utils._model.texts import printable
 from ansible_collections.nec.expether.plugins.module_utils._model.urls import eem_url
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import ENV_REGISTRY, sqlite_path
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import CONNECTION_KEYS, PodManager
@@ -28,6 +36,7 @@ from ansible_collections.nec.expether.plugins.module_utils._results.documents im
 ENV_URL = "EEM_URL"
 ENV_USERNAME = "EEM_USERNAME"
 ENV_PASSWORD = "EEM_PASSWORD"  # noqa: S105
+ENV_PODM = "EEM_PODM"
 
 Options = t.Mapping[str, t.Mapping[str, t.Any]]
 
@@ -48,6 +57,18 @@ class Task(t.Protocol):
 MAX_CONNECT_TIMEOUT = 600  # seconds
 
 _FILES = ("ca_path", "client_cert", "client_key")
+#: Options that belong to the host where the module runs.
+_OF_HOST = (*_FILES, "validate_certs")
+#: How the connection options are read from the environment, with what they must be.
+_READERS: t.Mapping[str, tuple[t.Callable[[str], t.Any], str]] = {
+    "validate_certs": (check_type_bool, "true or false"),
+    "ca_path": (check_type_path, "a path"),
+    "client_cert": (check_type_path, "a path"),
+    "client_key": (check_type_path, "a path"),
+    "timeout": (check_type_float, "a number"),
+    "retries": (check_type_int, "a whole number"),
+    "conditional_updates": (check_type_bool, "true or false"),
+}
 #: Options for which an empty text is valid and means "none".
 _MAY_BE_EMPTY = (*_FILES, "username", "password", "description", "location")
 #: Options that contain names, one or a list of them.
@@ -206,8 +227,37 @@ def in_one_form(options: Options, params: t.Mapping[str, t.Any], given: t.Mappin
     return found
 
 
-def connection_options(task: Task, stored: bool) -> dict[str, t.Any]:
-    """Return the connection options that a task sets, by `CONNECTION_KEYS`; `None` for a file set to an empty text.
+class ConnectionOptions(t.NamedTuple):
+    """Connection options from outside the registry, checked, by `CONNECTION_KEYS`. What is not set is missing.
+
+    :ivar task: those that the task sets; `None` for a file set to an empty text
+    :ivar host: those that the environment sets and that belong to this host; they override what is registered
+    :ivar rest: the others that the environment sets; what is registered overrides them
+    """
+
+    task: t.Mapping[str, t.Any] = {}
+    host: t.Mapping[str, t.Any] = {}
+    rest: t.Mapping[str, t.Any] = {}
+
+    def applied(self, known: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """Return the options that apply to an EEM, except for those that are set nowhere.
+
+        :param known: those that are registered with its pod manager
+        """
+        if "client_cert" in self.host:  # a registered key belongs to the registered certificate
+            known = {**known, "client_key": None}
+        return {**self.rest, **known, **self.host, **self.task}
+
+    def stored(self, known: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """Return the options to store with a pod manager. Those of this host are not, because the next job has others.
+
+        :param known: those that are registered with it
+        """
+        return {**self.rest, **known, **self.task}
+
+
+def connection_options(task: Task, stored: bool) -> ConnectionOptions:
+    """Return the connection options that the task and the environment set.
 
     :param stored: whether the registry may provide the other one of a pair, such as `client_cert` for `client_key`
     :raises InvalidInput: a value is invalid, or a file does not exist
@@ -216,8 +266,11 @@ def connection_options(task: Task, stored: bool) -> dict[str, t.Any]:
     params = task.params
     given = {key: value for key in CONNECTION_KEYS if (value := params.get(key)) is not None}
     given.update({key: None for key in _FILES if given.get(key) == ""})
-    check_connection(given)
-    if given.get("client_key") and not given.get("client_cert") and not stored:
+    given = _checked(given, _option)
+    environment = _checked(_environment(task, given), _variable)
+    host = {key: value for key, value in environment.items() if key in _OF_HOST}
+    rest = {key: value for key, value in environment.items() if key not in _OF_HOST}
+    if given.get("client_key") and not given.get("client_cert", host.get("client_cert")) and not stored:
         raise InvalidInput("`client_key` is set without `client_cert`.")
     if params["url"] is not None:
         eem_url(params["url"])
@@ -226,26 +279,73 @@ def connection_options(task: Task, stored: bool) -> dict[str, t.Any]:
     registry = task.option("registry", ENV_REGISTRY)
     if registry is not None:
         sqlite_path(registry)
-    return given
+    return ConnectionOptions(given, host, rest)
 
 
-def check_connection(how: dict[str, t.Any]) -> None:
+def _option(key: str) -> str:
+    return f"`{key}`"
+
+
+def _variable(key: str) -> str:
+    return f"The environment variable EEM_{key.upper()}"
+
+
+def _environment(task: Task, given: t.Collection[str]) -> dict[str, t.Any]:
+    """Return the connection options that the environment sets and the task does not.
+
+    :param given: the keys of those that the task sets. With a certificate of the task, the key of another one is no use.
+    :raises InvalidInput: a value is not what it must be
+    """
+    found: dict[str, t.Any] = {}
+    for key, (read, kind) in _READERS.items():
+        text = None if key in given else task.option(key, f"EEM_{key.upper()}")
+        if text is None or (key == "client_key" and "client_cert" in given):
+            continue
+        try:
+            found[key] = read(text)
+        except (TypeError, ValueError, ArithmeticError):  # the last one for an infinite number
+            raise InvalidInput(f"{_variable(key)} must be {kind}, not {printable(text, 60)!r}.") from None
+    return found
+
+
+def _checked(how: dict[str, t.Any], named: t.Callable[[str], str]) -> dict[str, t.Any]:
+    """Return connection options, all or some of them, with the text of certificates in one form.
+
+    :param named: returns how a message names an option
+    :raises InvalidInput: a value is invalid, or a file does not exist
+    """
+    for key in _FILES:
+        text = how.get(key)
+        if text and PEM_BEGIN in text:  # a message must not repeat it: it may be a private key
+            if key != "ca_path":
+                raise InvalidInput(f"{named(key)} is the text of a certificate or a key. Set it to the path of a file.")
+            # Imported here, because most tasks set a path.
+            from ansible_collections.nec.expether.plugins.module_utils._eem.certificates import certificates_of
+
+            how = {**how, key: certificates_of(text, named(key))}
+    check_connection(how, named)
+    return how
+
+
+def check_connection(how: t.Mapping[str, t.Any], named: t.Callable[[str], str] = _option) -> None:
     """Check connection options, all or some of them.
 
+    :param named: returns how a message names an option
     :raises InvalidInput: a value is invalid, or a file does not exist
     """
     timeout, retries = how.get("timeout", 1), how.get("retries", 0)
     if not 0 < timeout <= 3600:
-        raise InvalidInput(f"`timeout` must be more than 0 and at most 3600 seconds, not {timeout:g}.")
+        raise InvalidInput(f"{named('timeout')} must be more than 0 and at most 3600 seconds, not {timeout:g}.")
     if not 0 <= retries <= 100:
-        raise InvalidInput(f"`retries` must be from 0 to 100, not {retries}.")
+        raise InvalidInput(f"{named('retries')} must be from 0 to 100, not {retries}.")
     for key in _FILES:
         path = how.get(key)
-        if path and not (
-            os.access(path, os.R_OK) and (os.path.isfile(path) or (key == "ca_path" and os.path.isdir(path)))
-        ):
+        if not path or PEM_BEGIN in path:
+            continue
+        if not (os.access(path, os.R_OK) and (os.path.isfile(path) or (key == "ca_path" and os.path.isdir(path)))):
             raise InvalidInput(
-                f"`{key}`: {path} does not exist, is not a file, or cannot be read on the host where the module runs."
+                f"{named(key)}: {printable(path)} does not exist, is not a file, or cannot be read on the host where the"
+                " module runs."
             )
 
 
@@ -284,19 +384,43 @@ def check_pair(username: str | None, password: str | None) -> None:
         raise InvalidInput("`username` is set without `password`.")
 
 
+def podm_name(task: Task) -> str | None:
+    """Return the name of the pod manager that the task sets, or else the environment if the task does not set `url`."""
+    if task.params.get("podm") is None and task.params.get("url") is not None:
+        return None
+    name = task.option("podm", ENV_PODM)
+    return None if name is None else composed(name)
+
+
 def url_option(task: Task) -> str | None:
-    """Return the URL that the task sets, or else the environment if the task does not set `podm`.
+    """Return the URL that the task sets, or else the environment, unless a pod manager is named.
 
     :raises InvalidInput: it is not a valid URL
     """
-    if task.params.get("podm") is not None:
+    if podm_name(task) is not None:
         return None
     url = task.option("url", ENV_URL)
     return None if url is None else eem_url(url)
 
 
+def selected_podm(task: Task) -> PodManager | None:
+    """Return the registered pod manager that is named, see `podm_name`; `None` if none is.
+
+    :raises NotFound: it is not registered
+    """
+    name = podm_name(task)
+    if name is None:
+        return None
+    try:
+        return find_podm(task.registry, name)
+    except NotFound as error:
+        if task.params.get("podm") is None:
+            raise NotFound(f"{error.message} The environment variable {ENV_PODM} names it.") from None
+        raise
+
+
 def podm_option(task: Task) -> str | None:
-    """Return the UUID of the pod manager that the task selects by `podm` or URL; `None` if it selects none.
+    """Return the UUID of the pod manager that is selected by `podm` or URL; `None` if none is.
 
     :raises ExpetherError: the pod manager is not registered, or the URL is invalid
     """
@@ -304,5 +428,5 @@ def podm_option(task: Task) -> str | None:
     if url is not None:
         with_this_url = (podm.uuid for podm in task.registry.all(PodManager) if podm.url == url)
         return next(with_this_url, unregistered_podm_uuid(url))
-    podm = task.params.get("podm")
-    return None if podm is None else find_podm(task.registry, podm).uuid
+    podm = selected_podm(task)
+    return None if podm is None else podm.uuid

@@ -13,6 +13,7 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.options impo
     check_connection,
     check_pair,
     credentials,
+    selected_podm,
     url_option,
 )
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
@@ -40,7 +41,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.records imp
     StoredNode,
 )
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Registry, RegistryError
-from ansible_collections.nec.expether.plugins.module_utils._results.documents import find_podm, only_node
+from ansible_collections.nec.expether.plugins.module_utils._results.documents import only_node
 
 
 class Target(t.NamedTuple):
@@ -82,17 +83,29 @@ class Target(t.NamedTuple):
 
 
 def connection_settings(context: Context, known: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """Return all connection options: those of the task, else the stored ones, else the defaults.
+    """Return all connection options that apply to an EEM.
 
-    :param known: the stored ones
+    :param known: those that are registered with its pod manager
     :raises InvalidInput: a value is invalid, or a file does not exist
     """
-    defaults = Settings("")._asdict()
-    options = {**{key: known.get(key, defaults[key]) for key in CONNECTION_KEYS}, **context.connection}
+    options = with_defaults(context.connection.applied(known))
     check_connection(options)
     if options["client_key"] and not options["client_cert"]:
         raise InvalidInput("`client_key` is set without `client_cert`.")
     return options
+
+
+def with_defaults(options: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """Return all connection options, by `CONNECTION_KEYS`: those that are set, else the defaults."""
+    defaults = Settings("")._asdict()
+    return {key: options.get(key, defaults[key]) for key in CONNECTION_KEYS}
+
+
+def waiting_settings(context: Context, podm: PodManager | None) -> Settings:
+    """Return how long a run waits that asks no EEM. The files of the connection need not exist for it."""
+    if podm is None:
+        return Settings("", **context.connection.applied({}))
+    return Settings(podm.url, **context.connection.applied(podm.connection))
 
 
 def stored_settings(context: Context, podm: PodManager) -> Settings:
@@ -115,6 +128,21 @@ def podm_settings(context: Context, podm: PodManager) -> Settings:
         password = stored_settings(context, podm).password
     context.hide(password, username)
     return Settings(podm.url, username, password, **connection_settings(context, podm.connection))
+
+
+def settings_or_error(context: Context, podm: PodManager) -> Settings | ExpetherError:
+    """Return how to reach one of several pod managers, with its stored credentials and the task's connection options.
+
+    If that is unknown, return the error, which must not affect the other ones.
+
+    :raises MissingLibrary: its password cannot be decrypted, and neither can any other
+    """
+    try:
+        return stored_settings(context, podm)._replace(**connection_settings(context, podm.connection))
+    except MissingLibrary:
+        raise
+    except ExpetherError as error:
+        return error
 
 
 def _credentials(context: Context, known: PodManager) -> tuple[str | None, str | None]:
@@ -151,7 +179,9 @@ def targets(context: Context) -> list[Target]:
         return [target_of_url(context, url, names_needed=False)]
     if context.params.get("podm") is not None:
         context.require_lasting_registry()
-        return [target_of_podm(context, find_podm(context.registry, context.params["podm"]))]
+    selected = selected_podm(context)
+    if selected is not None:
+        return [target_of_podm(context, selected)]
     context.warn_without_lasting_registry()
     podms = context.registry.all(PodManager)
     for podm in podms:
@@ -176,8 +206,9 @@ def target(
         context.require_lasting_registry()
     if url is not None:
         return _identified(context, target_of_url(context, url, names_needed))
-    if context.params.get("podm") is not None:
-        return target_of_podm(context, find_podm(context.registry, context.params["podm"]))
+    selected = selected_podm(context)
+    if selected is not None:
+        return target_of_podm(context, selected)
     podms = context.registry.all(PodManager)
     if node is not None:
         found = only_node(find_by_name(context.registry.all(StoredNode), node), node)

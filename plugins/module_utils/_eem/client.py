@@ -57,9 +57,10 @@ class Client:
             settings.url,
             settings.username,
             settings.password,
-            settings.validate_certs and (settings.ca_path or True),
+            settings.validate_certs and (settings.ca_text is not None or settings.ca_path or True),
             cert,
             settings.timeout,
+            settings.ca_text,
         )
 
     def __enter__(self) -> Client:

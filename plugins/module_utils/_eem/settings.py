@@ -34,11 +34,16 @@ class Pauses(t.NamedTuple):
     write: float = 0.1
 
 
+#: How each part of a PEM text begins, and no path.
+PEM_BEGIN = "-----BEGIN "
+
+
 class Settings(t.NamedTuple):
     """How to reach an EEM.
 
     :ivar url: the base URL without a trailing slash
-    :ivar ca_path: a file or directory with the authorities to trust; `None` for the default ones
+    :ivar ca_path: a file or directory with the authorities to trust, or the PEM text of their certificates; `None` for the
+        default ones
     :ivar client_cert: a PEM file with a chain [nec], which includes its key unless `client_key` is set
     :ivar timeout: seconds for a connection, and for a complete answer
     :ivar retries: how often a read is retried before the run has sent a change, and how often a plan is made again
@@ -56,6 +61,11 @@ class Settings(t.NamedTuple):
     retries: int = 3
     conditional_updates: bool = True
     pauses: Pauses = Pauses()
+
+    @property
+    def ca_text(self) -> str | None:
+        """The PEM text of the authorities to trust; `None` if they are not set as text."""
+        return self.ca_path if self.ca_path is not None and PEM_BEGIN in self.ca_path else None
 
     @property
     def patience(self) -> float:

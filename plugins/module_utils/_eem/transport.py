@@ -90,16 +90,17 @@ class _Adapter(HTTPAdapter):
     """Reports to the deadline which socket is in use.
 
     :param zone: the zone of the IPv6 address to connect to
+    :param ca_text: the PEM text of the only authorities to trust; `None` for those that requests is told
     """
 
-    def __init__(self, deadline: _Deadline, zone: str | None) -> None:
-        self._deadline, self._zone = deadline, zone
+    def __init__(self, deadline: _Deadline, zone: str | None, ca_text: str | None) -> None:
+        self._deadline, self._zone, self._ca_text = deadline, zone, ca_text
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
 
     def init_poolmanager(self, *args: t.Any, **kwargs: t.Any) -> None:
         """Make the pools with connections that report their socket."""
         super().init_poolmanager(*args, **kwargs)
-        deadline, zone = self._deadline, self._zone
+        deadline, zone, ca_text = self._deadline, self._zone, self._ca_text
 
         def connected(connection: HTTPConnection, connect: t.Callable[[], socket.socket]) -> socket.socket:
             """Connect with the zone, which neither the `Host` header nor TLS may contain (RFC 6874)."""
@@ -127,6 +128,10 @@ class _Adapter(HTTPAdapter):
                 return sock
 
             def connect(self) -> None:
+                if ca_text is not None:
+                    # requests only knows files. Without a context urllib3 makes one, which trusts nobody yet.
+                    self.ssl_context = self.ca_certs = self.ca_cert_dir = None
+                    self.ca_cert_data = ca_text
                 try:
                     super().connect()
                 finally:
@@ -162,6 +167,7 @@ class Transport:
     :param verify: whether certificates are verified, or the CA file or directory to verify them with
     :param cert: the file of the client certificate, or this file and the file of its key
     :param timeout: seconds for a connection, and for a complete answer
+    :param ca_text: the PEM text of the authorities to trust, if `verify` is true
     :raises MissingLibrary: requests is not installed or too old
     """
 
@@ -173,6 +179,7 @@ class Transport:
         verify: bool | str,
         cert: str | tuple[str, str] | None,
         timeout: float,
+        ca_text: str | None = None,
     ) -> None:
         need("requests", MISSING)
         self.url = url
@@ -193,7 +200,7 @@ class Transport:
         if username is not None:
             self._session.auth = HTTPBasicAuth(username.encode(), (password or "").encode())
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, _Adapter(self._deadline, zone))
+            self._session.mount(scheme, _Adapter(self._deadline, zone, ca_text if verify else None))
 
     def close(self) -> None:
         """Close the connections."""

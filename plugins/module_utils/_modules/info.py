@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
-from ansible_collections.nec.expether.plugins.module_utils._ansible.options import podm_option, url_option
+from ansible_collections.nec.expether.plugins.module_utils._ansible.options import podm_name, podm_option, url_option
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
@@ -130,7 +130,7 @@ def _live(context: Context, show: Show) -> tuple[list[View], list[View]]:
             where = where.identified(answer[0].systems.keys() | answer[0].devices.keys())
         nodes = where.registry.of_podm(StoredNode, where.podm_id) if where.registry else []
         if isinstance(answer, ExpetherError):
-            if context.params.get("podm") is not None or url_option(context) is not None:
+            if podm_name(context) is not None or url_option(context) is not None:
                 raise answer
             errors.append(
                 {"podm": where.podm, "podm_id": where.podm_id, "msg": answer.message, "failure": answer.as_failure()}

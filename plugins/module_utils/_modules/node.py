@@ -12,10 +12,9 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.context impo
 from ansible_collections.nec.expether.plugins.module_utils._ansible.options import connect_timeout, podm_option
 from ansible_collections.nec.expether.plugins.module_utils._ansible.target import (
     Target,
-    connection_settings,
     target,
+    waiting_settings,
 )
-from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
 from ansible_collections.nec.expether.plugins.module_utils._execution.forget import Forgetting, forget
 from ansible_collections.nec.expether.plugins.module_utils._execution.outcome import Outcome
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse_card_id
@@ -149,7 +148,7 @@ def _forget_only(context: Context, name: str) -> Result:
         return _node_result(None, None)
     registry, podm_id, node = context.registry, found.podm_id, found.node()
     podm = registry.get(PodManager, podm_id)
-    settings = Settings("", **connection_settings(context, podm.connection if podm else {}))
+    settings = waiting_settings(context, podm)
 
     def changes() -> list[Change]:
         now = registry.get(StoredNode, found.uuid)

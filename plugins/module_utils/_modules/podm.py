@@ -13,11 +13,12 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.change impor
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
 from ansible_collections.nec.expether.plugins.module_utils._ansible.options import ENV_URL
 from ansible_collections.nec.expether.plugins.module_utils._ansible.target import (
-    connection_settings,
     podm_settings,
     settings_for_url,
     stored_settings,
     target_of_podm,
+    waiting_settings,
+    with_defaults,
 )
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
@@ -91,7 +92,8 @@ def _present(context: Context, eem: _Eem) -> Result:
         return _to_result(found, found)
     podm = wanted._replace(updated_at=now)
     changes: list[Change] = []
-    if settings != current or sync:
+    # Compared as stored, because the environment of this host may have other files.
+    if settings._replace(**podm.connection) != current or sync:
         podm, changes = eem.ask(settings, podm, sync)
     if is_new_url or sync:
         _check_cards(context, podm, eem.cards, is_new_url)
@@ -112,10 +114,22 @@ def _to_result(before: PodManager | None, after: PodManager, password_changed: b
     :param before: its record before the run; the same as `after` if nothing changed
     """
     view = podm_view(after)
-    diff = {"before": podm_view(before) if before else {}, "after": dict(view)}
+    diff = {"before": _to_diff(before) if before else {}, "after": _to_diff(after)}
     if before and password_changed:  # the diff shows that the password changes, but no password
         diff["before"]["password"], diff["after"]["password"] = "********", "******** (changed)"
     return {"changed": before is not after, "podm": view, "diff": diff}
+
+
+def _to_diff(podm: PodManager) -> View:
+    """Return a pod manager as the diff shows it: with fingerprints in place of the text of certificates."""
+    text = Settings("", **podm.connection).ca_text
+    if text is None:
+        return podm_view(podm)
+    # Imported here, because most pod managers have no such text.
+    from ansible_collections.nec.expether.plugins.module_utils._eem.certificates import fingerprints
+
+    shown = f"PEM text, SHA-256 {comma_list(fingerprints(text))}"
+    return {**podm_view(podm), "connection": {**podm.connection, "ca_path": shown}}
 
 
 def _check_url_is_free(podms: t.Sequence[PodManager], podm: PodManager, url: str) -> None:
@@ -156,7 +170,9 @@ def _wanted(context: Context, old: PodManager, settings: Settings) -> PodManager
     texts: dict[str, t.Any] = {
         key: value or None for key in ("description", "location") if (value := context.params[key]) is not None
     }
-    options = connection_settings(context, old.connection)
+    options = with_defaults(context.connection.stored(old.connection))
+    if options["client_key"] and not options["client_cert"]:
+        raise InvalidInput("`client_key` is set without `client_cert`.")
     return old._replace(url=settings.url, username=settings.username, connection=options, **texts)
 
 
@@ -333,7 +349,6 @@ def _find(context: Context) -> PodManager | None:
 
 
 def _remove(context: Context, found: PodManager) -> Result:
-    view = podm_view(found)
     nodes = context.registry.of_podm(StoredNode, found.uuid)
     if nodes and not context.params["cascade"]:
         names = comma_list(sorted(node.name for node in nodes))
@@ -342,7 +357,7 @@ def _remove(context: Context, found: PodManager) -> Result:
             " `cascade: true` to release them together with it."
         )
     rows = _release_all(context, found) if nodes else _forget_alone(context, found)
-    return {"changed": True, "podm": view, "plan": rows, "diff": {"before": view, "after": {}}}
+    return {"changed": True, "podm": podm_view(found), "plan": rows, "diff": {"before": _to_diff(found), "after": {}}}
 
 
 def _forget_alone(context: Context, found: PodManager) -> list[View]:
@@ -354,7 +369,7 @@ def _forget_alone(context: Context, found: PodManager) -> list[View]:
         return _forget(context, found.uuid)
 
     forgetting = Forgetting(found.uuid, WHOLE_PODM, f"the removal of {found.name}")
-    settings = Settings(found.url, **connection_settings(context, found.connection))
+    settings = waiting_settings(context, found)
     context.warn(forget(context.registry, forgetting, settings, None if context.check_mode else changes))
     return []
 

@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
+from ansible_collections.nec.expether.plugins.module_utils._ansible.options import podm_name
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
-from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, MissingLibrary
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import find_by_name
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import View
@@ -19,27 +20,20 @@ def run(context: Context) -> Result:
     """List pod managers as stored, or with their current state."""
     context.warn_without_lasting_registry()
     podms = context.registry.all(PodManager)
-    wanted = context.params["name"]
+    wanted, only = context.params["name"], podm_name(context)
+    if wanted is None and only is not None:
+        wanted = [only]
     if wanted is not None:
         podms = list({found.uuid: found for name in wanted for found in find_by_name(podms, name)}.values())
     podms.sort(key=lambda podm: podm.name.casefold())
     if context.params["source"] == "registry" and not context.params["check"]:
         return {"changed": False, "podms": [podm_view(podm) for podm in podms]}
     # Imported here, because reading the registry does not need HTTP.
-    from ansible_collections.nec.expether.plugins.module_utils._ansible.target import stored_settings
+    from ansible_collections.nec.expether.plugins.module_utils._ansible.target import settings_or_error
     from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
     from ansible_collections.nec.expether.plugins.module_utils._eem.parallel import side_by_side
-    from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
 
-    def settings(podm: PodManager) -> Settings | ExpetherError:
-        try:
-            return stored_settings(context, podm)
-        except MissingLibrary:
-            raise
-        except ExpetherError as error:
-            return error
-
-    reach = {podm.uuid: settings(podm) for podm in podms}
+    reach = {podm.uuid: settings_or_error(context, podm) for podm in podms}
 
     def ask(podm: PodManager) -> View:
         to_eem = reach[podm.uuid]

@@ -12,12 +12,12 @@ import typing as t
 from datetime import datetime, timedelta, timezone
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
-from ansible_collections.nec.expether.plugins.module_utils._ansible.target import connection_settings, stored_settings
+from ansible_collections.nec.expether.plugins.module_utils._ansible.options import selected_podm
+from ansible_collections.nec.expether.plugins.module_utils._ansible.target import settings_or_error
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
 from ansible_collections.nec.expether.plugins.module_utils._eem.errors import Unauthorized
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import Interrupted, stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._eem.parallel import side_by_side
-from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import (
     ExpetherError,
     InvalidInput,
@@ -123,7 +123,7 @@ def run(context: Context) -> Result:
     context.require_lasting_registry()
     textfile = _textfile(params["textfile_dir"])
     registry = context.registry
-    podms = _wanted(registry, params["podms"])
+    podms = _wanted(context)
     if not podms:
         none_registered = f"No pod manager is registered in {registry.path}."
         context.warn(
@@ -184,12 +184,17 @@ def _textfile(folder: str | None) -> Textfile | None:
     return Textfile(folder)
 
 
-def _wanted(registry: Registry, names: t.Sequence[str] | None) -> list[PodManager]:
+def _wanted(context: Context) -> list[PodManager]:
     """Return the selected pod managers, each once, ordered by name.
 
     :raises NotFound: one of them is not registered
     """
-    found = registry.all(PodManager) if names is None else [find_podm(registry, name) for name in names]
+    registry, names = context.registry, context.params["podms"]
+    if names is not None:
+        found = [find_podm(registry, name) for name in names]
+    else:
+        only = selected_podm(context)  # by the environment
+        found = registry.all(PodManager) if only is None else [only]
     unique = {podm.uuid: podm for podm in found}
     return sorted(unique.values(), key=lambda podm: podm.name.casefold())
 
@@ -216,17 +221,7 @@ class _Sync:
         self._retention = timedelta(days=context.params["retention"])
         self._wait_after_refusal = timedelta(seconds=context.params["wait_after_refusal"])
         # Options of the task apply to all pod managers. Passwords are decrypted here, before any thread starts.
-        self._settings = {uuid: self._settings_for(found.podm) for uuid, found in known.items()}
-
-    def _settings_for(self, podm: PodManager) -> Settings | ExpetherError:
-        """Return how to reach an EEM, or the error that prevents it, which must not affect other EEMs."""
-        try:
-            settings = stored_settings(self._context, podm)
-            return settings._replace(**connection_settings(self._context, podm.connection))
-        except MissingLibrary:
-            raise
-        except ExpetherError as error:
-            return error
+        self._settings = {uuid: settings_or_error(context, found.podm) for uuid, found in known.items()}
 
     def _devices_of(self, podm: PodManager) -> list[StoredDevice]:
         """Return the stored devices of a pod manager."""
@@ -271,7 +266,7 @@ class _Sync:
                     if now is None:
                         return self._without_update(podm, waited, started, "It was removed while it was synchronised.")
                     self._known[podm.uuid] = _read(registry, [now])[podm.uuid]
-                    self._settings[podm.uuid] = self._settings_for(now)
+                    self._settings[podm.uuid] = settings_or_error(self._context, now)
                     raise
 
         try:

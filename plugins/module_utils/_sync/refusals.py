@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 from ansible_collections.nec.expether.plugins.module_utils._eem.errors import Unauthorized
 from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
@@ -38,21 +38,21 @@ class CredentialsRefused(Unauthorized):
 def credentials_mark(podm: PodManager, settings: Settings) -> str | None:
     """Return what identifies the credentials that a synchronisation sends; `None` if it sends none.
 
-    It changes with the URL, the user name, the password and the client certificate, also if only the content of the
-    certificate's file changes. It is a digest of the encrypted password, which is different whenever a password is
+    It changes with the URL, the user name, the password and the content of the client certificate's files, whose paths are
+    different in each job of AWX. It is a digest of the encrypted password, which is different whenever a password is
     stored, so it reveals nothing about the password.
     """
     if settings.username is None and not settings.client_cert:
         return None
-    files = [(path, _modified(path)) for path in (settings.client_cert, settings.client_key) if path]
+    files = [_digest(path) for path in (settings.client_cert, settings.client_key) if path]
     inputs = [settings.url, settings.username, podm.password, files]
     return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
 
 
-def _modified(path: str) -> int | None:
-    """Return when a file was changed, in nanoseconds; `None` if it cannot be read."""
+def _digest(path: str) -> str | None:
+    """Return the digest of a file's content; `None` if it cannot be read."""
     try:
-        return os.stat(path).st_mtime_ns
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
     except OSError:
         return None
 

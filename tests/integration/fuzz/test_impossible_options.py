@@ -169,6 +169,32 @@ def test_the_environment_is_checked_where_it_is_used(
     assert refused(forks, tmp_path, module, {}, **{variable: "mysql://h/x"}).startswith(said)
 
 
+#: Environment variable, value and the sentence about it.
+VARIABLES = [
+    ("EEM_TIMEOUT", "abc", "must be a number, not 'abc'."),
+    ("EEM_TIMEOUT", "nan", "must be more than 0"),
+    ("EEM_RETRIES", "1e400", "must be"),
+    ("EEM_RETRIES", "inf", "must be a whole number"),
+    ("EEM_RETRIES", "2.5", "must be a whole number"),
+    ("EEM_RETRIES", "-1", "must be from 0 to 100"),
+    ("EEM_VALIDATE_CERTS", "maybe", "must be true or false, not 'maybe'."),
+    ("EEM_CONDITIONAL_UPDATES", "2", "must be true or false"),
+    ("EEM_CA_PATH", "/nonexistent", ": /nonexistent does not exist"),
+    ("EEM_CA_PATH", "-----BEGIN CERTIFICATE-----", "is not the PEM text of certificates"),
+    ("EEM_CLIENT_CERT", "-----BEGIN CERTIFICATE-----", "is the text of a certificate"),
+    ("EEM_CLIENT_KEY", "/dev", ": /dev does not exist, is not a file"),
+]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_environment_is_checked_by_every_module(forks: Forks, tmp_path: Path, module: str) -> None:
+    for place, (variable, value, said) in enumerate(VARIABLES):
+        folder = tmp_path / str(place)
+        folder.mkdir()
+        message = refused(forks, folder, module, {}, **{variable: value})
+        assert message.startswith(f"The environment variable {variable}") and said in message
+
+
 @pytest.mark.parametrize("module", ["expether_device_info", "expether_system_info", "expether_node_info"])
 @pytest.mark.parametrize(
     ("options", "said"),

@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import subprocess
+import sys
 
 import pytest
 from eemsim.client import Simulator
@@ -90,6 +93,102 @@ def test_what_the_task_says_beats_the_environment(ansible: Ansible, eem: Simulat
     assert run["environment"].kind == "unreachable" and run["environment"].wire == []
     assert run["credentials of the environment"].kind == "unauthorized"
     assert "nobody" in run["credentials of the environment"].msg
+
+
+def test_the_pod_manager_of_the_environment_is_meant_by_tasks_that_name_none(
+    ansible: Ansible, known: Task, eem: Simulator, other: Simulator
+) -> None:
+    tasks = one_of_each(other.eesvs()[0]["id"], other.eeios()[0]["id"])
+    elsewhere = {"EEM_URL": eem.url, "EEM_USERNAME": "admin", "EEM_PASSWORD": eem.password}
+    ansible.play(known, call("podm", name="rack2", url=other.url, username="admin", password=other.password))
+    eem.reset_log()
+    run = ansible.play(*tasks.values(), environment={"EEM_PODM": "RACK2", **elsewhere})
+    results = dict(zip(tasks, run))
+    assert eem.log() == [], "the pod manager of the environment comes before its URL"
+    assert [podm["name"] for podm in results["expether_podm_info"]["podms"]] == ["rack2"]
+    assert [podm["name"] for podm in results["expether_sync"]["podms"]] == ["rack2"]
+    assert results["expether_node"]["node"]["podm"] == "rack2"
+    assert {device["podm"] for device in results["expether_device_info"]["devices"]} == {"rack2"}
+    stored = call("device_info", source="registry")
+    run = ansible.play(
+        call("device_info", url=eem.url, username="admin", password=eem.password).called("url of the task"),
+        call("device_info", podm="rack1").called("podm of the task"),
+        call("sync", podm=["rack1"]).called("sync"),
+        call("podm_info", podm="rack1").called("podm_info"),
+        stored.called("stored"),
+        stored.with_environment(EEM_PODM="", EEM_URL="").called("all"),
+        call("podm_info").with_environment(EEM_PODM="").called("all pod managers"),
+        call("device_info").with_environment(EEM_PODM="rack3").failing().called("unknown"),
+        call("sync").with_environment(EEM_PODM="rack3").failing().called("unknown to sync"),
+        environment={"EEM_PODM": "rack2", **elsewhere},
+    )
+    for about in ("url of the task", "podm of the task"):
+        assert {device["podm"] for device in run[about]["devices"]} == {"rack1"}, about
+    for about in ("sync", "podm_info"):
+        assert [podm["name"] for podm in run[about]["podms"]] == ["rack1"], about
+    assert {device["podm"] for device in run["stored"]["devices"]} == {"rack2"}
+    assert {device["podm"] for device in run["all"]["devices"]} == {"rack1", "rack2"}
+    assert len(run["all pod managers"]["podms"]) == 2
+    for about in ("unknown", "unknown to sync"):
+        assert run[about].kind == "not_found"
+        assert run[about].msg.startswith("Pod manager 'rack3' is not registered in ")
+        assert "The environment variable EEM_PODM names it." in run[about].msg
+
+
+def test_the_rest_of_the_environment_comes_after_what_is_registered(ansible: Ansible, eem: Simulator) -> None:
+    environment = {"EEM_TIMEOUT": "7.5", "EEM_RETRIES": "2", "EEM_CONDITIONAL_UPDATES": "off", "EEM_VALIDATE_CERTS": ""}
+    plain = call("podm", name="rack1", url=eem.url, username="admin", password=eem.password)
+    run = ansible.play(
+        plain,
+        plain.with_environment(EEM_TIMEOUT="9"),
+        plain.having(timeout=4, retries=1),
+        plain.with_environment(EEM_TIMEOUT="9", EEM_RETRIES=""),
+        environment=environment,
+    )
+    ways = [[result["podm"]["connection"][key] for key in ("timeout", "retries")] for result in run]
+    assert ways == [[7.5, 2], [7.5, 2], [4, 1], [4, 1]]
+    assert [result.changed for result in run] == [True, False, True, False]
+    assert run[0]["podm"]["connection"]["conditional_updates"] is False
+    assert run[0]["podm"]["connection"]["validate_certs"] is True
+
+
+def test_podm_limits_what_would_be_about_all_pod_managers(ansible: Ansible, known: Task, other: Simulator) -> None:
+    """As an argument of an ad-hoc command, and as a default of the action group."""
+    rack2 = call("podm", name="rack2", url=other.url, username="admin", password=other.password)
+    ansible.play(known, rack2)
+    for module in ("sync", "podm_info"):
+        arguments = ["localhost", "-c", "local", "-e", f"ansible_python_interpreter={sys.executable}"]
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "ansible",
+                "adhoc",
+                *arguments,
+                "-m",
+                f"nec.expether.expether_{module}",
+                "-a",
+                "podm=rack1",
+            ],
+            env=ansible.environment,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        result = json.loads(done.stdout.partition("=>")[2])
+        assert [podm["name"] for podm in result["podms"]] == ["rack1"], module
+        assert "warnings" not in result
+    run = ansible.play(
+        call("sync"),
+        call("sync", podms=["rack1"]),
+        call("podm_info"),
+        call("podm_info", name="rack1"),
+        call("flavor_info"),
+        defaults={"podm": "rack2"},
+    )
+    names = [[podm["name"] for podm in result["podms"]] for result in run.results[:4]]
+    assert names == [["rack2"], ["rack1"], ["rack2"], ["rack1"]]
 
 
 def test_the_task_says_which_registry_and_which_key_before_the_environment(ansible: Ansible, rack1: Task) -> None:
