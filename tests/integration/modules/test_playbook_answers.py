@@ -253,7 +253,7 @@ ROWS: list[Row] = [
     ),
     # What YAML takes for something else: also before 2.19, and also where it arrives as the text that it is.
     *(
-        refused(playbook, f"{name} {UNCLEAR}", True, **{**NEEDED[playbook], name: kind(text)})
+        refused(playbook, f"{name} {UNCLEAR}", kind is Answer, **{**NEEDED[playbook], name: kind(text)})
         for playbook, name, texts in (
             ("compose", "node_name", UNCLEAR_TEXTS),
             ("detach", "node_name", UNCLEAR_TEXTS[:3]),
@@ -465,23 +465,29 @@ def test_a_job_does_what_was_asked_and_passes_it_on_to_later_jobs_of_a_workflow(
     assert {**released, "devices": sorted(released["devices"])} == {**attached, "devices": sorted([eeios[SSD], eeios[GPU]])}
 
 
-@pytest.mark.smoke
-def test_a_play_that_matches_no_host_fails_instead_of_doing_nothing(ansible: Ansible) -> None:
+NOBODY = r"No host matches expether_hosts \({}, so nothing would be done"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "refusal"),
+    [
+        pytest.param(("--limit=web1",), r"localhost\) and the limit \(web1\)", marks=pytest.mark.smoke),
+        pytest.param(("--limit=web1", "-i", "localhost,"), r"localhost\) and the limit \(web1\)", marks=pytest.mark.smoke),
+        (("-e", "expether_hosts=web2", "--limit=all:!web2"), r"web2\) and the limit \(all:!web2\)"),
+        (("-e", "expether_hosts=rack"), r"rack\)"),
+        pytest.param(("--limit=web1,localhost",), "", marks=pytest.mark.smoke),
+        (("-e", "expether_hosts=all", "--limit=web*"), ""),
+    ],
+)
+def test_a_play_that_matches_no_host_fails_instead_of_doing_nothing(
+    ansible: Ansible, arguments: tuple[str, ...], refusal: str
+) -> None:
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     inventory = written(ansible.folder / "hosts.yml", {"all": {"vars": local, "hosts": {"web1": {}, "web2": {}}}})
-    limited = r"No host matches expether_hosts \(localhost\) and the limit \(web1\), so nothing would be done"
-    for arguments, refusal in (
-        (("--limit=web1",), limited),
-        (("--limit=web1", "--inventory=localhost,"), limited),
-        (("--extra-vars=expether_hosts=web2", "--limit=all:!web2"), r"\(web2\) and the limit \(all:!web2\)"),
-        (("--extra-vars=expether_hosts=rack",), r"No host matches expether_hosts \(rack\), so nothing would be done"),
-        (("--limit=web1,localhost",), ""),
-        (("--extra-vars=expether_hosts=all", "--limit=web*"), ""),
-    ):
-        done, records = play(ansible, f"--inventory={inventory}", *arguments, "nec.expether.devices")
-        output = " ".join((done.stdout + done.stderr).split())
-        assert re.search(refusal, output) and (done.returncode != 0) == bool(refusal), output
-        assert bool(records) != bool(refusal), arguments
+    done, records = play(ansible, f"--inventory={inventory}", *arguments, "nec.expether.devices")
+    output = " ".join((done.stdout + done.stderr).split())
+    assert (done.returncode == 0, bool(records)) == (not refusal, not refusal), output
+    assert not refusal or re.search(NOBODY.format(refusal), output), output
 
 
 def test_what_a_play_says_has_no_gap_without_a_pod_manager(ansible: Ansible, eem: Simulator) -> None:
