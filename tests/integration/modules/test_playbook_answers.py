@@ -6,6 +6,7 @@
 AWX writes each answer of a survey as ``!unsafe 'text'``. Since ansible-core 2.19 the YAML loader finds the type of
 that text again: '' is null, '12' a number, 'on' true. ``-e name=value`` does not show this, so variables are given in
 YAML files here. A table is run by one ansible-playbook: each of its rows is a host with the answers as its variables.
+Rows that are marked smoke are run with each ansible-core, and must give the same with all of them.
 """
 
 from __future__ import annotations
@@ -40,13 +41,13 @@ Dumper.add_representer(Answer, lambda dumper, text: dumper.represent_scalar("!un
 
 #: What a survey can ask for, and what need not be answered.
 QUESTIONS = {
-    "register": "eem_url eem_username eem_password validate_certs ca_path description location",
-    "compose": "podm flavor device_types node_index purge",
-    "release": "podm detach_devices",
-    "attach": "podm move",
-    "detach": "node_name podm",
+    "register": "eem_url eem_username eem_password validate_certs ca_path client_cert client_key eem_timeout description location",
+    "compose": "podm flavor device_types node_index purge replace_silent skip_silent connect_timeout",
+    "release": "podm detach_devices skip_silent",
+    "attach": "podm move connect_timeout",
+    "detach": "node_name podm skip_silent",
     "devices": "podm device_types device_states node_name",
-    "sync": "podms forks retention textfile_dir",
+    "sync": "podms forks retention textfile_dir wait_after_refusal",
 }
 GPU, SSD = range(2)  # of the simulator's devices
 
@@ -89,6 +90,10 @@ BOOLEAN, DATE, FRACTION = (
     "is a date, but must be text",
     "is a number, but must be text",
 )
+#: How a text is refused that is one of them since ansible-core 2.19.
+UNCLEAR = r"is a (boolean|date|number|number, a boolean, a date or null in YAML), but must be text"
+#: A text that YAML takes for something else, as AWX, a file or a command gives it.
+UNCLEAR_TEXTS = ("007", "7", "on", "2026-01-01", "1.5", "1_000", "1:30")
 WRONG_TEXTS: tuple[tuple[Json, str], ...] = (
     (False, BOOLEAN),
     (True, BOOLEAN),
@@ -136,20 +141,30 @@ ROWS: list[Row] = [
     # A question that was skipped is not given.
     *skipped(
         "compose",
-        {"name": "n2", "flavor": None, "node_index": None, "purge": False},
+        {"name": "n2", "flavor": None, "node_index": None, "purge": False, "skip_silent": False, "connect_timeout": 10.0},
         node_name=Answer("n2"),
         device_types=Answer("SSD"),
     ),
-    *skipped("release", {"name": "n1", "detach_devices": True, "podm": None}, node_name=Answer("n1")),
     *skipped(
-        "attach", {"node": "n1", "devices": [GPU], "move": False}, node_name=Answer("n1"), devices=Answer("{gpu}")
+        "release", {"name": "n1", "detach_devices": True, "podm": None, "skip_silent": False}, node_name=Answer("n1")
     ),
-    *skipped("detach", {"node": None, "podm": None, "devices": [GPU]}, devices=Answer("{gpu}")),
+    *skipped(
+        "attach",
+        {"node": "n1", "devices": [GPU], "move": False, "connect_timeout": 10.0},
+        node_name=Answer("n1"),
+        devices=Answer("{gpu}"),
+    ),
+    *skipped(
+        "detach", {"node": None, "podm": None, "devices": [GPU], "skip_silent": False}, devices=Answer("{gpu}")
+    ),
     *skipped("devices", {"podm": None, "type": None, "state": None, "node": None}),
-    *skipped("sync", {"podms": None, "forks": 8, "retention": 7.0, "textfile_dir": None}),
+    *skipped("sync", {"podms": None, "forks": 8, "retention": 7.0, "textfile_dir": None, "wait_after_refusal": 0}),
     *skipped(
         "register",
-        {"name": "rack1", "validate_certs": None, "ca_path": None, "description": None, "location": None},
+        {
+            "name": "rack1",
+            **dict.fromkeys(("validate_certs", "ca_path", "client_cert", "client_key", "timeout", "description", "location")),
+        },
         podm=Answer("rack1"),
     ),
     # What is needed, and was skipped.
@@ -236,35 +251,67 @@ ROWS: list[Row] = [
         device_types=Answer("GPU SSD"),
         device_states=[Answer("free")],
     ),
-    # What YAML takes for something else. Before 2.19 these arrive as the text that they are.
-    refused("compose", f"node_name {BOOLEAN}|^$", True, node_name=Answer("on"), device_types="SSD"),
-    refused("compose", f"node_name {DATE}|^$", True, node_name=Answer("2026-01-01"), device_types="SSD"),
-    given("compose", {"name": ("007", "7")}, True, node_name=Answer("007"), device_types="SSD"),
-    given("compose", {"name": "7"}, node_name=7, device_types="SSD"),
-    given("detach", {"devices": [GPU], "node": "0"}, devices="{gpu}", node_name=0),
+    # What YAML takes for something else: also before 2.19, and also where it arrives as the text that it is.
+    *(
+        refused(playbook, f"{name} {UNCLEAR}", kind is Answer, **{**NEEDED[playbook], name: kind(text)})
+        for playbook, name, texts in (
+            ("compose", "node_name", UNCLEAR_TEXTS),
+            ("detach", "node_name", UNCLEAR_TEXTS[:3]),
+            ("attach", "devices", UNCLEAR_TEXTS[:4]),
+            ("compose", "podm", UNCLEAR_TEXTS[:3]),
+            ("register", "podm", UNCLEAR_TEXTS[:3]),
+            ("register", "location", UNCLEAR_TEXTS),
+            ("sync", "podms", UNCLEAR_TEXTS[:3]),
+        )
+        for text in texts
+        for kind in (Answer, str)
+    ),
+    *(
+        refused("sync", r"podms\[1\] " + UNCLEAR, True, podms=[Answer("rack1"), Answer(text)])
+        for text in ("007", "on", "2026-01-01")
+    ),
+    *(
+        refused("attach", r"devices\[1\] " + UNCLEAR, True, node_name="n1", devices=[Answer("{gpu}"), Answer(text)])
+        for text in ("007", "2026-01-01")
+    ),
+    *(refused("compose", f"node_name {UNCLEAR}", node_name=number, device_types="SSD") for number in (7, 0)),
+    # Only what can be no EEM id in hexadecimal digits is refused: of a number, nothing tells how it was written.
+    *(
+        refused("compose", f"node_index {UNCLEAR}", True, node_name="n2", device_types="SSD", node_index=Answer(text))
+        for text in ("0x003013512930", "0x8cdf9d51293", "800000000018", "80:00:00:00:00:18", "0x8cdf9d5129300")
+    ),
+    *(
+        given("compose", {"node_index": tuple(known)}, True, node_name="n2", device_types="SSD", node_index=Answer(known[0]))
+        for known in (["{system}", "{system_number}"], ["{system_number}"], ["{bare_system}"])
+    ),
+    given("detach", {"devices": [GPU, SSD]}, True, devices=[Answer("{gpu}"), Answer("{ssd}")]),
+    given("attach", {"devices": [GPU]}, True, node_name=Answer("n1"), devices=[Answer("{gpu}")]),
+    given("attach", {"devices": [GPU]}, True, node_name=Answer("n1"), devices=Answer("{gpu}\n")),
+    given("devices", {"node": ("{system}", "{system_number}")}, True, node_name=Answer("{system}")),
     *(
         refused(
             "register",
             "eem_password is .+, but must be text, .+ environment variable EEM_PASSWORD",
+            True,
             podm="rack1",
             eem_password=value,
         )
-        for value in (123456, 0, False, [])
+        for value in (123456, 0, False, [], Answer("0123"), "0123", Answer("123456"), Answer("yes"), Answer("2026-01-01"))
     ),
-    refused("register", "eem_password is a number.+EEM_PASSWORD|^$", True, podm="rack1", eem_password=Answer("0123")),
+    given("register", {}, True, podm="rack1", eem_password=Answer("{password}")),
     # Text is not evaluated as a template.
     given("sync", {"podms": ["{{ 6 * 7 }}", "rack1"]}, True, podms=Answer("{{ 6 * 7 }},rack1")),
     given("release", {"name": "{{ 6 * 7 }}"}, node_name=Answer("{{ 6 * 7 }}")),
 ]
 
 
-def filled(value: Json, ids: list[str]) -> Json:
-    """Put the ids of the simulator's devices into an answer."""
-    if isinstance(value, list):
-        return [filled(item, ids) for item in value]
+def filled(value: Json, places: t.Mapping[str, str]) -> Json:
+    """Put the ids of the simulator's cards and its password into an answer."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(filled(item, places) for item in value)
     if isinstance(value, str):
-        return type(value)(value.replace("{gpu}", ids[GPU]).replace("{ssd}", ids[SSD]))
-    return int(ids[GPU], 16) if value == 0xDEADBEEF else value
+        return type(value)(re.sub(r"\{(\w+)\}", lambda place: places.get(place[1], place[0]), value))
+    return int(places["gpu"], 16) if value == 0xDEADBEEF else value
 
 
 def written(path: Path, data: Json) -> Path:
@@ -294,7 +341,7 @@ def play(ansible: Ansible, *arguments: str) -> tuple[subprocess.CompletedProcess
     return done, [json.loads(line) for line in lines]
 
 
-def judged(row: Row, records: list[Json], ids: list[str]) -> str:
+def judged(row: Row, records: list[Json], places: t.Mapping[str, str]) -> str:
     """Return what is wrong with what came of a row, or nothing."""
     refusal = "".join(
         record["result"]["msg"] for record in records if record["failed"] and record["task"].startswith("Check")
@@ -310,7 +357,9 @@ def judged(row: Row, records: list[Json], ids: list[str]) -> str:
     for name, wanted in row.options.items():
         found = called[0][name]
         if name == "devices":
+            ids = (places["gpu"], places["ssd"])
             found, wanted = [int(text, 0) for text in found], [int(ids[each], 16) for each in wanted]
+        wanted = filled(wanted, places)
         if found not in (wanted if isinstance(wanted, tuple) else (wanted,)):
             return f"{name} is {found!r}, not {wanted!r}"
     return ""
@@ -323,10 +372,15 @@ def test_an_answer_is_understood_or_refused_before_a_module_is_called(
     ansible.play(known, call("node", podm="rack1", name="n1", properties={"pci_device": {"type": ["GPU"]}}))
     rows = {f"row{number}": row for number, row in enumerate(ROWS) if row.smoke == smoke}
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    system = max(identity for identity, card in eem.cards().items() if card["status"] == "eesv")
+    places = {
+        **{"gpu": eeios[GPU], "ssd": eeios[SSD], "password": eem.password},
+        **{"system": system, "bare_system": system[2:], "system_number": str(int(system, 16))},
+    }
     children = {
         playbook: {
             "hosts": {
-                name: {key: filled(value, eeios) for key, value in row.answers.items()}
+                name: {key: filled(value, places) for key, value in row.answers.items()}
                 for name, row in rows.items()
                 if row.playbook == playbook
             }
@@ -342,37 +396,98 @@ def test_an_answer_is_understood_or_refused_before_a_module_is_called(
     wrong_rows = {
         f"{row.playbook} {dict(row.answers)}": problem
         for name, row in rows.items()
-        if (problem := judged(row, [record for record in records if record["host"] == name], eeios))
+        if (problem := judged(row, [record for record in records if record["host"] == name], places))
     }
     assert wrong_rows == {}, done.stdout[-3000:] + done.stderr
     assert [each for each in eem.log() if each["method"] != "GET"] == []
     assert not re.search(r"Traceback|DEPRECATION", done.stdout + done.stderr)
 
 
+def answers_of(survey: t.Mapping[str, Json]) -> dict[Answer, Json]:
+    """Return variables as AWX writes them to the file of extra variables: keys and texts as ``!unsafe``."""
+
+    def unsafe(value: Json) -> Json:
+        if isinstance(value, dict):
+            return {Answer(key): unsafe(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [unsafe(each) for each in value]
+        return Answer(value) if isinstance(value, str) else value
+
+    return {Answer(key): unsafe(value) for key, value in survey.items()}
+
+
+def changes(records: list[Json]) -> list[bool]:
+    """Return for each call of a module whether it changed something."""
+    return [
+        record["result"]["changed"]
+        for record in records
+        if "registry" in record["result"].get("invocation", {}).get("module_args", {})
+    ]
+
+
+def passed_on(records: list[Json]) -> list[Json]:
+    """Return what each job passes on: the artifacts of a job in AWX."""
+    return [record["result"]["ansible_stats"]["data"] for record in records if "ansible_stats" in record["result"]]
+
+
 @pytest.mark.smoke
-def test_a_job_with_skipped_questions_does_what_was_asked(ansible: Ansible, eem: Simulator, eeios: list[str]) -> None:
+def test_a_job_does_what_was_asked_and_passes_it_on_to_later_jobs_of_a_workflow(
+    ansible: Ansible, eem: Simulator, eeios: list[str]
+) -> None:
     names = [name for questions in QUESTIONS.values() for name in questions.split()]
     asked = {"podm": "rack1", "node_name": "n1", "device_types": "SSD", "devices": eeios[GPU]}
-    answers = written(
-        ansible.folder / "answers.yml",
-        {name: Answer(text) for name, text in {**dict.fromkeys([*names, "expether_hosts"], ""), **asked}.items()},
-    )
-    playbooks = ("register", "compose", "attach", "detach", "sync", "devices", "release")
+    survey = answers_of({**dict.fromkeys([*names, "expether_hosts"], ""), **asked})
+    playbooks = ("register", "compose", "attach", "detach", "sync", "devices")
     wrapper = written(
         ansible.folder / "wrapper.yml", [{"import_playbook": f"nec.expether.{name}"} for name in playbooks]
     )
+    answers = written(ansible.folder / "answers.yml", survey)
     ansible.environment.update(EEM_URL=eem.url, EEM_USERNAME=eem.username, EEM_PASSWORD=eem.password)
     done, records = play(ansible, "--inventory=/dev/null", f"--extra-vars=@{answers}", str(wrapper))
     assert done.returncode == 0, done.stdout + done.stderr
-    called = [
-        record for record in records if "registry" in record["result"].get("invocation", {}).get("module_args", {})
+    assert changes(records) == [True, True, True, True, False, False]
+    passed = [
+        {"expether_job": {"node": "n1", "devices": [device], "podm": "rack1"}}
+        for device in (eeios[SSD], eeios[GPU], eeios[GPU])
     ]
-    assert [record["result"]["changed"] for record in called] == [True, True, True, True, False, False, True]
-    composed, attached, detached = (
-        [device["device_id"] for device in each["result"].get("devices") or each["result"]["node"]["devices"]]
-        for each in called[1:4]
+    assert passed_on(records) == passed
+    # A job template of a later job sets its variables from them. They may contain templates, unlike the others.
+    template = {"node_name": "{{ expether_job.node }}", "devices": "{{ expether_job.devices }}"}
+    written(answers, {**answers_of(passed[-1]), **template})
+    wrapper = written(
+        ansible.folder / "wrapper.yml", [{"import_playbook": f"nec.expether.{name}"} for name in ("attach", "release")]
     )
-    assert (composed, attached, detached) == ([eeios[SSD]], [eeios[GPU]], [eeios[GPU]])
+    done, records = play(ansible, "--inventory=/dev/null", f"--extra-vars=@{answers}", str(wrapper))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert changes(records) == [True, True]
+    attached, released = (each["expether_job"] for each in passed_on(records))
+    assert attached == passed[-1]["expether_job"]
+    assert {**released, "devices": sorted(released["devices"])} == {**attached, "devices": sorted([eeios[SSD], eeios[GPU]])}
+
+
+NOBODY = r"No host matches expether_hosts \({}, so nothing would be done"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "refusal"),
+    [
+        pytest.param(("--limit=web1",), r"localhost\) and the limit \(web1\)", marks=pytest.mark.smoke),
+        pytest.param(("--limit=web1", "-i", "localhost,"), r"localhost\) and the limit \(web1\)", marks=pytest.mark.smoke),
+        (("-e", "expether_hosts=web2", "--limit=all:!web2"), r"web2\) and the limit \(all:!web2\)"),
+        (("-e", "expether_hosts=rack"), r"rack\)"),
+        pytest.param(("--limit=web1,localhost",), "", marks=pytest.mark.smoke),
+        (("-e", "expether_hosts=all", "--limit=web*"), ""),
+    ],
+)
+def test_a_play_that_matches_no_host_fails_instead_of_doing_nothing(
+    ansible: Ansible, arguments: tuple[str, ...], refusal: str
+) -> None:
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    inventory = written(ansible.folder / "hosts.yml", {"all": {"vars": local, "hosts": {"web1": {}, "web2": {}}}})
+    done, records = play(ansible, f"--inventory={inventory}", *arguments, "nec.expether.devices")
+    output = " ".join((done.stdout + done.stderr).split())
+    assert (done.returncode == 0, bool(records)) == (not refusal, not refusal), output
+    assert not refusal or re.search(NOBODY.format(refusal), output), output
 
 
 def test_what_a_play_says_has_no_gap_without_a_pod_manager(ansible: Ansible, eem: Simulator) -> None:
