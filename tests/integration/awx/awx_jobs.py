@@ -215,6 +215,8 @@ class Awx:
     :ivar hosts: the inventory, with the variables of each host
     :ivar host: what the job templates set `expether_hosts` to
     :ivar ssh_key: the key of the Machine credential
+    :ivar template_variables: further variables of the job templates
+    :ivar artifacts: what the earlier jobs of a workflow have passed on
     :ivar secrets: what no job may show, in addition to the secrets of the credentials
     """
 
@@ -231,6 +233,8 @@ class Awx:
         }
         self.host = ""
         self.ssh_key = ""
+        self.template_variables: dict[str, Json] = {}
+        self.artifacts: dict[str, Json] = {}
         self._jobs = 0
         folder.mkdir(exist_ok=True)
 
@@ -322,10 +326,14 @@ class Awx:
         (template,) = (each for each in kit()["controller_templates"] if each["playbook"] == f"{playbook}.yml")
         skipped = {each["variable"]: each["default"] for each in template["survey_spec"]["spec"]}
         assert {*answers} <= {*skipped}, "the survey does not ask that"
-        variables = {**dict.fromkeys(template["extra_vars"], self.host), **skipped, **answers, "awx_job_id": self._jobs}
+        trusted = {**dict.fromkeys(template["extra_vars"], self.host), **self.template_variables}
+        unsafe = {**skipped, **self.artifacts, **answers}
+        # What the job template sets is not asked for. AWX trusts it, and nothing else.
+        unsafe = {name: value for name, value in unsafe.items() if name not in trusted}
+        variables = yaml.safe_dump({**trusted, "awx_job_id": self._jobs}) + yaml.dump(unsafe, Dumper=_Dumper)
         texts = {
             "envvars": json.dumps(env),
-            "extravars": yaml.dump(variables, Dumper=_Dumper),
+            "extravars": variables,
             "cmdline": shlex.join([*LOUD, *arguments]),
             "passwords": json.dumps({r"SSH password:\s*?$": "", r"BECOME password.*:\s*?$": ""}),
             "settings": json.dumps({"idle_timeout": 0, "job_timeout": 0, "pexpect_timeout": 5}),

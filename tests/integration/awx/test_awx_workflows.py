@@ -24,15 +24,18 @@ def test_a_job_is_started_as_awx_starts_it(awx: Awx) -> None:
 
 
 def test_a_job_passes_its_node_and_devices_on(awx: Awx, eem: Simulator, eeios: list[str]) -> None:
-    """AWX gives the statistics of a job to the next one as variables: the names are those that its survey asks for."""
+    """The variables of the next job templates name them, as the guide shows."""
     awx.run("register", podm="rack1")
-    composed = awx.run("compose", node_name="n1", device_types="GPU").set_stats
-    assert composed["node_name"] == "n1"
-    attached = awx.run("attach", node_name=composed["node_name"], devices=eeios[1]).set_stats
-    assert attached["node_name"] == "n1"
-    assert awx.run("detach", node_name="n1", devices=attached["devices"]).changed()
-    assert awx.run("release", node_name=composed["node_name"]).changed()
-    assert {card["group_id"] for card in eem.eeios()} == {"4093"}
+    awx.run("compose", node_name="n2", device_types="NIC")
+    awx.artifacts = awx.run("compose", node_name="n1", device_types="GPU,SSD").set_stats
+    assert awx.artifacts == {"expether_job": {"node": "n1", "devices": eeios[:2], "podm": "rack1"}}
+    awx.template_variables = {"devices": "{{ expether_job.devices }}", "podm": "{{ expether_job.podm }}"}
+    awx.artifacts = awx.run("detach", node_name="n1").set_stats
+    assert awx.artifacts["expether_job"]["devices"] == eeios[:2]
+    awx.artifacts = awx.run("attach", node_name="n2").set_stats
+    awx.template_variables = {"node_name": "{{ expether_job.node }}"}
+    assert awx.run("release").changed()
+    assert {card["id"]: card["group_id"] for card in eem.eeios() if card["group_id"] != "4093"} == {}
 
 
 @pytest.mark.parametrize("hosts", ["a limit without localhost", "no such host"])
