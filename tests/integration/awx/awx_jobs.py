@@ -220,9 +220,10 @@ class Awx:
     :ivar secrets: what no job may show, in addition to the secrets of the credentials
     """
 
-    def __init__(self, folder: Path, uid: int = UID, path: str = "") -> None:
+    def __init__(self, folder: Path, uid: int = UID) -> None:
         self.folder, self.uid = folder, uid
-        self.path = path or f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        # The session may have chosen another ansible-playbook than that beside this Python.
+        self.path = f"{os.environ['PATH']}:{Path(sys.executable).parent}"
         self.credentials: dict[str, Credential] = {}
         self.volumes: dict[Path, str] = {}
         self.secrets: list[str] = []
@@ -355,9 +356,10 @@ class Awx:
 
     def _more_pythons(self) -> list[str]:
         """Return what the ansible-playbook of another environment needs."""
-        found = shutil.which("ansible-playbook", path=self.path)
-        python = Path(found or sys.executable).parent / "python"
-        return [str(python.parent.parent), str(Path(os.path.realpath(python)).parent.parent)]
+        program = shutil.which("ansible-playbook", path=self.path)
+        assert program, "ansible-playbook is not on PATH"
+        python = Path(program).with_name("python")
+        return [str(python.parent.parent), str(python.resolve().parent.parent)]
 
     def _shown(self, job: Ended) -> list[str]:
         """Return the secrets that a job has left somewhere, with the place.

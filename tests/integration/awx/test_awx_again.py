@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import pytest
 from awx_jobs import Awx
 from eemsim.client import Simulator
+
+pytestmark = pytest.mark.smoke
 
 
 def test_jobs_about_pod_managers_change_nothing_the_second_time(awx: Awx, eem: Simulator) -> None:
