@@ -45,3 +45,11 @@ def test_a_job_that_has_no_host_fails(awx: Awx, eem: Simulator, hosts: str) -> N
     awx.host = "" if limit else "registry-host"
     job = awx.run("compose", *limit, node_name="n1", device_types="GPU")
     assert job.status == "failed" and eem.history() == []
+
+
+def test_localhost_needs_its_connection_only_if_the_inventory_has_it(awx: Awx) -> None:
+    awx.hosts = {"localhost": {}}
+    job = awx.run("devices")
+    assert job.status == "failed" and "UNREACHABLE" in job.stdout
+    awx.hosts = {}
+    assert len(awx.run("devices").result["devices"]) == 12
