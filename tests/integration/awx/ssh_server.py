@@ -19,16 +19,15 @@ import asyncssh
 async def run(process: asyncssh.SSHServerProcess[bytes]) -> None:
     """Run one command of a client."""
     assert process.command is not None
-    terminal = process.term_type is not None
-    # The terminal becomes that of the new session when its first process opens it.
     command = ["sh", "-c", process.command]
-    if terminal:
+    if process.term_type is not None:
         ours, theirs = os.openpty()
         child = await asyncio.create_subprocess_exec(
             "setsid", "--ctty", "--wait", *command, stdin=theirs, stdout=theirs, stderr=theirs
         )
         os.close(theirs)
-        await process.redirect(stdin=os.dup(ours), stdout=os.dup(ours), send_eof=False)
+        # They are closed with the connection, which hangs the terminal up: its processes get SIGHUP.
+        await process.redirect(stdin=os.dup(ours), stdout=ours, send_eof=False)
     else:
         pipe = asyncio.subprocess.PIPE
         child = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe)
@@ -37,8 +36,6 @@ async def run(process: asyncssh.SSHServerProcess[bytes]) -> None:
     # Until all output has been sent: without that, exit() would drop the rest of it.
     await process.stdout.drain()
     await process.stderr.drain()
-    if terminal:
-        os.close(ours)
     process.exit(status)
 
 

@@ -237,9 +237,17 @@ def test_files_of_the_environment_replace_registered_ones_in_each_job(
     assert not ansible.play(register.with_environment(**third))[0].changed and strict.log() == []
     assert ansible.play(listing.failing())[0].kind == "tls"
     unverified = {"EEM_VALIDATE_CERTS": "no", "EEM_CLIENT_CERT": certificates.client, "EEM_CA_PATH": ""}
-    synced, podm = ansible.play(call("sync").with_environment(**unverified), call("podm_info"))
-    assert [podm["status"] for podm in synced["podms"]] == ["Online"]
-    assert podm["podms"][0]["connection"]["validate_certs"] is True
+    synced, listed, live = ansible.play(
+        call("sync").with_environment(**unverified),
+        call("podm_info"),
+        call("podm_info", source="live", validate_certs=False, client_cert=certificates.client),
+    )
+    assert [podm["status"] for run in (synced, live) for podm in run["podms"]] == ["Online", "Online"]
+    assert listed["podms"][0]["connection"]["validate_certs"] is True
+    with_path = call("podm", name="rack1", **{variable[4:].lower(): path for variable, path in second.items()})
+    ansible.play(with_path)
+    shutil.rmtree(tmp_path / "2")
+    assert ansible.play(call("podm", name="rack1", state="absent"))[0].changed
 
 
 def test_the_text_of_an_authority_is_used_in_place_of_its_file(
