@@ -219,7 +219,7 @@ def test_without_an_attack_root_makes_all_as_the_folders_owner_and_goes_on_as_ro
     groups = os.getgroups()
     use_all(folder)
     assert {entry.name: entry.stat().st_uid for entry in folder.iterdir()} == dict.fromkeys(
-        ("registry.sqlite3", "registry.sqlite3.key", "expether.prom"), USER
+        ("registry.sqlite3", "registry.sqlite3.locks", "registry.sqlite3.key", "expether.prom"), USER
     )
     assert os.getgroups() == groups and os.geteuid() == 0
     (folder / "root's").write_text("", encoding="utf-8")
