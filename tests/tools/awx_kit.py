@@ -212,8 +212,10 @@ def _question(play: dict[str, Any], variable: str, kind: str, required: bool, de
     default: Any = found[1] if found else ""
     more: dict[str, Any]
     if kind == "choice":
-        # Some versions of AWX take the first choice for a question without an answer.
-        choices = ["false", "true"] if default == "false" else ["true", "false"]
+        # Some pages of AWX take the first choice for a question without an answer. A description begins with what the
+        # other one does.
+        usual = default or ("true" if "false" in description else "false")
+        choices = [usual, "false" if usual == "true" else "true"]
         more = {"type": "multiplechoice", "choices": "\n".join(choices), "default": default}
     elif kind == "number":
         number = int if option.get("type") == "int" else float
