@@ -4,8 +4,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Generate docs/awx/controller.yml and docs/awx/project/*.yml. With --check, only verify that they are up to date.
 
-The surveys are made from the headers of the playbooks; the choices and the types of numbers are those that the modules
-document for the option to which the playbook passes the variable. What AWX accepts was read in its source: `fields.py`
+The surveys are made from the headers of the playbooks; the choices, defaults and types of numbers are those that the
+modules document for the option to which the playbook passes the variable. What AWX accepts was read in its source: `fields.py`
 (credential types), `views` and `models/mixins.py` (surveys), and inject_credential in awx-plugins.
 """
 
@@ -38,8 +38,15 @@ EEM, REGISTRY = "ExpEther EEM", "ExpEther registry"
 PROJECT, JOBS, NODES, IMAGE = "ExpEther", "ExpEther jobs", "ExpEther nodes", "ExpEther"
 ORGANIZATION = "{{ expether_awx_organization }}"
 _HEADER = re.compile(r"^#   (\w+)  +(\w+)(, required)?  +(\w.*)$", re.MULTILINE)
-_DEFAULT = re.compile(r"\bdefault (true|false|\d+(?:\.\d+)?)(?![\w.])")
-_LABELS = {"podm": "pod manager", "podms": "pod managers", "ca": "CA", "dir": "directory", "certs": "certificates"}
+_LABELS = {
+    "podm": "pod manager",
+    "podms": "pod managers",
+    "eem": "EEM",
+    "ca": "CA",
+    "cert": "certificate",
+    "certs": "certificates",
+    "dir": "directory",
+}
 
 
 class Unsafe(str):
@@ -208,13 +215,15 @@ def _option(play: dict[str, Any], variable: str) -> dict[str, Any]:
 def _question(play: dict[str, Any], variable: str, kind: str, required: bool, description: str) -> dict[str, Any]:
     """Return the survey question for a variable."""
     option = _option(play, variable)
-    found = _DEFAULT.search(description)
-    default: Any = found[1] if found else ""
+    # Only what the module would use anyway: without a documented default, the environment or the registry decides.
+    default = option.get("default", "")
     more: dict[str, Any]
     if kind == "choice":
-        # Some versions of AWX take the first choice for a question without an answer.
-        choices = ["false", "true"] if default == "false" else ["true", "false"]
-        more = {"type": "multiplechoice", "choices": "\n".join(choices), "default": default}
+        # Some pages of AWX take the first choice for a question without an answer. A description begins with what the
+        # other one does.
+        false_first = "false" not in description if default == "" else not default
+        choices = ["false", "true"] if false_first else ["true", "false"]
+        more = {"type": "multiplechoice", "choices": "\n".join(choices), "default": str(default).lower()}
     elif kind == "number":
         number = int if option.get("type") == "int" else float
         # AWX refuses a default of the other type.
@@ -222,12 +231,12 @@ def _question(play: dict[str, Any], variable: str, kind: str, required: bool, de
             "type": "integer" if number is int else "float",
             "min": 0,
             "max": 1000000,
-            "default": number(default) if found else "",
+            "default": number(default) if default != "" else "",
         }
     elif option.get("elements") and "choices" in option:
         more = {"type": "multiselect", "choices": "\n".join(option["choices"]), "default": ""}
     elif kind == "text":
-        is_list = play["tasks"][0]["vars"]["expether_kinds"][variable] == "list" or "PEM" in description
+        is_list = play["tasks"][0]["vars"]["expether_kinds"][variable] in ("list", "ids") or "PEM" in description
         more = {
             "type": "textarea" if is_list else "text",
             # AWX refuses to leave a question open that has a minimum.

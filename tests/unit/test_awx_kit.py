@@ -85,7 +85,7 @@ def test_a_new_variable_is_missed_until_the_survey_asks_for_it(
     assert awx_kit.main() == 0
     attach = tmp_path / "playbooks" / "attach.yml"
     text = attach.read_text(encoding="utf-8")
-    text = text.replace("#   podm  ", "#   new_number  number, required  how many; default 5\n#   podm  ")
+    text = text.replace("#   podm  ", "#   new_number  number, required  how many\n#   podm  ")
     attach.write_text(text.replace("          podm: text\n", "          podm: text\n          new_number: number\n"))
     assert awx_kit.main() == 1
     assert "docs/awx/controller.yml differ" in capsys.readouterr().out
@@ -96,7 +96,7 @@ def test_a_new_variable_is_missed_until_the_survey_asks_for_it(
         made["survey_spec"]["spec"] for made in made["controller_templates"] if made["playbook"] == "attach.yml"
     )
     (question,) = (question for question in survey if question["variable"] == "new_number")
-    assert (question["type"], question["required"], question["default"]) == ("float", True, 5.0)
+    assert (question["type"], question["required"], question["default"]) == ("float", True, "")
 
 
 def complaints(question: Json) -> t.Iterator[str]:
@@ -283,6 +283,15 @@ def test_the_certificate_can_be_verified_although_the_registration_accepts_any()
     assert injected(awx_kit.EEM, validate_certs="not set")[0]["EEM_VALIDATE_CERTS"] == ""
 
 
+FRAGMENTS = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "plugins" / "doc_fragments").glob("*.py"))
+
+
+@pytest.mark.xfail("E(EEM_CA_PATH)" not in FRAGMENTS, reason="modules do not read these variables yet", strict=True)
+def test_modules_document_all_variables_that_credentials_set() -> None:
+    names = {variable for about in TYPES.values() for variable in about["injectors"]["env"]}
+    assert names - {*re.findall(r"E\((\w+)\)", FRAGMENTS)} == set()
+
+
 # -- project and execution environment --------------------------------------------------------------------------
 
 
@@ -301,6 +310,7 @@ def test_the_inventory_file_has_a_name_that_the_plugin_accepts() -> None:
     assert read(f"project/{source['source_path']}")["plugin"] == "nec.expether.expether"
 
 
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="needs importlib.metadata.packages_distributions")
 def test_a_library_without_requirement_is_found() -> None:
     imported = package.imported(ROOT / "plugins")
     requirements = package.lines_of(ROOT / "requirements.txt")
