@@ -71,7 +71,19 @@ def test_no_variable_of_a_play_hides_one_of_the_inventory(playbook: str) -> None
 
 @given(st.text(st.sampled_from("0179afx_.:+-eETtZz bon~\n"), min_size=1, max_size=20))
 @examples("007", "08", "0x8cdf9d000018", "0b11", "1_000", "-5", "1:30", "1:30.5", "1.5", ".5", "1.e+5", "-.inf", ".NaN")
-@examples("on", "Off", "YES", "true", "~", "NULL", "=", "<<", "2026-01-01", "2026-1-1 1:00:00.5 +09:00", "2026-01-01T10:00:00Z")
+@examples(
+    "on",
+    "Off",
+    "YES",
+    "true",
+    "~",
+    "NULL",
+    "=",
+    "<<",
+    "2026-01-01",
+    "2026-1-1 1:00:00.5 +09:00",
+    "2026-01-01T10:00:00Z",
+)
 def test_text_that_yaml_takes_for_something_else_is_refused(text: str) -> None:
     if yaml.SafeLoader("").resolve(yaml.ScalarNode, text, (True, False)) != TEXT:
         assert NOT_TEXT.match(text)
