@@ -231,7 +231,7 @@ def as_text(value: t.Any) -> t.Any:
         return [as_text(item) for item in value]
     if not isinstance(value, str):
         return value
-    text = str(value)  # without tags and wrappers
+    text = str.__str__(value)  # without tags and wrappers
     if trust_as_template is None:
         return wrap_var(text) if _MAY_BE_TEMPLATE.search(text) else text
     return text if _MAY_BE_TEMPLATE.search(text) else trust_as_template(text)
@@ -356,4 +356,4 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             # The message may quote the template, which may contain a part of the password.
             why = "" if option == "password" else f": {error}"
             raise AnsibleParserError(f"The value of `{option}` cannot be decrypted or evaluated{why}.") from None
-        return str(found) if isinstance(found, str) else found
+        return str.__str__(found) if isinstance(found, str) else found
