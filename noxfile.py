@@ -329,7 +329,12 @@ def sessions_with(core: Core) -> None:
     def smoke(session: nox.Session) -> None:
         """Module tests marked smoke with it."""
         pytest(
-            session, "tests/integration/modules", "tests/integration/inventory_plugin", "-m", "smoke", env=core.env(session)
+            session,
+            "tests/integration/modules",
+            "tests/integration/inventory_plugin",
+            "-m",
+            "smoke",
+            env=core.env(session),
         )
 
     @nox.session(

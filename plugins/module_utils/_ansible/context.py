@@ -289,7 +289,11 @@ def _run(module: _Module, spec: ArgSpec, run: t.Callable[[Context], Result], cha
         if not module._diff:  # pylint: disable=protected-access
             result.pop("diff", None)
     except MissingLibrary as error:
-        failure = {"msg": missing_library(error), "exception": traceback_of(error.error or error), "failure": error.as_failure()}
+        failure = {
+            "msg": missing_library(error),
+            "exception": traceback_of(error.error or error),
+            "failure": error.as_failure(),
+        }
     except ExpetherError as error:
         failure = _failure(error, changes)
     except Exception as error:  # noqa: BLE001  # pylint: disable=broad-exception-caught

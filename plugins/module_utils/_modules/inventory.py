@@ -30,9 +30,7 @@ if t.TYPE_CHECKING:
     from ansible_collections.nec.expether.plugins.module_utils._modules.listings import Listing
 
 PREFIX = "expether_"  # of all variables
-SPEC = ArgSpec(
-    {name: option for name, option in CONNECTION.options.items() if name != "conditional_updates"}
-).merged(
+SPEC = ArgSpec({name: option for name, option in CONNECTION.options.items() if name != "conditional_updates"}).merged(
     REGISTRY,
     ArgSpec(
         {
@@ -163,47 +161,41 @@ def _live_nodes(context: Context, cache: HostCache | None) -> tuple[list[View], 
     if not wheres and context.params["podms"] is None:
         context.warn([f"No pod manager is registered in {context.registry.path}."])
     # Answers with and without systems are kept side by side.
-    kind = "systems" if include_systems else "nodes"
-    found = {where.podm_id: cache.fresh(f"{kind}_{where.podm_id}") if cache else None for where in wheres}
+    keys = {where.podm_id: f"{'systems' if include_systems else 'nodes'}_{where.podm_id}" for where in wheres}
+    found = {podm_id: cache.fresh(key) if cache else None for podm_id, key in keys.items()}
     asked = [where for where in wheres if found[where.podm_id] is None]
     at = now_iso()
     errors: list[ExpetherError] = []
     complaints: list[str] = []
     for where, (_identified, listing) in zip(asked, list_fabrics(context, asked)):
-        error = listing if isinstance(listing, ExpetherError) else _incomplete(listing)
-        if error is None:
-            views = _views(t.cast("Listing", listing), include_systems)
-            listed = Listed(at, context.masked(views))
+        views = listing if isinstance(listing, ExpetherError) else _views(listing, include_systems)
+        podm, key = where.podm or where.settings.url, keys[where.podm_id]
+        if not isinstance(views, ExpetherError):
+            found[where.podm_id] = listed = Listed(at, context.masked(views))
             if cache:
-                cache.keep(f"{kind}_{where.podm_id}", listed)
+                cache.keep(key, listed)
+            continue
+        complaint = f"Pod manager {podm} could not be asked: {views.message}"
+        last = cache.last(key) if cache else None
+        if last is None:
+            errors.append(views)
+            complaints.append(complaint)
         else:
-            podm = where.podm or where.settings.url
-            complaint = f"Pod manager {podm} could not be asked: {error.message}"
-            listed = cache.last(f"{kind}_{where.podm_id}") if cache else None
-            if listed is None:
-                errors.append(error)
-                complaints.append(complaint)
-            else:
-                context.warn([complaint, f"Pod manager {podm} has the hosts that it had at {listed.at}."])
-        found[where.podm_id] = listed
+            found[where.podm_id] = last
+            context.warn([complaint, f"Pod manager {podm} has the hosts that it had at {last.at}."])
     if errors and (context.params["require_all"] or len(errors) == len(wheres)):
         context.warn(complaints[1:])
         raise errors[0]
     context.warn(complaints)
     stored = [node for where in wheres if where.registry for node in where.registry.of_podm(StoredNode, where.podm_id)]
-    return [view for listed in found.values() if listed for view in listed.views], stored
+    return [view for answer in found.values() if answer for view in answer.views], stored
 
 
-def _incomplete(listing: Listing) -> ExpetherError | None:
-    """Return the error that a listing without any card is, if there are nodes. An EEM that has just started gives it."""
-    fabric = listing.fabric
-    if listing.nodes and not fabric.systems and not fabric.devices:
-        return PlanRefused("EEM lists no cards, although there are nodes. It may have just started.")
-    return None
-
-
-def _views(listing: Listing, include_systems: bool) -> list[View]:
+def _views(listing: Listing, include_systems: bool) -> list[View] | ExpetherError:
+    """Return the hosts of an EEM, or an error if its listing is incomplete."""
     fabric, views = listing.fabric, listing.views
+    if listing.nodes and not fabric.systems and not fabric.devices:  # as of an EEM that has just started
+        return PlanRefused("EEM lists no cards, although there are nodes. It may have just started.")
     shown = [views.node(fabric, node.node()) for node in listing.nodes]
     if include_systems:
         taken = {node.system_id for node in listing.nodes}

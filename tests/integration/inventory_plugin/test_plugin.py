@@ -11,7 +11,6 @@ from pathlib import Path
 
 import trustme
 import yaml
-from ansible.constants import DEFAULT_VAULT_ID_MATCH
 from ansible.parsing.vault import VaultLib, VaultSecret
 from conftest import TESTS, Rack
 from eemsim.client import Simulator
@@ -102,7 +101,10 @@ def test_each_failure_is_a_sentence_and_no_secret_is_shown_or_cached(rack: Rack)
         "misspelt": ({**how, "passwort": secrets[0]}, "`passwort`: the inventory plugin"),
         "wrong": ({**how, "password": secrets[0]}, "401"),
         "list": ({**how, "password": [secrets[1]]}, "`password[0]`|`password` is a list"),
-        "undefined": ({**how, "password": f"{secrets[2]}{{{{ nope }}}}"}, "`password` cannot be decrypted or evaluated."),
+        "undefined": (
+            {**how, "password": f"{secrets[2]}{{{{ nope }}}}"},
+            "`password` cannot be decrypted or evaluated.",
+        ),
         "in-url": ({"url": f"http://admin:{secrets[3]}@127.0.0.1/eem"}, "contains a user name|contain a user name"),
         "away": ({**how, "url": "http://127.0.0.1:1/eem", "password": "x"}, "127.0.0.1:1/eem"),
         "html": ({"podms": ["rack2"]}, "HTML|not JSON|Is this the URL"),
@@ -119,7 +121,9 @@ def test_each_failure_is_a_sentence_and_no_secret_is_shown_or_cached(rack: Rack)
     assert {*done.hosts} == {"web1", "db1"}
     text = done.stdout + done.stderr
     for name, (_options, why) in cases.items():
-        found = re.search(rf"Failed to parse (?:(?!Failed to parse).)*{name}\.expether\.yml.*?(?=Failed to parse|$)", text, re.S)
+        found = re.search(
+            rf"Failed to parse (?:(?!Failed to parse).)*{name}\.expether\.yml.*?(?=Failed to parse|$)", text, re.S
+        )
         assert found and re.search(why, " ".join(found[0].split())), (name, found and found[0])
     assert "rack.yml' could not be verified" in done.words
     cached = "".join(path.read_text(encoding="utf-8") for path in (rack.folder / "cache").iterdir())
@@ -128,7 +132,9 @@ def test_each_failure_is_a_sentence_and_no_secret_is_shown_or_cached(rack: Rack)
         assert secret not in text and secret not in cached
 
 
-def test_a_password_comes_from_a_template_or_a_vault_and_the_certificate_is_verified(rack: Rack, tmp_path: Path) -> None:
+def test_a_password_comes_from_a_template_or_a_vault_and_the_certificate_is_verified(
+    rack: Rack, tmp_path: Path
+) -> None:
     vault = VaultLib([("default", VaultSecret(b"vault-secret"))])
     ca = trustme.CA()
     server = ca.issue_cert("127.0.0.1")
@@ -167,7 +173,9 @@ def test_the_documented_sources_work(rack: Rack, tmp_path: Path) -> None:
         for line in tree.body
         if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "EXAMPLES"
     )
-    pages = [block.text for page in GUIDES for block in blocks_of(page) if block.text.startswith("plugin: nec.expether.")]
+    pages = [
+        block.text for page in GUIDES for block in blocks_of(page) if block.text.startswith("plugin: nec.expether.")
+    ]
     contents = [yaml.safe_load(text) for text in pages] + [*yaml.safe_load_all(examples)]
     assert len(pages) >= 3 and len(contents) >= 8
     sources = []
