@@ -341,7 +341,14 @@ def sessions_with(core: Core) -> None:
     @nox.session(name=f"smoke-{core.name}", tags=versions, requires=[env])
     def smoke(session: nox.Session) -> None:
         """Module tests marked smoke with it."""
-        pytest(session, "tests/integration/modules", "-m", "smoke", env=core.env(session))
+        pytest(
+            session,
+            "tests/integration/modules",
+            "tests/integration/inventory_plugin",
+            "-m",
+            "smoke",
+            env=core.env(session),
+        )
 
     if core in (CORES[0], CORES[-2]):
 

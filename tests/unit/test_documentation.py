@@ -76,3 +76,20 @@ def test_the_keys_of_a_device_within_another_thing_are_described_once(name: str)
         if path.endswith(".devices") and about["type"] == "list":
             assert "RV(nec.expether.expether_device_info#module:devices)" in about["description"][0]
             assert "contains" not in about
+
+
+def test_the_inventory_plugin_documents_exactly_the_options_that_it_takes() -> None:
+    plugin = importlib.import_module(f"{PACKAGE}.inventory.expether")
+    said = yaml.safe_load(plugin.DOCUMENTATION)["options"]
+    assert said.pop("plugin")["choices"] == [plugin.InventoryModule.NAME]
+    variables = {name: [env["name"] for env in about.get("env", ())] for name, about in said.items()}
+    prefixes = {"podms": "EEM_PODM", "registry": "EXPETHER_REGISTRY", "registry_key_file": "EXPETHER_REGISTRY_KEY_FILE"}
+    for name in said.keys() - {"source", "include_systems", "require_all"}:
+        assert variables[name] == [prefixes.get(name, f"EEM_{name.upper()}")]
+    # Ansible would make the working directory of an empty path, which means no file here.
+    spec = {
+        name: {**about, "type": about["type"].replace("path", "str")} for name, about in plugin.SPEC.options.items()
+    }
+    assert {name: facts(about, "suboptions") for name, about in said.items()} == {
+        name: facts(about, "options") for name, about in spec.items()
+    }

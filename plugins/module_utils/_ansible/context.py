@@ -59,23 +59,13 @@ FAULT = (
 )
 
 
-class _Module(AnsibleModule):  # type: ignore[misc]
-    """An AnsibleModule that masks passwords in all its output, including Ansible's own complaints about options.
+class Masking:
+    """Masks passwords: those of the parameters, and those that the run learns.
 
-    It does not use Ansible's masking: from 2.22 on, values registered there are sent to the controller.
-
-    :ivar given: the parameters before Ansible converted them
-    :ivar is_running: whether Ansible has accepted the options
+    :ivar params: the parameters
     """
 
     params: dict[str, t.Any]
-    is_running = False
-
-    def _load_params(self) -> None:
-        """Read the parameters, and prepare them for Ansible's checks."""
-        super()._load_params()
-        self.params = prepared(self.argument_spec, self.params)
-        self.given = dict(self.params)
 
     def hide(self, password: t.Any, username: str | None = None) -> None:
         """Mask a password in all later output, in every form that it takes in HTTP."""
@@ -98,6 +88,50 @@ class _Module(AnsibleModule):  # type: ignore[misc]
                     self.hide(text)
         return mask_all(value, self._hidden())
 
+    def _hidden(self) -> set[str]:
+        """The texts to mask. Created on first use, because Ansible may reject the options before our code runs."""
+        return self.__dict__.setdefault("_expether_hidden", set())  # type: ignore[no-any-return]
+
+
+class Caller(t.Protocol):
+    """What starts a run, and shows its output: a module, or a plugin on the controller (`plugin_run`).
+
+    :ivar params: the parameters, converted to their types
+    :ivar given: the parameters before that
+    """
+
+    params: dict[str, t.Any]
+    given: dict[str, t.Any]
+    check_mode: bool
+
+    def warn(self, warning: str) -> None:
+        """Warn the user."""
+
+    def hide(self, password: t.Any, username: str | None = None) -> None:
+        """Mask a password in all later output, in every form that it takes in HTTP."""
+
+    def masked(self, value: t.Any) -> t.Any:
+        """Return a value of any shape with all passwords known so far masked."""
+
+
+class _Module(Masking, AnsibleModule):  # type: ignore[misc]
+    """An AnsibleModule that masks passwords in all its output, including Ansible's own complaints about options.
+
+    It does not use Ansible's masking: from 2.22 on, values registered there are sent to the controller.
+
+    :ivar given: the parameters before Ansible converted them
+    :ivar is_running: whether Ansible has accepted the options
+    """
+
+    given: dict[str, t.Any]
+    is_running = False
+
+    def _load_params(self) -> None:
+        """Read the parameters, and prepare them for Ansible's checks."""
+        super()._load_params()
+        self.params = prepared(self.argument_spec, self.params)
+        self.given = dict(self.params)
+
     def _refusal(self, msg: str) -> InvalidInput:
         """Return the error about invalid options: our own if it is more exact, otherwise Ansible's."""
         try:
@@ -110,10 +144,6 @@ class _Module(AnsibleModule):  # type: ignore[misc]
         """Return the options without passwords."""
         params: dict[str, t.Any] = self.masked(self.params)
         return {**params, "password": MASK} if params.get("password") is not None else params
-
-    def _hidden(self) -> set[str]:
-        """The texts to mask. Created on first use, because Ansible may reject the options before our code runs."""
-        return self.__dict__.setdefault("_expether_hidden", set())  # type: ignore[no-any-return]
 
     def _log_invocation(self) -> None:
         """Log the options, masked; not those that cannot be logged, which are rejected right afterwards."""
@@ -145,15 +175,15 @@ class _Module(AnsibleModule):  # type: ignore[misc]
 
 
 class Context:
-    """What a run of a module works with.
+    """What a run of a module or plugin works with.
 
-    :ivar params: the module's parameters
+    :ivar params: its parameters
     :ivar connection: the connection options that the task and the environment set, checked
     :ivar check_mode: whether the run must not change anything
     :ivar pci_names: names of PCI vendors and devices
     """
 
-    def __init__(self, module: _Module) -> None:
+    def __init__(self, module: Caller) -> None:
         self._module = module
         self._registry: Registry | None = None
         self._warned: set[str] = set()
@@ -282,11 +312,15 @@ def _run(module: _Module, spec: ArgSpec, run: t.Callable[[Context], Result], cha
         if not module._diff:  # pylint: disable=protected-access
             result.pop("diff", None)
     except MissingLibrary as error:
-        failure = {"msg": _missing(error), "exception": _traceback(error.error or error), "failure": error.as_failure()}
+        failure = {
+            "msg": missing_library(error),
+            "exception": traceback_of(error.error or error),
+            "failure": error.as_failure(),
+        }
     except ExpetherError as error:
         failure = _failure(error, changes)
     except Exception as error:  # noqa: BLE001  # pylint: disable=broad-exception-caught
-        failure = {"msg": FAULT.format(error=f"{type(error).__name__}: {error}"), "exception": _traceback(error)}
+        failure = {"msg": FAULT.format(error=f"{type(error).__name__}: {error}"), "exception": traceback_of(error)}
     finally:
         context.close()
     # Not within the except clauses, because Ansible would add the traceback there, with the unmasked error.
@@ -295,11 +329,12 @@ def _run(module: _Module, spec: ArgSpec, run: t.Callable[[Context], Result], cha
     module.exit_json(**result)
 
 
-def _missing(error: MissingLibrary) -> str:
+def missing_library(error: MissingLibrary) -> str:
+    """Return the message about a library that is missing, as Ansible words it."""
     return str(missing_required_lib(error.library)) if error.error else error.message
 
 
-def _traceback(error: BaseException) -> str:
+def traceback_of(error: BaseException) -> str:
     return "".join(traceback.format_exception(type(error), error, error.__traceback__))
 
 

@@ -169,11 +169,14 @@ def settings_for_url(context: Context, url: str) -> Settings:
     return Settings(url=url, username=username, password=password, **connection_settings(context, {}))
 
 
-def targets(context: Context) -> list[Target]:
+def targets(context: Context, names: t.Collection[str] | None = None) -> list[Target]:
     """Return the EEMs that a reading task is about: the one it selects, or else all registered ones.
 
-    :raises ExpetherError: the pod manager is not registered, or an option is invalid
+    :param names: select these pod managers instead
+    :raises ExpetherError: a pod manager is not registered, or an option is invalid
     """
+    if names is not None:
+        return _targets_of_podms(context, {podm.uuid: podm for podm in (find_podm(context.registry, n) for n in names)})
     url = url_option(context)
     if url is not None:
         return [target_of_url(context, url, names_needed=False)]
@@ -183,10 +186,14 @@ def targets(context: Context) -> list[Target]:
     if selected is not None:
         return [target_of_podm(context, selected)]
     context.warn_without_lasting_registry()
-    podms = context.registry.all(PodManager)
-    for podm in podms:
+    return _targets_of_podms(context, {podm.uuid: podm for podm in context.registry.all(PodManager)})
+
+
+def _targets_of_podms(context: Context, podms: t.Mapping[str, PodManager]) -> list[Target]:
+    """Return the EEMs of these pod managers, by UUID."""
+    for podm in podms.values():
         _credentials(context, podm)  # an invalid option is not a failure of that EEM
-    return [_target_or_error(context, podm) for podm in sorted(podms, key=lambda podm: podm.name.casefold())]
+    return [_target_or_error(context, podm) for podm in sorted(podms.values(), key=lambda podm: podm.name.casefold())]
 
 
 def target(

@@ -10,7 +10,6 @@ import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
 from ansible_collections.nec.expether.plugins.module_utils._ansible.options import podm_name, podm_option, url_option
-from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
 from ansible_collections.nec.expether.plugins.module_utils._model.names import node_uuid, parse_uuid, same_name
@@ -33,7 +32,7 @@ def run_devices(context: Context) -> Result:
     if context.params["source"] == "registry" or _is_name(context.params["node"]):
         context.warn_without_lasting_registry()
     if context.params["source"] == "registry":
-        found = _stored_devices(context)
+        found = _stored_devices(context, podm_option(context))
         return {"changed": False, "devices": _selected(context, found), "errors": []}
 
     def show(_where: Target, fabric: Fabric, views: Views, _nodes: t.Sequence[StoredNode]) -> list[View]:
@@ -71,7 +70,7 @@ def run_nodes(context: Context) -> Result:
         return sorted(unique.values(), key=lambda node: node.name.casefold())
 
     if context.params["source"] == "registry":
-        return {"changed": False, "nodes": _stored_nodes(context, selected), "errors": []}
+        return {"changed": False, "nodes": stored_nodes(context, podm_option(context), selected), "errors": []}
 
     def show(_where: Target, fabric: Fabric, views: Views, nodes: t.Sequence[StoredNode]) -> list[View]:
         return [views.node(fabric, node) for node in selected(nodes)]
@@ -80,15 +79,21 @@ def run_nodes(context: Context) -> Result:
     return {"changed": False, "nodes": nodes, "errors": errors}
 
 
-def _stored_nodes(context: Context, selected: t.Callable[[t.Sequence[StoredNode]], list[Node]]) -> list[View]:
-    """Return the stored nodes with their stored devices, without asking any EEM."""
+def stored_nodes(
+    context: Context, only: str | None, selected: t.Callable[[t.Sequence[StoredNode]], list[Node]]
+) -> list[View]:
+    """Return the stored nodes with their stored devices, without asking any EEM.
+
+    :param only: the UUID of the only pod manager to list, or `None` for all
+    :param selected: returns the nodes to list, of those of one pod manager
+    """
     from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
     from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
 
     names = {podm.uuid: podm.name for podm in context.registry.all(PodManager)}
-    only, nodes = podm_option(context), context.registry.all(StoredNode)
+    nodes = context.registry.all(StoredNode)
     podm_ids = {node.podm_id for node in nodes if only in (None, node.podm_id)}
-    devices = _stored_devices(context)
+    devices = _stored_devices(context, only)
     shown = []
     for podm_id in sorted(podm_ids, key=lambda uuid: str(names.get(uuid)).casefold()):
         views = Views(podm_id, names.get(podm_id), {})
@@ -107,50 +112,30 @@ def _live(context: Context, show: Show) -> tuple[list[View], list[View]]:
     """
     # Imported here, because reading the registry does not need HTTP.
     from ansible_collections.nec.expether.plugins.module_utils._ansible.target import targets
-    from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
-    from ansible_collections.nec.expether.plugins.module_utils._eem.parallel import side_by_side
-    from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
-    from ansible_collections.nec.expether.plugins.module_utils._registry.last_nodes import last_nodes
-    from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
-
-    pci_names = context.pci_names
-
-    def ask(where: Target) -> tuple[Fabric, list[str]]:
-        if where.error is not None:
-            raise where.error
-        with Client(where.settings) as client:
-            return Fabric.from_records(client.devices_detail()), client.waited
+    from ansible_collections.nec.expether.plugins.module_utils._modules.listings import list_fabrics
 
     found: list[View] = []
     errors: list[View] = []
-    answers = side_by_side(targets(context), ask)
-    stop_if_interrupted()
-    for where, answer in answers:
-        if not isinstance(answer, ExpetherError):
-            where = where.identified(answer[0].systems.keys() | answer[0].devices.keys())
-        nodes = where.registry.of_podm(StoredNode, where.podm_id) if where.registry else []
-        if isinstance(answer, ExpetherError):
+    for where, listing in list_fabrics(context, targets(context)):
+        if isinstance(listing, ExpetherError):
             if podm_name(context) is not None or url_option(context) is not None:
-                raise answer
+                raise listing
             errors.append(
-                {"podm": where.podm, "podm_id": where.podm_id, "msg": answer.message, "failure": answer.as_failure()}
+                {"podm": where.podm, "podm_id": where.podm_id, "msg": listing.message, "failure": listing.as_failure()}
             )
-            context.warn([f"Pod manager {where.podm} could not be asked: {answer.message}"])
+            context.warn([f"Pod manager {where.podm} could not be asked: {listing.message}"])
             continue
-        fabric, waited = answer
-        context.warn(waited)
-        names = {node.system_id: node.name for node in nodes}
-        on_systems = {node.system_id: node.node() for node in nodes}
-        last = last_nodes(where.registry, where.podm_id, fabric, on_systems) if where.registry else {}
-        found += show(where, fabric, Views(where.podm_id, where.podm, names, pci_names, last), nodes)
+        found += show(where, listing.fabric, listing.views, listing.nodes)
     return found, errors
 
 
-def _stored_devices(context: Context) -> list[View]:
-    """Return the stored devices, without asking any EEM."""
+def _stored_devices(context: Context, only: str | None) -> list[View]:
+    """Return the stored devices, without asking any EEM.
+
+    :param only: the UUID of the only pod manager to list, or `None` for all
+    """
     registry = context.registry
     podms = {podm.uuid: podm for podm in registry.all(PodManager)}
-    only = podm_option(context)
     if only is not None:
         podms = {uuid: podm for uuid, podm in podms.items() if uuid == only}
     nodes = {(node.podm_id, node.system_id): node.name for node in registry.all(StoredNode)}

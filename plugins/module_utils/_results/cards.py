@@ -150,6 +150,21 @@ class Views:
             "podm_id": self.podm_id,
         }
 
+    def system_without_node(self, fabric: Fabric, system: Eesv) -> View:
+        """Return a system that is not a node with the keys of a node. Those that only a node has are null."""
+        view = self.system(fabric, system)
+        devices = [self.device(fabric, fabric.devices[device_id]) for device_id in view["device_ids"]]
+        return {
+            **view,
+            "uuid": None,
+            "name": None,
+            "index": system.id,
+            "state": None,
+            "listed": True,
+            "devices": devices,
+            "connected_devices": connected_devices(devices),
+        }
+
     def node(self, fabric: Fabric, node: Node) -> View:
         """Return a node as in `nodes`, with its system.
 
@@ -260,3 +275,6 @@ SYSTEM_KEYS = (
     "podm",
     "podm_id",
 )
+
+#: The keys of a node.
+NODE_KEYS = (*SYSTEM_KEYS, "uuid", "name", "index", "state", "listed", "devices", "connected_devices")
