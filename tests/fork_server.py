@@ -27,7 +27,7 @@ from forked import end_with, redirect
 
 COLLECTION = "ansible_collections.nec.expether.plugins"
 MODULES = sorted(
-    path.stem for path in (Path(__file__).resolve().parents[1] / "plugins" / "modules").glob("expether_*.py")
+    path.stem for path in (Path(__file__).resolve().parents[1] / "plugins" / "modules").glob("*.py")
 )
 #: Modules that the library imports only when it needs them.
 LATE = ("_registry.secrets", "_registry.sqlite", "_eem.parallel", "_sync.textfile")

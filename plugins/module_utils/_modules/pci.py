@@ -36,6 +36,7 @@ View = dict[str, t.Any]
 MAX_TIMEOUT = 600  # seconds
 #: How long a new function is waited for to get a driver: one without a suitable driver never gets one.
 DRIVER_SECONDS = 10.0
+MAX_SENTENCE = 12  # users in a message
 _ADDRESS = re.compile(r"(?:([0-9a-f]{4,8}):)?([0-9a-f]{2}):([0-1][0-9a-f])(?:\.([0-7]))?\Z")
 #: What the functions of a machine's own bridges have as class: none of them is a device.
 _HOST_BRIDGES = ("0600", "0601")
@@ -105,6 +106,8 @@ def run(task: HostTask) -> Result:
         raise InvalidInput(f"`timeout` must be more than 0 and at most {MAX_TIMEOUT} seconds, not {seconds:g}.")
     if task.params["count"] < 1:
         raise InvalidInput(f"`count` must be at least 1, not {task.params['count']}.")
+    if task.params["state"] == "present" and wanted.slot is not None:
+        raise InvalidInput("`address` cannot be set with `state: present`: the kernel chooses the addresses.")
     return (_present if task.params["state"] == "present" else _absent)(task, wanted, Deadline(seconds))
 
 
@@ -240,11 +243,11 @@ def _check_unused(functions: t.Sequence[Function], machine: Machine, usage: Usag
             else "End this use first, or set `force: true`."
         )
         raise PlanRefused(
-            f"{what} is in use: {'; '.join(user.text for user in fatal)}. {hint}",
+            f"{what} is in use: {_sentence(fatal)}. {hint}",
             details={"users": [_user_view(user) for user in users]},
         )
     if users:
-        task.warn(f"{what} is removed although it is in use: {'; '.join(user.text for user in users)}.")
+        task.warn(f"{what} is removed although it is in use: {_sentence(users)}.")
 
 
 def _remove(root: str, functions: t.Sequence[Function], files: t.Sequence[str], deadline: Deadline) -> None:
@@ -298,6 +301,12 @@ def _view(function: Function, machine: Machine, usage: Usage) -> View:
         "virtual_functions": function.virtual_functions,
         "users": [_user_view(user) for user in _users(function, machine, usage)],
     }
+
+
+def _sentence(users: t.Sequence[User]) -> str:
+    """Return what users do, for a message. The result has all of them."""
+    rest = len(users) - MAX_SENTENCE
+    return "; ".join([*(user.text for user in users[:MAX_SENTENCE]), *([f"and {rest} more"] if rest > 0 else [])])
 
 
 def _user_view(user: User) -> View:

@@ -175,7 +175,7 @@ class _Parts:
         for name, path in self._class("net"):
             self.interfaces[name] = _interface(name, path)
             self._add("net", address_in(path), name)
-        for name, path in self._class("nvme"):
+        for dummy, path in self._class("nvme"):
             address, serial = address_in(path), text_of(os.path.join(path, "serial"))
             if address and serial:
                 self.serials[address] = serial
