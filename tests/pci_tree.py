@@ -213,7 +213,7 @@ class Kernel:
     def run(self) -> None:
         while not self._stop.is_set():
             self.step()
-            time.sleep(0.01)
+            time.sleep(0.03)
 
     def step(self) -> None:
         devices = self._tree.sys / "bus/pci/devices"

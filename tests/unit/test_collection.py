@@ -178,7 +178,7 @@ def test_a_role_documents_each_of_its_variables_with_the_default_that_it_has(rol
     in_words = {name: word for name, word in IN_WORDS.items() if name in options}
     assert all(word in defaults.pop(name) for name, word in in_words.items())
     assert {name: option["default"] for name, option in options.items() if "default" in option} == defaults
-    assert {*options} == {*defaults, *in_words}
+    assert {*options} == {*defaults, *in_words, *(name for name, option in options.items() if option.get("required"))}
     rows = (ROOT / "roles" / role / "README.md").read_text(encoding="utf-8").splitlines()
     assert [row.split("`")[1] for row in rows if row.startswith("| `")] == [*options]
 
