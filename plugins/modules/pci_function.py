@@ -27,17 +27,22 @@ options:
     default: present
   vendor_id:
     description:
-      - Required with O(state=present).
-      - With O(state=absent), O(vendor_id) and O(pci_device_id) must select functions of a single slot. Otherwise, set
-        O(address).
+      - The PCI vendor id in 4 hex digits, in quotes, as in the results of M(nec.expether.expether_device_info).
+      - Required with O(state=present). With O(state=absent), O(vendor_id) and O(pci_device_id) must select functions of a
+        single slot. Otherwise, set O(address).
+    type: str
   pci_device_id:
     description:
-      - Required with O(state=present).
+      - The PCI device id in 4 hex digits, in quotes. Required with O(state=present).
+    type: str
   address:
     description:
+      - The address of a function, such as V(0000:01:00.0), or of a slot, such as V(0000:01:00). The domain V(0000) may be left
+        out.
       - With O(state=absent), the whole slot of this address is removed. If O(vendor_id) or O(pci_device_id) is also set and
         another device has got the address, nothing is removed.
       - Not possible with O(state=present), because the kernel chooses the address.
+    type: str
   count:
     description:
       - With O(state=present), how many functions must match in total, with those that were there before.

@@ -230,20 +230,15 @@ def _check_unused(functions: t.Sequence[Function], machine: Machine, usage: Usag
 
     :raises PlanRefused: somebody uses a function
     """
-    found: dict[str, User] = {}
-    for function in functions:
-        found.update((user.text, user) for user in _users(function, machine, usage))
-    what = functions[-1].slot
-    users = [*found.values()]
+    by_text = {user.text: user for function in functions for user in _users(function, machine, usage)}
+    what, users = functions[-1].slot, [*by_text.values()]
     fatal = [user for user in users if not (user.forcible and task.params["force"])]
     if fatal:
-        hint = (
-            "End this use first."
-            if any(not user.forcible for user in fatal)
-            else "End this use first, or set `force: true`."
-        )
+        found = f"{what} is in use: {_sentence(fatal)}."
         raise PlanRefused(
-            f"{what} is in use: {_sentence(fatal)}. {hint}",
+            f"{found} End this use first."
+            if any(not user.forcible for user in fatal)
+            else f"{found} End this use first, or set `force: true`.",
             details={"users": [_user_view(user) for user in users]},
         )
     if users:

@@ -73,14 +73,14 @@ def test_this_machine_can_be_read(ansible: Ansible) -> None:
         ({"slot": "x"}, "Unsupported parameters"),
     ],
 )
-def test_impossible_options_are_refused(
-    ansible: Ansible, tree: Tree, options: dict[str, object], word: str
-) -> None:
+def test_impossible_options_are_refused(ansible: Ansible, tree: Tree, options: dict[str, object], word: str) -> None:
     (result,) = ansible.play(on_host("function_info", tree).having(**options).failing())
     assert word in result.msg and result.kind == "invalid"
 
 
 def test_the_examples_run(ansible: Ansible, tree: Tree) -> None:
     module = "nec.expether.pci_function_info"
-    first, second = ansible.play(*(on_host("function_info", tree, **each[module]) for each in examples("pci_function_info")))
+    first, second = ansible.play(
+        *(on_host("function_info", tree, **each[module]) for each in examples("pci_function_info"))
+    )
     assert len(first["functions"]) == len(second["functions"]) == 1

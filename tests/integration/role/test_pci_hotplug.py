@@ -34,7 +34,11 @@ PLAY = [
         "gather_facts": False,
         "tasks": [
             {"ansible.builtin.include_role": {"name": "nec.expether.pci_hotplug"}},
-            {"ansible.builtin.debug": {"msg": "RETURNED={{ pci_hotplug_functions | map(attribute='address') | join(',') }}="}},
+            {
+                "ansible.builtin.debug": {
+                    "msg": "RETURNED={{ pci_hotplug_functions | map(attribute='address') | join(',') }}="
+                }
+            },
         ],
     }
 ]
@@ -84,14 +88,6 @@ HOSTS = {
         more={"pci_hotplug_unmount": ["/srv/other"]},
         use=lambda tree: tree.mount("259:91", "/dev/nvme9n1p1", "/srv/data"),
     ),
-    "lvm": Host(
-        [{**SSD, "address": A, "nvme": "nvme9n1"}],
-        [SSD_IDS],
-        [A],
-        "nvme9n1 is part of the logical volume vg-data",
-        more={"pci_hotplug_force": True},
-        use=lambda tree: tree.holder("nvme9n1", "dm-9", "254:9", "vg-data", "LVM-abc"),
-    ),
     "equal": Host(
         [{**GPU, "address": A}, {**GPU, "address": B}],
         [GPU_IDS],
@@ -104,13 +100,6 @@ HOSTS = {
         [GPU_IDS],
         [],
         more={"pci_hotplug_remove_equal": True},
-    ),
-    "process": Host(
-        [{**GPU, "address": A, "minor": 0}],
-        [GPU_IDS],
-        [A],
-        "process python (70) has /dev/nvidia0 open",
-        use=lambda tree: tree.process(70, "python", "/dev/nvidia0"),
     ),
     "gone": Host([{**SSD, "address": A}], [GPU_IDS], [A]),
     "no_ids": Host([], [{"device_id": "0x8cdf9d512930", "vendor_id": None}], [], "has no vendor_id and pci_device_id"),

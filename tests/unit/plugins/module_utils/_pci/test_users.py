@@ -59,7 +59,9 @@ def test_functions_are_shown_with_ids_and_types_as_those_of_devices_in_eem(tree:
         {**NIC, "address": "0001:03:00.0", "net": "port1", "driver": None},
     )
     found = machine_of(tree).functions
-    assert {address: (one.vendor_id, one.pci_device_id, one.class_code, one.type) for address, one in found.items()} == {
+    assert {
+        address: (one.vendor_id, one.pci_device_id, one.class_code, one.type) for address, one in found.items()
+    } == {
         A: ("10de", "1db6", "030200", "GPU"),
         "0000:01:00.1": ("10de", "10f2", "040300", "Multi"),
         "0000:02:00.0": ("144d", "a804", "010802", "SSD"),
