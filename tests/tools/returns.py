@@ -64,7 +64,7 @@ def _place(text: str) -> tuple[int, int]:
 def main() -> int:
     """Write or check every module."""
     stale = []
-    for path in sorted(MODULES.glob("expether_*.py")):
+    for path in sorted(path for path in MODULES.glob("*.py") if path.stem != "__init__"):
         text = path.read_text(encoding="utf-8")
         begin, end = _place(text)
         new = f"{text[:begin]}{written(path.stem)}{text[end:]}"

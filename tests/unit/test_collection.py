@@ -31,11 +31,12 @@ MAY_IMPORT = {
     "_planning": {"_model"},
     "_eem": {"_model"},
     "_registry": {"_model"},
+    "_pci": {"_model"},
     "_results": {"_model", "_planning", "_registry"},
     "_execution": {"_model", "_planning", "_eem", "_registry"},
     "_sync": {"_model", "_planning", "_eem", "_registry", "_results"},
     "_ansible": {"_model", "_planning", "_eem", "_registry", "_results", "_execution", "_sync"},
-    "_modules": {"_model", "_planning", "_eem", "_registry", "_results", "_execution", "_sync", "_ansible"},
+    "_modules": {"_model", "_planning", "_eem", "_registry", "_pci", "_results", "_execution", "_sync", "_ansible"},
 }
 # What only one package may import.
 ONLY = {
@@ -145,9 +146,9 @@ def test_there_are_modules_and_a_library() -> None:
     assert modules() and library()
 
 
-def test_every_module_is_in_the_action_group_and_nothing_else() -> None:
+def test_every_module_that_talks_to_eems_is_in_the_action_group_and_nothing_else() -> None:
     runtime = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))
-    assert runtime["action_groups"]["expether"] == modules()
+    assert runtime["action_groups"]["expether"] == [name for name in modules() if name not in ON_HOSTS]
 
 
 @pytest.mark.parametrize("module", modules())
@@ -157,27 +158,37 @@ def test_module_has_a_test_file_with_smoke_tests(module: str) -> None:
     assert "mark.smoke" in file.read_text(encoding="utf-8"), f"{file.relative_to(ROOT)} marks no test as smoke"
 
 
-def role_file(path: str) -> t.Any:
-    return yaml.safe_load((ROOT / "roles" / "sync" / path).read_text(encoding="utf-8"))
+ROLES = {"sync": "expether_sync_", "pci_hotplug": "pci_hotplug_"}
+#: Variables whose default is said in words: it depends on where the role is.
+IN_WORDS = {"expether_sync_collection_source": "role_path"}
 
 
-def test_the_role_documents_each_of_its_variables_with_the_default_that_it_has() -> None:
-    options, defaults = (
-        role_file("meta/argument_specs.yml")["argument_specs"]["main"]["options"],
-        role_file("defaults/main.yml"),
-    )
-    source = defaults.pop("expether_sync_collection_source")  # said in words: it depends on where the role is
-    assert "role_path" in source
+def role_file(path: str, role: str = "sync") -> t.Any:
+    return yaml.safe_load((ROOT / "roles" / role / path).read_text(encoding="utf-8"))
+
+
+def test_every_role_is_known_here() -> None:
+    assert sorted(path.name for path in (ROOT / "roles").iterdir()) == sorted(ROLES)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_documents_each_of_its_variables_with_the_default_that_it_has(role: str) -> None:
+    options = role_file("meta/argument_specs.yml", role)["argument_specs"]["main"]["options"]
+    defaults = role_file("defaults/main.yml", role)
+    in_words = {name: word for name, word in IN_WORDS.items() if name in options}
+    assert all(word in defaults.pop(name) for name, word in in_words.items())
     assert {name: option["default"] for name, option in options.items() if "default" in option} == defaults
-    assert {*options} == {*defaults, "expether_sync_collection_source"}
-    rows = (ROOT / "roles" / "sync" / "README.md").read_text(encoding="utf-8").splitlines()
+    assert {*options} == {*defaults, *in_words, *(name for name, option in options.items() if option.get("required"))}
+    rows = (ROOT / "roles" / role / "README.md").read_text(encoding="utf-8").splitlines()
     assert [row.split("`")[1] for row in rows if row.startswith("| `")] == [*options]
 
 
-def test_all_variables_of_the_role_have_its_prefix() -> None:
-    text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "roles" / "sync" / "tasks").glob("*.yml"))
-    names = {*role_file("vars/main.yml"), *role_file("defaults/main.yml"), *re.findall(r"register: (\w+)", text)}
-    assert [name for name in sorted(names) if not name.startswith("expether_sync_")] == []
+@pytest.mark.parametrize("role", ROLES)
+def test_all_variables_of_a_role_have_its_prefix(role: str) -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "roles" / role / "tasks").glob("*.yml"))
+    names = {*role_file("defaults/main.yml", role), *re.findall(r"(?:register|loop_var|index_var): (\w+)", text)}
+    names |= {*(role_file("vars/main.yml", role) or ())}
+    assert [name for name in sorted(names) if not name.startswith(ROLES[role])] == []
 
 
 def test_the_role_installs_an_ansible_core_that_the_collection_supports() -> None:
@@ -312,6 +323,9 @@ for module in json.loads(sys.argv[2]):
 print(json.dumps([name for name in json.loads(sys.argv[3]) if name in sys.modules]))
 """
 LATE = ["sqlite3", "cryptography", "hwdata", "prometheus_client"]
+#: Modules that run on the host of a node, with the standard library only.
+ON_HOSTS = ["pci_function", "pci_function_info"]
+LIBRARY_OF_CONTROLLERS = [f"{PACKAGE}{name}" for name in ("_eem", "_registry", "_results", "_execution", "_sync")]
 #: Modules that can do their work with the registry alone.
 WITHOUT_EEM = [
     "expether_device_info",
@@ -323,7 +337,13 @@ WITHOUT_EEM = [
 
 
 @pytest.mark.parametrize(
-    ("names", "late"), [(modules(), LATE), (WITHOUT_EEM, [*LATE, "requests"])], ids=["all", "without EEM"]
+    ("names", "late"),
+    [
+        (modules(), LATE),
+        (WITHOUT_EEM, [*LATE, "requests"]),
+        (ON_HOSTS, [*LATE, "requests", *LIBRARY_OF_CONTROLLERS]),
+    ],
+    ids=["all", "without EEM", "on hosts"],
 )
 def test_modules_load_only_when_it_is_used_what_takes_long_to_load(names: list[str], late: list[str]) -> None:
     command = [sys.executable, "-c", LOADED, str(ROOT / "tests"), json.dumps(names), json.dumps(late)]

@@ -14,7 +14,7 @@ import yaml
 
 PACKAGE = "ansible_collections.nec.expether.plugins"
 ROOT = Path(__file__).resolve().parents[2]
-MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("expether_*.py"))
+MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py") if path.stem != "__init__")
 
 Options = dict[str, dict[str, t.Any]]
 

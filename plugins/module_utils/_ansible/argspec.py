@@ -73,3 +73,14 @@ UNUSED_CONNECTION = CONNECTION.merged(REGISTRY)
 
 #: For modules that contact no EEM: module_defaults of the action group may set any shared option.
 UNUSED_EEM = UNUSED_CONNECTION.merged(_PODM)
+
+#: For modules that look at the PCI functions of the host they run on.
+HOST = ArgSpec(
+    {
+        "sysfs_root": {"type": "path", "default": "/sys"},
+        "proc_root": {"type": "path", "default": "/proc"},
+        "vendor_id": {"type": "str"},
+        "pci_device_id": {"type": "str"},
+        "address": {"type": "str"},
+    }
+)

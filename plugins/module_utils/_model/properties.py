@@ -132,7 +132,13 @@ def _entry(value: t.Any, where: str) -> dict[str, t.Any]:
         entry.pop("device_id", None)
     if not entry:
         raise InvalidInput(f"{where} is empty: set at least one of {comma_list((*KIND_KEYS, 'count'))}.")
-    checks = {"type": _type, "count": _count, "vendor_id": _pci_id, "pci_device_id": _pci_id, "model": _model}
+    checks = {
+        "type": _type,
+        "count": _count,
+        "vendor_id": normal_pci_id,
+        "pci_device_id": normal_pci_id,
+        "model": _model,
+    }
     return {key: check(entry[key], f"{where}.{key}") for key, check in checks.items() if key in entry}
 
 
@@ -151,7 +157,12 @@ def _count(value: t.Any, where: str) -> int:
     return value
 
 
-def _pci_id(value: t.Any, where: str) -> str:
+def normal_pci_id(value: t.Any, where: str) -> str:
+    """Return a PCI id, given with or without `0x` and leading zeros, as 4 hex digits in lower case.
+
+    :param where: names the value in the message
+    :raises InvalidInput: it is not one
+    """
     text = value.strip().lower() if isinstance(value, str) else ""
     digits = text[2:] if text.startswith("0x") else text
     if 1 <= len(digits) <= 4 and all(digit in "0123456789abcdef" for digit in digits):

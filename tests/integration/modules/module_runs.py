@@ -21,11 +21,12 @@ import typing as t
 from pathlib import Path
 
 from forks import Forks, Json, Options, Report
+from pci_tree import Tree
 from traces import Traces
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
-#: The names of all modules.
+#: The names of all modules that talk to EEMs or use the registry.
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("expether_*.py"))
 
 Order = tuple[str, str, Json]
@@ -62,6 +63,9 @@ PROMISED = (
     r"The EEM at .+ lists none of the \d+ cards that pod manager .+ had\. Check whether it is the same EEM\.",
     r"Node .+ stays stored without its system\. Release it .+\.",
     r"This task needs a registry that outlives the job, but none is set, .+",
+    r"No driver uses .+\. Install or load the driver of the device on this host\.",
+    r".+ is removed although it is in use: .+\.",
+    r"Not all users of PCI functions are shown, because only root can see .+\. Run the task as root \(`become: true`\)\.",
 )
 
 #: How Ansible refuses options itself.
@@ -126,6 +130,12 @@ class Task:
 def call(module: str, /, **options: Json) -> Task:
     """A task of ``nec.expether.expether_{module}``."""
     return Task(f"nec.expether.expether_{module}", options)
+
+
+def on_host(module: str, tree: Tree, /, **options: Json) -> Task:
+    """A task of ``nec.expether.pci_{module}`` on a tree that looks like sysfs and procfs."""
+    roots = {"sysfs_root": str(tree.sys), "proc_root": str(tree.proc)}
+    return Task(f"nec.expether.pci_{module}", {**roots, **options})
 
 
 class Orders:

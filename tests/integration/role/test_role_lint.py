@@ -49,12 +49,12 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def plays() -> list[str]:
-    """The plays of README and guides that use the role."""
+    """The plays of README and guides that use a role."""
     return [
         block.text
         for page in PAGES
         for block in blocks_of(page)
-        if block.language == "yaml" and "nec.expether.sync" in block.text
+        if block.language == "yaml" and re.search(r"nec\.expether\.(sync|pci_hotplug)\b", block.text)
     ]
 
 
