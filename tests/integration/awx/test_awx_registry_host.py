@@ -92,6 +92,7 @@ def test_jobs_share_the_registry_of_a_host(awx: Awx, eem: Simulator, host: Host)
     awx.secrets += awx.credentials.pop("EEM").secrets()
     assert len(awx.run("devices").result["devices"]) == 12
     asked = {"node_name": "n1", "device_types": "GPU"}
+    assert awx.run("compose", "--check", **asked).changed() and eem.history() == []
     assert [awx.run("compose", **asked).changed() for dummy in range(2)] == [True, False]
     assert awx.run("release", node_name="n1").changed()
     assert [*host.home.glob(".ansible/tmp/*")] == []
