@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 import typing as t
@@ -16,6 +17,11 @@ import pytest
 from awx_jobs import Awx
 from containers import ROOT, Container
 from eemsim.client import Simulator
+
+pytestmark = [
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(not shutil.which("ssh-agent"), reason="needs the package openssh-client"),
+]
 
 USER = 64125
 
