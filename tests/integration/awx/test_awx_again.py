@@ -9,7 +9,7 @@ import pytest
 from awx_jobs import Awx
 from eemsim.client import Simulator
 
-pytestmark = pytest.mark.smoke
+pytestmark = [pytest.mark.smoke, pytest.mark.timeout(600)]
 
 
 def test_jobs_about_pod_managers_change_nothing_the_second_time(awx: Awx, eem: Simulator) -> None:

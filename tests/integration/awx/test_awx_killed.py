@@ -14,6 +14,8 @@ import pytest
 from awx_jobs import Awx, Ended, Json
 from eemsim.client import Simulator
 
+pytestmark = pytest.mark.timeout(900)
+
 CHANGES = "/group_id$"
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 import typing as t
@@ -16,6 +17,11 @@ import pytest
 from awx_jobs import Awx
 from containers import ROOT, Container
 from eemsim.client import Simulator
+
+pytestmark = [
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(not shutil.which("ssh-agent"), reason="needs the package openssh-client"),
+]
 
 USER = 64125
 
@@ -92,6 +98,7 @@ def test_jobs_share_the_registry_of_a_host(awx: Awx, eem: Simulator, host: Host)
     awx.secrets += awx.credentials.pop("EEM").secrets()
     assert len(awx.run("devices").result["devices"]) == 12
     asked = {"node_name": "n1", "device_types": "GPU"}
+    assert awx.run("compose", "--check", **asked).changed() and eem.history() == []
     assert [awx.run("compose", **asked).changed() for dummy in range(2)] == [True, False]
     assert awx.run("release", node_name="n1").changed()
     assert [*host.home.glob(".ansible/tmp/*")] == []
