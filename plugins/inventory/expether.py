@@ -212,6 +212,8 @@ from ansible_collections.nec.expether.plugins.module_utils._modules.inventory im
 
 try:  # since ansible-core 2.19 a text is a template only if it is tagged
     from ansible.template import trust_as_template
+
+    wrap_var = None
 except ImportError:  # before that, each text is a template unless it is wrapped
     trust_as_template = None
     from ansible.utils.unsafe_proxy import wrap_var
@@ -226,7 +228,7 @@ def as_text(value: t.Any) -> t.Any:
     Plain texts are what `ansible-inventory --list` prints as texts, with every ansible-core.
     """
     if isinstance(value, Mapping):
-        return {str(key): as_text(item) for key, item in value.items()}
+        return {str.__str__(str(key)): as_text(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [as_text(item) for item in value]
     if not isinstance(value, str):
