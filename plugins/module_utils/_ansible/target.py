@@ -41,7 +41,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.records imp
     StoredNode,
 )
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Registry, RegistryError
-from ansible_collections.nec.expether.plugins.module_utils._results.documents import only_node
+from ansible_collections.nec.expether.plugins.module_utils._results.documents import find_podm, only_node
 
 
 class Target(t.NamedTuple):
@@ -176,7 +176,8 @@ def targets(context: Context, names: t.Collection[str] | None = None) -> list[Ta
     :raises ExpetherError: a pod manager is not registered, or an option is invalid
     """
     if names is not None:
-        return _targets_of_podms(context, {podm.uuid: podm for podm in (find_podm(context.registry, n) for n in names)})
+        found = (find_podm(context.registry, name) for name in names)
+        return _targets_of_podms(context, {podm.uuid: podm for podm in found})
     url = url_option(context)
     if url is not None:
         return [target_of_url(context, url, names_needed=False)]
