@@ -53,7 +53,8 @@ def test_a_shown_password_would_be_noticed(awx: Awx, tmp_path: Path) -> None:
     job = awx.run("devices")
     (leak,) = job.artifacts.glob("job_events/1-*.json")
     leak.write_text(f'{{"counter": 1, "stdout": "Basic {BASIC}"}}', encoding="utf-8")
-    with pytest.raises(AssertionError, match=re.escape(BASIC)):
+    # That is the password in Base64, too, because `admin:` has a number of letters that three divides.
+    with pytest.raises(AssertionError, match=re.escape(BASIC[8:])):
         awx.checked(job)
     with pytest.raises(AssertionError, match="in log"):
         awx.checked(Ended(tmp_path / "none", tmp_path / "none" / "artifacts", CANARY))
