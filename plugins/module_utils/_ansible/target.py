@@ -176,6 +176,8 @@ def targets(context: Context, names: t.Collection[str] | None = None) -> list[Ta
     :raises ExpetherError: a pod manager is not registered, or an option is invalid
     """
     if names is not None:
+        if names:
+            context.require_lasting_registry()
         found = (find_podm(context.registry, name) for name in names)
         return _targets_of_podms(context, {podm.uuid: podm for podm in found})
     url = url_option(context)
