@@ -94,4 +94,4 @@ def test_a_users_play_of_the_role_has_no_findings(installed: Path, tmp_path: Pat
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     # It has looked into the role: a play alone is one file.
     looked_at = re.search(r"in (\d+) files processed", done.stderr)
-    assert looked_at and int(looked_at[1]) > 10, done.stderr
+    assert looked_at and int(looked_at[1]) > 5, done.stderr
