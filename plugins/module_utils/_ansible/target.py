@@ -13,6 +13,7 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.options impo
     check_connection,
     check_pair,
     credentials,
+    podm_name,
     selected_podm,
     url_option,
 )
@@ -183,7 +184,7 @@ def targets(context: Context, names: t.Collection[str] | None = None) -> list[Ta
     url = url_option(context)
     if url is not None:
         return [target_of_url(context, url, names_needed=False)]
-    if context.params.get("podm") is not None:
+    if podm_name(context) is not None:
         context.require_lasting_registry()
     selected = selected_podm(context)
     if selected is not None:

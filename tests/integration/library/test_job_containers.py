@@ -76,6 +76,13 @@ def test_nothing_that_must_be_remembered_is_stored_in_a_registry_that_ends_with_
     assert eem.log() == [] and list(tmp_path.iterdir()) == []
 
 
+def test_a_pod_manager_of_a_credential_needs_a_registry_that_outlives_the_job(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EEM_PODM", "rack1")
+    assert run("device_info")["failure"]["message"] == REFUSED
+
+
 def test_what_needs_no_registry_goes_on(run: Run, eem: Simulator, way: Result, tmp_path: Path) -> None:
     system, device = eem.eesvs()[0]["id"], eem.eeios()[0]["id"]
     attach = {"node": system, "devices": [device], **way}
