@@ -1,0 +1,139 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A real PostgreSQL server for tests, in a folder of its own, and standbys of it. Root runs it as another user."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import typing as t
+from pathlib import Path
+
+import psycopg
+
+#: Nothing of these servers outlives a test, so that they need not write to the disk.
+SETTINGS = {
+    "fsync": "off",
+    "synchronous_commit": "on",
+    "full_page_writes": "off",
+    "shared_buffers": "16MB",
+    "max_connections": "60",
+    "max_wal_senders": "4",
+    "wal_level": "replica",
+    "listen_addresses": "127.0.0.1",
+    "autovacuum": "off",
+}
+
+
+def binaries() -> Path | None:
+    """Return the folder of the newest installed server, or `None`."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[4]))
+    if found:
+        return found[-1].parent
+    name = shutil.which("postgres")
+    return Path(name).resolve().parent if name else None
+
+
+def why_not() -> str | None:
+    """Return why no server can be started here, or `None`."""
+    if binaries() is None:
+        return "no PostgreSQL server is installed (Debian: postgresql)"
+    if os.geteuid() == 0 and _user() is None:
+        return "PostgreSQL refuses to run as root, and there is no user nobody or postgres"
+    return None
+
+
+def _user() -> pwd.struct_passwd | None:
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    return None
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return t.cast(int, probe.getsockname()[1])
+
+
+class Server:
+    """A server. Its superuser is `postgres`, and everybody on this machine is trusted, unless `hba` says otherwise.
+
+    :param primary: the server of which it is a standby
+    """
+
+    def __init__(self, primary: Server | None = None, **settings: str) -> None:
+        self.bin = t.cast(Path, binaries())
+        self.port = free_port()
+        # Not below pytest's folder, which other users cannot enter, and whose path is too long for sockets.
+        self.folder = Path(tempfile.mkdtemp(prefix="expether-pg-", dir="/tmp"))
+        self.data = self.folder / "data"
+        if os.geteuid() == 0:
+            user = t.cast(pwd.struct_passwd, _user())
+            os.chown(self.folder, user.pw_uid, user.pw_gid)
+        self.folder.chmod(0o755)
+        try:
+            if primary is None:
+                self._run("initdb", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync")
+            else:
+                source = f"host=127.0.0.1 port={primary.port} user=postgres"
+                self._run("pg_basebackup", "-R", "-d", source, "-c", "fast", "--no-sync", "-X", "stream")
+            lines = {**SETTINGS, **settings, "port": str(self.port), "unix_socket_directories": str(self.folder)}
+            with open(self.data / "postgresql.conf", "a", encoding="utf-8") as file:
+                file.writelines(f"{name} = '{value}'\n" for name, value in lines.items())
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def _run(self, program: str, *arguments: str) -> None:
+        """Run one of the server's programs as the user of its files."""
+        user = _user() if os.geteuid() == 0 else None
+        as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
+        command = [str(self.bin / program), "-D", str(self.data), *arguments]
+        with open(self.folder / "log", "a", encoding="utf-8") as log:
+            done = subprocess.run(command, check=False, cwd="/", stdout=log, stderr=log, timeout=60, **as_user)  # type: ignore[call-overload]
+        if done.returncode:
+            log_text = (self.folder / "log").read_text(encoding="utf-8")
+            raise RuntimeError(f"{program} failed:\n{log_text}")
+
+    def start(self) -> None:
+        if os.geteuid() == 0:
+            user = t.cast(pwd.struct_passwd, _user())
+            (self.folder / "server.log").touch()
+            os.chown(self.folder / "server.log", user.pw_uid, user.pw_gid)
+        self._run("pg_ctl", "-w", "-l", str(self.folder / "server.log"), "start")
+
+    def stop(self, how: str = "immediate") -> None:
+        """Stop it at once, as in a crash."""
+        self._run("pg_ctl", "-m", how, "stop")
+
+    def promote(self) -> None:
+        """Make the standby the primary."""
+        self._run("pg_ctl", "-w", "promote")
+
+    def close(self) -> None:
+        if (self.data / "postmaster.pid").exists():
+            self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def url(self, database: str, user: str = "postgres") -> str:
+        return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
+
+    def execute(self, sql: str, *parameters: t.Any, database: str = "postgres") -> list[tuple[t.Any, ...]]:
+        """Execute a statement, not through the library; return its rows."""
+        with psycopg.connect(self.url(database), autocommit=True, client_encoding="utf8") as connection:
+            cursor = connection.execute(sql, parameters or None)  # type: ignore[call-overload]
+            return cursor.fetchall() if cursor.description else []
+
+    def create(self, database: str) -> str:
+        """Create an empty database; return its URL."""
+        self.execute(f'CREATE DATABASE "{database}"')
+        return self.url(database)
