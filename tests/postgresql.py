@@ -129,7 +129,8 @@ class Server:
 
     def execute(self, sql: str, *parameters: t.Any, database: str = "postgres") -> list[tuple[t.Any, ...]]:
         """Execute a statement, not through the library; return its rows."""
-        with psycopg.connect(self.url(database), autocommit=True, client_encoding="utf8") as connection:
+        how = {"client_encoding": "utf8", "options": "-c search_path=nec_expether,public"}
+        with psycopg.connect(self.url(database), autocommit=True, **how) as connection:
             cursor = connection.execute(sql, parameters or None)  # type: ignore[call-overload]
             return cursor.fetchall() if cursor.description else []
 
