@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import pwd
+import select
 import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import typing as t
 from pathlib import Path
 
@@ -138,3 +140,63 @@ class Server:
         """Create an empty database; return its URL."""
         self.execute(f'CREATE DATABASE "{database}"')
         return self.url(database)
+
+
+class Proxy:
+    """Forwards connections to a server, and loses one when a client commits on it.
+
+    :ivar losses: what happens at the next commits: `before` loses the connection before the server gets COMMIT, `after`
+        when the server has answered it, and `late` loses only the client's side, while the server waits for more
+    :ivar meanwhile: called when a connection was lost
+    """
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = t.cast(int, self._listener.getsockname()[1])
+        self.losses: list[str] = []
+        self.meanwhile: t.Callable[[], object] = lambda: None
+        self._kept: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client = self._listener.accept()[0]
+                server = socket.create_connection(("127.0.0.1", self._port))
+            except OSError:
+                return
+            threading.Thread(target=self._forward, args=(client, server), daemon=True).start()
+
+    def _forward(self, client: socket.socket, server: socket.socket) -> None:
+        loss = None
+        with client:
+            while True:
+                for source in select.select([client, server], [], [])[0]:
+                    try:
+                        data = source.recv(1 << 16)
+                    except OSError:
+                        data = b""
+                    if source is client and b"COMMIT\0" in data and self.losses:
+                        loss = self.losses.pop(0)
+                    if not data or loss in ("before", "late") or (loss == "after" and source is server):
+                        if loss == "late":
+                            self._kept.append(server)
+                        else:
+                            server.close()
+                        if loss:
+                            self.meanwhile()
+                        return
+                    (server if source is client else client).sendall(data)
+
+    def end_kept(self) -> None:
+        """Close the connections to the server that were kept."""
+        for server in self._kept:
+            server.close()
+        self._kept.clear()
+
+    def close(self) -> None:
+        if self._listener.fileno() >= 0:
+            self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+        self.end_kept()

@@ -50,6 +50,8 @@ except Exception as missing:  # noqa: BLE001  # pylint: disable=broad-exception-
     MISSING = missing
 
 if t.TYPE_CHECKING:
+    import psycopg
+
     Connection = psycopg.Connection[tuple[t.Any, ...]]
 
 T = t.TypeVar("T")
@@ -197,12 +199,14 @@ class PostgresqlRegistry:
         try:
             return self._repeat("written", lambda connection: self._commit(connection, transaction))
         except RegistryError as error:
-            if transaction.is_sent:
-                error.changed = True
-                error.message += (
-                    " The connection was lost while a change was being committed, so it is not known whether it is stored."
-                )
-            raise
+            if not transaction.is_sent:
+                raise
+            unknown = RegistryError(
+                f"{error.message} The connection was lost while a change was being committed, so it is not known whether it"
+                " is stored."
+            )
+            unknown.changed = True
+            raise unknown from None
 
     def hold(self, run: str) -> str | None:
         """Hold a lock for a run; return where, or `None` if a pooler does not keep locks.
@@ -242,7 +246,8 @@ class PostgresqlRegistry:
             try:
                 return operation(self._open())
             except psycopg.Error as error:
-                is_lost = self._connection is None or self._connection.closed
+                connection = self._connection
+                is_lost = connection.closed if connection else isinstance(error, psycopg.OperationalError)
                 # The server became a standby, or cancelled a transaction for a reason that may not be there next time.
                 is_standby, is_cancelled = error.sqlstate == "25006", (error.sqlstate or "").startswith("40")
                 if is_lost or is_standby:
@@ -250,7 +255,7 @@ class PostgresqlRegistry:
                 if deadline is None:
                     deadline = time.monotonic() + RECONNECT_SECONDS
                 if (
-                    not ((is_lost and isinstance(error, psycopg.OperationalError)) or is_standby or is_cancelled)
+                    not (is_lost or is_standby or is_cancelled)
                     or not self._was_connected
                     or time.monotonic() > deadline
                 ):
@@ -280,7 +285,7 @@ class PostgresqlRegistry:
                 f"The URL of the registry {self.path} is not valid ({_one_line(error)}). Correct `registry`."
             ) from None
         has_service = "service" in given or "PGSERVICE" in os.environ  # whose file may have all parameters
-        defaults = {
+        defaults: dict[str, t.Any] = {
             name: value
             for name, (variable, value) in _DEFAULTS.items()
             if not (has_service or name in given or variable in os.environ)
@@ -300,7 +305,7 @@ class PostgresqlRegistry:
         def rows(connection: Connection) -> Rows:
             if not self._is_made:
                 self._is_made = self._inspect(connection)
-            return connection.execute(sql, (record_type.kind(), *parameters)).fetchall() if self._is_made else []  # type: ignore[return-value]
+            return connection.execute(sql, (record_type.kind(), *parameters)).fetchall() if self._is_made else []
 
         found = self._repeat("read", rows)
         try:
@@ -510,7 +515,7 @@ def _podm_text(connection: Connection, uuid: str) -> str | None:
 def _upgrade(connection: Connection) -> None:
     """Write all documents as this version does, in a transaction that has begun; what is damaged stays as it is."""
     rows = connection.execute("SELECT kind, uuid, revision, body FROM nec_expether.documents").fetchall()
-    new = list(upgraded_texts(rows))  # type: ignore[arg-type]
+    new = list(upgraded_texts(rows))
     connection.execute(_UPGRADE, tuple([row[place] for row in new] for place in range(3)))
     connection.execute("UPDATE nec_expether.registry SET schema = %s", (SCHEMA,))
 

@@ -16,11 +16,10 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
 
 _SCHEME = re.compile("postgres(ql)?://", re.IGNORECASE)
 # postgresql://[USER@][HOST[:PORT][,HOST[:PORT]...]][/DATABASE][?PARAMETERS]
-_URL = re.compile(r"postgres(?:ql)?://(?:[^@/:]*@)?(?:[^@/?:\[\]]*|\[[^@/?\]]*\]|:\d*|,)*(?:/[^@?]*)?(?:\?.*)?", re.DOTALL)
+_HOST = r"(?:[^@/?:,\[\]]*|\[[^@/?\[\]]*\])(?::\d*)?"
+_URL = re.compile(rf"postgres(?:ql)?://(?:[^@/:]*@)?{_HOST}(?:,{_HOST})*(?:/[^@?]*)?(?:\?.*)?", re.DOTALL)
 #: libpq's parameters that are secrets.
-_SECRETS = frozenset(
-    ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"),
-)
+_SECRETS = frozenset(("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"))
 _SHOWN = ("user", "host", "hostaddr", "port", "dbname", "service")
 
 
@@ -36,7 +35,7 @@ def shown_url(url: str) -> str:
     """
     address, sign, query = url.partition("?")
     parameters = parse_qsl(query, keep_blank_values=True)
-    user = address.partition("://")[2].partition("/")[0].rpartition("@")[0]
+    user = url.partition("://")[2].partition("/")[0].rpartition("@")[0]
     if ":" in user or any(name.strip().lower() in _SECRETS for name, _value in parameters):
         raise RegistryError(
             "The URL of the registry contains a password. Nothing was read. Remove the password from the URL, because URLs"
