@@ -63,7 +63,7 @@ class Claim(t.NamedTuple):
             "what": self.what,
             "until": self.until,
             "until_uptime": self.until_uptime,
-            "lock": self.lock,
+            **({"lock": self.lock} if self.lock else {}),
             "process": {
                 "boot": self.boot_id,
                 "space": self.pid_namespace,

@@ -34,7 +34,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.private_fil
 _IS_POSSIBLE = sys.platform == "linux" and hasattr(fcntl, "F_OFD_SETLK")
 _FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK  # and never inherited, as all files that Python opens
 _FLOCK = "@hhqqi0q"  # struct flock: type, whence, start, length, pid
-_TOKEN = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_TOKEN = re.compile(rb"[0-9a-f]{32}")
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
@@ -112,8 +112,9 @@ class RunLocks:
         """
         try:
             uid = self._owner.uid if self._owner else None
-            token = os.pread(file, 64, 0).decode("ascii", "replace").strip()
-            with open(_BOOT_ID, encoding="ascii") as boot:
+            # Bytes, because the user whose rights are in use may not be able to read Python's codecs.
+            token = os.pread(file, 64, 0).strip()
+            with open(_BOOT_ID, "rb") as boot:
                 boot_id = boot.read().strip()
             status = os.fstat(file)
             if why_not_private(self._path, status, uid) or not _TOKEN.fullmatch(token):
@@ -121,7 +122,7 @@ class RunLocks:
         except BaseException:
             os.close(file)
             raise
-        self._file, self._place = file, f"{token} {status.st_ino} {boot_id}"
+        self._file, self._place = file, f"{token.decode()} {status.st_ino} {boot_id.decode(errors='replace')}"
 
     def _make(self) -> None:
         """Create the file with a token, by which a replacement is known.
@@ -130,8 +131,8 @@ class RunLocks:
         """
         handle, draft = tempfile.mkstemp(prefix=".locks-", dir=os.path.dirname(self._path))  # 0600
         try:
-            with open(handle, "w", encoding="ascii") as file:
-                file.write(f"{uuid.uuid4().hex}\n")
+            with open(handle, "wb") as file:
+                file.write(f"{uuid.uuid4().hex}\n".encode())
                 file.flush()
                 os.fsync(handle)
             publish(draft, self._path)

@@ -18,7 +18,7 @@ import traceback
 from pathlib import Path
 
 NAMES = ["registry.sqlite3", "registry.sqlite3-wal", "registry.sqlite3-shm", "registry.sqlite3-journal"]
-NAMES += ["registry.sqlite3.key", "expether.prom"]
+NAMES += ["registry.sqlite3.key", "registry.sqlite3.locks", "expether.prom"]
 
 
 def replace(name: str, target: Path, how: str) -> None:

@@ -69,6 +69,7 @@ def make(folder: Path, uid: int = USER, mode: int = 0o700) -> Path:
 def use_registry(folder: Path) -> None:
     registry = open_registry(str(folder / "registry.sqlite3"))
     try:
+        registry.hold("a run")
         registry.commit([put_anyway(RegisteredUrl("a", NEVER, ""))])
         assert registry.all(RegisteredUrl)
     finally:
@@ -196,12 +197,29 @@ def test_modules_that_root_runs_are_not_led_out_of_a_users_folder(
     assert set(ends) <= {"ok", "registry", "registry_conflict", "textfile", "invalid", "not_found"}, ends
 
 
+def test_root_makes_the_locks_in_a_users_folder_as_that_user_and_uses_none_of_its_own(place: Path) -> None:
+    folder = make(place / "state")
+    file = folder / "registry.sqlite3.locks"
+    registry, other = (open_registry(str(folder / "registry.sqlite3")) for dummy in range(2))
+    held = registry.hold("a")
+    assert held and file.stat().st_uid == USER
+    content = file.read_bytes()
+    file.unlink()
+    file.write_bytes(content)
+    file.chmod(0o600)
+    assert other.hold("b") is None and other.is_held("a", held) is None
+    os.chown(file, USER, USER)
+    assert other.hold("b")
+    registry.close()
+    other.close()
+
+
 def test_without_an_attack_root_makes_all_as_the_folders_owner_and_goes_on_as_root(place: Path) -> None:
     folder = make(place / "state")
     groups = os.getgroups()
     use_all(folder)
     assert {entry.name: entry.stat().st_uid for entry in folder.iterdir()} == dict.fromkeys(
-        ("registry.sqlite3", "registry.sqlite3.key", "expether.prom"), USER
+        ("registry.sqlite3", "registry.sqlite3.locks", "registry.sqlite3.key", "expether.prom"), USER
     )
     assert os.getgroups() == groups and os.geteuid() == 0
     (folder / "root's").write_text("", encoding="utf-8")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -236,24 +235,3 @@ def test_without_locks_in_the_system_everything_goes_on(
     claims.claim(claims.read()[0], [CARD])
     assert _claim(registry).lock is None and _is_held(registry)
     assert not Path(f"{registry.path}.locks").exists()
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root works in folders of others")
-def test_root_makes_the_locks_of_a_user_as_that_user(tmp_path: Path) -> None:
-    shutil.chown(tmp_path, 65534, 65534)
-    for parent in list(tmp_path.parents)[:2]:
-        parent.chmod(0o755)
-    folder = tmp_path / "state"
-    folder.mkdir()
-    os.chown(folder, 65534, 65534)
-    registry = SqliteRegistry(str(folder / "r.sqlite3"))
-    place = registry.hold("a")
-    assert place
-    assert {path.stat().st_uid for path in folder.iterdir()} == {65534}
-    # What root itself has put there is not used.
-    (folder / "r.sqlite3.locks").rename(folder / "former")
-    shutil.copy(folder / "former", folder / "r.sqlite3.locks")
-    other = SqliteRegistry(registry.path)
-    assert other.hold("b") is None and other.is_held("a", place) is None
-    other.close()
-    registry.close()

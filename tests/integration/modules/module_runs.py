@@ -61,6 +61,7 @@ PROMISED = (
     r"The EEM of pod manager .+ lists cards of other pod managers \(of .+\)\. .+",
     r"The EEM at .+ lists none of the \d+ cards that pod manager .+ had\. Check whether it is the same EEM\.",
     r"Node .+ stays stored without its system\. Release it .+\.",
+    r"This task needs a registry that outlives the job, but none is set, .+",
 )
 
 #: How Ansible refuses options itself.

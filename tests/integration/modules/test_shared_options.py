@@ -50,7 +50,7 @@ def test_defaults_of_the_action_group_reach_every_module(
     for result in run.results[1:]:
         arguments = result["invocation"]["module_args"]
         assert {key: arguments[key] for key in defaults} == defaults, result.task
-    assert set(run[len(tasks)].after) == {"other.sqlite3", "other.key"}
+    assert set(run[len(tasks)].after) == {"other.sqlite3", "other.sqlite3.locks", "other.key"}
     assert run[len(tasks)]["devices"][0]["node"] == "n1"
 
 

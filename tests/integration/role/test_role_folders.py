@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[3]
 HELPER = ROOT / "roles" / "sync" / "files" / "folders.py"
 #: Users and groups without an account.
 USER, OTHER = 64123, 64124
-NAMES = ("registry.sqlite3", "registry.sqlite3-wal", "registry.sqlite3-shm", "registry.sqlite3.key")
+NAMES = (*(f"registry.sqlite3{end}" for end in ("", "-wal", "-shm", ".key", ".locks")),)
 ATTEMPTS = 1000
 
 #: Its Python need not be one that others may run.
