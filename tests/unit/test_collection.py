@@ -311,7 +311,7 @@ for module in json.loads(sys.argv[2]):
     importlib.import_module(f"ansible_collections.nec.expether.plugins.modules.{module}")
 print(json.dumps([name for name in json.loads(sys.argv[3]) if name in sys.modules]))
 """
-LATE = ["sqlite3", "cryptography", "hwdata", "prometheus_client"]
+LATE = ["sqlite3", "psycopg", "cryptography", "hwdata", "prometheus_client"]
 #: Modules that can do their work with the registry alone.
 WITHOUT_EEM = [
     "expether_device_info",

@@ -18,7 +18,7 @@ OLDEST = {
     "cryptography": "36.0.2",
     "prometheus_client": "0.14.0",
     "hwdata": "2.3.7",
-    "psycopg": "3.1.7",
+    "psycopg": "3.1.6",
 }
 
 
