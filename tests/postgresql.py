@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import select
@@ -13,6 +14,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 import typing as t
 from pathlib import Path
 
@@ -200,3 +202,49 @@ class Proxy:
             self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
         self.end_kept()
+
+
+class Pooler:
+    """A PgBouncer in front of a server.
+
+    :param mode: `session` or `transaction`
+    """
+
+    def __init__(self, server: Server, mode: str) -> None:
+        self.port = free_port()
+        self._folder = Path(tempfile.mkdtemp(prefix="expether-pgbouncer-", dir="/tmp"))
+        lines = {
+            "listen_addr": "127.0.0.1",
+            "listen_port": str(self.port),
+            "unix_socket_dir": "",
+            "auth_type": "any",
+            "pool_mode": mode,
+            "logfile": "",
+        }
+        text = f"[databases]\n* = host=127.0.0.1 port={server.port} user=postgres\n[pgbouncer]\n"
+        (self._folder / "pgbouncer.ini").write_text(
+            text + "".join(f"{name} = {value}\n" for name, value in lines.items())
+        )
+        self._folder.chmod(0o755)
+        user = _user() if os.geteuid() == 0 else None
+        as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
+        command = [t.cast(str, pooler_program()), str(self._folder / "pgbouncer.ini")]
+        self._process = subprocess.Popen(
+            command, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **as_user
+        )  # type: ignore[call-overload]
+        for _dummy in range(200):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
+                return
+            time.sleep(0.05)
+        self.close()
+        raise RuntimeError("pgbouncer does not listen")
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def pooler_program() -> str | None:
+    """Return the program of PgBouncer, or `None` if it is not installed."""
+    return shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")

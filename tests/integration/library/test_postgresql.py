@@ -41,7 +41,7 @@ from back_ends import on_postgresql
 from eemsim.client import Simulator
 from executor_runs import PODM, MakeClient, compose, held_in, nodes_in, run
 from module_main import run_main
-from postgresql import Proxy, Server, why_not
+from postgresql import Pooler, Proxy, Server, pooler_program, why_not
 
 CARD = "0x8cdf9d120001"
 TESTS = str(Path(__file__).resolve().parents[2])
@@ -459,6 +459,26 @@ def test_of_locks_on_a_server_that_was_started_since_then_nothing_is_known(regis
     assert registry.is_held("a", f"1{place}") is None
     assert registry.is_held("a", "0123 45 of a file") is None
     assert registry.hold("a") == place
+
+
+@needs_server
+@pytest.mark.skipif(pooler_program() is None, reason="PgBouncer is not installed (Debian: pgbouncer)")
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_a_pooler_that_does_not_keep_locks_is_noticed_and_everything_else_works(server: Server, mode: str) -> None:
+    pooler = Pooler(server, mode)
+    url = f"postgresql://postgres@127.0.0.1:{pooler.port}/expether"
+    try:
+        with closing(open_registry(url)) as registry, closing(open_registry(url)) as other:
+            claims = Claims(registry, PODM, "a run", 60.0)
+            claims.claim(claims.read()[0], [CARD])
+            found = other.get(StoredClaims, PODM)
+            assert found and (found.held[CARD].lock is not None) == (mode == "session")
+            assert claims.renew() and _claimed(other) == {CARD: "a run"}
+            other.commit([put(RegisteredUrl("a", NEVER, ""))])
+            assert _urls(registry) == {"a": ""}
+            claims.release(changed=True)
+    finally:
+        pooler.close()
 
 
 # -- notifications -------------------------------------------------------------------------------------------------------

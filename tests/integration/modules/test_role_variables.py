@@ -48,7 +48,15 @@ WRONG: dict[str, tuple[Json, ...]] = {
     "retention": ("", "x", "-1", "7 days", [], [1], "inf", "nan", float("inf")),
     "wait_after_refusal": (*NUMBERS, 86401, "86401"),
     "user": ("", 0, 1000, "0", "1000", [], ["expether"], "a b", "-x", "a:b", "x" * 40),
-    "registry": (*PATHS, "", "sqlite://", "sqlite:///~/x", "sqlite:////etc/registry.sqlite3", "postgresql://x/y", "redis://x/y"),
+    "registry": (
+        *PATHS,
+        "",
+        "sqlite://",
+        "sqlite:///~/x",
+        "sqlite:////etc/registry.sqlite3",
+        "postgresql://x/y",
+        "redis://x/y",
+    ),
     "registry_key_file": PATHS,
     "venv": (*PATHS, "", "/opt", "/var/lib/expether", "/var/lib/expether/venv", "/var/lib"),
     "collection_source": ("", " ", 0, 5, []),
@@ -88,7 +96,11 @@ DATABASE: tuple[Json, ...] = (
     "postgresql://ee@h1:5433,[::1]/ee?sslmode=verify-full&passfile=/var/lib/expether/key/pgpass",
     "postgres:///ee?host=%2Frun%2Fpostgresql",
 )
-WRONG_DATABASE: tuple[Json, ...] = ("postgresql://u:canary@h/db", "postgresql://h/db?password=canary", "postgresql://h/a b")
+WRONG_DATABASE: tuple[Json, ...] = (
+    "postgresql://u:canary@h/db",
+    "postgresql://h/db?password=canary",
+    "postgresql://h/a b",
+)
 
 
 def cases(table: dict[str, tuple[Json, ...]], also: tuple[Json, ...] = ()) -> list[tuple[str, Json]]:
