@@ -128,6 +128,15 @@ class Server:
             self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file in the folder of the data, for its user only."""
+        path = self.data / name
+        path.write_bytes(content)
+        path.chmod(0o600)
+        if os.geteuid() == 0:
+            user = t.cast(pwd.struct_passwd, _user())
+            os.chown(path, user.pw_uid, user.pw_gid)
+
     def url(self, database: str, user: str = "postgres") -> str:
         return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
 
