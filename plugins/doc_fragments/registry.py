@@ -21,6 +21,10 @@ options:
       - It must be a regular file that only its owner can read and write. A symbolic link to such a file is allowed.
       - If the directory, or a directory or link on the path to it, belongs to another user, root reads and writes the
         file with the permissions of that user. Root refuses to use a directory in which other users can write.
+      - V(postgresql://USER@HOST1,HOST2/DATABASE) is a PostgreSQL database, for several controllers and for jobs in
+        containers, with the parameters, environment variables and password file of libpq. The URL must not contain a
+        password. The first write creates the tables in the PostgreSQL schema C(nec_expether). See the guide
+        R(Registries for several controllers,ansible_collections.nec.expether.docsite.guide_registries).
       - If it is not set, the environment variable E(EXPETHER_REGISTRY) is used, otherwise
         V(sqlite:////var/lib/expether/registry.sqlite3) for root and
         V(sqlite:///~/.local/state/expether/registry.sqlite3) for other users.
@@ -32,9 +36,11 @@ options:
       - The file with the key that encrypts the passwords in the registry. It is created when it is first needed, and
         only its owner can read it. The rules for path, mode and directory of O(registry) also apply to this file.
       - If it is not set, the environment variable E(EXPETHER_REGISTRY_KEY_FILE) is used, otherwise the path of the
-        SQLite file with the suffix C(.key).
+        SQLite file with the suffix C(.key). A PostgreSQL database has no default, and the file is not created for it,
+        because all hosts that use the database need the same file.
     type: path
 requirements:
   - python >= 3.9
   - cryptography, if a password is stored
+  - psycopg 3, if O(registry) is a PostgreSQL database
 """

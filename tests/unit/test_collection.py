@@ -322,7 +322,7 @@ for module in json.loads(sys.argv[2]):
     importlib.import_module(f"ansible_collections.nec.expether.plugins.modules.{module}")
 print(json.dumps([name for name in json.loads(sys.argv[3]) if name in sys.modules]))
 """
-LATE = ["sqlite3", "cryptography", "hwdata", "prometheus_client"]
+LATE = ["sqlite3", "psycopg", "cryptography", "hwdata", "prometheus_client"]
 #: Modules that run on the host of a node, with the standard library only.
 ON_HOSTS = ["pci_function", "pci_function_info"]
 LIBRARY_OF_CONTROLLERS = [f"{PACKAGE}{name}" for name in ("_eem", "_registry", "_results", "_execution", "_sync")]

@@ -45,6 +45,8 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.location im
 )
 from ansible_collections.nec.expether.plugins.module_utils._registry.masked import MaskedRegistry
 from ansible_collections.nec.expether.plugins.module_utils._registry.pci_records import StoredNames
+from ansible_collections.nec.expether.plugins.module_utils._registry.postgresql_url import is_postgresql
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Registry, RegistryError
 from ansible_collections.nec.expether.plugins.module_utils._results.pci_ids import PciNames
 
@@ -274,7 +276,12 @@ class Context:
         from ansible_collections.nec.expether.plugins.module_utils._registry.secrets import Secrets
 
         url, file = self.option("registry", ENV_REGISTRY), self.option("registry_key_file", ENV_KEY_FILE)
-        return Secrets(key_path(url, file), make=not self.check_mode)
+        stored = self._stored_passwords if url is not None and is_postgresql(url) else None
+        return Secrets(key_path(url, file), not self.check_mode, stored)
+
+    def _stored_passwords(self) -> list[str]:
+        """Return the encrypted passwords in the registry."""
+        return [podm.password for podm in self.registry.all(PodManager) if podm.password is not None]
 
     def close(self) -> None:
         """Close the registry."""

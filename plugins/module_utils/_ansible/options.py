@@ -27,7 +27,7 @@ from ansible_collections.nec.expether.plugins.module_utils._model.names import c
 from ansible_collections.nec.expether.plugins.module_utils._model.properties import KIND_KEYS, TYPES_BY_NAME
 from ansible_collections.nec.expether.plugins.module_utils._model.texts import printable
 from ansible_collections.nec.expether.plugins.module_utils._model.urls import eem_url
-from ansible_collections.nec.expether.plugins.module_utils._registry.location import ENV_REGISTRY, sqlite_path
+from ansible_collections.nec.expether.plugins.module_utils._registry.location import ENV_REGISTRY, check_url
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import CONNECTION_KEYS, PodManager
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Registry
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import DEVICE_KEYS
@@ -278,7 +278,7 @@ def connection_options(task: Task, stored: bool) -> ConnectionOptions:
             credentials(task)
     registry = task.option("registry", ENV_REGISTRY)
     if registry is not None:
-        sqlite_path(registry)
+        check_url(registry)
     return ConnectionOptions(given, host, rest)
 
 

@@ -131,9 +131,14 @@ class Claims:
         return revision
 
     def renew(self) -> bool:
-        """Renew the claims unless that was done recently; return whether this run still holds all of them."""
-        if time.monotonic() - self._renewed < RENEW_AFTER:
+        """Renew the claims unless that was done recently; return whether this run still holds all of them.
+
+        They are always renewed if the lock was lost with its connection: another run may have removed them since then.
+        """
+        lock = self._registry.hold(self._run)
+        if lock == self._lock and time.monotonic() - self._renewed < RENEW_AFTER:
             return True
+        self._lock = lock
 
         def attempt() -> bool:
             stored = self._stored()

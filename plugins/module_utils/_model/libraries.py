@@ -13,7 +13,13 @@ from importlib.metadata import PackageNotFoundError, version
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import MissingLibrary
 
 #: As in requirements.txt.
-OLDEST = {"requests": "2.25.1", "cryptography": "36.0.2", "prometheus_client": "0.14.0", "hwdata": "2.3.7"}
+OLDEST = {
+    "requests": "2.25.1",
+    "cryptography": "36.0.2",
+    "prometheus_client": "0.14.0",
+    "hwdata": "2.3.7",
+    "psycopg": "3.1.6",
+}
 
 
 def need(library: str, missing: Exception | None) -> None:

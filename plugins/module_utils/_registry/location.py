@@ -10,6 +10,7 @@ import os
 import re
 from urllib.parse import urlsplit
 
+from ansible_collections.nec.expether.plugins.module_utils._registry.postgresql_url import is_postgresql, shown_url
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Registry, RegistryError
 
 ENV_REGISTRY = "EXPETHER_REGISTRY"
@@ -66,7 +67,7 @@ def sqlite_path(url: str) -> str:
     if parts.scheme != "sqlite" or parts.netloc or not parts.path.strip("/"):
         raise RegistryError(
             f"The registry {_without_secret(url)} is not supported. Set `registry` to sqlite:///PATH with an absolute"
-            " path, for example sqlite:////var/lib/expether/registry.sqlite3."
+            " path, for example sqlite:////var/lib/expether/registry.sqlite3, or to postgresql://USER@HOST/DATABASE."
         )
     # sqlite:////var/lib/x and sqlite:///var/lib/x both mean /var/lib/x.
     path = parts.path.lstrip("/")
@@ -94,13 +95,29 @@ def _absolute(text: str, option: str) -> str:
     return os.path.normpath(f"/{path.lstrip('/')}")
 
 
+def check_url(url: str) -> None:
+    """Check the URL of a registry.
+
+    :raises RegistryError: it is not valid, or contains a password
+    """
+    if is_postgresql(url):
+        shown_url(url)
+    else:
+        sqlite_path(url)
+
+
 def open_registry(url: str | None) -> Registry:
     """Return the registry at a URL. A registry that does not exist is empty; the first write creates it.
 
     :param url: `None` for the default
-    :raises RegistryError: as `sqlite_path`
+    :raises RegistryError: as `check_url`
+    :raises MissingLibrary: psycopg is needed, and is not installed or too old
     """
-    # Imported here, because without a registry SQLite is not needed.
+    # Imported here, because only one of them is needed, and without a registry none.
+    if url is not None and is_postgresql(url):
+        from ansible_collections.nec.expether.plugins.module_utils._registry.postgresql import PostgresqlRegistry
+
+        return PostgresqlRegistry(url)
     from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
 
     return SqliteRegistry(sqlite_path(url or default_url()))
@@ -109,8 +126,13 @@ def open_registry(url: str | None) -> Registry:
 def key_path(url: str | None, key_file: str | None) -> str:
     """Return the path of the key file for the passwords.
 
-    :raises RegistryError: as `sqlite_path`
+    :raises RegistryError: as `check_url`, or there is no default beside a registry that is no file
     """
+    if not key_file and url is not None and is_postgresql(url):
+        raise RegistryError(
+            f"The passwords in the registry {shown_url(url)} need a key file. Set `registry_key_file` or {ENV_KEY_FILE} to a"
+            " file that is the same on all hosts that use this registry."
+        )
     return _absolute(key_file, "registry_key_file") if key_file else f"{sqlite_path(url or default_url())}.key"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import tempfile
 import typing as t
 
@@ -28,6 +29,7 @@ try:
 except Exception as missing:  # noqa: BLE001  # pylint: disable=broad-exception-caught
     MISSING = missing
 
+GUIDE = "Registries for several controllers"  # docs/docsite/rst/guide_registries.rst
 _LONGEST_KEY = 4096  # bytes; a longer file is not a key file
 
 
@@ -35,17 +37,25 @@ class Secrets:
     """Encrypts and decrypts with the key in a file (mode 0600), which is created when it is first needed.
 
     :param make: whether the file may be created; not in check mode
+    :param stored: returns the tokens in a registry that several hosts use. They need the same key, so that the file is
+        not created then, and encrypts nothing if it has another key than the tokens
     :raises MissingLibrary: cryptography is not installed or too old
     """
 
-    def __init__(self, path: str, make: bool) -> None:
+    def __init__(self, path: str, make: bool, stored: t.Callable[[], t.Iterable[str]] | None = None) -> None:
         need("cryptography", MISSING)
         self._path = path
         self._make = make
+        self._stored = stored
 
     def encrypt(self, password: str) -> str:
-        """Return the token of a password."""
+        """Return the token of a password.
+
+        :raises RegistryError: the key file cannot be used, or other hosts use another key
+        """
         key = self._key()
+        if self._stored is not None:
+            self._check_shared(key, self._stored())
         if key is None:
             key = self._create() if self._make else Fernet.generate_key()
         return self._fernet(key).encrypt(password.encode()).decode()
@@ -68,6 +78,24 @@ class Secrets:
                 f"The key in {self._path} is not the one that encrypted the registry's passwords. Set `registry_key_file`"
                 " to the right file, or register the pod managers again with their passwords."
             ) from None
+
+    def _check_shared(self, key: bytes | None, stored: t.Iterable[str]) -> None:
+        if key is None:
+            raise RegistryError(
+                f"The key file {self._path} does not exist. All hosts that use this registry need the same key file. Copy it"
+                f" from another host. If this is the first one, create it: (umask 077; head -c 32 /dev/urandom | base64 | tr"
+                f" +/ -_ > {shlex.quote(self._path)})"
+            )
+        fernet, tokens = self._fernet(key), list(stored)
+        for token in tokens:
+            with contextlib.suppress(InvalidToken):
+                fernet.decrypt(token.encode())
+                return
+        if tokens:
+            raise RegistryError(
+                f"The key in {self._path} is not the one that encrypted the passwords that are already in the registry. Set"
+                f' `registry_key_file` to the right file. The guide "{GUIDE}" tells what to do if it is lost.'
+            )
 
     def _fernet(self, key: bytes) -> Fernet:
         try:

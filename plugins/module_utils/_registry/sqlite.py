@@ -7,13 +7,17 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sqlite3
 import tempfile
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._model.texts import read_json
+from ansible_collections.nec.expether.plugins.module_utils._registry.bodies import (
+    conflict,
+    records,
+    text_of,
+    upgraded_texts,
+)
 from ansible_collections.nec.expether.plugins.module_utils._registry.owner_rights import (
     Owner,
     UnsafeFolder,
@@ -27,9 +31,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
     SCHEMA,
     AnyOfPodm,
     AnyRecord,
-    Body,
     Change,
-    RegistryConflict,
     RegistryError,
 )
 
@@ -129,12 +131,10 @@ class SqliteRegistry:
         connection = self._open(make=False)
         if connection is None:
             return []
-        kind = record_type.kind()
         with self._translate_errors("read"):
             with rights_of(self._owner):
-                rows = connection.execute(sql, (kind, *parameters)).fetchall()
-            loads = _loader(kind)
-            return [record_type.from_body(uuid, revision, loads(body)) for uuid, revision, body in rows]
+                rows = connection.execute(sql, (record_type.kind(), *parameters)).fetchall()
+            return records(record_type, rows)
 
     def _open(self, make: bool) -> sqlite3.Connection | None:
         """Return the open database; `None` if it does not exist and must not be created."""
@@ -260,29 +260,11 @@ class SqliteRegistry:
             ) from None
 
 
-def _loader(kind: str) -> t.Callable[[str], t.Any]:
-    # Texts in a device document come from its card. An older version may have stored them unfiltered.
-    return read_json if kind == "devices" else json.loads
-
-
 def _upgrade(connection: sqlite3.Connection) -> None:
     """Write all documents as this version does, in a transaction that has begun; what is damaged stays as it is."""
-    # Imported here: this is done once in the life of a registry.
-    from ansible_collections.nec.expether.plugins.module_utils._registry.upgrade import upgraded
-
     rows = connection.execute("SELECT kind, uuid, revision, body FROM documents").fetchall()
-    for kind, uuid, revision, text in rows:
-        try:
-            body = upgraded(kind, uuid, revision, _loader(kind)(text))
-        except (ValueError, RecursionError):
-            continue
-        new = (_text(body), kind, uuid)
-        connection.execute("UPDATE documents SET body = ? WHERE kind = ? AND uuid = ?", new)
+    connection.executemany("UPDATE documents SET body = ? WHERE kind = ? AND uuid = ?", upgraded_texts(rows))
     connection.execute(f"PRAGMA user_version = {SCHEMA}")
-
-
-def _text(body: Body) -> str:
-    return json.dumps(body, sort_keys=True)
 
 
 def _apply(connection: sqlite3.Connection, change: Change, new: int) -> None:
@@ -290,32 +272,20 @@ def _apply(connection: sqlite3.Connection, change: Change, new: int) -> None:
     row = connection.execute("SELECT revision, body FROM documents WHERE kind = ? AND uuid = ?", key).fetchone()
     revision = row[0] if row else NEVER
     if change.expected is not None and revision != change.expected:
-        body = json.loads(row[1]) if row else change.body
-        raise RegistryConflict(f"{_subject(connection, change, body or {})} has been changed by another run meanwhile.")
+        raise conflict(change, row[1] if row else None, lambda uuid: _podm_text(connection, uuid))
     if change.body is None:
         connection.execute("DELETE FROM documents WHERE kind = ? AND uuid = ?", key)
     else:
         connection.execute(
             "INSERT INTO documents (kind, uuid, revision, body) VALUES (?, ?, ?, ?)"
             " ON CONFLICT (kind, uuid) DO UPDATE SET revision = excluded.revision, body = excluded.body",
-            (*key, new, _text(change.body)),
+            (*key, new, text_of(change.body)),
         )
 
 
-_NOUNS = {"pod_managers": "Pod manager", "nodes": "Node", "flavors": "Flavor"}
-
-
-def _subject(connection: sqlite3.Connection, change: Change, body: Body) -> str:
-    """Return what a change is about, as users know it: a pod manager, node or flavor by its name."""
-    if change.kind in _NOUNS:
-        return f"{_NOUNS[change.kind]} {body['name']}" if "name" in body else f"A {_NOUNS[change.kind].lower()}"
-    podm_id = body.get("podm_id", change.uuid)
-    row = connection.execute(
-        "SELECT json_extract(body, '$.name') FROM documents"
-        " WHERE kind = 'pod_managers' AND uuid = ? AND json_valid(body)",
-        (podm_id,),
-    ).fetchone()
-    return f"Pod manager {row[0]}" if row and row[0] else "A pod manager"
+def _podm_text(connection: sqlite3.Connection, uuid: str) -> str | None:
+    row = connection.execute(_SELECT_ONE, ("pod_managers", uuid)).fetchone()
+    return row[2] if row else None
 
 
 def _quoted(path: str) -> str:

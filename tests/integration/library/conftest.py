@@ -14,11 +14,14 @@ import pytest
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
 from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Pauses, Settings
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import open_registry
-from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Registry
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "simulator"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from cryptography.fernet import Fernet
 from eemsim.client import Simulator
+from postgresql import Server, why_not
 
 MakeClient = Callable[..., Client]
 
@@ -75,9 +78,50 @@ def fixture_client(make_client: MakeClient) -> Client:
     return make_client()
 
 
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[Server]:
+    """A PostgreSQL server with one database `expether` for all tests."""
+    reason = why_not()
+    if reason:
+        pytest.skip(reason)
+    server = Server()
+    server.create("expether")
+    yield server
+    server.close()
+
+
+@pytest.fixture(name="server")
+def fixture_server(postgresql_server: Server) -> Server:
+    """The server, with nothing in its database."""
+    postgresql_server.execute("DROP SCHEMA IF EXISTS nec_expether CASCADE", database="expether")
+    return postgresql_server
+
+
+@pytest.fixture(name="back_end")
+def fixture_back_end(request: pytest.FixtureRequest) -> str:
+    """The back end of the registry; `on_each_back_end` sets others."""
+    return str(getattr(request, "param", "sqlite"))
+
+
+@pytest.fixture(name="registry_url")
+def fixture_registry_url(back_end: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """The URL of a registry that does not exist yet."""
+    if back_end == "postgresql":
+        return str(request.getfixturevalue("server").url("expether"))
+    return f"sqlite:///{tmp_path / 'registry' / 'r.sqlite3'}"
+
+
+@pytest.fixture(name="key_file")
+def fixture_key_file(tmp_path: Path) -> Path:
+    """A key for the passwords in the registry."""
+    path = tmp_path / "registry.key"
+    path.touch(mode=0o600)
+    path.write_bytes(Fernet.generate_key())
+    return path
+
+
 @pytest.fixture(name="registry")
-def fixture_registry(tmp_path: Path) -> Iterator[SqliteRegistry]:
-    registry = open_registry(str(tmp_path / "registry" / "r.sqlite3"))
-    assert isinstance(registry, SqliteRegistry)
+def fixture_registry(registry_url: str) -> Iterator[Registry]:
+    registry = open_registry(registry_url)
     yield registry
     registry.close()

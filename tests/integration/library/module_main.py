@@ -11,31 +11,43 @@ import typing as t
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, RegistryConflict, put
+from ansible_collections.nec.expether.plugins.module_utils._registry.location import open_registry
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
+    Change,
+    Registry,
+    RegistryConflict,
+    put,
+)
 from ansible_collections.nec.expether.plugins.module_utils._registry.upgrade import RECORD_TYPES
 
 Result = dict[str, t.Any]
 Run = t.Callable[..., Result]
 #: What another connection does right before a commit of these changes.
-Meanwhile = t.Callable[[SqliteRegistry, t.Sequence[Change]], None]
+Meanwhile = t.Callable[[Registry, t.Sequence[Change]], None]
 ALWAYS = -1
 
 
-def rewrite(other: SqliteRegistry, changes: t.Sequence[Change]) -> None:
+def rewrite(other: Registry, changes: t.Sequence[Change]) -> None:
     """Write the same documents, which get other revisions."""
     types = {record_type.kind(): record_type for record_type in RECORD_TYPES}
     found = [other.get(types[change.kind], change.uuid) for change in changes if change.expected]
     other.commit([put(record) for record in found if record])
 
 
-class Meddled(SqliteRegistry):
+class Meddled:
     """A registry in which another connection is quicker."""
 
     at = 0  # before which commit of the run; ALWAYS for each
     meanwhile: Meanwhile = staticmethod(rewrite)
     commits = 0
     conflicts = 0
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._registry = open_registry(url)
+
+    def __getattr__(self, name: str) -> t.Any:
+        return getattr(self._registry, name)
 
     @classmethod
     def begin(cls, at: int, meanwhile: Meanwhile = rewrite) -> None:
@@ -45,11 +57,11 @@ class Meddled(SqliteRegistry):
     def commit(self, changes: t.Sequence[Change]) -> int:
         Meddled.commits += 1
         if Meddled.at in (Meddled.commits, ALWAYS):
-            other = SqliteRegistry(self.path)
+            other = open_registry(self._url)
             Meddled.meanwhile(other, changes)
             other.close()
         try:
-            return super().commit(changes)
+            return self._registry.commit(changes)
         except RegistryConflict:
             Meddled.conflicts += 1
             raise

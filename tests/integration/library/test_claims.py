@@ -16,18 +16,23 @@ import pytest
 from ansible_collections.nec.expether.plugins.module_utils._execution.claims import Claims
 from ansible_collections.nec.expether.plugins.module_utils._registry.claim_records import StoredClaims
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import RegisteredUrl
-from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
     Change,
     Registry,
     RegistryConflict,
     put,
 )
+from back_ends import BACK_ENDS
 from executor_runs import PODM, held_in
 from module_main import Meddled
 
 CARD = "0x8cdf9d120001"
 LEASE = 60.0
+
+
+@pytest.fixture(name="back_end", params=BACK_ENDS)
+def fixture_back_end(request: pytest.FixtureRequest) -> str:
+    return t.cast(str, request.param)
 
 
 def _claims(registry: Registry) -> Claims:
@@ -134,7 +139,7 @@ OTHER_CARD = "0x8cdf9d120002"
 
 
 @pytest.fixture(name="meddled")
-def fixture_meddled(registry: SqliteRegistry) -> t.Iterator[Meddled]:
+def fixture_meddled(registry: Registry) -> t.Iterator[Meddled]:
     """A second connection to the registry, on which another run may be quicker."""
     Meddled.begin(0)
     meddled = Meddled(registry.path)
@@ -148,7 +153,7 @@ def _take(registry: Registry, *cards: str) -> Claims:
     return claims
 
 
-def _other_takes(other: SqliteRegistry, _changes: t.Sequence[Change]) -> None:
+def _other_takes(other: Registry, _changes: t.Sequence[Change]) -> None:
     _take(other, OTHER_CARD)
     _rewrite(other, OTHER_CARD, lock=None)  # which ends when the connection is closed
 
@@ -204,7 +209,7 @@ def test_claims_are_not_renewed_that_another_run_takes_over_at_the_same_moment(
     claims = _take(meddled, CARD)
     monkeypatch.setattr("ansible_collections.nec.expether.plugins.module_utils._execution.claims.RENEW_AFTER", 0.0)
 
-    def take_over(other: SqliteRegistry, _changes: t.Sequence[Change]) -> None:
+    def take_over(other: Registry, _changes: t.Sequence[Change]) -> None:
         _rewrite(other, CARD, lock=None, pid=2**31 - 1)  # as if this run had died
         _take(other, CARD)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import typing as t
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
@@ -22,7 +23,8 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.claim_recor
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import open_registry
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import StoredNode
 from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, RegistryError
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, Registry, RegistryError
+from back_ends import on_each_back_end
 from eemsim.client import Simulator
 from executor_runs import MakeClient, attach, compose, detach, executor, groups_of, held_in, nodes_in, release, run
 
@@ -315,6 +317,13 @@ def _only_gpus(eem: Simulator, systems: int, devices: int) -> None:
     eem.reset(devices=[*eem.eesvs(), *gpus])
 
 
+def _run_apart(client: Client, registry: Registry, name: str) -> object:
+    """Compose a node on a connection of its own to the registry."""
+    with closing(open_registry(registry.path)) as own:
+        return run(client, own, compose(name))
+
+
+@on_each_back_end
 @pytest.mark.parametrize("enforce", ["strict", "none"])
 def test_runs_at_once_share_the_pool_and_give_nothing_twice(
     eem: Simulator, make_client: MakeClient, registry: SqliteRegistry, enforce: str
@@ -322,7 +331,7 @@ def test_runs_at_once_share_the_pool_and_give_nothing_twice(
     _only_gpus(eem, systems=8, devices=16)
     eem.set_options(enforce=enforce, conditional="honour" if enforce == "strict" else "ignore")
     clients = [make_client(timeout=5.0) for dummy in range(8)]
-    results = _side_by_side(8, lambda place: run(clients[place], open_registry(registry.path), compose(f"n{place}")))
+    results = _side_by_side(8, lambda place: _run_apart(clients[place], registry, f"n{place}"))
     assert [result for result in results if not isinstance(result, Outcome)] == []
     attached = [entry for entry in eem.history(field="group_id") if entry["to"] != "4093"]
     assert len({entry["card"] for entry in attached}) == len(attached) == 16 + 1  # the last system gets a group id too
@@ -336,7 +345,7 @@ def test_of_runs_at_once_that_want_too_much_some_are_refused_and_leave_nothing(
 ) -> None:
     _only_gpus(eem, systems=8, devices=5)
     clients = [make_client(timeout=5.0) for dummy in range(4)]
-    results = _side_by_side(4, lambda place: run(clients[place], open_registry(registry.path), compose(f"n{place}")))
+    results = _side_by_side(4, lambda place: _run_apart(clients[place], registry, f"n{place}"))
     refused = [result for result in results if isinstance(result, PlanRefused)]
     assert len(refused) == 2, results
     assert all("2 GPU requested, 1 free" in error.message for error in refused)
@@ -345,6 +354,7 @@ def test_of_runs_at_once_that_want_too_much_some_are_refused_and_leave_nothing(
     assert held_in(registry) == []
 
 
+@on_each_back_end
 def test_what_a_killed_run_held_is_taken_over(
     eem: Simulator, client: Client, registry: SqliteRegistry, system: str
 ) -> None:

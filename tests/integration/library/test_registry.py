@@ -13,47 +13,28 @@ import stat
 import subprocess
 import sys
 import threading
-import typing as t
 from pathlib import Path
 
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._registry import store as _registry
-from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredListing
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import (
     default_url,
     key_path,
     open_registry,
     sqlite_path,
 )
-from ansible_collections.nec.expether.plugins.module_utils._registry.records import Flavor, RegisteredUrl
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import RegisteredUrl
 from ansible_collections.nec.expether.plugins.module_utils._registry.secrets import Secrets
 from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
     NEVER,
-    Change,
-    RegistryConflict,
     RegistryError,
     put,
-    remove,
 )
 
 
 def _mode(path: str | Path) -> int:
     return stat.S_IMODE(os.stat(path).st_mode)
-
-
-def test_a_registry_that_is_not_there_is_empty_and_reading_does_not_make_it(registry: SqliteRegistry) -> None:
-    assert registry.all(RegisteredUrl) == []
-    assert registry.get(RegisteredUrl, "x") is None
-    assert not os.path.exists(os.path.dirname(registry.path))
-
-
-def test_what_was_committed_is_read_by_another(registry: SqliteRegistry) -> None:
-    registry.commit([put(RegisteredUrl("b", NEVER, "ü")), put(RegisteredUrl("a", NEVER, ""))])
-    other = open_registry(registry.path)
-    assert [(found.uuid, found.podm_id) for found in other.all(RegisteredUrl)] == [("a", ""), ("b", "ü")]
-    assert other.all(Flavor) == []
-    other.close()
 
 
 def test_the_file_is_for_its_owner_only_and_so_is_a_folder_made_for_it(registry: SqliteRegistry) -> None:
@@ -73,63 +54,6 @@ def test_a_folder_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
     registry.commit([put(RegisteredUrl("a", NEVER, ""))])
     registry.close()
     assert _mode(tmp_path / "there") == 0o755
-
-
-def test_a_change_of_what_another_changed_meanwhile_is_a_conflict_and_nothing_is_written(
-    registry: SqliteRegistry,
-) -> None:
-    registry.commit([put(RegisteredUrl("a", NEVER, "1"))])
-    found = registry.get(RegisteredUrl, "a")
-    assert found
-    registry.commit([put(found._replace(podm_id="2"))])
-    with pytest.raises(RegistryConflict):
-        registry.commit([put(RegisteredUrl("b", NEVER, "")), put(found._replace(podm_id="3"))])
-    assert [(url.uuid, url.podm_id) for url in registry.all(RegisteredUrl)] == [("a", "2")]
-
-
-@pytest.mark.parametrize("change", [put, remove])
-def test_what_must_not_be_there_yet_is_a_conflict_if_it_is(
-    registry: SqliteRegistry, change: t.Callable[[RegisteredUrl], Change]
-) -> None:
-    registry.commit([put(RegisteredUrl("a", NEVER, ""))])
-    with pytest.raises(RegistryConflict):
-        registry.commit([change(RegisteredUrl("a", NEVER, "1"))])
-
-
-def test_removing_what_another_removed_is_a_conflict(registry: SqliteRegistry) -> None:
-    registry.commit([put(RegisteredUrl("a", NEVER, ""))])
-    found = registry.get(RegisteredUrl, "a")
-    assert found
-    registry.commit([remove(found)])
-    with pytest.raises(RegistryConflict):
-        registry.commit([remove(found)])
-
-
-def test_processes_that_count_together_lose_nothing(tmp_path: Path) -> None:
-    """Eight at once, from before the file is there: each adds one 25 times by compare-and-swap."""
-    path = str(tmp_path / "new" / "r.sqlite3")
-
-    def count() -> None:
-        registry = open_registry(path)
-        for dummy in range(25):
-            while True:
-                found = registry.get(StoredListing, "n") or StoredListing("n", NEVER, None, 0)
-                try:
-                    registry.commit([put(found._replace(devices=found.devices + 1))])
-                    break
-                except RegistryConflict:
-                    continue
-        registry.close()
-
-    threads = [threading.Thread(target=count) for dummy in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    registry = open_registry(path)
-    found = registry.get(StoredListing, "n")
-    assert found and found.devices == 200
-    registry.close()
 
 
 def test_a_killed_writer_leaves_a_registry_that_can_be_used(tmp_path: Path) -> None:

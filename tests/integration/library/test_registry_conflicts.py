@@ -13,11 +13,15 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible import conte
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import FREE_GROUP
 from ansible_collections.nec.expether.plugins.module_utils._model.names import podm_uuid
 from ansible_collections.nec.expether.plugins.module_utils._modules import sync
-from ansible_collections.nec.expether.plugins.module_utils._registry.location import sqlite_path
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager, StoredNode
-from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, RegistryConflict, put
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
+    Change,
+    Registry,
+    RegistryConflict,
+    put,
+)
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
+from back_ends import on_each_back_end
 from eemsim.client import Simulator
 from executor_runs import MakeClient, compose, executor, nodes_in, release
 from module_main import ALWAYS, Meanwhile, Meddled, Result, Run, rewrite, run_main
@@ -25,17 +29,18 @@ from module_main import ALWAYS, Meanwhile, Meddled, Result, Run, rewrite, run_ma
 RACK1 = podm_uuid("rack1")
 
 
-@pytest.fixture(name="path")
-def fixture_path(tmp_path: Path) -> Path:
-    """Where the registry of the modules is."""
-    return tmp_path / "r.sqlite3"
-
-
 @pytest.fixture(name="run")
-def fixture_run(eem: Simulator, path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def fixture_run(
+    eem: Simulator,
+    registry_url: str,
+    key_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
     """Runs a module in this process, with another connection that is quicker before its commit number `at`."""
-    monkeypatch.setenv("EXPETHER_REGISTRY", f"sqlite:///{path}")
-    monkeypatch.setattr(_context, "open_registry", lambda url: Meddled(sqlite_path(url)))
+    monkeypatch.setenv("EXPETHER_REGISTRY", registry_url)
+    monkeypatch.setenv("EXPETHER_REGISTRY_KEY_FILE", str(key_file))
+    monkeypatch.setattr(_context, "open_registry", Meddled)
 
     def run(module: str, at: int = 0, meanwhile: Meanwhile = rewrite, **options: t.Any) -> Result:
         Meddled.begin(at, meanwhile)
@@ -64,6 +69,7 @@ RUNS: list[tuple[str, Result]] = [
 ]
 
 
+@on_each_back_end
 @pytest.mark.parametrize(("module", "options"), RUNS, ids=str)
 def test_a_module_decides_again_at_whichever_commit_another_run_was_quicker(
     run: Run, eem: Simulator, module: str, options: Result
@@ -77,6 +83,7 @@ def test_a_module_decides_again_at_whichever_commit_another_run_was_quicker(
     assert not run(module, **options)["changed"]
 
 
+@on_each_back_end
 @pytest.mark.parametrize("at", [2, 3])
 @pytest.mark.parametrize(
     ("module", "options"), [each for each in RUNS if each[0] == "node" or "cascade" in each[1]], ids=str
@@ -125,12 +132,13 @@ def test_eem_is_asked_once_while_only_the_pod_manager_is_written_meanwhile(run: 
 # What another run has done by then
 
 
+@on_each_back_end
 def test_a_pod_manager_that_gets_a_node_while_it_is_removed_is_kept(
-    run: Run, path: Path, eem: Simulator, make_client: MakeClient
+    run: Run, registry: Registry, eem: Simulator, make_client: MakeClient
 ) -> None:
     assert run("node", name="train", podm="rack1", state="absent")["changed"]
 
-    def compose_new(other: SqliteRegistry, _changes: t.Sequence[Change]) -> None:
+    def compose_new(other: Registry, _changes: t.Sequence[Change]) -> None:
         executor(make_client(), other, podm_id=RACK1).run(compose("new"))
 
     result = run("podm", at=1, meanwhile=compose_new, name="rack1", state="absent")
@@ -139,18 +147,19 @@ def test_a_pod_manager_that_gets_a_node_while_it_is_removed_is_kept(
     assert "Another run has created a node on pod manager rack1. Run the task again." in result["msg"] and result[
         "msg"
     ].endswith("Nothing was changed.")
-    assert nodes_in(SqliteRegistry(str(path))) == {"new": "composed"}
+    assert nodes_in(registry) == {"new": "composed"}
     assert [podm["name"] for podm in run("podm_info")["podms"]] == ["rack1"]
     assert run("podm", name="rack1", state="absent", cascade=True)["changed"]
     assert {card["group_id"] for card in eem.eeios()} == {FREE_GROUP}
 
 
+@on_each_back_end
 def test_a_node_that_moves_to_another_system_while_it_is_forgotten_is_kept(
-    run: Run, path: Path, eem: Simulator, make_client: MakeClient
+    run: Run, registry: Registry, eem: Simulator, make_client: MakeClient
 ) -> None:
     first, second = (card["id"] for card in eem.eesvs()[:2])
 
-    def move(other: SqliteRegistry, _changes: t.Sequence[Change]) -> None:
+    def move(other: Registry, _changes: t.Sequence[Change]) -> None:
         for decide in (release("train"), compose("train", second)):
             executor(make_client(), other, podm_id=RACK1).run(decide)
 
@@ -158,17 +167,20 @@ def test_a_node_that_moves_to_another_system_while_it_is_forgotten_is_kept(
     assert Meddled.conflicts == 1
     assert result["failed"] and result["failure"]["kind"] == "refused"
     assert f"Another run has moved node train to system {second}. Run the task again." in result["msg"]
-    assert [node.system_id for node in SqliteRegistry(str(path)).all(StoredNode)] == [second]
+    assert [node.system_id for node in registry.all(StoredNode)] == [second]
 
 
-def test_a_node_that_another_run_forgets_first_is_no_failure(run: Run, path: Path, make_client: MakeClient) -> None:
-    def forget(other: SqliteRegistry, _changes: t.Sequence[Change]) -> None:
+@on_each_back_end
+def test_a_node_that_another_run_forgets_first_is_no_failure(
+    run: Run, registry: Registry, make_client: MakeClient
+) -> None:
+    def forget(other: Registry, _changes: t.Sequence[Change]) -> None:
         executor(make_client(), other, podm_id=RACK1).run(release("train"))
 
     result = run("node", at=1, meanwhile=forget, name="train", state="absent", detach_devices=False)
     assert Meddled.conflicts == 1
     assert not result.get("failed") and not result["changed"] and result["plan"] == []
-    assert nodes_in(SqliteRegistry(str(path))) == {}
+    assert nodes_in(registry) == {}
 
 
 def test_a_synchronisation_that_meets_conflicts_all_the_time_gives_that_pod_manager_up_and_says_so(
@@ -188,12 +200,12 @@ def test_a_synchronisation_that_meets_conflicts_all_the_time_gives_that_pod_mana
 
 
 def test_a_password_that_cannot_be_decrypted_makes_its_pod_manager_offline_with_the_reason(
-    run: Run, path: Path, eem: Simulator
+    run: Run, key_file: Path, eem: Simulator
 ) -> None:
     """Another run stores it with another key while this one has asked EEM already."""
     eem.patch(eem.eeios()[6]["id"], model="another")
 
-    def lose_password(other: SqliteRegistry, _changes: t.Sequence[Change]) -> None:
+    def lose_password(other: Registry, _changes: t.Sequence[Change]) -> None:
         found = other.get(PodManager, RACK1)
         assert found
         other.commit([put(found._replace(password="of another key"))])
@@ -203,7 +215,7 @@ def test_a_password_that_cannot_be_decrypted_makes_its_pod_manager_offline_with_
         result = run("sync", at=at, meanwhile=meanwhile)
         assert not result.get("failed")
         (podm,) = result["podms"]
-        assert podm["status"] == "Offline" and f"{path}.key" in podm["error"] and podm["unchanged"] == 12
+        assert podm["status"] == "Offline" and str(key_file) in podm["error"] and podm["unchanged"] == 12
         assert len(eem.log()) == at, "it was asked without a password"
     assert Meddled.conflicts == 0
     assert len(run("device_info", source="registry")["devices"]) == 12

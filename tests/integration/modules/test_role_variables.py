@@ -48,7 +48,15 @@ WRONG: dict[str, tuple[Json, ...]] = {
     "retention": ("", "x", "-1", "7 days", [], [1], "inf", "nan", float("inf")),
     "wait_after_refusal": (*NUMBERS, 86401, "86401"),
     "user": ("", 0, 1000, "0", "1000", [], ["expether"], "a b", "-x", "a:b", "x" * 40),
-    "registry": (*PATHS, "", "sqlite://", "sqlite:///~/x", "sqlite:////etc/registry.sqlite3", "postgresql://x/y"),
+    "registry": (
+        *PATHS,
+        "",
+        "sqlite://",
+        "sqlite:///~/x",
+        "sqlite:////etc/registry.sqlite3",
+        "postgresql://x/y",
+        "redis://x/y",
+    ),
     "registry_key_file": PATHS,
     "venv": (*PATHS, "", "/opt", "/var/lib/expether", "/var/lib/expether/venv", "/var/lib"),
     "collection_source": ("", " ", 0, 5, []),
@@ -81,6 +89,18 @@ RIGHT: dict[str, tuple[Json, ...]] = {
     "wheel_dir": ("",),
     "textfile_dir": ("", "/var/lib/prometheus/node-exporter"),
 }
+
+
+#: A registry that is no file needs a key file.
+DATABASE: tuple[Json, ...] = (
+    "postgresql://ee@h1:5433,[::1]/ee?sslmode=verify-full&passfile=/var/lib/expether/key/pgpass",
+    "postgres:///ee?host=%2Frun%2Fpostgresql",
+)
+WRONG_DATABASE: tuple[Json, ...] = (
+    "postgresql://u:canary@h/db",
+    "postgresql://h/db?password=canary",
+    "postgresql://h/a b",
+)
 
 
 def cases(table: dict[str, tuple[Json, ...]], also: tuple[Json, ...] = ()) -> list[tuple[str, Json]]:
@@ -188,6 +208,18 @@ def test_a_value_that_can_be_meant_is_not_refused(tmp_path: Path) -> None:
         for case, result in zip(given, play(tmp_path, given, tasks_from="check"), strict=True)
         if result
     ] == []
+
+
+def test_a_registry_in_a_database_needs_a_key_file_and_has_no_password(tmp_path: Path) -> None:
+    given = [("registry", value) for value in (*DATABASE, *WRONG_DATABASE)]
+    key = ("--extra-vars", '{"expether_sync_registry_key_file": "/var/lib/expether/key/registry.key"}')
+    results = play(tmp_path, given, *key, tasks_from="check")
+    assert results[: len(DATABASE)] == [None] * len(DATABASE)
+    assert all("without a password" in sentence(result) for result in results[len(DATABASE) :])
+    (result,) = play(tmp_path, given[:1], tasks_from="check")
+    assert "expether_sync_registry_key_file" in sentence(result)
+    unit = Path(__file__).resolve().parents[3] / "roles" / "sync" / "templates" / "expether-sync.service.j2"
+    assert "EXPETHER_REGISTRY={{ expether_sync_registry | replace('%', '%%')" in unit.read_text(encoding="utf-8")
 
 
 @pytest.mark.smoke
