@@ -507,6 +507,12 @@ NOBODY = r"No host matches expether_hosts \({}, so nothing would be done"
         (("-e", "expether_hosts=rack"), r"rack\)"),
         pytest.param(("--limit=web1,localhost",), "", marks=pytest.mark.smoke),
         (("-e", "expether_hosts=all", "--limit=web*"), ""),
+        pytest.param(
+            ("-e", '{"expether_hosts": ["web2"]}', "--limit=@lines"),
+            r"web2\) and the limit \(@lines\)",
+            marks=pytest.mark.smoke,
+        ),
+        (("-e", '{"expether_hosts": ["web1", "web2"]}', "--limit=web3,@lines"), ""),
     ],
 )
 def test_a_play_that_matches_no_host_fails_instead_of_doing_nothing(
@@ -514,6 +520,7 @@ def test_a_play_that_matches_no_host_fails_instead_of_doing_nothing(
 ) -> None:
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     inventory = written(ansible.folder / "hosts.yml", {"all": {"vars": local, "hosts": {"web1": {}, "web2": {}}}})
+    (ansible.folder / "lines").write_text("web1\n", encoding="ascii")
     done, records = play(ansible, f"--inventory={inventory}", *arguments, "nec.expether.devices")
     output = " ".join((done.stdout + done.stderr).split())
     assert (done.returncode == 0, bool(records)) == (not refusal, not refusal), output
