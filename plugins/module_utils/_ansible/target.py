@@ -11,8 +11,10 @@ import typing as t
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context
 from ansible_collections.nec.expether.plugins.module_utils._ansible.options import (
     check_connection,
+    check_key,
     check_pair,
     credentials,
+    podm_name,
     selected_podm,
     url_option,
 )
@@ -90,8 +92,7 @@ def connection_settings(context: Context, known: t.Mapping[str, t.Any]) -> dict[
     """
     options = with_defaults(context.connection.applied(known))
     check_connection(options)
-    if options["client_key"] and not options["client_cert"]:
-        raise InvalidInput("`client_key` is set without `client_cert`.")
+    check_key(options, context.connection.host)
     return options
 
 
@@ -183,7 +184,7 @@ def targets(context: Context, names: t.Collection[str] | None = None) -> list[Ta
     url = url_option(context)
     if url is not None:
         return [target_of_url(context, url, names_needed=False)]
-    if context.params.get("podm") is not None:
+    if podm_name(context) is not None:
         context.require_lasting_registry()
     selected = selected_podm(context)
     if selected is not None:

@@ -76,6 +76,17 @@ def test_nothing_that_must_be_remembered_is_stored_in_a_registry_that_ends_with_
     assert eem.log() == [] and list(tmp_path.iterdir()) == []
 
 
+def test_a_pod_manager_of_the_environment_needs_a_registry_too(
+    run: Run, eem: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EEM_PODM", "rack1")
+    monkeypatch.setenv("EEM_URL", eem.url)
+    for module in ("device_info", "system_info", "node_info", "sync"):
+        result = run(module)
+        assert result["failed"] and result["failure"]["message"] == REFUSED, module
+    assert eem.log() == [] and list(tmp_path.iterdir()) == []
+
+
 def test_what_needs_no_registry_goes_on(run: Run, eem: Simulator, way: Result, tmp_path: Path) -> None:
     system, device = eem.eesvs()[0]["id"], eem.eeios()[0]["id"]
     attach = {"node": system, "devices": [device], **way}
