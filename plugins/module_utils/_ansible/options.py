@@ -369,7 +369,9 @@ def credentials(task: Task) -> tuple[str | None, str | None]:
     """
     username = task.option("username", ENV_USERNAME) or None
     # Without a user in the task, the environment's password is no use.
-    password = task.params.get("password") if task.params.get("username") == "" else task.option("password", ENV_PASSWORD)
+    password = (
+        task.params.get("password") if task.params.get("username") == "" else task.option("password", ENV_PASSWORD)
+    )
     if username is None:
         password = password or None
     check_pair(username, password)

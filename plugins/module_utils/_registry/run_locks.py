@@ -122,7 +122,9 @@ class RunLocks:
         except BaseException:
             os.close(file)
             raise
-        of_file = f"{token.decode()} {status.st_dev}:{status.st_ino}"  # a copy on another file system may have its number
+        of_file = (
+            f"{token.decode()} {status.st_dev}:{status.st_ino}"  # a copy on another file system may have its number
+        )
         self._file, self._place = file, f"{of_file} {boot_id.decode(errors='replace')}"
 
     def _make(self) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.nec.expether.plugins.module_utils._ansible.plugin_run import PluginFailed, run_plugin
+from ansible_collections.nec.expether.plugins.module_utils._modules.inventory import SPEC, Host, find_hosts
 from eemsim.client import Simulator
 from module_main import Result, Run, run_main
 
@@ -117,6 +119,28 @@ def test_a_listing_of_what_only_a_registry_knows_is_empty_and_says_why(run: Run,
     for module, key, options in listings:
         result = run(module, **options)
         assert result[key] == [] and result["warnings"] == [REFUSED], (module, options)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("source", ["live", "registry"])
+@pytest.mark.usefixtures("run")
+def test_an_inventory_that_is_empty_for_this_reason_removes_no_hosts(
+    eem: Simulator, way: Result, tmp_path: Path, source: str
+) -> None:
+    warned: list[str] = []
+
+    def hosts(**options: t.Any) -> list[Host]:
+        warned.clear()
+        return run_plugin(SPEC, options, warned.append, lambda context: find_hosts(context, None, []))
+
+    for options in ({}, way):
+        assert hosts(source=source, **options) == [] and REFUSED in warned
+        with pytest.raises(PluginFailed) as refused:
+            hosts(source=source, require_all=True, **options)
+        assert str(refused.value) == REFUSED
+    if source == "live":
+        systems = hosts(include_systems=True, require_all=True, **way)
+        assert [host.name for host in systems] == sorted(card["id"] for card in eem.eesvs()) and REFUSED in warned
     assert list(tmp_path.iterdir()) == []
 
 

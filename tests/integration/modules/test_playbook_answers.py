@@ -288,7 +288,9 @@ ROWS: list[Row] = [
     # Before 2.19, a template makes a list or dictionary of them.
     unclear("register", True, podm=Answer("{}"), description=Answer("['a']"), eem_username=Answer('{"a": 1}\n')),
     unclear("detach", True, node_name=Answer("[1, 2]"), devices=Answer("['{gpu}', '{ssd}']")),
-    given("register", {"description": "[A] {B} and ['C']."}, True, podm="rack1", description=Answer("[A] {B} and ['C'].")),
+    given(
+        "register", {"description": "[A] {B} and ['C']."}, True, podm="rack1", description=Answer("[A] {B} and ['C'].")
+    ),
     unclear("attach", True, node_name="n1", devices=[Answer(text) for text in UNCLEAR_TEXTS]),
     *(refused("compose", f"node_name {UNCLEAR}", node_name=number, device_types="SSD") for number in (7, 0)),
     # A number is only accepted if it must have been an EEM id in hexadecimal digits: nothing tells how it was written.
