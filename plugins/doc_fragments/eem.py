@@ -55,8 +55,8 @@ options:
   client_cert:
     description:
       - A PEM file with the client certificate and its chain, on the host where the module runs.
-      - The file must also contain the private key, unless O(client_key) is set. V("") means no certificate, and
-        overrides the environment and a registered value.
+      - The file must also contain the private key, unless O(client_key) is set. V("") means no certificate and no key, and
+        overrides the environment and registered values.
       - If it is not set, the environment variable E(EEM_CLIENT_CERT) is used, otherwise the value registered with the pod
         manager. With E(EEM_CLIENT_CERT), a registered O(client_key) is not used.
     type: path

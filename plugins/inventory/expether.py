@@ -77,6 +77,8 @@ options:
     description:
       - Whether it is an error that a pod manager could not be asked if the cache does not have its hosts. Set it if hosts
         that are missing would be removed somewhere, as by an AWX inventory source that overwrites.
+      - It is then also an error if no registry is set in a container that lives only for a job, unless O(include_systems)
+        is set, because the nodes are not known there. Otherwise this is a warning.
     type: bool
     default: false
   url:

@@ -89,10 +89,25 @@ def test_text_that_yaml_takes_for_something_else_is_refused(text: str) -> None:
         assert NOT_TEXT.match(text)
 
 
+@pytest.mark.parametrize("text", ["[]", "['a']", "[1,\n2]\n", "{}", '{"a": 1} '])
+def test_text_that_a_template_made_a_list_or_dictionary_is_refused(text: str) -> None:
+    assert NOT_TEXT.match(text)
+
+
 @pytest.mark.parametrize(
     "text",
     ["train-1", "7b", "0a", "10.0.0.1", "rack 1", "1-2", "2026-01-01 moved", "00:30:13:00:00:18", "nobody", "1e5"]
-    + ["12345678-1234-1234-1234-123456789012", "-", ".", "0x", "http://10.0.0.1:30500/eem", "1.2.3", "-----BEGIN\n1\n"],
+    + [
+        "12345678-1234-1234-1234-123456789012",
+        "-",
+        ".",
+        "0x",
+        "http://10.0.0.1:30500/eem",
+        "1.2.3",
+        "-----BEGIN\n1\n",
+        "{{ 6 * 7 }}",
+    ]
+    + ["[draft] rack", "rack [2]"],
 )
 def test_other_text_is_accepted(text: str) -> None:
     assert not NOT_TEXT.match(text)

@@ -266,12 +266,14 @@ def connection_options(task: Task, stored: bool) -> ConnectionOptions:
     params = task.params
     given = {key: value for key in CONNECTION_KEYS if (value := params.get(key)) is not None}
     given.update({key: None for key in _FILES if given.get(key) == ""})
+    if "client_cert" in given and given["client_cert"] is None:
+        given.setdefault("client_key", None)  # without a certificate, no key is any use
     given = _checked(given, _option)
     environment = _checked(_environment(task, given), _variable)
     host = {key: value for key, value in environment.items() if key in _OF_HOST}
     rest = {key: value for key, value in environment.items() if key not in _OF_HOST}
     if given.get("client_key") and not given.get("client_cert", host.get("client_cert")) and not stored:
-        raise InvalidInput("`client_key` is set without `client_cert`.")
+        check_key(given)
     if params["url"] is not None:
         eem_url(params["url"])
         if not stored:
@@ -366,7 +368,10 @@ def credentials(task: Task) -> tuple[str | None, str | None]:
     :raises InvalidInput: only one of them is set
     """
     username = task.option("username", ENV_USERNAME) or None
-    password = task.option("password", ENV_PASSWORD)
+    # Without a user in the task, the environment's password is no use.
+    password = (
+        task.params.get("password") if task.params.get("username") == "" else task.option("password", ENV_PASSWORD)
+    )
     if username is None:
         password = password or None
     check_pair(username, password)
@@ -382,6 +387,17 @@ def check_pair(username: str | None, password: str | None) -> None:
         raise InvalidInput("`password` is set without `username`.")
     if username is not None and password is None:
         raise InvalidInput("`username` is set without `password`.")
+
+
+def check_key(how: t.Mapping[str, t.Any], of_host: t.Collection[str] = ()) -> None:
+    """Reject connection options with the key of a client certificate, but without the certificate.
+
+    :param of_host: the options that the environment sets
+    :raises InvalidInput: only the key is set
+    """
+    if how["client_key"] and not how.get("client_cert"):
+        named = _variable if "client_key" in of_host else _option
+        raise InvalidInput(f"{named('client_key')} is set without `client_cert`.")
 
 
 def podm_name(task: Task) -> str | None:

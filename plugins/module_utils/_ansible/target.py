@@ -11,6 +11,7 @@ import typing as t
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context
 from ansible_collections.nec.expether.plugins.module_utils._ansible.options import (
     check_connection,
+    check_key,
     check_pair,
     credentials,
     podm_name,
@@ -91,8 +92,7 @@ def connection_settings(context: Context, known: t.Mapping[str, t.Any]) -> dict[
     """
     options = with_defaults(context.connection.applied(known))
     check_connection(options)
-    if options["client_key"] and not options["client_cert"]:
-        raise InvalidInput("`client_key` is set without `client_cert`.")
+    check_key(options, context.connection.host)
     return options
 
 

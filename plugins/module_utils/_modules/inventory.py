@@ -118,9 +118,13 @@ def find_hosts(context: Context, cache: HostCache | None, groups: t.Iterable[str
     """Return the hosts of an inventory source.
 
     :param groups: the groups that the inventory has already: a host must not have the name of one
-    :raises ExpetherError: no EEM could be asked, or not all if all are required; or an option is invalid
+    :raises ExpetherError: no EEM could be asked, or not all if all are required; an option is invalid; or all nodes are
+        required, and the registry is one that a job's container has just created
     """
     params = context.params
+    if params["require_all"] and not params["include_systems"]:
+        context.require_lasting_registry()
+    context.warn_without_lasting_registry()
     if params["source"] == "live":
         views, stored = _live_nodes(context, cache)
     elif params["include_systems"]:

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.change import ChangeRun
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
-from ansible_collections.nec.expether.plugins.module_utils._ansible.options import ENV_URL
+from ansible_collections.nec.expether.plugins.module_utils._ansible.options import ENV_URL, check_key
 from ansible_collections.nec.expether.plugins.module_utils._ansible.target import (
     podm_settings,
     settings_for_url,
@@ -171,8 +171,7 @@ def _wanted(context: Context, old: PodManager, settings: Settings) -> PodManager
         key: value or None for key in ("description", "location") if (value := context.params[key]) is not None
     }
     options = with_defaults(context.connection.stored(old.connection))
-    if options["client_key"] and not options["client_cert"]:
-        raise InvalidInput("`client_key` is set without `client_cert`.")
+    check_key(options)
     return old._replace(url=settings.url, username=settings.username, connection=options, **texts)
 
 

@@ -122,7 +122,10 @@ class RunLocks:
         except BaseException:
             os.close(file)
             raise
-        self._file, self._place = file, f"{token.decode()} {status.st_ino} {boot_id.decode(errors='replace')}"
+        of_file = (
+            f"{token.decode()} {status.st_dev}:{status.st_ino}"  # a copy on another file system may have its number
+        )
+        self._file, self._place = file, f"{of_file} {boot_id.decode(errors='replace')}"
 
     def _make(self) -> None:
         """Create the file with a token, by which a replacement is known.

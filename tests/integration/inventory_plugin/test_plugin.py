@@ -188,3 +188,45 @@ def test_the_documented_sources_work(rack: Rack, tmp_path: Path) -> None:
     assert {"web1", "db1"} < {*done.hosts}
     assert done.hosts["web1"]["ansible_host"] == "web1.example.com"
     assert done.groups["gpu"] == ["web1", "db1"] or {*done.groups["gpu"]} == {"web1", "db1"}
+
+
+def test_the_environment_is_used_as_documented(rack: Rack, registered: Ansible, tmp_path: Path) -> None:
+    """The file, then files of this host, then what is registered, then the rest; and `EEM_PODM` before `EEM_URL`."""
+    eem, other = rack.eems
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    text = ca.cert_pem.bytes().decode()
+    server = ca.issue_cert("127.0.0.1")
+    server.private_key_pem.write_to_path(str(tmp_path / "server.key"))
+    server.cert_chain_pems[0].write_to_path(str(tmp_path / "server.pem"))
+    files = (str(tmp_path / "server.pem"), str(tmp_path / "server.key"))
+    rack.configure(include_systems=True)
+    login = {"EEM_USERNAME": "admin", "EEM_PASSWORD": eem.password}
+
+    def hosts(about: str, **environment: str) -> set[str]:
+        done = rack.list(environment={**login, **environment})
+        assert done.status == 0, about
+        return {host["expether_podm"] or "none" for host in done.hosts.values()}
+
+    assert hosts("an empty variable", EEM_PODM="", EEM_URL="") == {"rack1", "rack2"}
+    assert hosts("the pod manager first", EEM_PODM="RACK2", EEM_URL=eem.url) == {"rack2"}
+    rack.configure(url=eem.url)
+    assert hosts("the file's URL first", EEM_PODM="rack2", EEM_URL=other.url) == {"rack1"}
+    rack.configure(source="registry")
+    assert hosts("stored", EEM_PODM="rack2") == {"rack2"}
+    with Simulator(eesv=1, eeio=1, seed=300, password="third", tls=files, verify=str(tmp_path / "ca.pem")) as secure:
+        registry = {"EXPETHER_REGISTRY": rack.environment["EXPETHER_REGISTRY"]}
+        way = {"username": "admin", "password": "third", "retries": 0, "timeout": 5, "ca_path": text}
+        registered.play(call("podm", name="rack3", url=secure.url, **way), environment=registry)
+        stranger = trustme.CA().cert_pem.bytes().decode()
+        rack.configure(include_systems=True)
+        third = {"EEM_PODM": "rack3", "EEM_TIMEOUT": "0.001", "EEM_RETRIES": "9"}
+        assert hosts("what is registered before the rest", **third) == {"rack3"}
+        assert hosts("no verification", **third, EEM_CA_PATH=stranger, EEM_VALIDATE_CERTS="no") == {"rack3"}
+        rack.configure(include_systems=True, ca_cert=str(tmp_path / "ca.pem"), validate_certs=True)
+        assert hosts("the file before this host", **third, EEM_CA_PATH=stranger, EEM_VALIDATE_CERTS="no") == {"rack3"}
+        rack.configure(include_systems=True, url=secure.url, ca_path=text, retries=0)
+        done = rack.list(rack.source("b.expether.yml", podm="rack3"), environment={**login, "EEM_CA_PATH": stranger})
+        assert not done.hosts
+        failures = re.findall(r"auto' plugin: GET \S+ (EEM does not accept|the TLS connection failed)", done.words)
+        assert failures == ["EEM does not accept", "the TLS connection failed"], done.words

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.nec.expether.plugins.module_utils._ansible.plugin_run import PluginFailed, run_plugin
+from ansible_collections.nec.expether.plugins.module_utils._modules.inventory import SPEC, Host, find_hosts
 from eemsim.client import Simulator
 from module_main import Result, Run, run_main
 
@@ -76,11 +78,15 @@ def test_nothing_that_must_be_remembered_is_stored_in_a_registry_that_ends_with_
     assert eem.log() == [] and list(tmp_path.iterdir()) == []
 
 
-def test_a_pod_manager_of_a_credential_needs_a_registry_that_outlives_the_job(
-    run: Run, monkeypatch: pytest.MonkeyPatch
+def test_a_pod_manager_of_the_environment_needs_a_registry_too(
+    run: Run, eem: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EEM_PODM", "rack1")
-    assert run("device_info")["failure"]["message"] == REFUSED
+    monkeypatch.setenv("EEM_URL", eem.url)
+    for module in ("device_info", "system_info", "node_info", "sync"):
+        result = run(module)
+        assert result["failed"] and result["failure"]["message"] == REFUSED, module
+    assert eem.log() == [] and list(tmp_path.iterdir()) == []
 
 
 def test_what_needs_no_registry_goes_on(run: Run, eem: Simulator, way: Result, tmp_path: Path) -> None:
@@ -113,6 +119,28 @@ def test_a_listing_of_what_only_a_registry_knows_is_empty_and_says_why(run: Run,
     for module, key, options in listings:
         result = run(module, **options)
         assert result[key] == [] and result["warnings"] == [REFUSED], (module, options)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("source", ["live", "registry"])
+@pytest.mark.usefixtures("run")
+def test_an_inventory_that_is_empty_for_this_reason_removes_no_hosts(
+    eem: Simulator, way: Result, tmp_path: Path, source: str
+) -> None:
+    warned: list[str] = []
+
+    def hosts(**options: t.Any) -> list[Host]:
+        warned.clear()
+        return run_plugin(SPEC, options, warned.append, lambda context: find_hosts(context, None, []))
+
+    for options in ({}, way):
+        assert hosts(source=source, **options) == [] and REFUSED in warned
+        with pytest.raises(PluginFailed) as refused:
+            hosts(source=source, require_all=True, **options)
+        assert str(refused.value) == REFUSED
+    if source == "live":
+        systems = hosts(include_systems=True, require_all=True, **way)
+        assert [host.name for host in systems] == sorted(card["id"] for card in eem.eesvs()) and REFUSED in warned
     assert list(tmp_path.iterdir()) == []
 
 

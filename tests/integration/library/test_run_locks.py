@@ -157,6 +157,7 @@ def test_each_run_has_a_lock_of_its_own_until_its_registry_is_closed(registry: S
     assert [registry.is_held(run, place) for run in runs] == [False, True, False, False]
     status = os.stat(f"{registry.path}.locks")
     assert (status.st_mode & 0o777, status.st_nlink) == (0o600, 1)
+    assert f" {status.st_dev}:{status.st_ino} " in place, "a copy on another file system may have the same number"
     assert not [path for path in Path(registry.path).parent.iterdir() if path.name.startswith(".locks")]
 
 

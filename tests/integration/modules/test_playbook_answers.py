@@ -112,7 +112,7 @@ BOOLEAN, DATE, FRACTION = (
     "is a number, but must be text",
 )
 #: How a text is refused that is one of them since ansible-core 2.19.
-UNCLEAR = r"is a (boolean|date|number|number, a boolean, a date or null in YAML), but must be text"
+UNCLEAR = r"is a (boolean|date|number|number, a boolean, a date or null in YAML|list or a dictionary in YAML), but must be text"
 #: A text that YAML takes for something else, as AWX, a file or a command gives it.
 UNCLEAR_TEXTS = ("007", "7", "on", "2026-01-01", "1.5", "1_000", "1:30")
 WRONG_TEXTS: tuple[tuple[Json, str], ...] = (
@@ -285,6 +285,12 @@ ROWS: list[Row] = [
         for kind in (Answer, str)
     ),
     unclear("sync", True, podms=[Answer(text) for text in UNCLEAR_TEXTS]),
+    # Before 2.19, a template makes a list or dictionary of them.
+    unclear("register", True, podm=Answer("{}"), description=Answer("['a']"), eem_username=Answer('{"a": 1}\n')),
+    unclear("detach", True, node_name=Answer("[1, 2]"), devices=Answer("['{gpu}', '{ssd}']")),
+    given(
+        "register", {"description": "[A] {B} and ['C']."}, True, podm="rack1", description=Answer("[A] {B} and ['C'].")
+    ),
     unclear("attach", True, node_name="n1", devices=[Answer(text) for text in UNCLEAR_TEXTS]),
     *(refused("compose", f"node_name {UNCLEAR}", node_name=number, device_types="SSD") for number in (7, 0)),
     # A number is only accepted if it must have been an EEM id in hexadecimal digits: nothing tells how it was written.
@@ -320,7 +326,7 @@ ROWS: list[Row] = [
             podm="rack1",
             eem_password=value,
         )
-        for value in (123456, 0, False, [], Answer("0123"), "123456", Answer("123456"))
+        for value in (123456, 0, False, [], Answer("0123"), "123456", Answer("123456"), Answer("['x']"))
     ),
     given("register", {}, True, podm="rack1", eem_password=Answer("{password}")),
     # Text is not evaluated as a template.
@@ -507,6 +513,12 @@ NOBODY = r"No host matches expether_hosts \({}, so nothing would be done"
         (("-e", "expether_hosts=rack"), r"rack\)"),
         pytest.param(("--limit=web1,localhost",), "", marks=pytest.mark.smoke),
         (("-e", "expether_hosts=all", "--limit=web*"), ""),
+        pytest.param(
+            ("-e", '{"expether_hosts": ["web2"]}', "--limit=@lines"),
+            r"web2\) and the limit \(@lines\)",
+            marks=pytest.mark.smoke,
+        ),
+        (("-e", '{"expether_hosts": ["web1", "web2"]}', "--limit=web3,@lines"), ""),
     ],
 )
 def test_a_play_that_matches_no_host_fails_instead_of_doing_nothing(
@@ -514,6 +526,7 @@ def test_a_play_that_matches_no_host_fails_instead_of_doing_nothing(
 ) -> None:
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     inventory = written(ansible.folder / "hosts.yml", {"all": {"vars": local, "hosts": {"web1": {}, "web2": {}}}})
+    (ansible.folder / "lines").write_text("web1\n", encoding="ascii")
     done, records = play(ansible, f"--inventory={inventory}", *arguments, "nec.expether.devices")
     output = " ".join((done.stdout + done.stderr).split())
     assert (done.returncode == 0, bool(records)) == (not refusal, not refusal), output

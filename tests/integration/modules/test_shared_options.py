@@ -152,6 +152,28 @@ def test_the_rest_of_the_environment_comes_after_what_is_registered(ansible: Ans
     assert run[0]["podm"]["connection"]["validate_certs"] is True
 
 
+def test_the_environment_does_not_complete_what_the_task_leaves_out_on_purpose(
+    ansible: Ansible, eem: Simulator
+) -> None:
+    file = ansible.folder / "file.pem"
+    file.write_text("x", encoding="ascii")  # over HTTP no certificate is used
+    way = {"url": eem.url, "username": "admin", "password": eem.password}
+    environment = {"EEM_USERNAME": "admin", "EEM_PASSWORD": eem.password}
+    pair = {"EEM_CLIENT_CERT": str(file), "EEM_CLIENT_KEY": str(file)}
+    run = ansible.play(
+        call("device_info", url=eem.url, username="").with_environment(**environment).failing(),
+        call("device_info", **way).with_environment(EEM_CLIENT_KEY=str(file)).failing(),
+        call("podm", name="rack1", client_cert=str(file), client_key=str(file), **way),
+        call("device_info", podm="rack1", client_cert="").with_environment(**pair),
+        call("podm", name="rack1", client_cert=""),
+        call("podm", name="rack1", client_cert="").with_environment(**pair),
+    )
+    assert run[0].kind == "unauthorized"
+    assert run[1].msg == "The environment variable EEM_CLIENT_KEY is set without `client_cert`."
+    assert [result.changed for result in run.results[2:]] == [True, False, True, False]
+    assert {run[5]["podm"]["connection"][key] for key in ("client_cert", "client_key")} == {None}
+
+
 def test_podm_limits_what_would_be_about_all_pod_managers(ansible: Ansible, known: Task, other: Simulator) -> None:
     """As an argument of an ad-hoc command, and as a default of the action group."""
     rack2 = call("podm", name="rack2", url=other.url, username="admin", password=other.password)
