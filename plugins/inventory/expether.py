@@ -30,8 +30,9 @@ notes:
   - If several nodes then have one name, or a name is that of an existing group or means the controller (C(localhost),
     C(127.0.0.1)), each of these hosts has the name C(PODM-NODE), or the EEM id of its system if that is not unique either.
     A warning names it. A group that O(groups) or O(keyed_groups) would give the name of a host gets the suffix C(_group).
-  - Text that a card reports, and the names of nodes, are never evaluated as templates. A text that contains a brace is an
-    unsafe value, which C(ansible-inventory --list) shows as C(__ansible_unsafe), and so is such a result of O(compose).
+  - Text that a card reports, and the names of nodes, are never evaluated as templates. A text that contains a brace, or that
+    calls a lookup, is an unsafe value, which C(ansible-inventory --list) shows as C(__ansible_unsafe), and so is such a
+    result of O(compose).
   - All connection options may contain templates, in which extra variables and lookups can be used, and may be encrypted
     with Ansible Vault.
   - If a source fails, Ansible tries to read its file with other plugins, whose messages may quote its first line. Therefore
@@ -52,8 +53,8 @@ options:
   podms:
     description:
       - The names or UUIDs of registered pod managers, see M(nec.expether.expether_podm). An empty list selects none.
-      - Set either this or O(url). Without both, the environment variables E(EEM_PODM) and E(EEM_URL) apply. Otherwise
-        all registered pod managers are used.
+      - Set either this or O(url). Without both, the environment variable E(EEM_PODM) applies, which has one name; without
+        that, E(EEM_URL). Otherwise all registered pod managers are used.
     type: list
     elements: str
     aliases: [podm]
@@ -108,8 +109,8 @@ options:
       - name: EEM_VALIDATE_CERTS
   ca_path:
     description:
-      - A file or directory with trusted certificate authorities on the controller. V("") means those of certifi. The
-        precedence is that of O(validate_certs).
+      - A file or directory with trusted certificate authorities on the controller, or the PEM text of their certificates.
+        V("") means those of certifi. The precedence is that of O(validate_certs).
     type: str
     aliases: [ca_cert]
     env:
@@ -220,8 +221,10 @@ except ImportError:  # before that, each text is a template unless it is wrapped
     trust_as_template = None
     from ansible.utils.unsafe_proxy import wrap_var
 
-#: What a template or its header needs.
-_MAY_BE_TEMPLATE = re.compile(r"[{}]|#jinja2:")
+_LOOKUP = r"\b(?:lookup|query|q)\b"
+#: What a template needs, its header, or an expression that runs something. Ansible evaluates the text of a condition such as
+#: `when: "{{ expether_model }}"` once more, as an expression without braces.
+_MAY_BE_TEMPLATE = re.compile(rf"[{{}}]|#jinja2:|{_LOOKUP}.*\(|\(.*{_LOOKUP}", re.DOTALL)
 
 
 def as_text(value: t.Any) -> t.Any:
@@ -251,8 +254,9 @@ class _Entries:
         """Return the value of a key; `None` if there is none that can be read."""
         try:
             return self._cache.get(key)
-        except AnsibleError as error:
-            self._warn(str(error))
+        except Exception as error:  # noqa: BLE001  # pylint: disable=broad-exception-caught
+            # Each cache plugin has errors of its own, and they fail in other ways if an entry is damaged.
+            self._warn(f"The cache of the inventory cannot be read ({type(error).__name__}: {error}).")
             return None
 
     def __setitem__(self, key: str, value: t.Any) -> None:
@@ -308,7 +312,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             raise AnsibleParserError(str(error)) from None
         finally:
             if kept is not None:
-                self.update_cache_if_changed()
+                self._write_cache()
         # One after the other for all hosts: once a group has the name of a host, variables would be those of the group.
         for host in hosts:
             inventory.add_host(host.name)
@@ -329,6 +333,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         self.load_cache_plugin()
         entries = _Entries(self._cache, self.display.warning)
         return HostCache(entries, f"{self.get_cache_key(path)}_", max_age, refresh)
+
+    def _write_cache(self) -> None:
+        try:
+            self.update_cache_if_changed()
+        except Exception as error:  # noqa: BLE001  # pylint: disable=broad-exception-caught
+            self.display.warning(f"The cache of the inventory cannot be written ({type(error).__name__}: {error}).")
 
     def _set_composite_vars(self, compose: t.Any, variables: t.Any, host: str, strict: bool = False) -> None:
         """Set the variables of `compose`. Their values may contain text of a card."""

@@ -171,7 +171,8 @@ functions:
           returned: always
         pid:
           description:
-            - The id of the process; null for other users.
+            - The id of the process; null for other users. Of a mount, that of a process that sees it in another
+              mount namespace, such as that of a container; null if this host sees it.
           type: int
           sample: 4711
           returned: always
@@ -201,15 +202,13 @@ failure:
       returned: always
     code:
       description:
-        - Always null.
+        - Always null, because no EEM is asked.
       type: str
-      sample: '40004'
       returned: always
     http_status:
       description:
         - Always null.
       type: int
-      sample: 400
       returned: always
     message:
       description:
@@ -221,7 +220,6 @@ failure:
       description:
         - Always null.
       type: str
-      sample: http://eem.example.com:30500/eem
       returned: always
     users:
       description:
@@ -258,7 +256,8 @@ failure:
           returned: always
         pid:
           description:
-            - The id of the process; null for other users.
+            - The id of the process; null for other users. Of a mount, that of a process that sees it in another
+              mount namespace, such as that of a container; null if this host sees it.
           type: int
           sample: 4711
           returned: always

@@ -143,11 +143,16 @@ def refusals_in(content: t.Any) -> t.Iterator[str]:
 
 
 def messages_of_python() -> t.Iterator[tuple[str, str]]:
-    """Give each sentence of the library, and of the programs of the role."""
-    for path in [*LIBRARY, *(ROOT / "roles").glob("*/files/*.py")]:
+    """Give each sentence of the library, of the inventory plugin, and of the programs of the role."""
+    documents = ("DOCUMENTATION", "EXAMPLES")
+    plugins = (ROOT / "plugins" / "inventory").glob("*.py")
+    for path in [*LIBRARY, *plugins, *(ROOT / "roles").glob("*/files/*.py")]:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         parts = {part for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
         texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings
+        texts |= {
+            node.value for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node).startswith(documents)
+        }
         for node in ast.walk(tree):
             if node in parts or node in texts:
                 continue

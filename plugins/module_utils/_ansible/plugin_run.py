@@ -76,6 +76,7 @@ def run_plugin(
     context = Context(caller)
     with listening() if is_main else contextlib.nullcontext():
         try:
+            check_types(spec.options, given)  # before one of two names of an option is dropped
             context.params = caller.params = _validated(spec, caller.given)
             context.check_options(spec.options, stored=False)
             return run(context)

@@ -21,12 +21,14 @@ from ansible_collections.nec.expether.plugins.module_utils._model.errors import 
 )
 from ansible_collections.nec.expether.plugins.module_utils._model.names import name_key
 from ansible_collections.nec.expether.plugins.module_utils._modules.info import stored_nodes
+from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import StoredNode
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import TIME_FORMAT, now_iso
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import NODE_KEYS, View
 from ansible_collections.nec.expether.plugins.module_utils._results.documents import find_podm
 
 if t.TYPE_CHECKING:
+    from ansible_collections.nec.expether.plugins.module_utils._ansible.target import Target
     from ansible_collections.nec.expether.plugins.module_utils._modules.listings import Listing
 
 PREFIX = "expether_"  # of all variables
@@ -171,16 +173,22 @@ def _live_nodes(context: Context, cache: HostCache | None) -> tuple[list[View], 
     at = now_iso()
     errors: list[ExpetherError] = []
     complaints: list[str] = []
-    for where, (_identified, listing) in zip(asked, list_fabrics(context, asked)):
-        views = listing if isinstance(listing, ExpetherError) else _views(listing, include_systems)
+    for where, (identified, listing) in zip(asked, list_fabrics(context, asked)):
         podm, key = where.podm or where.settings.url, keys[where.podm_id]
+        last = cache.last(key) if cache else None
+        views: list[View] | ExpetherError
+        if isinstance(listing, ExpetherError):
+            views = listing
+        elif _is_incomplete(identified, listing, last):
+            views = PlanRefused("EEM lists no cards, although it had some before. It may have just started.")
+        else:
+            views = _views(listing, include_systems)
         if not isinstance(views, ExpetherError):
             found[where.podm_id] = listed = Listed(at, context.masked(views))
             if cache:
                 cache.keep(key, listed)
             continue
         complaint = f"Pod manager {podm} could not be asked: {views.message}"
-        last = cache.last(key) if cache else None
         if last is None:
             errors.append(views)
             complaints.append(complaint)
@@ -195,11 +203,21 @@ def _live_nodes(context: Context, cache: HostCache | None) -> tuple[list[View], 
     return [view for answer in found.values() if answer for view in answer.views], stored
 
 
-def _views(listing: Listing, include_systems: bool) -> list[View] | ExpetherError:
-    """Return the hosts of an EEM, or an error if its listing is incomplete."""
+def _is_incomplete(where: Target, listing: Listing, last: Listed | None) -> bool:
+    """Whether an EEM lists nothing although it has cards, as one does that has just started.
+
+    :param last: its last complete answer, if that is kept
+    """
+    if listing.fabric.systems or listing.fabric.devices:
+        return False
+    if listing.nodes or (last and last.views):
+        return True
+    return where.registry is not None and bool(where.registry.of_podm(StoredDevice, where.podm_id))
+
+
+def _views(listing: Listing, include_systems: bool) -> list[View]:
+    """Return the hosts of an EEM."""
     fabric, views = listing.fabric, listing.views
-    if listing.nodes and not fabric.systems and not fabric.devices:  # as of an EEM that has just started
-        return PlanRefused("EEM lists no cards, although there are nodes. It may have just started.")
     shown = [views.node(fabric, node.node()) for node in listing.nodes]
     if include_systems:
         taken = {node.system_id for node in listing.nodes}

@@ -269,12 +269,20 @@ def _remove(root: str, functions: t.Sequence[Function], files: t.Sequence[str], 
 
 
 def _users(function: Function, machine: Machine, usage: Usage) -> list[User]:
+    """Return who uses a function, and what only the kernel's claims on its block devices show."""
     users = users_of(function, machine, usage)
-    if any(user.kind in ("mount", "swap", "lvm", "md", "device_mapper", "holder") for user in users):
-        return users
-    claimed = [name for name in function.blocks if is_claimed(name, machine.blocks[name].number)]
-    texts = ((name, f"the kernel uses {name}, for a storage pool, a cache or an exported target") for name in claimed)
-    return [*users, *(User(function.address, "kernel", name, name, None, False, text) for name, text in texts)]
+    known = {user.device for user in users if user.device}
+    for each in machine.removed_with(function):
+        for name in reversed(each.blocks):  # partitions before their disk
+            block = machine.blocks[name]
+            # Whoever uses a partition claims its disk, too, and the reverse.
+            disks = {machine.blocks[part].disk for part in known & {*each.blocks}}
+            if name in known or block.disk in known or name in disks or not is_claimed(name, block.number):
+                continue
+            text = f"the kernel uses {name}, for a storage pool, a cache or an exported target"
+            users.append(User(each.address, "kernel", name, name, None, False, text))
+            known.add(name)
+    return users
 
 
 def _view(function: Function, machine: Machine, usage: Usage) -> View:

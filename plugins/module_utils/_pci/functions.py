@@ -41,6 +41,8 @@ class Block(t.NamedTuple):
     :ivar label: the name under /dev/mapper of a device mapper device
     :ivar uuid: the UUID of the device mapper, whose prefix tells what it belongs to, such as `LVM-`
     :ivar holders: names of the block devices that are built on it
+    :ivar disk: the disk that it is a partition of
+    :ivar file: the file that a loop device shows
     """
 
     name: str
@@ -48,6 +50,8 @@ class Block(t.NamedTuple):
     label: str | None
     uuid: str | None
     holders: tuple[str, ...]
+    disk: str | None = None
+    file: str | None = None
 
 
 class Function(t.NamedTuple):
@@ -55,6 +59,7 @@ class Function(t.NamedTuple):
 
     :ivar path: its place in the tree of devices
     :ivar devices: names of its device nodes by `c` or `b` and number, such as `c226:0`
+    :ivar virtual: the addresses of its virtual functions (SR-IOV), which are functions beside it
     :ivar hides_interfaces: whether it has network interfaces that this network namespace does not show
     """
 
@@ -67,6 +72,7 @@ class Function(t.NamedTuple):
     physical_slot: str | None
     iommu_group: str | None
     virtual_functions: int
+    virtual: tuple[str, ...]
     serial_number: str | None
     blocks: tuple[str, ...]
     interfaces: tuple[str, ...]
@@ -94,6 +100,15 @@ class Machine(t.NamedTuple):
     blocks: dict[str, Block]
     interfaces: dict[str, Interface]
     pools: list[set[str]]
+
+    def removed_with(self, function: Function) -> list[Function]:
+        """Return the functions that a removal removes: this one, those below it if it is a bridge, and virtual ones."""
+        prefix = f"{function.path}/"
+        below = [each for each in self.functions.values() if each.path.startswith(prefix)]
+        found = {each.address: each for each in (function, *sorted(below, key=lambda one: one.address))}
+        for each in (*found.values(),):
+            found.update((address, self.functions[address]) for address in each.virtual if address in self.functions)
+        return [*found.values()]
 
 
 def text_of(path: str) -> str | None:
@@ -197,18 +212,21 @@ class _Parts:
             self.of.setdefault((kind, address), []).append(name)
 
     def _read_blocks(self) -> None:
+        paths = dict(self._class("block"))
+        files = {name: text_of(os.path.join(path, "loop", "backing_file")) for name, path in paths.items()}
         backed: dict[str, list[str]] = {}
-        for name, path in self._class("block"):
-            backing = text_of(os.path.join(path, "loop", "backing_file"))
-            if backing and backing.startswith("/dev/"):
-                backed.setdefault(os.path.basename(backing), []).append(name)
-        for name, path in self._class("block"):
+        for name, file in files.items():
+            if file and file.startswith("/dev/"):
+                backed.setdefault(os.path.basename(file), []).append(name)
+        for name, path in paths.items():
             number = text_of(os.path.join(path, "dev"))
             if number is None:
                 continue  # one path of several to a namespace, which is shown as a device of its own
             label, uuid = (text_of(os.path.join(path, "dm", key)) for key in ("name", "uuid"))
             holders = (*names_in(os.path.join(path, "holders")), *backed.get(name, ()))
-            self.blocks[name] = Block(name, number, label, uuid, holders)
+            above = os.path.basename(os.path.dirname(path))
+            disk = above if above in paths else None
+            self.blocks[name] = Block(name, number, label, uuid, holders, disk, files[name])
             for address in self._addresses(path):
                 self._add("block", address, name)
 
@@ -240,6 +258,8 @@ def _function(address: str, link: str, parts: _Parts, slots: t.Mapping[str, str]
 
     interfaces = tuple(parts.of.get(("net", address), ()))
     numvfs = value("sriov_numvfs") or "0"
+    number = int(numvfs) if numvfs.isascii() and numvfs.isdigit() else 0
+    links = [name for name in names_in(link) if name.startswith("virtfn")] if number else []
     return Function(
         address,
         os.path.realpath(link),
@@ -249,7 +269,8 @@ def _function(address: str, link: str, parts: _Parts, slots: t.Mapping[str, str]
         target_of(os.path.join(link, "driver")),
         slots.get(address.rpartition(".")[0]),
         target_of(os.path.join(link, "iommu_group")),
-        int(numvfs) if numvfs.isascii() and numvfs.isdigit() else 0,
+        number,
+        tuple(found for name in links if (found := target_of(os.path.join(link, name)))),
         parts.serials.get(address),
         tuple(parts.of.get(("block", address), ())),
         interfaces,

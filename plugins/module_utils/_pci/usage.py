@@ -16,7 +16,7 @@ import stat
 import sys
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._pci.functions import names_in, text_of
+from ansible_collections.nec.expether.plugins.module_utils._pci.functions import names_in, target_of, text_of
 
 Network = t.Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 Address = t.Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
@@ -27,11 +27,15 @@ _ESTABLISHED = "01"
 
 
 class Mount(t.NamedTuple):
-    """A mounted file system: the number and the name of its block device, and where it is mounted."""
+    """A mounted file system: the number and the name of its block device, and where it is mounted.
+
+    :ivar pid: a process that sees it there, if it is in another mount namespace than this one, such as that of a container
+    """
 
     number: str
     source: str
     point: str
+    pid: int | None = None
 
 
 class OpenNode(t.NamedTuple):
@@ -46,7 +50,8 @@ class OpenNode(t.NamedTuple):
 class Usage(t.NamedTuple):
     """What is in use on the host.
 
-    :ivar swaps: paths of swap devices
+    :ivar swaps: paths of swap devices and swap files
+    :ivar names: the names of the processes of `Mount.pid`
     :ivar default_routes: names of the interfaces that have one
     :ivar connections: peers of established TCP connections by the interface to them
     :ivar nvidia: the minor numbers of NVIDIA's device nodes by address
@@ -54,6 +59,7 @@ class Usage(t.NamedTuple):
     """
 
     mounts: list[Mount]
+    names: dict[int, str]
     swaps: list[str]
     open_nodes: list[OpenNode]
     default_routes: set[str]
@@ -70,14 +76,16 @@ def read_usage(root: str) -> Usage:
     pids = [name for name in names_in(root) if name.isascii() and name.isdigit()]
     nodes, is_complete = _open_nodes(root, pids)
     routes = _routes(root)
+    mounts = _mounts(root, pids)
     return Usage(
-        _mounts(root, pids),
+        mounts,
+        {mount.pid: _process_name(root, mount.pid) for mount in mounts if mount.pid is not None},
         [_node(line.split()[0]) for line in _lines(os.path.join(root, "swaps"))[1:]],
         nodes,
         {interface for network, interface in routes if network.prefixlen == 0},
         _connections(root, routes),
         _nvidia(root),
-        is_complete,
+        is_complete and "1" in pids,  # procfs may hide the processes of others
     )
 
 
@@ -105,11 +113,9 @@ def _mounts(root: str, pids: t.Sequence[str]) -> list[Mount]:
     """Return the mounts of all mount namespaces: a container may have mounted what the host has not."""
     found: dict[Mount, None] = {}
     seen = set()
-    for pid in pids:
-        try:
-            namespace = os.readlink(os.path.join(root, pid, "ns", "mnt"))
-        except OSError:
-            namespace = pid
+    own = target_of(os.path.join(root, "self"))
+    for pid in sorted(pids, key=lambda each: each != own):  # this one first: most others see the same
+        namespace = target_of(os.path.join(root, pid, "ns", "mnt")) or pid
         if namespace in seen:
             continue
         lines = _lines(os.path.join(root, pid, "mountinfo"))
@@ -119,9 +125,11 @@ def _mounts(root: str, pids: t.Sequence[str]) -> list[Mount]:
             fields = line.split(" ")
             try:
                 rest = fields.index("-", 6)
-                found[Mount(fields[2], _node(fields[rest + 2]), _unescaped(fields[4]))] = None
+                mount = Mount(fields[2], _node(fields[rest + 2]), _unescaped(fields[4]))
             except (ValueError, IndexError):
                 continue
+            if mount not in found:
+                found[mount if pid == own else mount._replace(pid=int(pid))] = None
     return [*found]
 
 
@@ -148,9 +156,13 @@ def _open_nodes(root: str, pids: t.Sequence[str]) -> tuple[list[OpenNode], bool]
             if "/dev/" in path:
                 paths[path] = file
         if paths:
-            process = text_of(os.path.join(root, pid, "comm")) or "?"
+            process = _process_name(root, pid)
             found.update((OpenNode(int(pid), process, _number(file), path), None) for path, file in paths.items())
     return [*found], is_complete
+
+
+def _process_name(root: str, pid: int | str) -> str:
+    return text_of(os.path.join(root, str(pid), "comm")) or "?"
 
 
 def _number(file: str) -> str | None:

@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
 from ansible_collections.nec.expether.plugins.module_utils._pci.functions import Block, Function, Machine, shown
-from ansible_collections.nec.expether.plugins.module_utils._pci.usage import OpenNode, Usage
+from ansible_collections.nec.expether.plugins.module_utils._pci.usage import Mount, OpenNode, Usage
 
-VFIO_DRIVER = "vfio-pci"
+#: Drivers that hand a function to a virtual machine: vfio-pci, its variants such as mlx5_vfio_pci, and Xen's.
+_VIRTUAL = re.compile(r"(?:\w+[_-])?vfio[_-]pci\Z|(?:xen-)?pciback\Z")
 _NVIDIA_MAJOR = 195  # of /dev/nvidia0 and so on, registered with the kernel
 
 
@@ -24,7 +26,7 @@ class User(t.NamedTuple):
         `connections`, `interface`, `master`, `virtual_functions` or `virtual_machine`
     :ivar name: the mount point, the process, the holder, the interface
     :ivar device: the block device, device node or interface of the function that is used
-    :ivar pid: the process
+    :ivar pid: the process; of a mount, one that sees it in another mount namespace
     :ivar forcible: whether the function may be removed all the same if the user of the module insists: nothing is lost
         that was written, and the host stays reachable
     :ivar text: a clause for messages, without a full stop
@@ -40,10 +42,9 @@ class User(t.NamedTuple):
 
 
 def users_of(function: Function, machine: Machine, usage: Usage) -> list[User]:
-    """Return everybody who uses a function, also those of functions below a bridge."""
-    below = [each for each in machine.functions.values() if each.path.startswith(f"{function.path}/")]
+    """Return everybody who uses a function, and those of functions below a bridge and of virtual functions."""
     found: dict[User, None] = {}
-    for each in (function, *sorted(below, key=lambda one: one.address)):
+    for each in machine.removed_with(function):
         found.update((user, None) for user in _Search(each, machine, usage).users())
     return [*found]
 
@@ -92,8 +93,13 @@ class _Search:
 
     def _storage(self) -> t.Iterator[User]:
         for block in self._blocks():
-            for point in self._mount_points(block):
-                yield self._user("mount", point, block.name, f"{block.name} is mounted at {shown(point)}")
+            for mount in self._mounts(block):
+                text = f"{block.name} is mounted at {shown(mount.point)}"
+                if mount.pid is not None:
+                    process = shown(self._usage.names[mount.pid])
+                    text += f" in the mount namespace of process {process} ({mount.pid})"
+                yield self._user("mount", mount.point, block.name, text, mount.pid)
+                yield from self._files_on(mount, block)
             if any(_is_node_of(path, block) for path in self._usage.swaps):
                 yield self._user("swap", block.name, block.name, f"{block.name} is swap space")
             for name in block.holders:
@@ -103,11 +109,28 @@ class _Search:
                 if node.number == f"b{block.number}" or (node.number is None and _is_node_of(node.path, block)):
                     yield self._process(node, block.name, forcible=False)
 
-    def _mount_points(self, block: Block) -> list[str]:
+    def _files_on(self, mount: Mount, block: Block) -> t.Iterator[User]:
+        """Return who has files of a file system without a process: swap files and loop devices."""
+        if mount.pid is not None:
+            return
+        for path in self._usage.swaps:
+            if self._point_of(path) == mount.point:
+                yield self._user("swap", path, block.name, f"{block.name} has the swap file {shown(path)}")
+        for loop in self._machine.blocks.values():
+            if loop.file and self._point_of(loop.file) == mount.point:
+                text = f"{block.name} has the file of the block device {loop.name} ({shown(loop.file)})"
+                yield self._user("holder", loop.name, block.name, text)
+
+    def _point_of(self, path: str) -> str:
+        """Return where the file system of a file is mounted."""
+        points = (mount.point for mount in self._usage.mounts if mount.pid is None)
+        return max((point for point in points if path.startswith(f"{point.rstrip('/')}/")), key=len, default="")
+
+    def _mounts(self, block: Block) -> list[Mount]:
         members = next((pool for pool in self._machine.pools if block.name in pool), {block.name})
         group = [self._machine.blocks[name] for name in members if name in self._machine.blocks]
         return [
-            mount.point
+            mount
             for mount in self._usage.mounts
             if mount.number == block.number or any(_is_node_of(mount.source, each) for each in group)
         ]
@@ -132,7 +155,8 @@ class _Search:
         return self._user("process", node.process, device, text, node.pid, forcible)
 
     def _virtual_machines(self) -> t.Iterator[User]:
-        if self._function.driver != VFIO_DRIVER:
+        driver = self._function.driver
+        if not _VIRTUAL.match(driver or ""):
             return
         path, address = f"/dev/vfio/{self._function.iommu_group}", self._function.address
         holders = [node for node in self._usage.open_nodes if node.path == path]
@@ -140,8 +164,8 @@ class _Search:
             text = f"a virtual machine has {address}: process {shown(node.process)} ({node.pid}) has {path} open"
             yield self._user("virtual_machine", node.process, path, text, node.pid)
         if not holders:
-            text = f"{address} is reserved for virtual machines (driver {VFIO_DRIVER})"
-            yield self._user("virtual_machine", VFIO_DRIVER, None, text)
+            text = f"{address} is reserved for virtual machines (driver {driver})"
+            yield self._user("virtual_machine", str(driver), None, text)
 
     # -- networks
 

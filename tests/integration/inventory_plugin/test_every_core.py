@@ -31,9 +31,12 @@ def test_text_of_a_card_is_never_a_template_and_other_text_is_plain(rack: Rack) 
     eem = rack.eems[0]
     for card in (eem.eesvs()[0]["id"], eem.eeios()[0]["id"]):
         eem.patch(card, model=template)
+    expression = f"(lookup)('pipe', 'touch {evaluated}') or 'x'"
+    eem.patch(eem.eesvs()[0]["id"], serial_number=expression)
     rack.configure(
         compose={
             "ansible_host": "expether_name ~ '.example.com'",
+            "serial": "expether_serial_number",
             "board": "expether_model",
             "boards": "{'here': expether_devices | map(attribute='model') | list, 'name': expether_name}",
         },
@@ -44,7 +47,7 @@ def test_text_of_a_card_is_never_a_template_and_other_text_is_plain(rack: Rack) 
     assert done.status == 0, done.stderr
     for value in leaves(done.hosts):
         if isinstance(value, dict):
-            assert [*value] == ["__ansible_unsafe"] and value["__ansible_unsafe"] == template
+            assert [*value] == ["__ansible_unsafe"] and value["__ansible_unsafe"] in (template, expression)
         else:
             assert value is None or isinstance(value, (str, int, bool))
     unsafe = {"__ansible_unsafe": template}
@@ -71,6 +74,12 @@ def test_text_of_a_card_is_never_a_template_and_other_text_is_plain(rack: Rack) 
                 },
             },
             {"ansible.builtin.debug": {"var": "hostvars[inventory_hostname]"}},
+            # The text of a condition is an expression.
+            *(
+                {"ansible.builtin.assert": {"that": [that]}, "ignore_errors": True}
+                for that in ("{{ expether_serial_number }}", "{{ expether_serial_number }} == 'x'", "{{ serial }}")
+            ),
+            {"ansible.builtin.debug": {"msg": ""}, "when": "{{ serial }}", "ignore_errors": True},
         ],
     }
     playbook = rack.folder / "play.json"

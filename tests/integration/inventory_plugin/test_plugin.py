@@ -86,7 +86,44 @@ def test_an_eem_that_fails_does_not_take_the_hosts_of_others_nor_its_own_from_th
     dead.reset(devices=[])
     done = rack.list("--flush-cache")
     assert {*done.hosts} == {"web1", "db1"}
-    assert "EEM lists no cards, although there are nodes." in done.words
+    assert "EEM lists no cards, although it had some before." in done.words
+    assert {*rack.list().hosts} == {"web1", "db1"}
+    assert rack.requests() == [1, 1]
+
+
+def test_systems_stay_while_their_eem_lists_nothing(rack: Rack, registered: Ansible) -> None:
+    """Without nodes: what the registry knows of a pod manager counts, and of another EEM what the cache has."""
+    eem = rack.eems[1]
+    how = {"url": eem.url, "username": eem.username, "password": eem.password}
+    rack.environment["EXPETHER_REGISTRY"] = f"sqlite:///{rack.folder / 'other.sqlite3'}"
+    rack.cached(include_systems=True, **how)
+    systems = {card["id"] for card in eem.eesvs()}
+    assert {*rack.list().hosts} == systems
+    environment = {"EXPETHER_REGISTRY": rack.environment["EXPETHER_REGISTRY"]}
+    cards = eem.records()
+    eem.reset(devices=[])
+    done = rack.list("--flush-cache")
+    assert {*done.hosts} == systems
+    assert "EEM lists no cards, although it had some before." in done.words
+    eem.reset(devices=cards)
+    registered.play(call("podm", name="rack3", **how), environment=environment)
+    eem.reset(devices=[])
+    rack.configure(include_systems=True)
+    done = rack.list()
+    assert done.hosts == {}
+    assert "EEM lists no cards, although it had some before." in done.words
+
+
+def test_a_cache_that_is_damaged_or_cannot_be_written_costs_requests_and_no_host(rack: Rack) -> None:
+    rack.cached()
+    rack.list()
+    first, second = sorted((rack.folder / "cache").iterdir())
+    first.write_text("[]", encoding="utf-8")  # not in the form of any version
+    second.write_bytes(b"\xff{half")
+    rack.requests()
+    done = rack.list()
+    assert {*done.hosts} == {"web1", "db1"}
+    assert done.words.count("The cache of the inventory cannot be read") == 2
     assert {*rack.list().hosts} == {"web1", "db1"}
     assert rack.requests() == [1, 1]
 
@@ -108,8 +145,9 @@ def test_each_failure_is_a_sentence_and_no_secret_is_shown_or_cached(rack: Rack)
         "in-url": ({"url": f"http://admin:{secrets[3]}@127.0.0.1/eem"}, "contains a user name|contain a user name"),
         "away": ({**how, "url": "http://127.0.0.1:1/eem", "password": "x"}, "127.0.0.1:1/eem"),
         "html": ({"podms": ["rack2"]}, "HTML|not JSON|Is this the URL"),
-        "nothing": ({"podms": ["rack2"]}, "EEM lists no cards, although there are nodes."),
+        "nothing": ({"podms": ["rack2"]}, "EEM lists no cards, although it had some before."),
         "unknown": ({"podms": ["nope"]}, "Pod manager 'nope' is not registered"),
+        "twice": ({"podms": ["rack1"], "podm": "rack2"}, "`podms` and `podm` are the same option"),
         "both": ({"podms": ["rack1"], "url": eem.url}, "mutually exclusive"),
         "systems": ({"source": "registry", "include_systems": True}, "`include_systems` requires `source: live`"),
         "number": ({"timeout": 0}, "`timeout` must be more than 0"),

@@ -65,6 +65,11 @@ def up(tree: Tree) -> None:
     ((tree.sys / "class/net/port1").resolve() / "flags").write_text("0x1003\n")
 
 
+def in_a_container(tree: Tree) -> None:
+    tree.process(70, "container")
+    tree.mount("259:91", "/dev/nvme9n1p1", "/srv/data", pid=70)
+
+
 HOSTS = {
     "nic": Host([{**NIC, "address": A, "net": "port1", "vfs": 2}], [NIC_IDS], [], use=up),
     "route": Host(
@@ -88,9 +93,26 @@ HOSTS = {
         more={"pci_hotplug_unmount": ["/srv/other"]},
         use=lambda tree: tree.mount("259:91", "/dev/nvme9n1p1", "/srv/data"),
     ),
+    "elsewhere": Host(
+        [{**SSD, "address": A, "nvme": "nvme9n1"}],
+        [SSD_IDS],
+        [A],
+        "nvme9n1p1 is mounted at /srv/data in the mount namespace of process container (70). Nothing was changed.",
+        more={"pci_hotplug_unmount": ["/srv/data"]},
+        use=in_a_container,
+    ),
+    # The tree shows a mount that is not there, so umount fails.
+    "busy": Host(
+        [{**SSD, "address": A, "nvme": "nvme8n1"}, {**SSD, "address": B, "nvme": "nvme9n1"}],
+        [SSD_IDS, SSD_IDS],
+        [A, B],
+        "No device was removed: umount: /nowhere: no mount point specified. What was stopped or unmounted before stays so;",
+        more={"pci_hotplug_unmount": ["/nowhere"]},
+        use=lambda tree: tree.mount("259:91", "/dev/nvme9n1p1", "/nowhere"),
+    ),
     "equal": Host(
         [{**GPU, "address": A}, {**GPU, "address": B}],
-        [GPU_IDS],
+        [{**GPU_IDS, "address": ""}],
         [A, B],
         "The host has 2 equal devices (10de:1db6 at 0000:01:00, 0000:02:00), and 1 of them should be detached.",
     ),

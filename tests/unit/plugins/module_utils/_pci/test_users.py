@@ -91,7 +91,30 @@ def test_mounts_of_disks_partitions_and_everything_on_them(ssd: Tree) -> None:
 def test_a_mount_in_another_mount_namespace(ssd: Tree) -> None:
     ssd.process(70, "container")
     ssd.mount("259:91", "/dev/nvme9n1p1", "/inside", pid=70)
+    text = "nvme9n1p1 is mounted at /inside in the mount namespace of process container (70)"
+    assert said(ssd) == [("mount", text, False)]
+    assert users(ssd)[0].pid == 70
+    # A service in a namespace of its own that sees the same as the host does not add anything.
+    ssd.mount("259:91", "/dev/nvme9n1p1", "/inside")
     assert said(ssd) == [("mount", "nvme9n1p1 is mounted at /inside", False)]
+
+
+def test_files_of_a_file_system_without_a_process(ssd: Tree) -> None:
+    ssd.mount("8:1", "/dev/sda1", "/")
+    ssd.mount("259:91", "/dev/nvme9n1p1", "/data")
+    ssd.mount("8:2", "/dev/sda2", "/data/other")
+    with (ssd.proc / "swaps").open("a") as file:
+        file.write("/data/swap\\040file file 100 0 -2\n/data/other/swap file 100 0 -2\n/swap file 100 0 -2\n")
+    for number, path in enumerate(("/data/image", "/data/other/image", "/database/image")):
+        loop = ssd.sys / f"devices/virtual/block/loop{number}"
+        ssd.node(loop, "block", f"7:{number}", "block")
+        (loop / "loop").mkdir()
+        (loop / "loop/backing_file").write_text(f"{path}\n")
+    assert said(ssd) == [
+        ("mount", "nvme9n1p1 is mounted at /data", False),
+        ("swap", "nvme9n1p1 has the swap file /data/swap file", False),
+        ("holder", "nvme9n1p1 has the file of the block device loop0 (/data/image)", False),
+    ]
 
 
 def test_btrfs_has_a_number_of_its_own_and_several_disks(ssd: Tree) -> None:
@@ -210,6 +233,27 @@ def test_virtual_functions_and_hidden_interfaces(nic: Tree) -> None:
     assert said(nic)[0] == ("interface", f"the network interface of {A} is in another network namespace", False)
 
 
+def test_the_users_of_virtual_functions_use_their_function(nic: Tree) -> None:
+    first, second = "0000:01:10.0", "0000:01:10.2"
+    nic.add({**NIC, "address": first, "driver": "mlx5_vfio_pci", "group": "17"})
+    nic.add({**NIC, "address": second, "net": "port1v1"})
+    nic.process(95, "qemu-system-x86", "/dev/vfio/17")
+    nic.default_route("port1v1")
+    assert said(nic) == []
+    (nic.link(A) / "sriov_numvfs").write_text("2\n")
+    for number, address in enumerate((first, second)):
+        (nic.link(A).resolve() / f"virtfn{number}").symlink_to(f"../{address}")
+    assert said(nic) == [
+        ("virtual_functions", f"{A} has 2 virtual functions (SR-IOV)", True),
+        (
+            "virtual_machine",
+            f"a virtual machine has {first}: process qemu-system-x86 (95) has /dev/vfio/17 open",
+            False,
+        ),
+        ("default_route", "port1v1 has the default route", False),
+    ]
+
+
 def test_a_virtual_machine(tree: Tree) -> None:
     tree.add({**GPU, "address": A, "driver": "vfio-pci", "group": "17"})
     assert said(tree) == [("virtual_machine", f"{A} is reserved for virtual machines (driver vfio-pci)", False)]
@@ -250,3 +294,5 @@ def test_processes_that_end_or_belong_to_others(ssd: Tree) -> None:
     shutil.rmtree(ssd.proc / "81/fd")
     assert said(ssd) == []
     assert read_usage(str(ssd.proc)).is_complete
+    shutil.rmtree(ssd.proc / "1")  # as procfs with hidepid=2 shows it to other users
+    assert not read_usage(str(ssd.proc)).is_complete
