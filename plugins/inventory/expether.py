@@ -75,8 +75,9 @@ options:
     default: false
   require_all:
     description:
-      - Whether it is an error that a pod manager could not be asked if the cache does not have its hosts. Set it if hosts
-        that are missing would be removed somewhere, as by an AWX inventory source that overwrites.
+      - Whether it is an error that a pod manager could not be asked if the cache does not have its hosts, or that no pod
+        manager is registered. Set it if hosts that are missing would be removed somewhere, as by an AWX inventory source
+        that overwrites.
     type: bool
     default: false
   url:
