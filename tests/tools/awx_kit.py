@@ -86,7 +86,9 @@ def credential_types() -> list[dict[str, Any]]:
         _field("url", "EEM URL", "http://HOST:30500/eem"),
         _field("username", "EEM user name", "A user who may change the fabric, or only read it."),
         _field("password", "EEM password", "The password of this user.", secret=True),
-        _field("podm", "Pod manager", "The name of a registered pod manager, if jobs should use it instead of the URL."),
+        _field(
+            "podm", "Pod manager", "The name of a registered pod manager, if jobs should use it instead of the URL."
+        ),
         # Not a boolean: AWX makes false of a boolean that the API did not set, and the certificate would not be verified.
         # An empty choice becomes the first one.
         _field(

@@ -112,7 +112,10 @@ def test_each_failure_is_a_sentence_and_no_secret_is_shown_or_cached(rack: Rack)
         "unknown": ({"podms": ["nope"]}, "Pod manager 'nope' is not registered"),
         "both": ({"podms": ["rack1"], "url": eem.url}, "mutually exclusive"),
         "systems": ({"source": "registry", "include_systems": True}, "`include_systems` requires `source: live`"),
-        "lost": ({"require_all": True, "registry": f"{rack.folder}/lost"}, "No pod manager is registered in .*/lost. Reg"),
+        "lost": (
+            {"require_all": True, "registry": f"{rack.folder}/lost"},
+            "No pod manager is registered in .*/lost. Reg",
+        ),
         "gone": ({"require_all": True, "registry": f"{rack.folder}/lost", "source": "registry"}, "correct `registry`"),
         "number": ({"timeout": 0}, "`timeout` must be more than 0"),
     }
