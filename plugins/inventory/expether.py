@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Nodes as hosts. The library finds them; here is what needs Ansible's controller."""
+"""Nodes as hosts. The library finds them; this file contains what needs Ansible's controller."""
 
 from __future__ import annotations
 

@@ -298,7 +298,7 @@ ROWS: list[Row] = [
     unclear("sync", True, podms=[Answer(text) for text in UNCLEAR_TEXTS]),
     unclear("attach", True, node_name="n1", devices=[Answer(text) for text in UNCLEAR_TEXTS]),
     *(refused("compose", f"node_name {UNCLEAR}", node_name=number, device_types="SSD") for number in (7, 0)),
-    # A number is only accepted if it must have been an EEM id in hexadecimal digits: nothing tells how it was written.
+    # A number is only accepted if it must have been an EEM id in hexadecimal digits: how it was written is unknown.
     unclear(
         "attach",
         True,
