@@ -29,7 +29,7 @@ options:
         V(sqlite:////var/lib/expether/registry.sqlite3) for root and
         V(sqlite:///~/.local/state/expether/registry.sqlite3) for other users.
       - In a container that lives only for a job (AWX, Kubernetes, Podman, Docker), it must be set for everything that must
-        be remembered, because the default one is gone when the job ends.
+        be stored, because the default one is gone when the job ends.
     type: str
   registry_key_file:
     description:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Nodes as hosts. The library finds them; here is what needs Ansible's controller."""
+"""Nodes as hosts. The library finds them; this file contains what needs Ansible's controller."""
 
 from __future__ import annotations
 
@@ -76,8 +76,9 @@ options:
     default: false
   require_all:
     description:
-      - Whether it is an error that a pod manager could not be asked if the cache does not have its hosts. Set it if hosts
-        that are missing would be removed somewhere, as by an AWX inventory source that overwrites.
+      - Whether it is an error that a pod manager could not be asked if the cache does not have its hosts, or that no pod
+        manager is registered. Set it if hosts that are missing would be removed somewhere, as by an AWX inventory source
+        that overwrites.
       - It is then also an error if no registry is set in a container that lives only for a job, unless O(include_systems)
         is set, because the nodes are not known there. Otherwise this is a warning.
     type: bool

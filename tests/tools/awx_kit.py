@@ -86,7 +86,9 @@ def credential_types() -> list[dict[str, Any]]:
         _field("url", "EEM URL", "http://HOST:30500/eem"),
         _field("username", "EEM user name", "A user who may change the fabric, or only read it."),
         _field("password", "EEM password", "The password of this user.", secret=True),
-        _field("podm", "Pod manager", "The name of a registered pod manager, if jobs shall use it instead of the URL."),
+        _field(
+            "podm", "Pod manager", "The name of a registered pod manager, if jobs should use it instead of the URL."
+        ),
         # Not a boolean: AWX makes false of a boolean that the API did not set, and the certificate would not be verified.
         # An empty choice becomes the first one.
         _field(
@@ -104,7 +106,7 @@ def credential_types() -> list[dict[str, Any]]:
         _field(
             "client_key", "Client key", "Its key, in PEM format, without a passphrase.", multiline=True, secret=True
         ),
-        _field("timeout", "Timeout", "For how many seconds a request to the EEM may take."),
+        _field("timeout", "Timeout", "How many seconds a request to the EEM may take."),
     ]
     registry = [
         _field("registry", "Registry", "Where nodes and pod managers are stored: a registry that outlives the job."),
@@ -270,6 +272,7 @@ def job_template(playbook: str) -> dict[str, Any]:
     if about is None:
         raise SystemExit(f"{playbook}.yml does not begin with a description.")
     questions = [_question(play, *entry) for entry in variables(playbook) if entry[0] not in NOT_ASKED]
+    registers = any(name == "eem_url" for name, *_more in variables(playbook))
     return {
         "name": f"ExpEther - {play['name']}",
         "description": " ".join(line.removeprefix("# ") for line in about[1].splitlines()),
@@ -279,7 +282,8 @@ def job_template(playbook: str) -> dict[str, Any]:
         "project": PROJECT,
         "playbook": f"{playbook}.yml",
         "execution_environment": IMAGE,
-        "credentials": "{{ expether_awx_credentials }}",
+        # A URL in the environment would decide on the EEM in all jobs that do not set podm.
+        "credentials": f"{{{{ expether_awx_credentials{' + expether_awx_eem_credentials' if registers else ''} }}}}",
         "extra_vars": {"expether_hosts": "{{ expether_awx_host }}"},
         "ask_credential_on_launch": True,
         "ask_job_type_on_launch": True,

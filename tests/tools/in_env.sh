@@ -143,8 +143,7 @@ mkdir -p "$state/log"
 export LC_ALL=C.UTF-8
 # Keep other configurations, collections, registries and real EEMs out of this environment.
 unset ANSIBLE_COLLECTIONS_PATH ANSIBLE_COLLECTIONS_PATHS PYTHONPATH PYTHONHOME
-unset EEM_URL EEM_USERNAME EEM_PASSWORD EEM_PODM EEM_VALIDATE_CERTS EEM_CA_PATH EEM_CLIENT_CERT EEM_CLIENT_KEY
-unset EEM_TIMEOUT EEM_RETRIES EEM_CONDITIONAL_UPDATES EXPETHER_REGISTRY EXPETHER_REGISTRY_KEY_FILE
+unset "${!EEM_@}" "${!EXPETHER_REGISTRY@}"
 # Several instances may start at the same time in one checkout.
 exec 9>"$state/lock"
 if command -v flock >/dev/null; then flock 9; fi

@@ -16,6 +16,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import ArgSpec
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, InvalidInput
 from ansible_collections.nec.expether.plugins.module_utils._model.names import has_half_characters
+from ansible_collections.nec.expether.plugins.module_utils._model.properties import refuse_number_as_pci_id
 
 Result = dict[str, t.Any]
 
@@ -93,12 +94,7 @@ def _check(given: t.Mapping[str, t.Any]) -> None:
     :raises InvalidInput: a PCI id is a number, or a text cannot be a path
     """
     for name in ("vendor_id", "pci_device_id"):
-        value = given.get(name)
-        if isinstance(value, (int, float)):
-            raise InvalidInput(
-                f"{name} is the number {value}, which YAML makes of a PCI id without quotes: 0x10de becomes 4318, and 0403"
-                " becomes 259. Put its hex digits in quotes, such as '10de'."
-            )
+        refuse_number_as_pci_id(given.get(name), name)
     for name, value in given.items():
         if isinstance(value, str) and ("\0" in value or has_half_characters(value)):
             raise InvalidInput(f"Option {name} contains an invalid character (NUL or invalid UTF-8).")

@@ -24,7 +24,11 @@ from ansible.module_utils.common.validation import (
 from ansible_collections.nec.expether.plugins.module_utils._eem.settings import PEM_BEGIN
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, NotFound
 from ansible_collections.nec.expether.plugins.module_utils._model.names import composed, unregistered_podm_uuid
-from ansible_collections.nec.expether.plugins.module_utils._model.properties import KIND_KEYS, TYPES_BY_NAME
+from ansible_collections.nec.expether.plugins.module_utils._model.properties import (
+    KIND_KEYS,
+    TYPES_BY_NAME,
+    refuse_number_as_pci_id,
+)
 from ansible_collections.nec.expether.plugins.module_utils._model.texts import printable
 from ansible_collections.nec.expether.plugins.module_utils._model.urls import eem_url
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import ENV_REGISTRY, check_url
@@ -175,11 +179,8 @@ def _check_type(where: str, name: str, option: t.Mapping[str, t.Any], value: t.A
         return
     if kind in ("int", "float") and isinstance(value, bool):
         raise InvalidInput(f"`{where}` is a boolean (true or false); set a number.")
-    if name in _PCI_IDS and isinstance(value, (int, float)) and not isinstance(value, bool):
-        raise InvalidInput(
-            f"{where} is the number {value}, which YAML makes of a PCI id without quotes: 0x10de becomes 4318, and 0403"
-            " becomes 259. Put its hex digits in quotes, such as '10de'."
-        )
+    if name in _PCI_IDS:
+        refuse_number_as_pci_id(value, where)
     if kind == "list" and isinstance(value, list):
         for place, item in enumerate(value):
             _check_text(f"{where}[{place}]", item, name)

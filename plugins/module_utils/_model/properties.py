@@ -157,6 +157,19 @@ def _count(value: t.Any, where: str) -> int:
     return value
 
 
+def refuse_number_as_pci_id(value: t.Any, where: str) -> None:
+    """Refuse a number in place of a PCI id: how it was written is no longer known.
+
+    :param where: names the option
+    :raises InvalidInput: it is a number
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        raise InvalidInput(
+            f"{where} is the number {value}, which YAML makes of a PCI id without quotes: 0x10de becomes 4318, and 0403"
+            " becomes 259. Put its hex digits in quotes, such as '10de'."
+        )
+
+
 def normal_pci_id(value: t.Any, where: str) -> str:
     """Return a PCI id, given with or without `0x` and leading zeros, as 4 hex digits in lower case.
 

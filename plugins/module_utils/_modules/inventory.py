@@ -17,12 +17,13 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.options impo
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import (
     ExpetherError,
     InvalidInput,
+    NotFound,
     PlanRefused,
 )
 from ansible_collections.nec.expether.plugins.module_utils._model.names import name_key
 from ansible_collections.nec.expether.plugins.module_utils._modules.info import stored_nodes
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice
-from ansible_collections.nec.expether.plugins.module_utils._registry.records import StoredNode
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager, StoredNode
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import TIME_FORMAT, now_iso
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import NODE_KEYS, View
 from ansible_collections.nec.expether.plugins.module_utils._results.documents import find_podm
@@ -146,11 +147,24 @@ def _nodes_in_registry(context: Context) -> list[View]:
     if podms is None:
         only = podm_option(context)
         wanted = None if only is None else {only}
+        if only is None and not context.registry.all(PodManager):
+            _report_empty_registry(context)
     else:
         wanted = {find_podm(context.registry, name).uuid for name in podms}
     return stored_nodes(
         context, None, lambda nodes: [node.node() for node in nodes if wanted is None or node.podm_id in wanted]
     )
+
+
+def _report_empty_registry(context: Context) -> None:
+    """Warn that no pod manager is registered, or refuse: a registry that is missing must not remove all hosts somewhere.
+
+    :raises NotFound: all hosts are required
+    """
+    message = f"No pod manager is registered in {context.registry.path}."
+    if context.params["require_all"]:
+        raise NotFound(f"{message} Register one with expether_podm, or correct `registry`.")
+    context.warn([message])
 
 
 def _live_nodes(context: Context, cache: HostCache | None) -> tuple[list[View], list[StoredNode]]:
@@ -165,7 +179,7 @@ def _live_nodes(context: Context, cache: HostCache | None) -> tuple[list[View], 
     include_systems = context.params["include_systems"]
     wheres = targets(context, context.params["podms"])
     if not wheres and context.params["podms"] is None:
-        context.warn([f"No pod manager is registered in {context.registry.path}."])
+        _report_empty_registry(context)
     # Answers with and without systems are kept side by side.
     keys = {where.podm_id: f"{'systems' if include_systems else 'nodes'}_{where.podm_id}" for where in wheres}
     found = {podm_id: cache.fresh(key) if cache else None for podm_id, key in keys.items()}

@@ -52,6 +52,7 @@ def run(context: Context) -> Result:
     if state == "absent" and not params["detach_devices"]:
         return _forget_only(context, name)
     if state == "absent" and not _may_exist(context, name):
+        _warn_of_namesake(context, podm_option(context), name)
         return _node_result(None, None)
     where = target(context, node=name)
     if state == "absent":
@@ -69,6 +70,8 @@ def run(context: Context) -> Result:
     context.warn(link_warnings(outcome.after, devices, outcome.steps))
     if state == "absent" and node:
         _warn_of_missing(context, where, node, outcome)
+    if before is None:
+        _warn_of_namesake(context, where.podm_id, name)
     return {
         **_node_result(before, after),
         **plan_result(outcome.steps, outcome.rows, _to_diff(before), _to_diff(after)),
@@ -92,6 +95,24 @@ def _system_id(context: Context) -> str | None:
     if given is not None and system_id is None:
         raise InvalidInput(f"`node_index` {given!r} is not the EEM id of a system, such as 0x8cdf9d53f236.")
     return system_id
+
+
+def _warn_of_namesake(context: Context, podm_id: str | None, name: str) -> None:
+    """Warn if the environment selects a pod manager that did not have the node, and another one has it.
+
+    :param podm_id: the UUID of the selected one
+    """
+    if podm_id is None or context.params["podm"] is not None or context.params["url"] is not None:
+        return
+    others = {node.podm_id for node in find_by_name(context.registry.all(StoredNode), name)} - {podm_id}
+    names = sorted(podm.name for podm in context.registry.all(PodManager) if podm.uuid in others)
+    if names:
+        context.warn(
+            [
+                f"Node {name} of pod manager {comma_list(names)} is not meant, because EEM_PODM or EEM_URL in the environment"
+                " selects another EEM. Set `podm` to use it."
+            ]
+        )
 
 
 def _warn_of_missing(context: Context, where: Target, node: Node, outcome: Outcome) -> None:

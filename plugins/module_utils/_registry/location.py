@@ -39,7 +39,7 @@ def default_url() -> str:
 
 
 def require_lasting_default() -> None:
-    """Refuse the default registry for what must be remembered, if it is gone when the job ends.
+    """Refuse the default registry for what must be stored, if it is gone when the job ends.
 
     Only the default one: a registry that the user names is believed to last, because it can be in a volume.
 

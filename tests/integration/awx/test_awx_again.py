@@ -9,7 +9,7 @@ import pytest
 from awx_jobs import Awx
 from eemsim.client import Simulator
 
-pytestmark = [pytest.mark.smoke, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 
 def test_jobs_about_pod_managers_change_nothing_the_second_time(awx: Awx, eem: Simulator) -> None:
@@ -21,6 +21,7 @@ def test_jobs_about_pod_managers_change_nothing_the_second_time(awx: Awx, eem: S
     assert eem.history() == []
 
 
+@pytest.mark.smoke
 def test_jobs_about_nodes_change_nothing_the_second_time(awx: Awx, eem: Simulator, eeios: list[str]) -> None:
     awx.run("register", podm="rack1")
     asked = {

@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from awx_jobs import Awx, Ended, Json
+from awx_jobs import Awx, Json
 from eemsim.client import Simulator
 
 pytestmark = pytest.mark.timeout(900)
@@ -19,16 +19,20 @@ pytestmark = pytest.mark.timeout(900)
 CHANGES = "/group_id$"
 
 
-def killed(awx: Awx, eem: Simulator, playbook: str, fault: int, **answers: Json) -> Ended:
-    """Kill a job at a request, launch it again at once, and then once more."""
+def killed(awx: Awx, eem: Simulator, playbook: str, fault: int, **answers: Json) -> None:
+    """Kill a job at a request, and launch it again at once."""
     awx.kill_at(eem, fault, awx.launch(playbook, **answers))
     again = awx.run(playbook, **answers)
     again.changed()
     assert "Waited for other runs" not in again.stdout
+
+
+def killed_and_repaired(awx: Awx, eem: Simulator, playbook: str, fault: int, **answers: Json) -> None:
+    """Kill a job at a request, launch it again at once, and once more: then nothing is left to change."""
+    killed(awx, eem, playbook, fault, **answers)
     changes = eem.history()
     assert not awx.run(playbook, **answers).changed()
     assert eem.history() == changes
-    return again
 
 
 def attached(eem: Simulator) -> dict[str, str]:
@@ -42,26 +46,24 @@ def test_killed_jobs_about_pod_managers(awx: Awx, eem: Simulator) -> None:
         ("sync", {}),
         ("devices", {"podm": "rack1"}),
     ):
-        killed(awx, eem, playbook, eem.fault("freeze", method="GET", path="^/devices"), **answers)
+        killed_and_repaired(awx, eem, playbook, eem.fault("freeze", method="GET", path="^/devices"), **answers)
     assert eem.history() == []
 
 
-@pytest.mark.parametrize("after", [True, False], ids=["carried out", "received"])
-def test_killed_jobs_about_nodes(awx: Awx, eem: Simulator, eeios: list[str], after: bool) -> None:
-    """The EEM has carried out the change that the job was killed at, or will do so while the job runs again."""
+@pytest.mark.parametrize("first", [True, pytest.param(False, marks=pytest.mark.long)], ids=["in turn", "the other way"])
+def test_killed_jobs_about_nodes(awx: Awx, eem: Simulator, eeios: list[str], first: bool) -> None:
+    """The EEM has carried out the change that the job was killed at, or will do so while the job runs again: in turn."""
     awx.run("register", podm="rack1")
-
-    def at(method: str, nth: int) -> int:
-        return eem.fault("freeze", after=after, method=method, path=CHANGES, nth=nth)
-
     steps: t.Sequence[tuple[str, str, int, dict[str, Json], set[str]]] = (
         ("compose", "PUT", 2, {"node_name": "n1", "device_types": "GPU,SSD"}, {eeios[0], eeios[1]}),
         ("attach", "PUT", 1, {"node_name": "n1", "devices": [eeios[2]]}, {*eeios[:3]}),
         ("detach", "DELETE", 1, {"devices": eeios[0]}, {*eeios[1:3]}),
         ("release", "DELETE", 1, {"node_name": "n1"}, set()),
     )
-    for playbook, method, nth, answers, devices in steps:
-        killed(awx, eem, playbook, at(method, nth), **answers)
+    for place, (playbook, method, nth, answers, devices) in enumerate(steps):
+        after = first == (place % 2 == 0)
+        fault = eem.fault("freeze", after=after, method=method, path=CHANGES, nth=nth)
+        killed_and_repaired(awx, eem, playbook, fault, **answers)
         assert {*attached(eem)} == devices and len({*attached(eem).values()}) <= 1, playbook
     # Each device was attached and detached once: no job has done anything twice.
     assert sorted((each["card"], each["to"] == "4093") for each in eem.history(field="group_id")) == sorted(
@@ -70,15 +72,16 @@ def test_killed_jobs_about_nodes(awx: Awx, eem: Simulator, eeios: list[str], aft
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("after", [True, False], ids=["carried out", "received"])
-def test_a_job_may_be_killed_at_each_of_its_requests(awx: Awx, eem: Simulator, eeios: list[str], after: bool) -> None:
+def test_a_job_may_be_killed_at_each_of_its_requests(awx: Awx, eem: Simulator, eeios: list[str]) -> None:
+    """Each change when the EEM has received it and when it has carried it out, which make no difference for a read."""
     asked = {"node_name": "n1", "device_types": "GPU,SSD"}
     awx.run("register", podm="rack1")
     eem.reset_log()
     awx.run("compose", **asked)
-    requests = len(eem.log())
-    assert requests >= 4
-    for number in range(1, requests + 1):
-        awx.run("release", node_name="n1")
-        killed(awx, eem, "compose", eem.fault("freeze", after=after, path=".", nth=number), **asked)
-        assert {*attached(eem)} == {eeios[0], eeios[1]}, number
+    requests = [(number, each["method"] == "GET") for number, each in enumerate(eem.log(), 1)]
+    assert sum(is_read for dummy, is_read in requests) >= 2 == sum(not is_read for dummy, is_read in requests)
+    for number, is_read in requests:
+        for after in (True,) if is_read else (True, False):
+            awx.run("release", node_name="n1")
+            killed(awx, eem, "compose", eem.fault("freeze", after=after, path=".", nth=number), **asked)
+            assert {*attached(eem)} == {eeios[0], eeios[1]}, (number, after)

@@ -150,6 +150,11 @@ def test_each_failure_is_a_sentence_and_no_secret_is_shown_or_cached(rack: Rack)
         "twice": ({"podms": ["rack1"], "podm": "rack2"}, "`podms` and `podm` are the same option"),
         "both": ({"podms": ["rack1"], "url": eem.url}, "mutually exclusive"),
         "systems": ({"source": "registry", "include_systems": True}, "`include_systems` requires `source: live`"),
+        "lost": (
+            {"require_all": True, "registry": f"{rack.folder}/lost"},
+            "No pod manager is registered in .*/lost. Reg",
+        ),
+        "gone": ({"require_all": True, "registry": f"{rack.folder}/lost", "source": "registry"}, "correct `registry`"),
         "number": ({"timeout": 0}, "`timeout` must be more than 0"),
     }
     sources = [rack.source(f"{name}.expether.yml", **options) for name, (options, _why) in cases.items()]

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""In a container that lives only for a job, the default registry is refused for what must be remembered."""
+"""In a container that lives only for a job, the default registry is refused for what must be stored."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def fixture_way(eem: Simulator) -> Result:
 
 
 @pytest.mark.parametrize("check", [False, True], ids=["", "check mode"])
-def test_nothing_that_must_be_remembered_is_stored_in_a_registry_that_ends_with_the_job(
+def test_nothing_is_stored_in_a_registry_that_ends_with_the_job(
     run: Run, eem: Simulator, way: Result, tmp_path: Path, check: bool
 ) -> None:
     system, device = eem.eesvs()[0]["id"], eem.eeios()[0]["id"]

@@ -53,6 +53,7 @@ PROMISED = (
     r"EEM is not listing these devices of .+, so they were not detached: .+\.",
     r"Pod manager .+ could not be asked: .+",
     r"No pod manager is registered in .+\.",
+    r"Node .+ of pod manager .+ is not meant, because EEM_PODM or EEM_URL .+\. Set `podm` to use it\.",
     r"The PCI id list .+ that EXPETHER_PCI_IDS names cannot be read \(.+\), so vendors and devices have no names\.",
     r"`podms` is an empty list: no pod manager was synchronised\.",
     r"(Resetting|A reset frame to) (device|system) 0x\w{12}.* may disturb the running operating system of .+\.",

@@ -126,6 +126,9 @@ def test_all_names_in_the_kit_are_of_things_in_the_kit(given: Json) -> None:
         assert {*template["credentials"]} <= {*credentials}
         assert template["extra_vars"] == {"expether_hosts": ""}
         assert (KIT / "project" / template["playbook"]).exists()
+        # In any other job, its URL would select the EEM if podm is not answered.
+        is_eem = {credentials[name]["credential_type"] for name in template["credentials"]} >= {"ExpEther EEM"}
+        assert is_eem == (template["playbook"] == "register.yml")
 
 
 def test_the_playbook_for_awx_passes_all_that_the_kit_has(given: Json) -> None:

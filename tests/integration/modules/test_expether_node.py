@@ -482,3 +482,27 @@ def test_a_node_shows_how_many_of_its_devices_are_connected(
         "release": set(),
     }
     assert len(run["again"].wire) == 1 and not run["again"].changed
+
+
+def test_a_node_of_another_pod_manager_than_that_of_the_environment_is_named(
+    ansible: Ansible, known: Task, eem: Simulator
+) -> None:
+    """A job of AWX that releases nothing, or composes a second node, because of its credential says so."""
+    url = eem.url.replace("127.0.0.1", "localhost")
+    other = call("podm", name="rack2", url=url, username=eem.username, password=eem.password, sync=False)
+    absent = call("node", name="n1", state="absent")
+    gpu = {"pci_device": {"type": ["GPU"]}}
+    run = ansible.play(
+        known,
+        other,
+        call("node", podm="rack1", name="n1", properties=gpu),
+        absent.with_environment(EEM_PODM="rack2"),
+        call("node", podm="rack2", name="n1", state="absent"),
+        absent,
+    )
+    assert [run[place].changed for place in (3, 4, 5)] == [False, False, True]
+    assert run[3].warnings == [
+        "Node n1 of pod manager rack1 is not meant, because EEM_PODM or EEM_URL in the environment selects another EEM. Set"
+        " `podm` to use it."
+    ]
+    assert run[4].warnings == []
