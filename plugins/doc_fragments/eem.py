@@ -155,4 +155,12 @@ options:
       - If a link stays down, the task succeeds with a warning, and C(connected) of the device is false.
     type: float
     default: 10
+  approved_plan:
+    description:
+      - The C(plan) that the same task returned in check mode. The task is refused before anything changes if it would now detach
+        a device that this plan does not detach from the same system.
+      - Set it if hosts were prepared for the devices that they lose, so that no other device is detached because something
+        changed meanwhile.
+    type: list
+    elements: dict
 """

@@ -66,7 +66,12 @@ EEM = CONNECTION.merged(_PODM, REGISTRY, ArgSpec({}, mutually_exclusive=(("podm"
 CARD = ArgSpec({"device": {"type": "str", "required": True}})
 
 #: For modules that attach devices.
-CONNECT = ArgSpec({"connect_timeout": {"type": "float", "default": 10}})
+CONNECT = ArgSpec(
+    {
+        "connect_timeout": {"type": "float", "default": 10},
+        "approved_plan": {"type": "list", "elements": "dict"},
+    }
+)
 
 #: For modules that select pod managers by an option of which `podm` is an alias.
 UNUSED_CONNECTION = CONNECTION.merged(REGISTRY)
