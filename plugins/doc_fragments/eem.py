@@ -163,4 +163,27 @@ options:
         changed meanwhile.
     type: list
     elements: dict
+    suboptions:
+      action:
+        description: The kind of step. Only C(detach) matters.
+        type: str
+        required: true
+      device:
+        description: The EEM id of the device.
+        type: str
+      node:
+        description: Not used.
+        type: str
+      node_id:
+        description: The EEM id of the system that loses the device; null for a stranded device.
+        type: str
+      from:
+        description: Not used.
+        type: str
+      to:
+        description: Not used.
+        type: str
+      status:
+        description: Not used.
+        type: str
 """

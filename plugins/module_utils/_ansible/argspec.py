@@ -69,7 +69,14 @@ CARD = ArgSpec({"device": {"type": "str", "required": True}})
 CONNECT = ArgSpec(
     {
         "connect_timeout": {"type": "float", "default": 10},
-        "approved_plan": {"type": "list", "elements": "dict"},
+        "approved_plan": {
+            "type": "list",
+            "elements": "dict",
+            "options": {
+                "action": {"type": "str", "required": True},
+                **{key: {"type": "str"} for key in ("device", "node", "node_id", "from", "to", "status")},
+            },
+        },
     }
 )
 

@@ -113,7 +113,7 @@ def refuse_unapproved(steps: t.Iterable[Step], approved: t.Sequence[t.Mapping[st
     """
     if approved is None:
         return
-    known = {(step.get("device"), step.get("node_id")) for step in approved if step.get("action") == "detach"}
+    known = {(step.get("device"), step.get("node_id")) for step in approved if step["action"] == "detach"}
     others = [
         f"{step.device} from {step.node or f'group {step.old}'}"
         for step in steps
