@@ -405,10 +405,11 @@ def judged(row: Row, records: list[Json], places: t.Mapping[str, str]) -> str:
         if not re.search(row.refused, refusal):
             return f"not refused with {row.refused!r}, but {refusal!r}"
         return "refused, but the module was called" if refusal and called else ""
-    if refusal or len(called) != 1:
+    if refusal or not called:
         return f"refused: {refusal}; {records}"
     for name, wanted in row.options.items():
-        found = called[0][name]
+        # A playbook that may have to prepare hosts plans before, and failover looks at both systems.
+        found = called[-1][name]
         if name == "devices":
             ids = (places["gpu"], places["ssd"])
             found, wanted = [int(text, 0) for text in found], [int(ids[each], 16) for each in wanted]
