@@ -189,15 +189,19 @@ ROWS: list[Row] = [
         for name in ("node_from", "node_to")
         for empty in (Answer(""), None)
     ),
-    *wrong("failover", WRONG_TEXTS, "node_from"),
+    *wrong("failover", WRONG_TEXTS[:-1], "node_from"),
     *wrong("failover", WRONG_TEXTS[:1], "node_to", "podm", "node_host"),
     *wrong("failover", WRONG_LISTS[:2], "devices", "device_types"),
     *(
-        refused(playbook, f"node_host is nobody, which is not a host", True, **NEEDED[playbook], node_host=Answer("nobody"))
+        refused(
+            playbook, "node_host is nobody, which is not a host", True, **NEEDED[playbook], node_host=Answer("nobody")
+        )
         for playbook in ("compose", "release", "attach", "detach", "failover")
     ),
     *(
-        refused(playbook, f"{name} is .+, but must be true or false", name == "fenced", **{**NEEDED[playbook], name: value})
+        refused(
+            playbook, f"{name} is .+, but must be true or false", name == "fenced", **{**NEEDED[playbook], name: value}
+        )
         for playbook, name in (("failover", "fenced"), ("failover", "host_side"), ("detach", "host_side"))
         for value in ({}, 0.5, ["yes"], Answer("perhaps"), "2")
     ),

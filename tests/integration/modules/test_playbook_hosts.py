@@ -176,7 +176,9 @@ def test_release_and_purge_refuse_a_host_that_cannot_be_reached_unless_it_does_n
     assert "Nothing was changed." in refused.output and "set host_side to false" in refused.output
     purged = hosts.play("compose", node_name="n1", device_types="GPU", purge=True)
     assert purged.status and "cannot be prepared" in purged.output and purged.changes == []
-    hosts.variables["n1"].update(ansible_connection="local", ansible_become=True, ansible_become_user="nobody", ansible_become_exe="/bin/false")
+    hosts.variables["n1"].update(
+        ansible_connection="local", ansible_become=True, ansible_become_user="nobody", ansible_become_exe="/bin/false"
+    )
     denied = hosts.play("detach", devices=eeios[0])
     assert denied.status and "cannot be prepared" in denied.output and denied.changes == []
     attached = hosts.play("attach", node_name="n1", devices=eeios[2])
@@ -220,7 +222,9 @@ def test_a_host_that_is_not_in_the_inventory_costs_nothing(
     detached = hosts.play("detach", node_name="n1", devices=eeios[2])
     assert (detached.status, detached.listings, len(detached.changes)) == (0, 1, 1)
     named = hosts.play("detach", devices=[eeios[0], eeios[3]], node_host="web")
-    assert named.status and named.changes == [] and "devices of several nodes would be detached (n1, n2)" in named.output
+    assert (
+        named.status and named.changes == [] and "devices of several nodes would be detached (n1, n2)" in named.output
+    )
     unknown = hosts.play("detach", devices=eeios[0], node_host="nobody")
     assert unknown.status and "node_host is nobody, which is not a host of the inventory" in unknown.output
     released = hosts.play("release", node_name="n1")
@@ -245,7 +249,10 @@ def test_failover_moves_devices_only_from_a_server_that_cannot_use_them(
         ({**move, "node_to": eesvs[0]}, "node_from and node_to are the same system."),
         ({**move, "devices": "0x8cdf9dffffff"}, "EEM does not list all of the devices (0x8cdf9dffffff)."),
         ({**move, "node_from": eesvs[2]}, f"These devices belong to neither {eesvs[2]} nor n2: {ssd}."),
-        ({"node_from": "n1", "node_to": "n2", "device_types": "USB"}, "Neither n1 nor n2 has a device of the type USB."),
+        (
+            {"node_from": "n1", "node_to": "n2", "device_types": "USB"},
+            "Neither n1 nor n2 has a device of the type USB.",
+        ),
     ):
         refused = hosts.play("failover", **variables)
         assert refused.status and message in refused.output and refused.changes == [], (message, refused.output)
@@ -276,7 +283,9 @@ def test_failover_back_is_orderly_because_the_server_is_alive(
     tree.process(4711, "database", "/dev/nvme9n1")
     move = {"node_from": "n2", "node_to": "n1", "device_types": "SSD"}
     refused = hosts.play("failover", **move)
-    assert refused.status and "process database (4711) has /dev/nvme9n1 open" in refused.output and refused.changes == []
+    assert (
+        refused.status and "process database (4711) has /dev/nvme9n1 open" in refused.output and refused.changes == []
+    )
     alone = hosts.play("failover", host_side=False, **move)
     assert alone.status and "because its card responds" in alone.output
     (tree.proc / "4711/fd/0").unlink()
