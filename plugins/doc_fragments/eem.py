@@ -155,4 +155,35 @@ options:
       - If a link stays down, the task succeeds with a warning, and C(connected) of the device is false.
     type: float
     default: 10
+  approved_plan:
+    description:
+      - The C(plan) that the same task returned in check mode. The task is refused before anything changes if it would now detach
+        a device that this plan does not detach from the same system.
+      - Set it if hosts were prepared for the devices that they lose, so that no other device is detached because something
+        changed meanwhile.
+    type: list
+    elements: dict
+    suboptions:
+      action:
+        description: The kind of step. Only C(detach) matters.
+        type: str
+        required: true
+      device:
+        description: The EEM id of the device.
+        type: str
+      node:
+        description: Not used.
+        type: str
+      node_id:
+        description: The EEM id of the system that loses the device; null for a stranded device.
+        type: str
+      from:
+        description: Not used.
+        type: str
+      to:
+        description: Not used.
+        type: str
+      status:
+        description: Not used.
+        type: str
 """

@@ -134,7 +134,7 @@ def messages() -> t.Iterator[tuple[str, str]]:
 def refusals_in(content: t.Any) -> t.Iterator[str]:
     """Give the templates of the messages of failed checks, wherever in a file."""
     for key, value in content.items() if isinstance(content, dict) else ():
-        if key in ("fail_msg", "expether_complaints", "expether_nobody", "expether_sync_wrong"):
+        if key in ("fail_msg", "expether_complaints", "expether_refusal", "expether_nobody", "expether_sync_wrong"):
             yield value
         elif key == "ansible.builtin.fail":
             yield value["msg"]

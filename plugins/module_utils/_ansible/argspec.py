@@ -66,7 +66,19 @@ EEM = CONNECTION.merged(_PODM, REGISTRY, ArgSpec({}, mutually_exclusive=(("podm"
 CARD = ArgSpec({"device": {"type": "str", "required": True}})
 
 #: For modules that attach devices.
-CONNECT = ArgSpec({"connect_timeout": {"type": "float", "default": 10}})
+CONNECT = ArgSpec(
+    {
+        "connect_timeout": {"type": "float", "default": 10},
+        "approved_plan": {
+            "type": "list",
+            "elements": "dict",
+            "options": {
+                "action": {"type": "str", "required": True},
+                **{key: {"type": "str"} for key in ("device", "node", "node_id", "from", "to", "status")},
+            },
+        },
+    }
+)
 
 #: For modules that select pod managers by an option of which `podm` is an alias.
 UNUSED_CONNECTION = CONNECTION.merged(REGISTRY)

@@ -16,6 +16,7 @@ from ansible_collections.nec.expether.plugins.module_utils._execution.outcome im
 from ansible_collections.nec.expether.plugins.module_utils._execution.reservation import reservation_for
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import NotFound
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node
+from ansible_collections.nec.expether.plugins.module_utils._planning.attachments import refuse_unapproved
 from ansible_collections.nec.expether.plugins.module_utils._planning.notices import (
     reboot_required,
     rescan_required,
@@ -91,7 +92,9 @@ class ChangeRun:
                 if where.podm and where.registry and where.registry.get(PodManager, where.podm_id) is None:
                     raise NotFound(f"Pod manager {where.podm} is no longer registered.")
                 where.check_identity(observed.fabric.systems.keys() | observed.fabric.devices.keys())
-                return decide(observed, client)
+                plan = decide(observed, client)
+                refuse_unapproved(plan.steps, self._context.params.get("approved_plan"))
+                return plan
 
             reservation = reservation_for(where.registry, where.podm_id, self._what, where.settings, self._exclusive)
             podm = where.podm or where.settings.url

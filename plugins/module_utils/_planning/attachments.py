@@ -105,6 +105,27 @@ def check_detachable(
     return detached, silent if skip_silent else []
 
 
+def refuse_unapproved(steps: t.Iterable[Step], approved: t.Sequence[t.Mapping[str, t.Any]] | None) -> None:
+    """Refuse steps that detach a device from a system although the approved plan does not.
+
+    :param approved: the result `plan` of an earlier run; `None` approves everything
+    :raises PlanRefused: the message names each such device
+    """
+    if approved is None:
+        return
+    known = {(step.get("device"), step.get("node_id")) for step in approved if step["action"] == "detach"}
+    others = [
+        f"{step.device} from {step.node or f'group {step.old}'}"
+        for step in steps
+        if step.action == "detach" and (step.device, step.system_id) not in known
+    ]
+    if others:
+        raise PlanRefused(
+            f"The devices have changed since the plan was approved: {comma_list(others)} would be detached, but"
+            " `approved_plan` does not contain that. Plan again: run the task in check mode, and prepare the hosts."
+        )
+
+
 def plan_attached(observed: ObservedState, node: str, devices: t.Sequence[str], move: bool = False) -> Plan:
     """Return the plan that attaches the devices that a task names to the node that it names.
 

@@ -11,14 +11,18 @@ import pytest
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import NotFound, PlanRefused
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node
 from ansible_collections.nec.expether.plugins.module_utils._model.properties import Properties, parse_properties
-from ansible_collections.nec.expether.plugins.module_utils._planning.attachments import plan_attach, plan_detach
+from ansible_collections.nec.expether.plugins.module_utils._planning.attachments import (
+    plan_attach,
+    plan_detach,
+    refuse_unapproved,
+)
 from ansible_collections.nec.expether.plugins.module_utils._planning.lookup import find_device, find_system
 from ansible_collections.nec.expether.plugins.module_utils._planning.nodes import (
     plan_compose,
     plan_manage,
     plan_release,
 )
-from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Plan, step_view
 from ansible_collections.nec.expether.plugins.module_utils._planning.selection import choose_system
 from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets import (
     DISABLED,
@@ -607,3 +611,21 @@ def test_the_uuid_of_a_node_tells_whether_a_system_is_its_own() -> None:
 def test_a_node_is_not_forgotten_while_eem_lists_no_card_at_all() -> None:
     node = node_on(0, "node0")
     assert "EEM lists neither system" in refused(plan_release, observed([], [node]), [node]).message
+
+
+# A plan that was approved before
+
+
+def test_a_plan_that_detaches_something_else_than_was_approved_is_refused() -> None:
+    here = observed([eesv(0, 17), eesv(1, 18), eeio(0, 17), eeio(1, 17), eeio(2)])
+    moved = observed([eesv(0, 17), eesv(1, 18), eeio(0, 17), eeio(1, 18), eeio(2)])
+    ids = [device_id(number) for number in range(3)]
+    approved = [step_view(step, "planned") for step in plan_detach(here, ids).steps]
+    refuse_unapproved(plan_detach(here, ids).steps, approved)
+    refuse_unapproved(plan_detach(here, ids[:1]).steps, approved)
+    refuse_unapproved(plan_detach(moved, ids).steps, None)
+    refuse_unapproved(plan_attach(moved, system_id(0), ids[2:]).steps, [])
+    error = refused(refuse_unapproved, plan_detach(moved, ids).steps, approved)
+    assert f"approved: {ids[1]} from {system_id(1)} would be detached, but `approved_plan` does not" in error.message
+    assert ids[0] not in error.message
+    refused(refuse_unapproved, plan_attach(moved, system_id(0), ids, move=True).steps, [])
