@@ -22,8 +22,8 @@ options:
       - If the directory, or a directory or link on the path to it, belongs to another user, root reads and writes the
         file with the permissions of that user. Root refuses to use a directory in which other users can write.
       - V(postgresql://USER@HOST1,HOST2/DATABASE) is a PostgreSQL database, for several controllers and for jobs in
-        containers, with the parameters, environment variables and password file of libpq. The URL must not contain a
-        password. The first write creates the tables in the PostgreSQL schema C(nec_expether). See the guide
+        containers, with the parameters, environment variables (E(PGPASSWORD), E(PGSSLROOTCERT), ...) and password file of
+        libpq. The URL must not contain a password. The first write creates the tables in the PostgreSQL schema C(nec_expether). See the guide
         R(Registries for several controllers,ansible_collections.nec.expether.docsite.guide_registries).
       - If it is not set, the environment variable E(EXPETHER_REGISTRY) is used, otherwise
         V(sqlite:////var/lib/expether/registry.sqlite3) for root and

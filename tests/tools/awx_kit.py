@@ -111,6 +111,13 @@ def credential_types() -> list[dict[str, Any]]:
     registry = [
         _field("registry", "Registry", "Where nodes and pod managers are stored: a registry that outlives the job."),
         _field("key", "Registry key", "The content of the registry's key file.", multiline=True, secret=True),
+        _field("password", "PostgreSQL password", "The password of the user in a postgresql:// URL.", secret=True),
+        _field(
+            "ca_certificate",
+            "PostgreSQL CA certificates",
+            "The certificate authorities to trust with sslmode=verify-full, in PEM format.",
+            multiline=True,
+        ),
     ]
     return [
         _credential_type(
@@ -136,10 +143,13 @@ def credential_types() -> list[dict[str, Any]]:
             "The registry that all jobs share, and its key, for nec.expether.",
             registry,
             ["registry"],
-            file={"template.registry_key": "key"},
+            file={"template.registry_key": "key", "template.registry_ca": "ca_certificate"},
             env={
                 "EXPETHER_REGISTRY": "{{ registry }}",
                 "EXPETHER_REGISTRY_KEY_FILE": _file("registry_key", "key"),
+                # Read by libpq, for which empty ones are not set either.
+                "PGPASSWORD": "{{ password }}",
+                "PGSSLROOTCERT": _file("registry_ca", "ca_certificate"),
             },
         ),
     ]

@@ -263,9 +263,10 @@ def test_a_full_credential_sets_all_variables() -> None:
         "EEM_VALIDATE_CERTS": "false",
         "EEM_TIMEOUT": "5",
     }
-    env, files = injected(awx_kit.REGISTRY, registry="sqlite:////srv/registry.sqlite3", key="c2VjcmV0")
-    assert env["EXPETHER_REGISTRY"] == "sqlite:////srv/registry.sqlite3"
-    assert files[env["EXPETHER_REGISTRY_KEY_FILE"]] == "c2VjcmV0"
+    url, ca = "postgresql://expether@db.example.com/expether?sslmode=verify-full", pem.format("db")
+    env, files = injected(awx_kit.REGISTRY, registry=url, key="c2VjcmV0", password="0123", ca_certificate=ca)
+    assert (env["EXPETHER_REGISTRY"], env["PGPASSWORD"]) == (url, "0123")
+    assert (files[env["EXPETHER_REGISTRY_KEY_FILE"]], files[env["PGSSLROOTCERT"]]) == ("c2VjcmV0", ca)
 
 
 @pytest.mark.parametrize("name", TYPES)
@@ -299,7 +300,7 @@ def test_the_guide_shows_a_part_of_the_credential_types() -> None:
     shown = [yaml.safe_load(textwrap.dedent(block)) for block in blocks]
     inputs = [found for found in shown if "fields" in found]
     injectors = [found["env"] for found in shown if "env" in found]
-    known = {field["id"]: field for about in TYPES.values() for field in about["inputs"]["fields"]}
+    known = {field["id"]: field for field in TYPES[awx_kit.EEM]["inputs"]["fields"]}
     assert [{**known[field["id"]], **field} for found in inputs for field in found["fields"]] == [
         known[field["id"]] for found in inputs for field in found["fields"]
     ]
