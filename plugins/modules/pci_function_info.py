@@ -137,8 +137,8 @@ functions:
       returned: always
     users:
       description:
-        - Who uses the function, or one below it if it is a bridge. Users of block devices include those of
-          everything that is built on them.
+        - Who uses the function, one below it if it is a bridge, or a virtual function of it (SR-IOV). Users
+          of block devices include those of everything that is built on them.
       type: list
       elements: dict
       returned: always

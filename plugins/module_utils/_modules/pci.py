@@ -262,6 +262,9 @@ def _remove(root: str, functions: t.Sequence[Function], files: t.Sequence[str], 
     except HotplugFailed as error:
         # A removal that was begun may still end, and its driver is already unbound then.
         error.changed = True
+        gone = [function.address for function in functions if function.address not in left()]
+        if gone:
+            error.message += f" Already removed: {comma_list(gone)}."
         raise
 
 

@@ -191,7 +191,10 @@ def test_a_password_comes_from_a_template_or_a_vault_and_the_certificate_is_veri
         encrypted = vault.encrypt(secure.password.encode()).decode()
         sources = [
             rack.source(
-                "template.expether.yml", **how, ca_path=str(tmp_path / "ca.pem"), password="{{ lookup('env', 'P') }}"
+                "template.expether.yml",
+                **how,
+                ca_path=f"{{{{ lookup('file', '{tmp_path}/ca.pem') }}}}",  # the text in place of a path
+                password="{{ lookup('env', 'P') }}",
             ),
             rack.source("vault.expether.yml", **how, validate_certs="{{ false }}"),
             rack.source("no-authority.expether.yml", **how, password=secure.password),

@@ -107,6 +107,16 @@ def test_the_removal_starts_with_the_highest_function(ansible: Ansible, tree: Tr
     assert (tree.link(A) / "remove").read_text() == ""
 
 
+@pytest.mark.usefixtures("kernel")
+def test_a_failure_says_what_is_removed_already(ansible: Ansible, tree: Tree) -> None:
+    tree.add({**GPU, "address": A}, {**AUDIO, "address": AUDIO_OF_A})
+    hang(tree, A)
+    (result,) = ansible.play(absent(tree, timeout=1).failing())
+    assert addresses(tree) == [A]
+    assert result.changed and result.msg.endswith(f" Already removed: {AUDIO_OF_A}.")
+    assert result["failure"]["message"] == result.msg
+
+
 def hang(tree: Tree, address: str) -> None:
     file = tree.link(address) / "remove"
     file.unlink()
