@@ -162,7 +162,9 @@ def answers(survey: list[Json]) -> t.Iterator[Json]:
         made: Json = {}
         for question in survey:
             choices = question.get("choices", "").splitlines()
-            chosen = Answer(choices[turn % len(choices)]) if choices else Answer(sample.get(question["type"], "text"))
+            # Of all texts, only this one must be known: to the inventory.
+            text = "localhost" if question["variable"] == "node_host" else "text"
+            chosen = Answer(choices[turn % len(choices)]) if choices else Answer(sample.get(question["type"], text))
             made[question["variable"]] = [chosen] if question["type"] == "multiselect" else chosen
         yield made
 
