@@ -164,18 +164,15 @@ seealso:
 
 EXAMPLES = r"""
 ---
-# All nodes of all registered pod managers. File: rack.expether.yml
+# The file rack.expether.yml. Only the first line is required: the hosts are then all nodes of all registered pod managers.
 plugin: nec.expether.expether
+podms: [rack1]
 
----
 # The server of a node has the name of the node in this domain.
-plugin: nec.expether.expether
 compose:
   ansible_host: expether_name ~ '.example.com'
 
----
 # Groups: nodes with a GPU, nodes that do not respond, and one group for each pod manager.
-plugin: nec.expether.expether
 groups:
   gpu: expether_devices | selectattr('type', 'equalto', 'GPU') | length > 0
   silent: not expether_reachable
@@ -183,10 +180,7 @@ keyed_groups:
   - key: expether_podm
     prefix: podm
 
----
 # Cached for ten minutes. The hosts of an EEM that is away stay, as long as the cache has them.
-plugin: nec.expether.expether
-podms: [rack1]
 cache: true
 cache_plugin: ansible.builtin.jsonfile
 cache_connection: ~/.cache/expether
@@ -194,15 +188,12 @@ cache_timeout: 600
 timeout: 5
 retries: 1
 
----
-# All systems of an EEM that need not be registered. The password comes from the environment.
-plugin: nec.expether.expether
-url: http://eem.example.com:30500/eem
-username: admin
-password: "{{ lookup('ansible.builtin.env', 'EEM_PASSWORD') }}"
-include_systems: true
-groups:
-  not_composed: expether_name is none
+# Instead of podms, an EEM that need not be registered, with all its systems:
+#
+# url: http://eem.example.com:30500/eem
+# username: admin
+# password: "{{ lookup('ansible.builtin.env', 'EEM_PASSWORD') }}"
+# include_systems: true
 """
 
 import re
