@@ -57,6 +57,8 @@ class Member:
             "listen-peer-urls": peers[name],
             "initial-advertise-peer-urls": peers[name],
             "initial-cluster": ",".join(f"{other}={url}" for other, url in peers.items()),
+            "heartbeat-interval": "50",
+            "election-timeout": "500",
             "log-level": "error",
             "logger": "zap",
         }

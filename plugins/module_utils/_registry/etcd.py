@@ -37,6 +37,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.bodies impo
     upgraded_texts,
 )
 from ansible_collections.nec.expether.plugins.module_utils._registry.etcd_gateway import (
+    ANSWER_SECONDS,
     RECONNECT_SECONDS,
     EtcdError,
     Gateway,
@@ -112,7 +113,7 @@ class EtcdRegistry:
     def __init__(self, url: str) -> None:
         self._url = parse_etcd(url)
         self.path = self._url.shown
-        self._gateway = Gateway(self._url)
+        self._gateway = Gateway(self._url, ANSWER_SECONDS)
         self._lease: Lease | None = None
         self._place = ""
         self._runs: set[str] = set()

@@ -67,7 +67,7 @@ class Gateway:
     :raises MissingLibrary: requests is not installed or too old
     """
 
-    def __init__(self, url: EtcdUrl, seconds: float = ANSWER_SECONDS) -> None:
+    def __init__(self, url: EtcdUrl, seconds: float) -> None:
         need("requests", MISSING)
         self._url = url
         self._seconds = seconds
