@@ -502,9 +502,12 @@ def test_a_leader_dies_in_the_middle_of_a_compose_and_then_the_quorum(
                 assert caught.value.changed is None
             assert len(eem.history(field="group_id")) == before
 
-            # When there are enough members again, the same task goes on.
+            # When there are enough members again, the same task goes on as soon as the lease of the failed one has ended.
             leader.start()
             etcd.wait()
+            left = registry.get(StoredClaims, PODM)
+            assert left and {claim.what for claim in left.held.values()} == {"a test"}
+            etcd.call("lease/revoke", ID=t.cast(str, next(iter(left.held.values())).lock).split()[1])
             run(make_client(timeout=5.0), registry, compose("m", other))
             assert nodes_in(registry) == {"n": "composed", "m": "composed"} and held_in(registry) == []
             registry.close()
@@ -582,7 +585,8 @@ def test_a_user_where_etcd_asks_for_none_is_no_error(
 
 
 @needs_etcd
-def test_tls_with_a_certificate_of_the_client(tmp_path: Path) -> None:
+def test_tls_with_a_certificate_of_the_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_gateway, "FIRST_SECONDS", 0.5)
     ca, stranger = trustme.CA(), trustme.CA()
     server, client = ca.issue_cert("127.0.0.1"), ca.issue_cert("client@example.com")
 
@@ -610,7 +614,7 @@ def test_tls_with_a_certificate_of_the_client(tmp_path: Path) -> None:
         for parameters, told in (
             (f"?ca={other}&cert={cert}&key={key}", "certificate verify failed"),
             (f"?cert={cert}&key={key}", "certificate verify failed"),
-            (f"?ca={authority}", "certificate|connection|Connection"),
+            (f"?ca={authority}", "no member of etcd can answer"),
             (f"?ca={tmp_path / 'none'}", "a certificate file cannot be used"),
         ):
             with pytest.raises(RegistryError, match=told):
@@ -648,7 +652,7 @@ def _claimed(registry: Registry) -> dict[str, str]:
 def test_a_claim_of_another_machine_ends_soon_after_its_process_and_not_while_it_waits(
     registry: Registry, registry_url: str, lease: int, between: float
 ) -> None:
-    command = [sys.executable, "-c", HOLDER, str(Path(__file__).parent), registry_url, PODM, CARD, str(lease), str(between)]
+    command = [sys.executable, "-c", HOLDER, TESTS, registry_url, PODM, CARD, str(lease), str(between)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout and process.stdout.readline() == "ready\n"
         until = time.monotonic() + (5.0 if lease < 5 else 0.5)
