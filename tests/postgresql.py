@@ -89,10 +89,14 @@ class Server:
             else:
                 source = f"host=127.0.0.1 port={primary.port} user=postgres"
                 self._run("pg_basebackup", "-R", "-d", source, "-c", "fast", "--no-sync", "-X", "stream")
-            lines = {**SETTINGS, **settings, "port": str(self.port), "unix_socket_directories": str(self.folder)}
+            lines = {**SETTINGS, **settings, "unix_socket_directories": str(self.folder)}
             with open(self.data / "postgresql.conf", "a", encoding="utf-8") as file:
                 file.writelines(f"{name} = '{value}'\n" for name, value in lines.items())
-            self.start()
+            try:
+                self.start()
+            except RuntimeError:  # another process may have got the port in between
+                self.port = free_port()
+                self.start()
         except BaseException:
             self.close()
             raise
@@ -105,7 +109,8 @@ class Server:
         with open(self.folder / "log", "a", encoding="utf-8") as log:
             done = subprocess.run(command, check=False, cwd="/", stdout=log, stderr=log, timeout=60, **as_user)  # type: ignore[call-overload]
         if done.returncode:
-            log_text = (self.folder / "log").read_text(encoding="utf-8")
+            logs = (self.folder / name for name in ("log", "server.log"))
+            log_text = "".join(path.read_text(encoding="utf-8") for path in logs if path.exists())
             raise RuntimeError(f"{program} failed:\n{log_text}")
 
     def start(self) -> None:
@@ -113,7 +118,7 @@ class Server:
             user = t.cast(pwd.struct_passwd, _user())
             (self.folder / "server.log").touch()
             os.chown(self.folder / "server.log", user.pw_uid, user.pw_gid)
-        self._run("pg_ctl", "-w", "-l", str(self.folder / "server.log"), "start")
+        self._run("pg_ctl", "-w", "-o", f"-p {self.port}", "-l", str(self.folder / "server.log"), "start")
 
     def stop(self, how: str = "immediate") -> None:
         """Stop it at once, as in a crash."""
@@ -127,6 +132,15 @@ class Server:
         if (self.data / "postmaster.pid").exists():
             self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file in the folder of the data, for its user only."""
+        path = self.data / name
+        path.write_bytes(content)
+        path.chmod(0o600)
+        if os.geteuid() == 0:
+            user = t.cast(pwd.struct_passwd, _user())
+            os.chown(path, user.pw_uid, user.pw_gid)
 
     def url(self, database: str, user: str = "postgres") -> str:
         return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"

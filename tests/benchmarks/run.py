@@ -25,8 +25,10 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "simulator"))
+sys.path.insert(0, str(ROOT / "tests"))
 
 from eemsim.client import Simulator
+from postgresql import Server, why_not
 
 EMPTY_MODULE = """#!/usr/bin/python
 from ansible.module_utils.basic import AnsibleModule
@@ -37,6 +39,25 @@ import requests
 response = requests.get({url!r}, auth=("admin", "eemeem"), headers={{"Accept": "application/json"}}, timeout=30)
 assert len(response.json()["devices"]) == {cards}
 """
+COUNT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import conftest
+from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredListing
+from ansible_collections.nec.expether.plugins.module_utils._registry.location import open_registry
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER, put
+from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
+registry = open_registry(sys.argv[2])
+def count():
+    found = registry.get(StoredListing, "n") or StoredListing("n", NEVER, None, 0)
+    registry.commit([put(found._replace(devices=found.devices + 1))])
+registry.get(StoredListing, "n")
+print("ready", flush=True)
+sys.stdin.read()
+for _time in range(20):
+    until_written(count, pause=0.01)
+registry.close()
+"""
 # Times a bare GET and JSON parse, beyond an empty module.
 LISTING_LIMIT = 3.0
 SYNC_LIMIT = 2.0
@@ -46,6 +67,8 @@ LATENCY_MS = 50
 SIZES = (100, 1000, 10000)
 GROWTH_LIMIT = 10.0  # ten times the devices may take at most ten times as long; more would not be linear
 MEMORY_LIMIT_MB = 150
+REGISTRY_LIMIT = 1.5  # an unchanged synchronisation and a listing in another registry, as a multiple of those in SQLite
+TOGETHER = (1, 2, 4, 8)  # controllers that write at the same time
 
 
 #: (module, options, check mode or not) -> the program that a host runs
@@ -159,6 +182,7 @@ def _bench(folder: Path, devices: int, runs: int) -> int:
             **modules,
         }
         costs = measure(commands, runs)
+        registries = _registries(eem, pack, direct, folder, runs)
         growth = _growth(eem, pack, direct, folder, runs)
     many = _many(folder, runs)
     empty, unit = costs["empty module"].seconds, costs["bare GET and parse"].seconds
@@ -182,6 +206,7 @@ def _bench(folder: Path, devices: int, runs: int) -> int:
         "times one",
         MANY_LIMIT,
     )
+    _print_registries(registries)
     print("\nGrowth beyond an empty module, ms, and per additional 1,000 devices:")
     print(f"{'devices':>8}" + "".join(f"{name:>20}{'':>10}" for name in growth))
     for place, count in enumerate(SIZES):
@@ -210,6 +235,68 @@ def first_sync(folder: Path, pack: Pack, direct: dict[str, object], registry: Pa
     pack("nec.expether.expether_podm", {**direct, "registry": str(known), "name": "bench", "sync": False})
     sync = pack("nec.expether.expether_sync", {"registry": str(registry), "registry_key_file": f"{known}.key"})
     return ["sh", "-c", 'rm -f "$1"*; cp "$0" "$1"; shift; exec "$@"', str(known), str(registry), *sync]
+
+
+def _registries(
+    eem: Simulator, pack: Pack, direct: dict[str, object], folder: Path, runs: int
+) -> dict[str, dict[str, float]]:
+    """Return the seconds of each process in each registry; that of a server only where one is installed."""
+    key = str(folder / "registries.key")
+    with contextlib.ExitStack() as stack:
+        urls = {"SQLite": f"sqlite:///{folder / 'registries.sqlite3'}"}
+        if why_not() is None:
+            server = Server(fsync="on", synchronous_commit="on")
+            stack.callback(server.close)
+            urls["PostgreSQL"] = server.create("bench")
+        commands: dict[str, list[str]] = {}
+        for name, url in urls.items():
+            stored: dict[str, object] = {"registry": url, "registry_key_file": key}
+            pack("nec.expether.expether_podm", {**direct, **stored, "name": "bench", "sync": False})
+            pack("nec.expether.expether_sync", stored)  # runs it, too
+            node = {**stored, "podm": "bench", "name": "n", "connect_timeout": 0}
+            gpu = {"properties": {"pci_device": {"type": ["GPU"]}}}
+            commands |= {
+                f"{name}/sync (unchanged)": pack("nec.expether.expether_sync", stored),
+                f"{name}/device_info (registry)": pack(
+                    "nec.expether.expether_device_info", {**stored, "source": "registry"}
+                ),
+                f"{name}/compose": pack("nec.expether.expether_node", {**node, **gpu}),
+                f"{name}/release": pack("nec.expether.expether_node", {**node, "state": "absent"}),
+            }
+        costs = measure(commands, max(2, runs // 2))
+        found: dict[str, dict[str, float]] = {name: {} for name in urls}
+        for command, cost in costs.items():
+            name, _sign, what = command.partition("/")
+            found[name][what] = cost.seconds
+        for name, url in urls.items():
+            for count in TOGETHER:
+                found[name][f"{count} x 20 commits at once"] = _together(url, count)
+        return found
+
+
+def _together(url: str, count: int) -> float:
+    """Return the seconds in which so many controllers count together, each 20 times by compare-and-swap."""
+    command = [sys.executable, "-c", COUNT, str(ROOT / "tests"), url]
+    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _place in range(count)]
+    for process in processes:
+        process.stdout.readline()  # type: ignore[union-attr]
+    began = time.perf_counter()
+    for process in processes:
+        process.stdin.close()  # type: ignore[union-attr]
+    if any(process.wait() for process in processes):
+        raise SystemExit("a process failed")
+    return time.perf_counter() - began
+
+
+def _print_registries(registries: dict[str, dict[str, float]]) -> None:
+    print("\nRegistries side by side, ms:")
+    print(f"{'':<28}" + "".join(f"{name:>12}" for name in registries))
+    for what in registries["SQLite"]:
+        print(f"{what:<28}" + "".join(f"{seconds[what] * 1000:12.0f}" for seconds in registries.values()))
+    print()
+    for name, seconds in registries.items():
+        for what in ("sync (unchanged)", "device_info (registry)") if name != "SQLite" else ():
+            judge(f"{what} in {name}", seconds[what] / registries["SQLite"][what], "times SQLite", REGISTRY_LIMIT)
 
 
 def _growth(eem: Simulator, pack: Pack, direct: dict[str, object], folder: Path, runs: int) -> dict[str, list[float]]:

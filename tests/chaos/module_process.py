@@ -35,8 +35,11 @@ COLLECTION = "ansible_collections.nec.expether.plugins"
 
 mains = {name: importlib.import_module(f"{COLLECTION}.modules.{name}") for name in MODULES}
 transport = importlib.import_module(f"{COLLECTION}.module_utils._eem.transport").Transport
-registry = importlib.import_module(f"{COLLECTION}.module_utils._registry.sqlite").SqliteRegistry
-for needed in ("_registry.secrets", "_registry.sqlite"):  # imported late by the library
+registries = (
+    importlib.import_module(f"{COLLECTION}.module_utils._registry.sqlite").SqliteRegistry,
+    importlib.import_module(f"{COLLECTION}.module_utils._registry.postgresql").PostgresqlRegistry,
+)
+for needed in ("_registry.secrets",):  # imported late by the library
     importlib.import_module(f"{COLLECTION}.module_utils.{needed}")
 
 
@@ -127,7 +130,7 @@ def _die_in(seconds: float) -> None:
 
 def _tag_and_count(key: str, kill: Kill | None) -> None:
     """Name the run in each request, and die at the point given by `kill`."""
-    exchange, commit = transport.exchange, registry.commit
+    exchange = transport.exchange
     counts = {"request": 0, "commit": 0}
 
     def is_now(what: str, after: bool) -> bool:
@@ -146,15 +149,20 @@ def _tag_and_count(key: str, kill: Kill | None) -> None:
             if is_now("request", after=True):
                 _die()
 
-    def counted_commit(self: t.Any, changes: t.Any) -> t.Any:
-        counts["commit"] += bool(changes)
-        if changes and is_now("commit", after=False):
-            _die()
-        done = commit(self, changes)
-        if changes and is_now("commit", after=True):
-            _die()
-        return done
+    def counted(commit: t.Callable[..., int]) -> t.Callable[..., int]:
+        def counted_commit(self: t.Any, changes: t.Any) -> int:
+            counts["commit"] += bool(changes)
+            if changes and is_now("commit", after=False):
+                _die()
+            done = commit(self, changes)
+            if changes and is_now("commit", after=True):
+                _die()
+            return done
 
-    transport.exchange, registry.commit = counted_exchange, counted_commit
+        return counted_commit
+
+    transport.exchange = counted_exchange
+    for registry in registries:
+        registry.commit = counted(registry.commit)
     if kill is not None and kill.at == "time":
         _die_in(kill.seconds)

@@ -28,6 +28,7 @@ from episode import Episode
 from generation import episode
 from invariants import violations
 from invariants_cards import Violation
+from place import BACK_ENDS, back_end
 from shrinking import shrink
 from stage import Counts, Stage
 from story import Story
@@ -103,12 +104,16 @@ def main() -> int:
     parser.add_argument("--episodes", type=int, help="number of episodes (default: as many as the time allows)")
     parser.add_argument("--seconds", type=float, default=75.0)
     parser.add_argument("--workers", type=int, default=4, help="number of parallel episodes")
+    parser.add_argument("--registry", choices=BACK_ENDS, default="sqlite", help="the back end of the registries")
     arguments = parser.parse_args()
     seed = random.SystemRandom().randrange(10**6) if arguments.seed is None else arguments.seed
     print(f"SEED={seed}", flush=True)
     workers = min(arguments.workers, arguments.episodes or arguments.workers)
     # Fork all workers now, while this process has no threads. They fork again, and have no threads either.
-    with concurrent.futures.ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool:
+    with (
+        back_end(arguments.registry),
+        concurrent.futures.ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool,
+    ):
         results = campaign(pool, seed, arguments.episodes, arguments.seconds, workers)
         violations = _shrunk(pool, results)
     counts: Counts = sum((result.counts for result in results), collections.Counter())

@@ -9,7 +9,6 @@ import collections
 import contextlib
 import dataclasses
 import json
-import sqlite3
 import sys
 import tempfile
 import time
@@ -25,6 +24,7 @@ from eemsim.client import Simulator
 from episode import Episode, Fault, Foreign, Options, Round, Run
 from generation import FLAVOR
 from module_process import Process
+from place import place
 from story import Change, Look, Report, Request, Story
 
 AGENT = "chaos "
@@ -69,7 +69,7 @@ class Play:
 
     def __init__(self, episode: Episode, eems: t.Sequence[Simulator], folder: Path) -> None:
         self._episode, self._eems, self._folder = episode, eems, folder
-        self._registry = folder / "state" / "registry.sqlite3"
+        self._registry = place(folder)
         self._reports: list[Report] = []
         self._looks: list[Look] = []
         self._counts: Counts = collections.Counter(episodes=1)
@@ -174,7 +174,7 @@ class Play:
     def _options(self, run: Run) -> Options:
         """The options of a run with the way to its EEM."""
         episode, eem = self._episode, self._eems[run.eem]
-        known: Options = {"registry": f"sqlite:///{self._registry}"}
+        known: Options = {**self._registry.options}
         way = {
             "url": eem.url,
             "username": eem.username,
@@ -261,12 +261,10 @@ class Play:
     # -- what there is to see
 
     def _look(self, stage: str) -> Look:
-        """Read the registry's file, not through the library."""
+        """Read the registry, not through the library."""
         found: dict[str, dict[str, t.Any]] = {"claims": {}, "nodes": {}, "devices": {}}
-        if self._registry.exists():
-            with contextlib.closing(sqlite3.connect(self._registry, timeout=20)) as connection:
-                for kind, uuid, body in connection.execute("SELECT kind, uuid, body FROM documents"):
-                    found.setdefault(kind, {})[uuid] = json.loads(body)
+        for kind, uuid, body in self._registry.rows():
+            found.setdefault(kind, {})[uuid] = json.loads(body)
         look = Look(
             stage,
             time.time(),

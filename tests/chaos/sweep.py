@@ -29,6 +29,7 @@ from faults import orders_for
 from invariants import violations
 from invariants_cards import Violation
 from operations import FLEET, OPERATIONS, SPARE, Operation
+from place import BACK_ENDS, back_end
 from stage import Play, Simulator
 from story import Look, Report, Story
 
@@ -270,11 +271,15 @@ def main() -> int:
     parser.add_argument("--every", type=int, default=1, help="play only every k-th case")
     parser.add_argument("--only", default="", help="operations whose name contains this text")
     parser.add_argument("--workers", type=int, default=2, help="number of parallel operations")
+    parser.add_argument("--registry", choices=BACK_ENDS, default="sqlite", help="the back end of the registries")
     arguments = parser.parse_args()
     chosen = [number for number, operation in enumerate(OPERATIONS) if arguments.only in operation.name]
     cases = violated = 0
     # Fork all workers now, while this process has no threads.
-    with concurrent.futures.ProcessPoolExecutor(arguments.workers, multiprocessing.get_context("fork")) as pool:
+    with (
+        back_end(arguments.registry),
+        concurrent.futures.ProcessPoolExecutor(arguments.workers, multiprocessing.get_context("fork")) as pool,
+    ):
         for number, result in zip(chosen, pool.map(sweep, chosen, [arguments.every] * len(chosen))):
             print(f"{OPERATIONS[number].name}: {result.cases} cases, {len(result.texts)} violations", flush=True)
             print(*result.texts, sep="\n", end="\n" if result.texts else "", flush=True)

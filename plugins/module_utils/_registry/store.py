@@ -146,7 +146,8 @@ class Registry(t.Protocol):
     def hold(self, run: str) -> str | None:
         """Hold a lock for a run, which ends with this process or connection, however that ends.
 
-        Return where it is held, for `is_held` of other runs; `None` if this registry cannot hold one.
+        Return where it is held, for `is_held` of other runs; `None` if this registry cannot hold one. May be called again,
+        and holds it again if it was lost with its connection; that is another place.
 
         :param run: the id of the run
         """

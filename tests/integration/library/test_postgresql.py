@@ -20,6 +20,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import trustme
 from ansible_collections.nec.expether.plugins.module_utils._execution import claims as _claims
 from ansible_collections.nec.expether.plugins.module_utils._execution.claims import Claims
 from ansible_collections.nec.expether.plugins.module_utils._registry import postgresql as _postgresql
@@ -165,6 +166,7 @@ def fixture_role(server: Server) -> t.Iterator[str]:
     server.execute("CREATE ROLE worker LOGIN; GRANT CONNECT ON DATABASE expether TO worker", database="expether")
     yield "worker"
     server.execute("DROP OWNED BY worker CASCADE; DROP ROLE worker", database="expether")
+    server.execute("GRANT CONNECT, TEMPORARY ON DATABASE expether TO public", database="expether")
 
 
 @needs_server
@@ -221,6 +223,51 @@ def test_a_registry_of_an_earlier_schema_is_upgraded_by_the_first_transaction(se
     assert all({"populated", "last_node"} <= json.loads(body).keys() for (body,) in new)
     assert set(server.execute("SELECT body FROM documents WHERE kind = 'listings'", database="expether")) == {("{",)}
     registry.close()
+
+
+@needs_server
+def test_tls_is_verified_and_passwords_come_from_a_file(server: Server, tmp_path: Path) -> None:
+    authority, other = trustme.CA(), trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    server.write("server.key", certificate.private_key_pem.bytes())
+    server.write("server.crt", certificate.cert_chain_pems[0].bytes())
+    hba = (server.data / "pg_hba.conf").read_bytes()
+    rules = b"hostssl all guarded all scram-sha-256\nhostnossl all guarded all reject\n"
+    server.write("pg_hba.conf", rules + hba)
+    server.execute("CREATE ROLE guarded LOGIN PASSWORD 'canary-word' IN ROLE pg_read_all_data")
+    server.execute("ALTER SYSTEM SET ssl = on")
+    server.execute("SELECT pg_reload_conf()")
+    for name, found in (("ca", authority), ("other", other)):
+        found.cert_pem.write_to_path(str(tmp_path / f"{name}.pem"))
+    for name, password in (("right", "canary-word"), ("wrong", "canary-wrong")):
+        (tmp_path / name).touch(mode=0o600)
+        (tmp_path / name).write_text(f"*:*:*:guarded:{password}\n")
+    url = server.url("expether", "guarded")
+    try:
+        while server.execute("SHOW ssl") == [("off",)]:  # until the server has read its files again
+            time.sleep(0.02)
+        for authority_name, passfile, said in (
+            ("ca", "right", None),
+            ("other", "right", "certificate verify failed"),
+            ("ca", "wrong", "password authentication failed"),
+            ("ca", "none", "no password supplied"),
+        ):
+            how = f"sslmode=verify-full&sslrootcert={tmp_path}/{authority_name}.pem&passfile={tmp_path}/{passfile}"
+            with closing(open_registry(f"{url}?{how}")) as registry:
+                assert registry.path == url
+                if said is None:
+                    assert registry.all(RegisteredUrl) == []
+                else:
+                    with pytest.raises(RegistryError, match=said) as caught:
+                        registry.all(RegisteredUrl)
+                    assert "canary" not in caught.value.message
+        with pytest.raises(RegistryError, match="pg_hba.conf rejects connection"):
+            open_registry(f"{url}?sslmode=disable&passfile={tmp_path}/right").all(RegisteredUrl)
+    finally:
+        server.execute("ALTER SYSTEM RESET ssl")
+        server.write("pg_hba.conf", hba)
+        server.execute("SELECT pg_reload_conf()")
+        server.execute("DROP ROLE guarded")
 
 
 # -- lost connections ----------------------------------------------------------------------------------------------------
@@ -328,7 +375,7 @@ def test_a_run_that_stops_in_a_transaction_does_not_block_others_for_long(server
             stopped.execute("SET LOCAL idle_in_transaction_session_timeout = '300ms'")
             stopped.execute("UPDATE nec_expether.registry SET revision = revision + 1")
             registry.commit([put(RegisteredUrl("b", NEVER, ""))])
-            with pytest.raises(psycopg.errors.IdleInTransactionSessionTimeout):
+            with pytest.raises(psycopg.Error, match="idle-in-transaction timeout"):
                 stopped.execute("SELECT 1")
         assert set(_urls(registry)) == {"a", "b"}
 
