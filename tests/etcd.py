@@ -33,21 +33,35 @@ def text64(text: str) -> str:
     return b64encode(text.encode()).decode()
 
 
+def values(client_url: str, prefix: str) -> dict[str, str]:
+    """Return the values of all keys that begin with this, by the rest of their names."""
+    end = f"{prefix[:-1]}{chr(ord(prefix[-1]) + 1)}"
+    wish = {"key": text64(prefix), "range_end": text64(end)}
+    found = requests.post(f"{client_url}/v3/kv/range", json=wish, timeout=20)
+    found.raise_for_status()
+    return {
+        b64decode(pair["key"]).decode()[len(prefix) :]: b64decode(pair.get("value", "")).decode(errors="replace")
+        for pair in found.json().get("kvs", [])
+    }
+
+
 class Member:
     """One member.
 
     :param name: in `cluster`
     :param cluster: the peer ports of all members by their names
     :param tls: options for TLS
+    :param on_disk: whether its data is on a disk
     """
 
-    def __init__(self, name: str, cluster: t.Mapping[str, int], *tls: str) -> None:
+    def __init__(self, name: str, cluster: t.Mapping[str, int], *tls: str, on_disk: bool = False) -> None:
         self.port = free_port()
         scheme = "https" if tls else "http"
         self.client_url = f"{scheme}://127.0.0.1:{self.port}"
         # In memory, because nothing outlives a test.
-        shared = Path("/dev/shm")
-        self.folder = Path(tempfile.mkdtemp(prefix="expether-etcd-", dir=shared if os.access(shared, os.W_OK) else None))
+        shared = "/dev/shm"
+        in_memory = os.access(shared, os.W_OK) and not on_disk
+        self.folder = Path(tempfile.mkdtemp(prefix="expether-etcd-", dir=shared if in_memory else None))
         peers = {other: f"http://127.0.0.1:{port}" for other, port in cluster.items()}
         options = {
             "name": name,
@@ -95,9 +109,10 @@ class Etcd:
     """An etcd that is ready for requests.
 
     :param size: how many members it has
+    :param tls: options for TLS; the members need not answer yet then
     """
 
-    def __init__(self, size: int = 1, *tls: str) -> None:
+    def __init__(self, size: int = 1, *tls: str, on_disk: bool = False) -> None:
         cluster = {f"m{place}": free_port() for place in range(size)}
         self._prefixes = 0
         self._is_tls = bool(tls)
@@ -105,7 +120,7 @@ class Etcd:
         self.members: list[Member] = []
         try:
             for name in cluster:
-                self.members.append(Member(name, cluster, *tls))
+                self.members.append(Member(name, cluster, *tls, on_disk=on_disk))
             if not tls:
                 self.wait()
         except BaseException:
@@ -148,12 +163,7 @@ class Etcd:
 
     def values(self, prefix: str) -> dict[str, str]:
         """Return the values of all keys that begin with this, by the rest of their names."""
-        end = f"{prefix[:-1]}{chr(ord(prefix[-1]) + 1)}"
-        pairs = self.call("kv/range", key=text64(prefix), range_end=text64(end)).get("kvs", [])
-        return {
-            b64decode(pair["key"]).decode()[len(prefix) :]: b64decode(pair.get("value", "")).decode(errors="replace")
-            for pair in pairs
-        }
+        return values(next(member for member in self.members if member.process).client_url, prefix)
 
     def leader(self) -> Member:
         for member in self.members:

@@ -10,6 +10,7 @@ import time
 import typing as t
 from base64 import b64encode
 
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import innermost
 from ansible_collections.nec.expether.plugins.module_utils._model.libraries import need
 from ansible_collections.nec.expether.plugins.module_utils._model.texts import printable
 from ansible_collections.nec.expether.plugins.module_utils._registry.etcd_url import EtcdUrl
@@ -196,16 +197,7 @@ def text64(text: str) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """Return the innermost reason of a wrapped error."""
-    seen: set[int] = set()
-    while id(error) not in seen:
-        seen.add(id(error))
-        inner = getattr(error, "reason", None)
-        if not isinstance(inner, BaseException):
-            inner = next((item for item in error.args if isinstance(item, BaseException)), None)
-        inner = inner or error.__cause__ or error.__context__
-        if inner is None:
-            break
-        error = inner
+    """Return the reason of a wrapped error."""
+    error = innermost(error)
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return printable(text.strip(), _LONGEST_REASON) or type(error).__name__
