@@ -33,15 +33,25 @@ def text64(text: str) -> str:
     return b64encode(text.encode()).decode()
 
 
+def call(client_url: str, path: str, token: str | None = None, **body: t.Any) -> Json:
+    """Return the answer of a member to a request."""
+    headers = {"Authorization": token} if token else {}
+    found = requests.post(f"{client_url}/v3/{path}", json=body, headers=headers, timeout=20)
+    found.raise_for_status()
+    return t.cast(Json, found.json())
+
+
+def put(client_url: str, key: str, value: str) -> None:
+    call(client_url, "kv/put", key=text64(key), value=text64(value))
+
+
 def values(client_url: str, prefix: str) -> dict[str, str]:
     """Return the values of all keys that begin with this, by the rest of their names."""
     end = f"{prefix[:-1]}{chr(ord(prefix[-1]) + 1)}"
-    wish = {"key": text64(prefix), "range_end": text64(end)}
-    found = requests.post(f"{client_url}/v3/kv/range", json=wish, timeout=20)
-    found.raise_for_status()
+    pairs = call(client_url, "kv/range", key=text64(prefix), range_end=text64(end)).get("kvs", [])
     return {
         b64decode(pair["key"]).decode()[len(prefix) :]: b64decode(pair.get("value", "")).decode(errors="replace")
-        for pair in found.json().get("kvs", [])
+        for pair in pairs
     }
 
 
@@ -59,7 +69,7 @@ class Member:
         scheme = "https" if tls else "http"
         self.client_url = f"{scheme}://127.0.0.1:{self.port}"
         # In memory, because nothing outlives a test.
-        shared = "/dev/shm"
+        shared = "/dev/shm"  # noqa: S108
         in_memory = os.access(shared, os.W_OK) and not on_disk
         self.folder = Path(tempfile.mkdtemp(prefix="expether-etcd-", dir=shared if in_memory else None))
         peers = {other: f"http://127.0.0.1:{port}" for other, port in cluster.items()}
@@ -86,7 +96,10 @@ class Member:
                 self._command,
                 stdout=log,
                 stderr=log,
-                env={"PATH": os.environ["PATH"], "ETCD_UNSUPPORTED_ARCH": os.uname().machine.replace("aarch64", "arm64")},
+                env={
+                    "PATH": os.environ["PATH"],
+                    "ETCD_UNSUPPORTED_ARCH": os.uname().machine.replace("aarch64", "arm64"),
+                },
             )
 
     def kill(self) -> None:
@@ -152,18 +165,18 @@ class Etcd:
 
     def call(self, path: str, **body: t.Any) -> Json:
         """Return the answer to a request."""
-        headers = {"Authorization": self.token} if self.token else {}
-        url = f"{next(member for member in self.members if member.process).client_url}/v3/{path}"
-        found = requests.post(url, json=body, headers=headers, timeout=20)
-        found.raise_for_status()
-        return t.cast(Json, found.json())
+        return call(self._client_url(), path, self.token, **body)
+
+    def _client_url(self) -> str:
+        """Return the URL of a member that runs."""
+        return next(member for member in self.members if member.process).client_url
 
     def put(self, key: str, value: str) -> None:
-        self.call("kv/put", key=text64(key), value=text64(value))
+        put(self._client_url(), key, value)
 
     def values(self, prefix: str) -> dict[str, str]:
         """Return the values of all keys that begin with this, by the rest of their names."""
-        return values(next(member for member in self.members if member.process).client_url, prefix)
+        return values(self._client_url(), prefix)
 
     def leader(self) -> Member:
         for member in self.members:

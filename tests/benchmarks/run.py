@@ -27,8 +27,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "simulator"))
 sys.path.insert(0, str(ROOT / "tests"))
 
-from eemsim.client import Simulator
 import etcd
+from eemsim.client import Simulator
 from postgresql import Server, why_not
 
 EMPTY_MODULE = """#!/usr/bin/python

@@ -9,6 +9,7 @@ In PostgreSQL each worker has a database, in etcd each episode has a prefix.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sqlite3
 import sys
@@ -30,6 +31,9 @@ BACK_ENDS = ("sqlite", "postgresql", "etcd")
 #: The URL of the server, without a database or prefix: for the workers, which have forked.
 SERVER = "EXPETHER_CHAOS_SERVER"
 
+SAVED = "saved"
+TABLES = ("registry", "documents", "commits")
+
 Rows = list[tuple[str, str, str]]
 
 
@@ -40,6 +44,9 @@ class Place(t.Protocol):
 
     def rows(self) -> Rows:
         """Return kind, UUID and body of each document."""
+
+    def save(self) -> None:
+        """Save it for places whose folders have a copy of the folder `state` of this one."""
 
 
 class File:
@@ -53,6 +60,9 @@ class File:
         with contextlib.closing(sqlite3.connect(self._path, timeout=20)) as connection:
             return connection.execute("SELECT kind, uuid, body FROM documents").fetchall()
 
+    def save(self) -> None:
+        """The file is in the folder."""
+
 
 class Database:
     def __init__(self, server: str, folder: Path) -> None:
@@ -62,7 +72,14 @@ class Database:
                 connection.execute(f"CREATE DATABASE {name}")
         self._url = f"{server}/{name}"
         with psycopg.connect(self._url, autocommit=True) as connection:
-            connection.execute("DROP SCHEMA IF EXISTS nec_expether CASCADE")
+            if (folder / "state" / SAVED).exists():
+                for table in TABLES:
+                    connection.execute(f"TRUNCATE nec_expether.{table}")
+                    sql = f"INSERT INTO nec_expether.{table} SELECT * FROM saved.{table}"  # noqa: S608  # of constants
+                    connection.execute(sql)
+            else:
+                connection.execute("DROP SCHEMA IF EXISTS nec_expether CASCADE")
+        self._folder = folder
         self.options: Options = {"registry": self._url, "registry_key_file": _key(folder)}
 
     def rows(self) -> Rows:
@@ -71,12 +88,24 @@ class Database:
                 return []
             return connection.execute("SELECT kind, uuid, body FROM nec_expether.documents").fetchall()
 
+    def save(self) -> None:
+        if self.rows():
+            with psycopg.connect(self._url, autocommit=True) as connection:
+                connection.execute("DROP SCHEMA IF EXISTS saved CASCADE; CREATE SCHEMA saved")
+                for table in TABLES:
+                    connection.execute(f"CREATE TABLE saved.{table} AS TABLE nec_expether.{table}")
+            (self._folder / "state" / SAVED).touch()
+
 
 class Prefix:
     def __init__(self, server: str, folder: Path) -> None:
         self._member = f"http://{server.partition('://')[2]}"
         self._prefix = f"/{uuid.uuid4().hex}/"
         self.options: Options = {"registry": f"{server}{self._prefix}", "registry_key_file": _key(folder)}
+        self._saved = folder / "state" / SAVED
+        if self._saved.exists():
+            for key, value in json.loads(self._saved.read_text(encoding="utf-8")).items():
+                etcd.put(self._member, f"{self._prefix}{key}", value)
 
     def rows(self) -> Rows:
         found = etcd.values(self._member, self._prefix)
@@ -90,12 +119,20 @@ class Prefix:
                 rows.append((kind, uuid_, value.partition(" ")[2]))
         return rows
 
+    def save(self) -> None:
+        found = etcd.values(self._member, self._prefix)
+        kept = {key: value for key, value in found.items() if key == "registry" or key.startswith("documents/")}
+        if kept:
+            self._saved.write_text(json.dumps(kept), encoding="utf-8")
+
 
 def _key(folder: Path) -> str:
-    """Return the path of a new key file."""
-    key = folder / "registry.key"
-    key.touch(mode=0o600)
-    key.write_bytes(Fernet.generate_key())
+    """Return the path of the key file, which is made if it is not in the folder yet."""
+    key = folder / "state" / "registry.key"
+    key.parent.mkdir(exist_ok=True)
+    if not key.exists():
+        key.touch(mode=0o600)
+        key.write_bytes(Fernet.generate_key())
     return str(key)
 
 

@@ -196,7 +196,9 @@ class Claims:
     def _is_alive(self, claim: Claim) -> bool:
         """Whether the run that made a claim may still be working: its lock tells, or else its process or the expiry.
 
-        A lock may outlive its owner for some seconds, which the process shows on the same machine. Without a lock, only the expiry is known for a process in another container, by the clock that starts when the
+        A lock may be held for some seconds longer than its owner lives, which its process shows on the same machine.
+
+        Without a lock, only the expiry is known for a process in another container, by the clock that starts when the
         machine boots. For another machine, or this one before its last boot, it is known by the wall clock, which may be
         wrong.
         """

@@ -331,7 +331,10 @@ class EtcdRegistry:
         else:
             operations = self._operations(writes)
         text = json.dumps(header)
-        marks = {_HEADER: text, _commit_key(transaction.revision): f"{transaction.revision} {transaction.token}"}
+        marks: Writes = {
+            _HEADER: text,
+            _commit_key(transaction.revision): f"{transaction.revision} {transaction.token}",
+        }
         transaction.is_sent = True
         try:
             is_made, was_sent = self._swap("written", seen.version, [*self._operations(marks), *operations])
@@ -349,7 +352,7 @@ class EtcdRegistry:
         """Store a transaction in pieces that vanish if it is not made; return their keys."""
         lease = self._call("written", "lease/grant", {"TTL": str(_PIECE_SECONDS)})[0]["ID"]
         content = zlib.compress(json.dumps(writes).encode(), 1)
-        keys = []
+        keys: list[str] = []
         for start in range(0, len(content), _MOST_BYTES):
             keys.append(f"pending/{token}/{len(keys):04}")
             value = b64encode(content[start : start + _MOST_BYTES]).decode()

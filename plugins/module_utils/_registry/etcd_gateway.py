@@ -173,18 +173,18 @@ class Gateway:
                 f"The registry {self._url.shown} cannot be used: a certificate file cannot be used ({error})."
             ) from None
         try:
-            answer = response.json()
-            error = answer.get("error")
+            answer: Json = response.json()
+            found = answer.get("error")
         except (ValueError, AttributeError, RecursionError):
             # Also a proxy whose member has died.
             problem = f"HTTP {status} without an answer of etcd 3.4 or later"
             raise _Lost(problem, is_sent=status >= 500, is_refused=status < 500) from None
-        if status == 200 and not error:
+        if status == 200 and not found:
             return answer
         # The error of a streaming request is an object.
-        found = error if isinstance(error, dict) else answer
-        code = found.get("code", found.get("grpc_code"))
-        message = printable(str(found.get("message") or error or f"HTTP {status}"), _LONGEST_REASON)
+        told: Json = found if isinstance(found, dict) else answer
+        code = told.get("code", told.get("grpc_code"))
+        message = printable(str(told.get("message") or found or f"HTTP {status}"), _LONGEST_REASON)
         is_busy = code == _EXHAUSTED and "too many requests" in message
         if code in (_CANCELLED, _DEADLINE, _UNAVAILABLE) or is_busy or (code is None and status >= 500):
             raise _Lost(message, is_sent=True)

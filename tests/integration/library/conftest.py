@@ -19,8 +19,8 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "simulator"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from cryptography.fernet import Fernet
 import etcd as _etcd
+from cryptography.fernet import Fernet
 from eemsim.client import Simulator
 from etcd import Etcd
 from postgresql import Server, why_not

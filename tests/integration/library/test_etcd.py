@@ -80,7 +80,12 @@ def _header(etcd: Etcd, prefix: str) -> dict[str, t.Any]:
     ("url", "shown", "endpoints", "prefix"),
     [
         ("etcd://h/x", "etcd://h/x", ["http://h:2379"], "/x/"),
-        ("etcd://h1:1,[::1]:2,10.0.0.1/a/b/", "etcd://h1:1,[::1]:2,10.0.0.1/a/b/", ["http://h1:1", "http://[::1]:2"], "/a/b/"),
+        (
+            "etcd://h1:1,[::1]:2,10.0.0.1/a/b/",
+            "etcd://h1:1,[::1]:2,10.0.0.1/a/b/",
+            ["http://h1:1", "http://[::1]:2"],
+            "/a/b/",
+        ),
         ("etcds://u@h/x?ca=/c&cert=/d&key=/k&passfile=/p", "etcds://u@h/x", ["https://h:2379"], "/x/"),
     ],
 )
@@ -123,7 +128,9 @@ def test_a_url_of_another_form_is_refused(url: str) -> None:
         check_url(url)
 
 
-def test_the_environment_of_etcdctl_gives_what_the_url_does_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_environment_of_etcdctl_gives_what_the_url_does_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("ETCDCTL_CACERT", "/env/ca")
     monkeypatch.setenv("ETCDCTL_CERT", "/env/cert")
     monkeypatch.setenv("ETCDCTL_KEY", "/env/key")
@@ -274,12 +281,16 @@ def test_a_large_transaction_that_its_writer_does_not_finish_is_whole_for_reader
     registry.commit([put(flavor._replace(name="old")) for flavor in MANY[:2]])
     found = {flavor.uuid: flavor for flavor in registry.all(Flavor)}
     monkeypatch.setattr(EtcdRegistry, "_finish", lambda *_given: None)  # dies right after the transaction
-    changes = [put(flavor._replace(revision=found[flavor.uuid].revision if flavor.uuid in found else NEVER)) for flavor in MANY]
+    changes = [
+        put(flavor._replace(revision=found[flavor.uuid].revision if flavor.uuid in found else NEVER)) for flavor in MANY
+    ]
     gone = put(found["0001"])._replace(body=None)
     revision = registry.commit([*(change for change in changes if change.uuid != gone.uuid), gone])
     monkeypatch.undo()
     assert len(one_etcd.values(f"{prefix}documents/")) == 2, "nothing is where it belongs"
-    pieces = one_etcd.call("kv/range", key=_gateway.text64(f"{prefix}pending/"), range_end=_gateway.text64(f"{prefix}pending0"))
+    pieces = one_etcd.call(
+        "kv/range", key=_gateway.text64(f"{prefix}pending/"), range_end=_gateway.text64(f"{prefix}pending0")
+    )
     assert "lease" not in pieces["kvs"][0], "etcd would remove it"
     wanted = [flavor.name for flavor in MANY if flavor.uuid != "0001"]
     with closing(open_registry(registry_url)) as other:
@@ -343,7 +354,9 @@ def test_pieces_of_a_writer_that_dies_before_its_transaction_are_not_seen_and_ha
         registry.commit([put(flavor) for flavor in MANY])
     monkeypatch.undo()
     assert registry.all(Flavor) == []
-    pieces = one_etcd.call("kv/range", key=_gateway.text64(f"{prefix}pending/"), range_end=_gateway.text64(f"{prefix}pending0"))
+    pieces = one_etcd.call(
+        "kv/range", key=_gateway.text64(f"{prefix}pending/"), range_end=_gateway.text64(f"{prefix}pending0")
+    )
     lease = pieces["kvs"][0]["lease"]
     registry.commit([put(flavor) for flavor in MANY])
     one_etcd.call("lease/revoke", ID=lease)
@@ -496,7 +509,10 @@ def test_a_leader_dies_in_the_middle_of_a_compose_and_then_the_quorum(
             assert all(f"127.0.0.1:{member.port}: " in results[0].message for member in etcd.members)
             assert [card["group_id"] for card in eem.eeios()].count("18") == 0, "the devices are detached again"
             before = len(eem.history(field="group_id"))
-            for attempt in (lambda: run(make_client(), registry, compose("k", other)), lambda: registry.all(RegisteredUrl)):
+            for attempt in (
+                lambda: run(make_client(), registry, compose("k", other)),
+                lambda: registry.all(RegisteredUrl),
+            ):
                 with pytest.raises(RegistryError, match=told) as caught:
                     attempt()
                 assert caught.value.changed is None
@@ -575,9 +591,7 @@ def test_users_that_etcd_does_not_accept_are_told_without_their_passwords(
 
 @needs_etcd
 @on_etcd
-def test_a_user_where_etcd_asks_for_none_is_no_error(
-    registry_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_user_where_etcd_asks_for_none_is_no_error(registry_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ETCDCTL_USER", "worker:word")
     with closing(open_registry(registry_url)) as registry:
         registry.commit([put(RegisteredUrl("a", NEVER, ""))])
@@ -597,7 +611,12 @@ def test_tls_with_a_certificate_of_the_client(tmp_path: Path, monkeypatch: pytes
     authority, other = write("ca.pem", ca.cert_pem), write("stranger.pem", stranger.cert_pem)
     files = write("server.pem", *server.cert_chain_pems), write("server.key", server.private_key_pem)
     cert, key = write("client.pem", *client.cert_chain_pems), write("client.key", client.private_key_pem)
-    options = (f"--cert-file={files[0]}", f"--key-file={files[1]}", f"--trusted-ca-file={authority}", "--client-cert-auth")
+    options = (
+        f"--cert-file={files[0]}",
+        f"--key-file={files[1]}",
+        f"--trusted-ca-file={authority}",
+        "--client-cert-auth",
+    )
     with closing(Etcd(1, *options)) as etcd:
         url = etcd.url()
         for dummy in range(200):

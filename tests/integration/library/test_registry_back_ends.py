@@ -53,7 +53,9 @@ class Stored(t.Protocol):
 class InSql:
     """The registry in a file, or in a server."""
 
-    def __init__(self, execute: t.Callable[[str], list[tuple[t.Any, ...]]], exists: t.Callable[[], bool], newer: str) -> None:
+    def __init__(
+        self, execute: t.Callable[[str], list[tuple[t.Any, ...]]], exists: t.Callable[[], bool], newer: str
+    ) -> None:
         self._execute = execute
         self.is_there = exists
         self._newer = newer
@@ -113,9 +115,7 @@ def fixture_stored(back_end: str, registry_url: str, request: pytest.FixtureRequ
     return InSql(in_file, path.parent.exists, "PRAGMA user_version = {}")
 
 
-def test_a_registry_that_is_not_there_is_empty_and_reading_does_not_make_it(
-    registry: Registry, stored: Stored
-) -> None:
+def test_a_registry_that_is_not_there_is_empty_and_reading_does_not_make_it(registry: Registry, stored: Stored) -> None:
     assert registry.all(RegisteredUrl) == []
     assert registry.get(RegisteredUrl, "x") is None
     assert not stored.is_there()
