@@ -282,8 +282,8 @@ class EtcdRegistry:
                 return tried
             if revision > tried:
                 raise RegistryError(f"The registry {self.path} was changed {_KEPT} times by other runs meanwhile.")
-            # If another run has got the revision, this attempt cannot be carried out any more; else it still can be.
-            transaction.is_sent = latest < tried
+            # The header has changed since that attempt, so it cannot be carried out any more.
+            transaction.is_sent = False
         if seen.pending:
             self._finish(seen)
             return None

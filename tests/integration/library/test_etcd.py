@@ -41,6 +41,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
     put_anyway,
 )
 from back_ends import on_etcd
+from cryptography.fernet import Fernet
 from eemsim.client import Simulator
 from etcd import Etcd, Proxy, why_not
 from executor_runs import PODM, MakeClient, compose, held_in, nodes_in, run
@@ -774,3 +775,23 @@ def test_a_password_of_etcd_is_never_shown(
     monkeypatch.setenv("EXPETHER_REGISTRY", "etcd://u:canary-word@h/x")
     result = run_main(capsys, "podm_info")
     assert "contains a password" in result["msg"] and "canary" not in json.dumps(result)
+
+
+@needs_etcd
+@on_etcd
+def test_pod_managers_are_registered_again_with_a_new_key_and_nodes_remain(
+    module: Module, eem: Simulator, one_etcd: Etcd, prefix: str, key_file: Path
+) -> None:
+    way = {"url": eem.url, "username": eem.username, "password": eem.password}
+    module("podm", name="rack1", **way)
+    module("node", podm="rack1", name="n1", properties={"devices": [{"type": "GPU"}]}, connect_timeout=0)
+    key_file.write_bytes(Fernet.generate_key())
+    refused = module("podm", name="rack1", **way)
+    assert "is not the one that encrypted the passwords that are already in the registry" in refused["msg"]
+    for kind in ("pod_managers", "urls"):  # as the guide says
+        begin, end = _gateway.text64(f"{prefix}documents/{kind}/"), _gateway.text64(f"{prefix}documents/{kind}0")
+        one_etcd.call("kv/deleterange", key=begin, range_end=end)
+    assert module("podm", name="rack1", **way)["changed"]
+    assert module("sync")["podms"][0]["status"] == "Online"
+    assert [(node["name"], node["podm"]) for node in module("node_info")["nodes"]] == [("n1", "rack1")]
+    assert module("node", podm="rack1", name="n1", state="absent")["changed"]
