@@ -126,19 +126,24 @@ class Etcd:
     """
 
     def __init__(self, size: int = 1, *tls: str, on_disk: bool = False) -> None:
-        cluster = {f"m{place}": free_port() for place in range(size)}
         self._prefixes = 0
         self._is_tls = bool(tls)
         self.token: str | None = None
         self.members: list[Member] = []
-        try:
-            for name in cluster:
-                self.members.append(Member(name, cluster, *tls, on_disk=on_disk))
-            if not tls:
-                self.wait()
-        except BaseException:
-            self.close()
-            raise
+        for tries_left in (2, 1, 0):
+            cluster = {f"m{place}": free_port() for place in range(size)}
+            try:
+                for name in cluster:
+                    self.members.append(Member(name, cluster, *tls, on_disk=on_disk))
+                if not tls:
+                    self.wait()
+                return
+            except BaseException as error:
+                self.close()
+                if not (
+                    tries_left and isinstance(error, RuntimeError)
+                ):  # another program may have taken a port meanwhile
+                    raise
 
     def wait(self) -> None:
         """Wait until all members that run answer, which they only do when they have a leader."""
@@ -149,13 +154,14 @@ class Etcd:
                     found = requests.get(f"{member.client_url}/health", timeout=2)
                     if found.json().get("health") == "true":
                         break
-                if time.monotonic() > deadline:
+                if time.monotonic() > deadline or member.process.poll() is not None:
                     raise RuntimeError((member.folder / "log").read_text(encoding="utf-8")[-2000:])
                 time.sleep(0.05)
 
     def close(self) -> None:
         for member in self.members:
             member.close()
+        self.members.clear()
 
     def url(self, prefix: str | None = None) -> str:
         """Return the URL of a registry with this prefix, or with one that was never used."""

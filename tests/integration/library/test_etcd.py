@@ -490,6 +490,17 @@ def test_a_leader_dies_in_the_middle_of_a_compose_and_then_the_quorum(
             eem.clear_faults()
             return results
 
+        # A member that accepts requests and does not answer.
+        monkeypatch.setattr(_etcd, "ANSWER_SECONDS", 1.0)
+        stuck = etcd.leader()
+        stuck.pause(True)
+        first_stuck = f"etcd://127.0.0.1:{stuck.port},{url.partition('//')[2]}"
+        with closing(open_registry(first_stuck)) as other:
+            other.commit([put(RegisteredUrl("a", NEVER, "1"))])
+            stuck.pause(False)
+            assert _urls(other) == {"a": "1"}
+        monkeypatch.undo()
+
         leader = etcd.leader()
         results = compose_while("n", system, leader.kill)
         assert results and results[0].steps
