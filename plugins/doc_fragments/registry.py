@@ -25,6 +25,10 @@ options:
         containers, with the parameters, environment variables (E(PGPASSWORD), E(PGSSLROOTCERT), ...) and password file of
         libpq. The URL must not contain a password. The first write creates the tables in the PostgreSQL schema C(nec_expether). See the guide
         R(Registries for several controllers,ansible_collections.nec.expether.docsite.guide_registries).
+      - V(etcd://HOST1:PORT,HOST2:PORT/PREFIX) is a registry in etcd 3.4 or later, V(etcds://USER@HOST1,HOST2/PREFIX) one
+        with TLS and a user. The parameters C(ca), C(cert), C(key) and C(passfile) are paths of files. What the URL does not
+        have comes from the environment variables of C(etcdctl), such as E(ETCDCTL_CACERT) and E(ETCDCTL_PASSWORD). The
+        URL must not contain a password. The same guide describes it.
       - If it is not set, the environment variable E(EXPETHER_REGISTRY) is used, otherwise
         V(sqlite:////var/lib/expether/registry.sqlite3) for root and
         V(sqlite:///~/.local/state/expether/registry.sqlite3) for other users.
@@ -36,8 +40,8 @@ options:
       - The file with the key that encrypts the passwords in the registry. It is created when it is first needed, and
         only its owner can read it. The rules for path, mode and directory of O(registry) also apply to this file.
       - If it is not set, the environment variable E(EXPETHER_REGISTRY_KEY_FILE) is used, otherwise the path of the
-        SQLite file with the suffix C(.key). A PostgreSQL database has no default, and the file is not created for it,
-        because all hosts that use the database need the same file.
+        SQLite file with the suffix C(.key). PostgreSQL and etcd have no default, and the file is not created for them,
+        because all hosts that use the registry need the same file.
     type: path
 requirements:
   - python >= 3.9

@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "simulator"))
 sys.path.insert(0, str(ROOT / "tests"))
 
+import etcd
 from eemsim.client import Simulator
 from postgresql import Server, why_not
 
@@ -248,6 +249,8 @@ def _registries(
             server = Server(fsync="on", synchronous_commit="on")
             stack.callback(server.close)
             urls["PostgreSQL"] = server.create("bench")
+        if etcd.why_not() is None:
+            urls["etcd"] = stack.enter_context(contextlib.closing(etcd.Etcd(on_disk=True))).url()
         commands: dict[str, list[str]] = {}
         for name, url in urls.items():
             stored: dict[str, object] = {"registry": url, "registry_key_file": key}
@@ -295,7 +298,7 @@ def _print_registries(registries: dict[str, dict[str, float]]) -> None:
         print(f"{what:<28}" + "".join(f"{seconds[what] * 1000:12.0f}" for seconds in registries.values()))
     print()
     for name, seconds in registries.items():
-        for what in ("sync (unchanged)", "device_info (registry)") if name != "SQLite" else ():
+        for what in ("sync (unchanged)", "device_info (registry)") if name == "PostgreSQL" else ():
             judge(f"{what} in {name}", seconds[what] / registries["SQLite"][what], "times SQLite", REGISTRY_LIMIT)
 
 

@@ -38,6 +38,7 @@ transport = importlib.import_module(f"{COLLECTION}.module_utils._eem.transport")
 registries = (
     importlib.import_module(f"{COLLECTION}.module_utils._registry.sqlite").SqliteRegistry,
     importlib.import_module(f"{COLLECTION}.module_utils._registry.postgresql").PostgresqlRegistry,
+    importlib.import_module(f"{COLLECTION}.module_utils._registry.etcd").EtcdRegistry,
 )
 for needed in ("_registry.secrets",):  # imported late by the library
     importlib.import_module(f"{COLLECTION}.module_utils.{needed}")

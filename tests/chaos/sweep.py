@@ -86,6 +86,7 @@ class _CasePlay(Play):
             assert not done.failed, done.output
         for card, changes in operation.patches.items():
             self._eems[0].patch(card, link=False, **changes)
+        self._registry.save()
 
     def play_case(self) -> Story:
         run = self._episode.rounds[0].runs[0]

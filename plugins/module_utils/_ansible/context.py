@@ -39,13 +39,13 @@ from ansible_collections.nec.expether.plugins.module_utils._model.names import P
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import (
     ENV_KEY_FILE,
     ENV_REGISTRY,
+    is_shared,
     key_path,
     open_registry,
     require_lasting_default,
 )
 from ansible_collections.nec.expether.plugins.module_utils._registry.masked import MaskedRegistry
 from ansible_collections.nec.expether.plugins.module_utils._registry.pci_records import StoredNames
-from ansible_collections.nec.expether.plugins.module_utils._registry.postgresql_url import is_postgresql
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Registry, RegistryError
 from ansible_collections.nec.expether.plugins.module_utils._results.pci_ids import PciNames
@@ -276,7 +276,7 @@ class Context:
         from ansible_collections.nec.expether.plugins.module_utils._registry.secrets import Secrets
 
         url, file = self.option("registry", ENV_REGISTRY), self.option("registry_key_file", ENV_KEY_FILE)
-        stored = self._stored_passwords if url is not None and is_postgresql(url) else None
+        stored = self._stored_passwords if is_shared(url) else None
         return Secrets(key_path(url, file), not self.check_mode, stored)
 
     def _stored_passwords(self) -> list[str]:

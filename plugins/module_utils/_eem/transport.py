@@ -28,6 +28,7 @@ from ansible_collections.nec.expether.plugins.module_utils._eem.errors import (
     parse,
 )
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import end_on_signal, forget_ending
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import innermost
 from ansible_collections.nec.expether.plugins.module_utils._model.libraries import need
 from ansible_collections.nec.expether.plugins.module_utils._model.masking import forms_of, mask
 from ansible_collections.nec.expether.plugins.module_utils._model.texts import printable
@@ -355,15 +356,6 @@ def _is_complete(response: requests.Response, content: bytes) -> bool:
 
 def _reason(error: BaseException, secrets: t.Collection[str]) -> str:
     """Return the innermost reason of a wrapped error, which mentions no pool and no object."""
-    seen: set[int] = set()
-    while id(error) not in seen:
-        seen.add(id(error))
-        inner = getattr(error, "reason", None)
-        if not isinstance(inner, BaseException):
-            inner = next((item for item in error.args if isinstance(item, BaseException)), None)
-        inner = inner or error.__cause__ or error.__context__
-        if inner is None:
-            break
-        error = inner
+    error = innermost(error)
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return printable(mask(text.strip(), secrets), MAX_QUOTED) or type(error).__name__

@@ -196,19 +196,22 @@ class Claims:
     def _is_alive(self, claim: Claim) -> bool:
         """Whether the run that made a claim may still be working: its lock tells, or else its process or the expiry.
 
+        A lock may be held for some seconds longer than its owner lives, which its process shows on the same machine.
+
         Without a lock, only the expiry is known for a process in another container, by the clock that starts when the
         machine boots. For another machine, or this one before its last boot, it is known by the wall clock, which may be
         wrong.
         """
         own = self._process
         held = self._registry.is_held(claim.run, claim.lock) if claim.lock is not None else None
-        if held is not None:
-            return held
-        if own.boot_id is None or claim.boot_id != own.boot_id:
-            return time.time() < claim.until
-        if claim.pid_namespace == own.pid_namespace and not is_hidden(claim.pid):
+        is_here = own.boot_id is not None and claim.boot_id == own.boot_id
+        if held is False:
+            return False
+        if is_here and claim.pid_namespace == own.pid_namespace and not is_hidden(claim.pid):
             return process_start(claim.pid) == claim.start
-        return uptime() < claim.until_uptime
+        if held:
+            return True
+        return uptime() < claim.until_uptime if is_here else time.time() < claim.until
 
     def _stored(self) -> StoredClaims:
         return self._registry.get(StoredClaims, self._podm_id) or StoredClaims(self._podm_id)

@@ -89,3 +89,18 @@ class PlanRefused(ExpetherError):
     def __init__(self, message: str, *, blocked_by: t.Mapping[str, str] | None = None, **more: t.Any) -> None:
         super().__init__(message, **more)
         self.blocked_by = dict(blocked_by or {})
+
+
+def innermost(error: BaseException) -> BaseException:
+    """Return the error that is wrapped innermost, as libraries for HTTP wrap those of the system."""
+    seen: set[int] = set()
+    while id(error) not in seen:
+        seen.add(id(error))
+        inner = getattr(error, "reason", None)
+        if not isinstance(inner, BaseException):
+            inner = next((item for item in error.args if isinstance(item, BaseException)), None)
+        inner = inner or error.__cause__ or error.__context__
+        if inner is None:
+            break
+        error = inner
+    return error

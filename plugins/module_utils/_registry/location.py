@@ -10,6 +10,7 @@ import os
 import re
 from urllib.parse import urlsplit
 
+from ansible_collections.nec.expether.plugins.module_utils._registry.etcd_url import is_etcd, parse_etcd
 from ansible_collections.nec.expether.plugins.module_utils._registry.postgresql_url import is_postgresql, shown_url
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Registry, RegistryError
 
@@ -67,7 +68,8 @@ def sqlite_path(url: str) -> str:
     if parts.scheme != "sqlite" or parts.netloc or not parts.path.strip("/"):
         raise RegistryError(
             f"The registry {_without_secret(url)} is not supported. Set `registry` to sqlite:///PATH with an absolute"
-            " path, for example sqlite:////var/lib/expether/registry.sqlite3, or to postgresql://USER@HOST/DATABASE."
+            " path, for example sqlite:////var/lib/expether/registry.sqlite3, or to postgresql://USER@HOST/DATABASE, or to"
+            " etcd://HOST1,HOST2/PREFIX."
         )
     # sqlite:////var/lib/x and sqlite:///var/lib/x both mean /var/lib/x.
     path = parts.path.lstrip("/")
@@ -95,6 +97,11 @@ def _absolute(text: str, option: str) -> str:
     return os.path.normpath(f"/{path.lstrip('/')}")
 
 
+def is_shared(url: str | None) -> bool:
+    """Return whether a URL is that of a database, which several hosts can use."""
+    return url is not None and (is_postgresql(url) or is_etcd(url))
+
+
 def check_url(url: str) -> None:
     """Check the URL of a registry.
 
@@ -102,6 +109,8 @@ def check_url(url: str) -> None:
     """
     if is_postgresql(url):
         shown_url(url)
+    elif is_etcd(url):
+        parse_etcd(url)
     else:
         sqlite_path(url)
 
@@ -111,13 +120,17 @@ def open_registry(url: str | None) -> Registry:
 
     :param url: `None` for the default
     :raises RegistryError: as `check_url`
-    :raises MissingLibrary: psycopg is needed, and is not installed or too old
+    :raises MissingLibrary: psycopg or requests is needed, and is not installed or too old
     """
     # Imported here, because only one of them is needed, and without a registry none.
     if url is not None and is_postgresql(url):
         from ansible_collections.nec.expether.plugins.module_utils._registry.postgresql import PostgresqlRegistry
 
         return PostgresqlRegistry(url)
+    if url is not None and is_etcd(url):
+        from ansible_collections.nec.expether.plugins.module_utils._registry.etcd import EtcdRegistry
+
+        return EtcdRegistry(url)
     from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
 
     return SqliteRegistry(sqlite_path(url or default_url()))
@@ -128,9 +141,10 @@ def key_path(url: str | None, key_file: str | None) -> str:
 
     :raises RegistryError: as `check_url`, or there is no default beside a registry that is no file
     """
-    if not key_file and url is not None and is_postgresql(url):
+    if not key_file and url is not None and is_shared(url):
+        shown = shown_url(url) if is_postgresql(url) else parse_etcd(url).shown
         raise RegistryError(
-            f"The passwords in the registry {shown_url(url)} need a key file. Set `registry_key_file` or {ENV_KEY_FILE} to a"
+            f"The passwords in the registry {shown} need a key file. Set `registry_key_file` or {ENV_KEY_FILE} to a"
             " file that is the same on all hosts that use this registry."
         )
     return _absolute(key_file, "registry_key_file") if key_file else f"{sqlite_path(url or default_url())}.key"

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-BACK_ENDS = ("sqlite", "postgresql")
+BACK_ENDS = ("sqlite", "postgresql", "etcd")
 
 on_each_back_end = pytest.mark.parametrize("back_end", BACK_ENDS, indirect=True)
 on_postgresql = pytest.mark.parametrize("back_end", ["postgresql"], indirect=True)
+on_etcd = pytest.mark.parametrize("back_end", ["etcd"], indirect=True)

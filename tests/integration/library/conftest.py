@@ -19,8 +19,10 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "simulator"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+import etcd as _etcd
 from cryptography.fernet import Fernet
 from eemsim.client import Simulator
+from etcd import Etcd
 from postgresql import Server, why_not
 
 MakeClient = Callable[..., Client]
@@ -97,6 +99,17 @@ def fixture_server(postgresql_server: Server) -> Server:
     return postgresql_server
 
 
+@pytest.fixture(scope="session")
+def one_etcd() -> Iterator[Etcd]:
+    """An etcd with one member for all tests, each of which has a prefix of its own."""
+    reason = _etcd.why_not()
+    if reason:
+        pytest.skip(reason)
+    etcd = Etcd()
+    yield etcd
+    etcd.close()
+
+
 @pytest.fixture(name="back_end")
 def fixture_back_end(request: pytest.FixtureRequest) -> str:
     """The back end of the registry; `on_each_back_end` sets others."""
@@ -108,6 +121,8 @@ def fixture_registry_url(back_end: str, tmp_path: Path, request: pytest.FixtureR
     """The URL of a registry that does not exist yet."""
     if back_end == "postgresql":
         return str(request.getfixturevalue("server").url("expether"))
+    if back_end == "etcd":
+        return str(request.getfixturevalue("one_etcd").url())
     return f"sqlite:///{tmp_path / 'registry' / 'r.sqlite3'}"
 
 

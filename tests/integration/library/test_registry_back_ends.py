@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 import typing as t
@@ -28,43 +29,96 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
     remove_anyway,
 )
 from back_ends import on_each_back_end
+from etcd import Etcd
 
 pytestmark = on_each_back_end
 
-Execute = t.Callable[[str], list[tuple[t.Any, ...]]]
+
+class Stored(t.Protocol):
+    """What a registry has, read and changed not through the library."""
+
+    def is_there(self) -> bool:
+        """Whether the registry exists."""
+
+    def texts(self) -> dict[str, str]:
+        """Return the texts of all documents by UUID."""
+
+    def damage(self, uuid: str, text: str) -> None:
+        """Replace the text of a document."""
+
+    def be_newer(self) -> None:
+        """Let it have the schema of a newer version."""
 
 
-@pytest.fixture(name="execute")
-def fixture_execute(back_end: str, registry_url: str, request: pytest.FixtureRequest) -> Execute:
-    """Executes a statement of SQL in the registry, not through the library; `documents` is its table."""
+class InSql:
+    """The registry in a file, or in a server."""
+
+    def __init__(
+        self, execute: t.Callable[[str], list[tuple[t.Any, ...]]], exists: t.Callable[[], bool], newer: str
+    ) -> None:
+        self._execute = execute
+        self.is_there = exists
+        self._newer = newer
+
+    def texts(self) -> dict[str, str]:
+        return dict(self._execute("SELECT uuid, body FROM documents"))
+
+    def damage(self, uuid: str, text: str) -> None:
+        self._execute(f"UPDATE documents SET body = '{text}' WHERE uuid = '{uuid}'")  # noqa: S608  # of constants
+
+    def be_newer(self) -> None:
+        self._execute(self._newer.format(SCHEMA + 1))
+
+
+class InEtcd:
+    """The registry below a prefix in etcd."""
+
+    def __init__(self, etcd: Etcd, prefix: str) -> None:
+        self._etcd = etcd
+        self._prefix = prefix
+
+    def is_there(self) -> bool:
+        return bool(self._etcd.values(self._prefix))
+
+    def texts(self) -> dict[str, str]:
+        found = self._etcd.values(f"{self._prefix}documents/")
+        return {key.partition("/")[2]: value.partition(" ")[2] for key, value in found.items()}
+
+    def damage(self, uuid: str, text: str) -> None:
+        found = self._etcd.values(f"{self._prefix}documents/")
+        key = next(key for key in found if key.endswith(f"/{uuid}"))
+        self._etcd.put(f"{self._prefix}documents/{key}", f"{found[key].partition(' ')[0]} {text}")
+
+    def be_newer(self) -> None:
+        header = json.loads(self._etcd.values(f"{self._prefix}registry")[""])
+        self._etcd.put(f"{self._prefix}registry", json.dumps({**header, "schema": SCHEMA + 1}))
+
+
+@pytest.fixture(name="stored")
+def fixture_stored(back_end: str, registry_url: str, request: pytest.FixtureRequest) -> Stored:
+    if back_end == "etcd":
+        return InEtcd(request.getfixturevalue("one_etcd"), f"/{registry_url.split('/', 3)[3]}/")
+    if back_end == "postgresql":
+        server = request.getfixturevalue("server")
+
+        def on_server(sql: str) -> list[tuple[t.Any, ...]]:
+            return t.cast(list[tuple[t.Any, ...]], server.execute(sql, database="expether"))
+
+        schemas = "SELECT FROM pg_namespace WHERE nspname = 'nec_expether'"
+        return InSql(on_server, lambda: bool(on_server(schemas)), "UPDATE registry SET schema = {}")
+    path = Path(registry_url.removeprefix("sqlite:///"))
 
     def in_file(sql: str) -> list[tuple[t.Any, ...]]:
-        with closing(sqlite3.connect(registry_url.removeprefix("sqlite:///"), isolation_level=None)) as database:
+        with closing(sqlite3.connect(path, isolation_level=None)) as database:
             return database.execute(sql).fetchall()
 
-    def on_server(sql: str) -> list[tuple[t.Any, ...]]:
-        found = request.getfixturevalue("server").execute(sql, database="expether")
-        return t.cast(list[tuple[t.Any, ...]], found)
-
-    return in_file if back_end == "sqlite" else on_server
+    return InSql(in_file, path.parent.exists, "PRAGMA user_version = {}")
 
 
-@pytest.fixture(name="is_there")
-def fixture_is_there(back_end: str, registry_url: str, execute: Execute) -> t.Callable[[], bool]:
-    def is_there() -> bool:
-        if back_end == "sqlite":
-            return Path(registry_url.removeprefix("sqlite:///")).parent.exists()
-        return bool(execute("SELECT FROM pg_namespace WHERE nspname = 'nec_expether'"))
-
-    return is_there
-
-
-def test_a_registry_that_is_not_there_is_empty_and_reading_does_not_make_it(
-    registry: Registry, is_there: t.Callable[[], bool]
-) -> None:
+def test_a_registry_that_is_not_there_is_empty_and_reading_does_not_make_it(registry: Registry, stored: Stored) -> None:
     assert registry.all(RegisteredUrl) == []
     assert registry.get(RegisteredUrl, "x") is None
-    assert not is_there()
+    assert not stored.is_there()
 
 
 def test_what_was_committed_is_read_by_another(registry: Registry, registry_url: str) -> None:
@@ -178,12 +232,12 @@ def test_a_listing_of_10000_devices_is_one_transaction(registry: Registry, regis
 
 
 @pytest.mark.parametrize("body", ["{broken", "{}", "[]", "[" * 100_000])
-def test_a_damaged_document_is_told_and_left_as_it_is(registry: Registry, execute: Execute, body: str) -> None:
+def test_a_damaged_document_is_told_and_left_as_it_is(registry: Registry, stored: Stored, body: str) -> None:
     registry.commit([put(RegisteredUrl("a", NEVER, "")), put(RegisteredUrl("b", NEVER, ""))])
-    execute(f"UPDATE documents SET body = '{body}' WHERE uuid = 'a'")  # noqa: S608  # of the values above
+    stored.damage("a", body)
     with pytest.raises(RegistryError, match="is damaged or was not created by this collection"):
         registry.all(RegisteredUrl)
-    assert execute("SELECT body FROM documents WHERE uuid = 'a'") == [(body,)]
+    assert stored.texts()["a"] == body
     with pytest.raises(RegistryConflict):
         registry.commit([put(RegisteredUrl("a", NEVER, ""))])
     registry.commit([put_anyway(RegisteredUrl("a", NEVER, ""))])
@@ -192,18 +246,17 @@ def test_a_damaged_document_is_told_and_left_as_it_is(registry: Registry, execut
 
 @pytest.mark.parametrize("is_open", [False, True])
 def test_a_registry_of_a_newer_version_is_told_and_left_as_it_is(
-    registry: Registry, registry_url: str, execute: Execute, back_end: str, is_open: bool
+    registry: Registry, registry_url: str, stored: Stored, is_open: bool
 ) -> None:
     registry.commit([put(RegisteredUrl("a", NEVER, ""))])
     other = open_registry(registry_url)
     if is_open:
         other.all(RegisteredUrl)
-    newer = {"sqlite": "PRAGMA user_version = {}", "postgresql": "UPDATE registry SET schema = {}"}
-    execute(newer[back_end].format(SCHEMA + 1))
+    stored.be_newer()
     with pytest.raises(RegistryError, match="newer version of this collection"):
         other.commit([put(RegisteredUrl("b", NEVER, ""))])
     if not is_open:
         with pytest.raises(RegistryError, match="newer version of this collection"):
             other.all(RegisteredUrl)
     other.close()
-    assert execute("SELECT uuid FROM documents") == [("a",)]
+    assert list(stored.texts()) == ["a"]

@@ -4,25 +4,33 @@
 """Many plays at once on one registry: eight forks of ansible-playbook that want devices of one pool.
 
 Where EEM keeps no rules, they are two times four, in PID namespaces of their own if this machine has such: as in containers.
+The registry is a file then, or on a server.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
 import sys
 import typing as t
 
+import etcd
 import namespaces
+import postgresql
 import pytest
+from cryptography.fernet import Fernet
 from eemsim.client import Simulator
 from module_runs import Ansible, Task, call
 
 HOSTS = [f"play{number}" for number in range(8)]
 Forks = t.Callable[[dict[str, t.Any]], dict[str, dict[str, t.Any]]]
 
-pytestmark = pytest.mark.parametrize("enforce", ["strict", "none"])
+IN_FILES = pytest.mark.parametrize(("enforce", "back_end"), [("strict", "sqlite"), ("none", "sqlite")])
+ANYWHERE = pytest.mark.parametrize(
+    ("enforce", "back_end"), [("strict", "sqlite"), ("none", "sqlite"), ("none", "postgresql"), ("none", "etcd")]
+)
 
 
 @pytest.fixture(name="pool")
@@ -35,11 +43,31 @@ def fixture_pool(eem: Simulator, enforce: str) -> list[str]:
     return [card["id"] for card in gpus]
 
 
+@pytest.fixture(name="registered")
+def fixture_registered(ansible: Ansible, rack1: Task, back_end: str) -> t.Iterator[None]:
+    """A pod manager in a registry of the back end."""
+    if back_end == "sqlite":
+        ansible.play(rack1)
+        yield
+        return
+    reason = etcd.why_not() if back_end == "etcd" else postgresql.why_not()
+    if reason:
+        pytest.skip(reason)
+    with contextlib.closing(etcd.Etcd() if back_end == "etcd" else postgresql.Server()) as server:
+        key = ansible.folder / "registry.key"
+        key.touch(mode=0o600)
+        key.write_bytes(Fernet.generate_key())
+        ansible.registry = server.url() if isinstance(server, etcd.Etcd) else server.create("expether")
+        ansible.environment |= {"EXPETHER_REGISTRY": ansible.registry, "EXPETHER_REGISTRY_KEY_FILE": str(key)}
+        ansible.play(rack1)
+        yield
+
+
 @pytest.fixture(name="forks")
-def fixture_forks(ansible: Ansible, rack1: Task, pool: list[str], enforce: str) -> Forks:
+def fixture_forks(ansible: Ansible, registered: None, pool: list[str], enforce: str) -> Forks:
     """Gives one task to all hosts at once; returns of each what the task failed with, or nothing."""
+    del registered
     assert len(pool) == 16
-    ansible.play(rack1)
     is_apart = enforce == "none" and namespaces.why_impossible() is None
 
     def play(options: dict[str, t.Any]) -> dict[str, dict[str, t.Any]]:
@@ -71,6 +99,7 @@ def fixture_forks(ansible: Ansible, rack1: Task, pool: list[str], enforce: str) 
     return play
 
 
+@ANYWHERE
 def test_eight_that_compose_two_of_sixteen_all_succeed(
     ansible: Ansible, eem: Simulator, forks: Forks, pool: list[str]
 ) -> None:
@@ -86,6 +115,7 @@ def test_eight_that_compose_two_of_sixteen_all_succeed(
     assert {node["state"] for node in nodes} == {"composed"}
 
 
+@IN_FILES
 def test_of_eight_that_want_three_of_sixteen_five_succeed_and_three_leave_nothing(
     ansible: Ansible, eem: Simulator, forks: Forks, pool: list[str]
 ) -> None:

@@ -118,7 +118,7 @@ def test_a_registry_that_cannot_be_made_is_an_error(ansible: Ansible, rack1: Tas
 
 def test_an_url_of_no_registry_is_an_error_without_what_may_be_secret_in_it(ansible: Ansible, rack1: Task) -> None:
     urls = [
-        "postgresql://admin:not-this-word@db.example.com/eem",
+        "redis://admin:not-this-word@db.example.com/eem",
         "sqlite://relative/path",
         "sqlite:///",
     ]
@@ -129,6 +129,10 @@ def test_an_url_of_no_registry_is_an_error_without_what_may_be_secret_in_it(ansi
     for result in run:
         assert result.kind == "registry"
         assert "not-this-word" not in result.msg and "sqlite:///PATH" in result.msg
+    databases = ["postgresql://admin:not-this-word@db.example.com/eem", "etcd://admin:not-this-word@db.example.com/eem"]
+    for result in ansible.play(*(call("podm_info", registry=url).failing() for url in databases)):
+        assert result.kind == "registry"
+        assert "not-this-word" not in result.msg and "contains a password" in result.msg
 
 
 def test_a_lost_or_wrong_key_is_an_error_only_where_a_password_is_needed(

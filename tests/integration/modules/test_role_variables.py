@@ -95,11 +95,13 @@ RIGHT: dict[str, tuple[Json, ...]] = {
 DATABASE: tuple[Json, ...] = (
     "postgresql://ee@h1:5433,[::1]/ee?sslmode=verify-full&passfile=/var/lib/expether/key/pgpass",
     "postgres:///ee?host=%2Frun%2Fpostgresql",
+    "etcds://ee@h1:2379,[::1]:2379/ee?ca=/etc/ssl/ca.pem&passfile=/var/lib/expether/key/etcdpass",
 )
 WRONG_DATABASE: tuple[Json, ...] = (
     "postgresql://u:canary@h/db",
     "postgresql://h/db?password=canary",
     "postgresql://h/a b",
+    "etcd://u:canary@h/x",
 )
 
 
