@@ -105,7 +105,7 @@ def complaints(question: Json) -> t.Iterator[str]:
     kinds: dict[str, type] = {"integer": int, "float": float}
     kinds |= dict.fromkeys(("text", "textarea", "password", "multiplechoice", "multiselect"), str)
     kind, default = kinds[question["type"]], question["default"]  # a page cannot show a question without a default
-    if default != "" and type(default) is not kind:
+    if default != "" and (not isinstance(default, kind) or isinstance(default, bool)):
         yield f"the default is {default!r}"
     if "choices" in question:
         choices = question["choices"].splitlines()
@@ -118,7 +118,8 @@ def complaints(question: Json) -> t.Iterator[str]:
     elif question["type"] in ("multiplechoice", "multiselect"):
         yield "there are no choices"
     for limit in ("min", "max"):
-        if type(question.get(limit, 0)) is not int:
+        value = question.get(limit, 0)
+        if not isinstance(value, int) or isinstance(value, bool):
             yield f"{limit} is {question[limit]!r}"
     if not question["required"] and question.get("min", 0) > 0:
         yield "an answer is optional and has a minimum"
