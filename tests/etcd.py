@@ -213,7 +213,10 @@ class Proxy:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                ask = lambda: requests.post(f"{member.client_url}{self.path}", data=body, timeout=20)  # noqa: E731
+
+                def ask() -> requests.Response:
+                    return requests.post(f"{member.client_url}{self.path}", data=body, timeout=20)
+
                 loss = proxy.losses.pop(0) if b'"request_put"' in body and proxy.losses else None
                 if loss == "late":
                     threading.Timer(0.5, ask).start()
