@@ -5,7 +5,8 @@
 
 `python3 pci_tree.py FOLDER` plays the kernel: whoever writes 1 to `rescan` gets what is plugged in, whoever writes 1 to a
 function's `remove` loses it. Mounts are shown while something is mounted there, processes while their file exists. Needs
-only Python 3.9, so that it also runs on the test machines of the role.
+only Python 3.9, so that it also runs on the test machines of the role. With the URL of a simulated EEM as the second argument,
+the devices are plugged in that this EEM has attached to its systems.
 
 What is plugged in is a list of dictionaries: `address`, `vendor`, `device`, `class`, and optionally `driver`, `below` (the
 address of a bridge), `nvme` (the name of a namespace), `serial`, `net` (the name of an interface), `mac`, `minor` (of an
@@ -21,6 +22,7 @@ import sys
 import threading
 import time
 import typing as t
+import urllib.request
 from pathlib import Path
 
 Plug = dict[str, t.Any]
@@ -194,6 +196,28 @@ class Tree:
             file.write(f"   0: {here} {there} 01 00000000:00000000 00:00000000 00000000     0        0 1\n")
 
 
+class Fabric(Tree):
+    """The tree of a host that has all devices which a simulated EEM has attached to its systems."""
+
+    def __init__(self, folder: Path, simulator: str) -> None:
+        super().__init__(folder)
+        self._cards = f"{simulator}/_control/cards"
+
+    def plugged(self) -> list[Plug]:
+        with urllib.request.urlopen(self._cards, timeout=10) as answer:  # noqa: S310 - http, as the caller says
+            cards = sorted(json.load(answer), key=lambda card: str(card["id"]))
+        groups = {card["group_id"] for card in cards if card["status"] == "eesv"}
+        eeios = [card for card in cards if card["status"] == "eeio"]
+        return [self._found(number, card) for number, card in enumerate(eeios) if card["group_id"] in groups]
+
+    @staticmethod
+    def _found(number: int, card: dict[str, t.Any]) -> Plug:
+        vendor, device, code = (int(card[f"pcie_{name}"], 16) for name in ("vendor_id", "device_id", "class_code"))
+        plug = {"vendor": f"{vendor:04x}", "device": f"{device:04x}", "class": f"{code:06x}"}
+        nvme = {"nvme": f"nvme{number}n1"} if plug["class"] == SSD["class"] else {}
+        return {"address": f"0000:{number + 1:02x}:00.0", "driver": "any", **plug, **nvme}
+
+
 class Kernel:
     """Does what is written to the files of a tree, in a thread, until the end of the block."""
 
@@ -254,7 +278,7 @@ def is_ordered(file: Path) -> bool:
 
 
 if __name__ == "__main__":
-    tree = Tree(Path(sys.argv[1]))
+    tree = Fabric(Path(sys.argv[1]), sys.argv[2]) if sys.argv[2:] else Tree(Path(sys.argv[1]))
     if not tree.sys.exists():
         tree.create()
         tree.rescan()
