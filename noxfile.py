@@ -281,9 +281,7 @@ def molecule(session: nox.Session) -> None:
     ):
         session.skip("needs permission to mount and to create network namespaces")
     try:
-        # What a killed run has left is removed. Then both scenarios use the same machines.
-        session.run("molecule", "destroy", "--scenario-name", "sync", silent=True)
-        run(session, "molecule", "test", "--scenario-name", "sync", "--destroy", "never", seconds=2 * SECONDS)
+        run(session, "molecule", "test", "--scenario-name", "sync", seconds=2 * SECONDS)
         run(session, "molecule", "test", "--scenario-name", "pci_hotplug")
     finally:
         if (STATE / "molecule" / "run").exists():  # it was interrupted
