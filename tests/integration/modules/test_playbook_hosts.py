@@ -257,7 +257,7 @@ def test_failover_moves_devices_only_from_a_server_that_cannot_use_them(
     # Each refusal is a host of one play.
     for number, (variables, _message) in enumerate(rows):
         hosts.variables[f"row{number}"] = {"ansible_connection": "local", **variables}
-    refused = hosts.play("failover", expether_hosts="row*")
+    refused = hosts.play("failover", expether_hosts="row*", expether_pause=0)
     assert refused.status and refused.changes == []
     recap = re.findall(r"row\d+ +: ok=\d+ +changed=0 +unreachable=0 +failed=1 ", refused.output)
     assert len(recap) == len(rows) and [text for _row, text in rows if text not in refused.output] == []
@@ -310,6 +310,15 @@ def test_failover_back_is_orderly_because_the_server_is_alive(
     assert (fenced.status, len(fenced.changes)) == (0, 4), fenced.output
 
 
+def source_of_nodes(ansible: Ansible, hosts: Hosts) -> str:
+    """Let each node be a host with the tree that was added last; return the argument."""
+    _name, variables = hosts.variables.popitem()
+    texts = {key: f"'{value}'" for key, value in variables.items() if isinstance(value, str)}
+    source = {"plugin": "nec.expether.expether", "compose": {**texts, "ansible_become": "false"}}
+    (ansible.folder / "rack.expether.yml").write_text(json.dumps(source))
+    return f"--inventory={ansible.folder / 'rack.expether.yml'}"
+
+
 @pytest.mark.smoke
 def test_from_composed_to_used_and_released_in_one_play_as_the_guide_shows(
     ansible: Ansible, eem: Simulator, hosts: Hosts, known: Task, eeios: list[str]
@@ -317,16 +326,21 @@ def test_from_composed_to_used_and_released_in_one_play_as_the_guide_shows(
     ansible.play(known)
     hosts.add("tree")
     at = hosts.plug("tree", 0, eeios[1], is_found=False)
-    variables = {key: f"'{value}'" for key, value in hosts.variables.pop("tree").items() if isinstance(value, str)}
-    source = {"plugin": "nec.expether.expether", "compose": {**variables, "ansible_become": "false"}}
-    (ansible.folder / "rack.expether.yml").write_text(json.dumps(source))
-    inventory = f"--inventory={ansible.folder / 'rack.expether.yml'}"
+    inventory = source_of_nodes(ansible, hosts)
     (story,) = (block.text for block in blocks_of(HOTPLUG) if "refresh_inventory" in block.text)
     (ansible.folder / "story.yml").write_text(story)
     told = hosts.play(str(ansible.folder / "story.yml"), inventory)
     assert told.status == 0 and f"{at} is driven by any" in told.output, told.output
     assert hosts.seen("tree") == [] and eem.card(eeios[1])["group_id"] == "4093"
-    # The playbook finds the host of a node that it has composed.
+
+
+def test_compose_finds_the_host_of_a_node_that_it_has_composed(
+    ansible: Ansible, hosts: Hosts, known: Task, eeios: list[str]
+) -> None:
+    ansible.play(known)
+    hosts.add("tree")
+    at = hosts.plug("tree", 0, eeios[1], is_found=False)
+    inventory = source_of_nodes(ansible, hosts)
     composed = hosts.play("compose", inventory, node_name="train-2", device_types="SSD")
     assert composed.status == 0 and "Host train-2 sees:" in composed.output, composed.output
     assert hosts.seen("tree") == [at]
