@@ -18,7 +18,7 @@ demo: ## try the collection against two simulated EEMs
 test: ## unit, lint, integration, awx, chaos and package
 	@$(CHECK) test
 
-thorough: ## sanity, versions, docs, bench, molecule, longer chaos and more jobs of AWX
+thorough: ## sanity, versions, docs, bench, molecule, jobs of AWX and longer chaos
 	@$(CHECK) thorough
 
 all: ## test and thorough

@@ -243,7 +243,7 @@ def chaos_long(session: nox.Session) -> None:
     campaign(session, 300)
 
 
-@nox.session(name="awx-long", tags=["thorough"])
+@nox.session(name="awx-long", tags=["awx-long"])
 def awx_long(session: nox.Session) -> None:
     """Jobs that are killed at each of their requests."""
     pytest(session, "tests/integration/awx", "-m", "long")
@@ -342,14 +342,10 @@ def sessions_with(core: Core) -> None:
     @nox.session(name=f"smoke-{core.name}", tags=versions, requires=[env])
     def smoke(session: nox.Session) -> None:
         """Module tests marked smoke with it."""
-        pytest(
-            session,
-            "tests/integration/modules",
-            "tests/integration/inventory_plugin",
-            "-m",
-            "smoke",
-            env=core.env(session),
-        )
+        folders = ("tests/integration/modules", "tests/integration/inventory_plugin")
+        # Answers differ with the oldest core, and before and after 2.19.
+        skipped = () if core in (CORES[0], CORES[2], OWN, CORES[-1]) else (f"--ignore={folders[0]}/test_playbook_answers.py",)
+        pytest(session, *folders, "-m", "smoke", *skipped, env=core.env(session))
 
     if core in (CORES[0], CORES[-2]):
 
