@@ -344,7 +344,9 @@ def sessions_with(core: Core) -> None:
         """Module tests marked smoke with it."""
         folders = ("tests/integration/modules", "tests/integration/inventory_plugin")
         # Answers differ with the oldest core, and before and after 2.19.
-        skipped = () if core in (CORES[0], CORES[2], OWN, CORES[-1]) else (f"--ignore={folders[0]}/test_playbook_answers.py",)
+        skipped = (
+            () if core in (CORES[0], CORES[2], OWN, CORES[-1]) else (f"--ignore={folders[0]}/test_playbook_answers.py",)
+        )
         pytest(session, *folders, "-m", "smoke", *skipped, env=core.env(session))
 
     if core in (CORES[0], CORES[-2]):
