@@ -21,6 +21,9 @@ import yaml
 TESTS = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TESTS), str(TESTS / "simulator"), str(TESTS / "integration" / "modules")]
 
+# Before modules/conftest.py, which can no longer do it when this file has imported them.
+pytest.register_assert_rewrite("forks", "module_runs")
+
 from eemsim.client import Simulator
 from forks import Forks
 from module_runs import Ansible, call
