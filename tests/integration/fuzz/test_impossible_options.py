@@ -70,6 +70,9 @@ def of_its_own(module: str) -> list[Impossible]:
         kind = option.get("type", "str")
         if name in {case[0] for case in CONNECTION} or name in ("description", "location"):
             continue
+        if option.get("elements") == "dict":
+            found += [(name, value, name) for value in (False, "", 0.5, {}, [None], ["a"], [[]], [{}])]
+            continue
         if kind in ("str", "path", "list") and not option.get("choices"):
             found += [
                 (name, False, f"`{name}` is a boolean"),
