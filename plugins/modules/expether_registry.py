@@ -14,6 +14,7 @@ description:
     they are copied. Claims of runs are not copied.
   - A registry that a run uses to change cards is refused, whether it is copied from or to. Let no task use either of them
     until the copy has ended and all controllers use the new one.
+  - It also imports what OpenStack Valence stored in etcd.
   - It also encrypts the stored passwords again when the key is replaced.
 author:
   - nec.expether contributors (@nec-expether)
@@ -29,12 +30,21 @@ options:
       - The registry that is copied, as a URL like O(registry). It is only read. O(registry) is the one into which it is
         copied.
       - A registry that an earlier version of the collection wrote is copied in today's form.
-      - Exactly one of O(copy_from) and O(reencrypt) must be set.
+      - Exactly one of O(copy_from), O(valence_dump) and O(reencrypt) must be set.
     type: str
   copy_from_key_file:
     description:
       - The file with the key of the passwords in O(copy_from). The default for an SQLite file is its path with the suffix
         C(.key). The environment variable E(EXPETHER_REGISTRY_KEY_FILE) is only used for O(registry).
+    type: path
+  valence_dump:
+    description:
+      - A file with a dump of the etcd of OpenStack Valence, on the host where the module runs. Its pod managers with the
+        driver C(expether), their nodes, and the flavors that request devices are added to O(registry). Their UUIDs are
+        derived from their names, and differ from Valence's. The guide
+        R(Coming from OpenStack Valence,ansible_collections.nec.expether.docsite.guide_valence) has the commands.
+      - The file has passwords as plain text. Remove it afterwards.
+      - Nodes are added as V(managed). No EEM is asked.
     type: path
   merge:
     description:
@@ -82,7 +92,7 @@ copied:
     - 'What was copied, or would be in check mode, by C(pod_managers), C(nodes), C(devices) and C(flavors):
       how many were added (C(added)), and how many were kept as they are, because the registry has them already
       (C(kept)).'
-  returned: with O(copy_from)
+  returned: with O(copy_from) or O(valence_dump)
   type: dict
   sample:
     pod_managers:
@@ -97,6 +107,14 @@ copied:
     flavors:
       added: 3
       kept: 1
+left_out:
+  description:
+    - What Valence has and cannot be taken over as it is, in sentences.
+  returned: with O(valence_dump)
+  type: list
+  elements: str
+  sample:
+    - Pod manager rsd1 has another driver than expether.
 reencrypted:
   description:
     - The pod managers whose passwords were encrypted again, or would be in check mode. Those that had the
@@ -156,6 +174,7 @@ SPEC = UNUSED_EEM.merged(
         {
             "copy_from": {"type": "str"},
             "copy_from_key_file": {"type": "path", "no_log": False},
+            "valence_dump": {"type": "path"},
             "merge": {"type": "bool", "default": False},
             "reencrypt": {"type": "bool", "default": False},
         }

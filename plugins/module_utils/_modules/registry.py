@@ -10,6 +10,7 @@ import contextlib
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
+from ansible_collections.nec.expether.plugins.module_utils._ansible.target import with_defaults
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._execution.claims import Claims
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, PlanRefused
@@ -24,7 +25,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.copying imp
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import is_shared, key_path, open_registry
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import Flavor, PodManager, StoredNode
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Record, Registry, RegistryError, put
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import Record, Registry, RegistryError, now_iso, put
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
 
 if t.TYPE_CHECKING:
@@ -37,11 +38,13 @@ Passwords = t.Mapping[str, t.Optional[str]]
 
 
 def run(context: Context) -> Result:
-    """Copy another registry into this one, or encrypt the passwords in it again."""
+    """Copy another registry or Valence's into this one, or encrypt the passwords in it again."""
     params = context.params
-    if len([name for name in ("copy_from", "reencrypt") if params[name]]) != 1:
-        raise InvalidInput("Set either `copy_from` or `reencrypt: true`.")
+    if len([name for name in ("copy_from", "valence_dump", "reencrypt") if params[name]]) != 1:
+        raise InvalidInput("Set exactly one of `copy_from`, `valence_dump` and `reencrypt: true`.")
     context.require_lasting_registry()
+    if params["valence_dump"]:
+        return _import(context)
     if params["reencrypt"]:
         return until_written(lambda: _reencrypt(context))
     with contextlib.closing(open_registry(params["copy_from"])) as source:
@@ -81,6 +84,25 @@ def _source_secrets(context: Context) -> Secrets:
             " with it."
         )
     return Secrets(key_path(url, file), make=False)
+
+
+def _import(context: Context) -> Result:
+    # Imported here: this is done once in the life of a registry.
+    from ansible_collections.nec.expether.plugins.module_utils._registry.valence import read_dump
+
+    path = context.params["valence_dump"]
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise InvalidInput(f"The file {path} in `valence_dump` cannot be read ({reason}).") from None
+    found = read_dump(text, with_defaults({}), now_iso())
+    content = Content(found.records)
+    for podm in content.of(PodManager).values():
+        context.hide(found.passwords[podm.uuid], podm.username)
+    result = until_written(lambda: _write(context, content, found.passwords))
+    return {**result, "left_out": context.masked(found.left_out)}
 
 
 def _write(context: Context, content: Content, passwords: Passwords) -> Result:

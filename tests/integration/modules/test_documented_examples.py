@@ -126,6 +126,7 @@ PREPARED: dict[str, list[dict[str, t.Any]]] = {
     "guide_awx": [],
     "guide_composing": [IN_USE],
     "guide_failures": [NODES["train-2"]],
+    "guide_registries": [],
     "guide_registry": [],
     "guide_simulator": [],
     "guide_sync": [],
@@ -193,6 +194,7 @@ def test_the_examples_of_a_page_run_in_their_order(ansible: Ansible, eem: Simula
         "http://127.0.0.1:30500/_control": eem.control,
         "eemeem": eem.password,
         "EEM_PASSWORD=...": f"EEM_PASSWORD={eem.password}",
+        **{named: place.format(files=ansible.files) for named, place in PLACES.items()},
     }
 
     def as_here(text: str) -> str:

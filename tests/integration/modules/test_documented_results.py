@@ -24,6 +24,7 @@ TYPES: dict[str, type | tuple[type, ...]] = {
     "dict": dict,
 }
 GPU = {"pci_device": {"type": ["GPU"]}}
+DUMP = ROOT / "tests" / "integration" / "library" / "valence" / "v3.json"
 NO_GPU = {"devices": [{"type": "GPU", "count": 40}]}
 
 
@@ -153,6 +154,7 @@ def everything(eem: Simulator, rack1: Task, orders: Orders, away: str, copy: str
         call("registry", copy_from=copy, registry=f"{copy}.copy"),
         call("registry", copy_from=copy, registry=f"{copy}.copy").failing().called("again"),
         call("registry", reencrypt=True),
+        call("registry", valence_dump=str(DUMP), registry=f"{copy}.valence"),
         call("podm", name="rack1", state="absent", cascade=True)
         .failing()
         .after(orders.patch(eeios[0], admin_status="disabled")),
