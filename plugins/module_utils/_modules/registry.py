@@ -25,7 +25,13 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.copying imp
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import is_shared, key_path, open_registry
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import Flavor, PodManager, StoredNode
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import Record, Registry, RegistryError, now_iso, put
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
+    Record,
+    Registry,
+    RegistryError,
+    now_iso,
+    put,
+)
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
 
 if t.TYPE_CHECKING:
@@ -122,7 +128,9 @@ def _write(context: Context, content: Content, passwords: Passwords) -> Result:
     known = _passwords(context, context.secrets, there)
     copy = copy_of(content, there, lambda podm, other: passwords[podm.uuid] == known[other.uuid])
     records = [
-        record._replace(password=_encrypted(context, passwords[record.uuid])) if isinstance(record, PodManager) else record
+        record._replace(password=_encrypted(context, passwords[record.uuid]))
+        if isinstance(record, PodManager)
+        else record
         for record in copy.records
     ]
     stop_if_interrupted()
@@ -135,7 +143,7 @@ def _write(context: Context, content: Content, passwords: Passwords) -> Result:
         for record_type in _NAMED
     }
     after = {**names, "devices": copy.counts[StoredDevice.kind()]["added"]}
-    before = {key: [] if isinstance(value, list) else 0 for key, value in after.items()}
+    before: Result = {key: [] if isinstance(value, list) else 0 for key, value in after.items()}
     return {"changed": bool(records), "copied": copy.counts, "diff": {"before": before, "after": after}}
 
 

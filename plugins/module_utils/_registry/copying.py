@@ -131,8 +131,8 @@ def copy_of(source: Content, target: Content, same_password: t.Callable[[PodMana
                 records.append(t.cast(t.Any, record)._replace(revision=there.revision if there else NEVER))
 
     for record_type in (PodManager, StoredNode, Flavor, StoredNames):
-        known = t.cast("dict[str, Record]", target.of(record_type))  # type: ignore[type-var]
-        add(source.of(record_type), known, lambda record, known=known: record.uuid in known)  # type: ignore[misc, type-var]
+        known = t.cast("dict[str, Record]", target.of(record_type))
+        add(source.of(record_type), known, lambda record, known=known: record.uuid in known)  # type: ignore[misc]
     # Of a pod manager that is in both, what its EEM listed last is in the target.
     add(source.of(StoredDevice), target.of(StoredDevice), lambda device: device.podm_id not in new_podms)
     add(source.of(StoredListing), target.of(StoredListing), lambda listing: listing.uuid not in new_podms)
@@ -150,7 +150,9 @@ def copy_of(source: Content, target: Content, same_password: t.Callable[[PodMana
     return Copy(records, counts)
 
 
-def check_written(registry: Registry, records: t.Iterable[Record], revision: int, masked: t.Callable[[t.Any], t.Any]) -> None:
+def check_written(
+    registry: Registry, records: t.Iterable[Record], revision: int, masked: t.Callable[[t.Any], t.Any]
+) -> None:
     """Read back what was written. What other runs have changed meanwhile is not compared.
 
     :param revision: the one that `commit` returned

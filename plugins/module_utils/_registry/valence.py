@@ -90,10 +90,14 @@ def _objects(text: str) -> dict[str, dict[str, Body]]:
             except (ValueError, RecursionError):
                 body = None
             if not isinstance(body, dict) or not isinstance(body.get("name"), str):
-                raise InvalidInput(f"The value of {printable(key)} in `valence_dump` is not an object of Valence with a name.")
+                raise InvalidInput(
+                    f"The value of {printable(key)} in `valence_dump` is not an object of Valence with a name."
+                )
             found[folder][uuid] = body
     if not any(found.values()):
-        raise InvalidInput("The file in `valence_dump` has none of /pod_managers/, /nodes/ and /flavors/, which Valence writes.")
+        raise InvalidInput(
+            "The file in `valence_dump` has none of /pod_managers/, /nodes/ and /flavors/, which Valence writes."
+        )
     return found
 
 
@@ -165,7 +169,11 @@ def _credentials(body: Body) -> tuple[str | None, str | None]:
     ways = body.get("authentication")
     for way in ways if isinstance(ways, list) else ():
         items = way.get("auth_items") if isinstance(way, dict) and way.get("type") == "basic" else None
-        if isinstance(items, dict) and isinstance(items.get("username"), str) and isinstance(items.get("password"), str):
+        if (
+            isinstance(items, dict)
+            and isinstance(items.get("username"), str)
+            and isinstance(items.get("password"), str)
+        ):
             return items["username"], items["password"]
     return None, None
 

@@ -25,7 +25,10 @@ GUIDE = Path(__file__).resolve().parents[3] / "docs" / "docsite" / "rst" / "guid
 
 def commands() -> list[str]:
     """The commands of the three steps in the guide that change the key file."""
-    return re.findall(r"(?m)^    (\(umask 077; .*\"\$key\.new\" \"\$key\" *|\(umask 077; .*\"\$key\")$", GUIDE.read_text(encoding="utf-8"))
+    return re.findall(
+        r"(?m)^    (\(umask 077; .*\"\$key\.new\" \"\$key\" *|\(umask 077; .*\"\$key\")$",
+        GUIDE.read_text(encoding="utf-8"),
+    )
 
 
 class Host:

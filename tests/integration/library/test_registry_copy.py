@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import typing as t
+import uuid
 from contextlib import closing
 from pathlib import Path
 
@@ -61,33 +62,35 @@ class Rack(t.NamedTuple):
 
 def rack(name: str, first: int, fernet: Fernet, devices: int = 3, node: str = "train-1") -> Rack:
     """Return a pod manager as the modules store it, whose cards have the ids from `first` on."""
-    import uuid  # noqa: PLC0415
-
     url, podm_id = f"http://{name}:30500/eem", podm_uuid(name)
     ids = [f"0x8cdf9d{first + place:06x}" for place in range(devices + 1)]
-    values: dict[str, t.Any] = {key: None for key in PodManager._fields}
-    podm = PodManager(**{
-        **values,
-        "uuid": podm_id,
-        "revision": NEVER,
-        "name": name,
-        "url": url,
-        "username": "admin",
-        "password": fernet.encrypt(SECRET.encode()).decode(),
-        "connection": {"timeout": 30.0},
-        "status": "Online",
-    })
-    empty: dict[str, t.Any] = {key: None for key in StoredDevice._fields}
-    stored = [
-        StoredDevice(**{
-            **empty,
-            "uuid": device_uuid(uuid.UUID(podm_id), card),
+    values: dict[str, t.Any] = dict.fromkeys(PodManager._fields)
+    podm = PodManager(
+        **{
+            **values,
+            "uuid": podm_id,
             "revision": NEVER,
-            "device_id": card,
-            "podm_id": podm_id,
-            "state": "free",
-            "model": f"model {place}",
-        })
+            "name": name,
+            "url": url,
+            "username": "admin",
+            "password": fernet.encrypt(SECRET.encode()).decode(),
+            "connection": {"timeout": 30.0},
+            "status": "Online",
+        }
+    )
+    empty: dict[str, t.Any] = dict.fromkeys(StoredDevice._fields)
+    stored = [
+        StoredDevice(
+            **{
+                **empty,
+                "uuid": device_uuid(uuid.UUID(podm_id), card),
+                "revision": NEVER,
+                "device_id": card,
+                "podm_id": podm_id,
+                "state": "free",
+                "model": f"model {place}",
+            }
+        )
         for place, card in enumerate(ids[1:])
     ]
     rest: list[Record] = [
@@ -176,7 +179,10 @@ def counts(result: Result, what: str) -> list[int]:
 @pytest.mark.parametrize("places", BACK_ENDS, indirect=True)
 def test_a_registry_is_copied_there_and_back_with_the_key_of_each(places: tuple[Place, Place], copy: Copying) -> None:
     source, target = places
-    fill(source.url, [*rack("rack1", 0, source.fernet, 300).records, *rack("rack2", 4096, source.fernet).records, flavor()])
+    fill(
+        source.url,
+        [*rack("rack1", 0, source.fernet, 300).records, *rack("rack2", 4096, source.fernet).records, flavor()],
+    )
     with closing(open_registry(source.url)) as registry:  # of a run that has ended
         registry.commit([put(StoredClaims(podm_uuid("rack1"), NEVER, 7))])
     before = content(source.url)
@@ -212,7 +218,15 @@ def test_a_merge_adds_what_is_not_there_and_changes_nothing(places: tuple[Place,
     source, target = places
     both = rack("rack1", 0, source.fernet)
     more = StoredNode(
-        node_uuid(both.podm.uuid, "train-2"), NEVER, "train-2", both.podm.uuid, "0x8cdf9d0000ff", "managed", None, None, None
+        node_uuid(both.podm.uuid, "train-2"),
+        NEVER,
+        "train-2",
+        both.podm.uuid,
+        "0x8cdf9d0000ff",
+        "managed",
+        None,
+        None,
+        None,
     )
     fill(source.url, [*both.records, more, *rack("rack2", 4096, source.fernet).records, flavor(), flavor("other")])
     known = rack("rack1", 0, target.fernet, devices=2)
@@ -242,7 +256,13 @@ def test_what_does_not_fit_together_is_refused_whole(places: tuple[Place, Place]
     password = target.fernet.encrypt(b"another one").decode()
     fill(
         target.url,
-        [there.podm._replace(password=password), *there.rest, *other.records, third, flavor(properties={"devices": [{"type": "SSD"}]})],
+        [
+            there.podm._replace(password=password),
+            *there.rest,
+            *other.records,
+            third,
+            flavor(properties={"devices": [{"type": "SSD"}]}),
+        ],
     )
     before = content(target.url)
     refused = copy(merge=True)
@@ -272,7 +292,9 @@ def test_a_registry_that_a_run_uses_is_refused(places: tuple[Place, Place], copy
     assert not copy(merge=True).get("failed")
 
 
-def test_a_registry_that_cannot_be_copied_is_refused(places: tuple[Place, Place], copy: Copying, tmp_path: Path) -> None:
+def test_a_registry_that_cannot_be_copied_is_refused(
+    places: tuple[Place, Place], copy: Copying, tmp_path: Path
+) -> None:
     source, target = places
     assert "has nothing to copy. Check `copy_from`" in copy()["msg"]
     fill(source.url, rack("rack1", 0, source.fernet).records)
@@ -312,9 +334,9 @@ def test_a_registration_meanwhile_is_noticed(
 ) -> None:
     source, target = places
     fill(source.url, rack("rack1", 0, source.fernet).records)
-    monkeypatch.setattr(
-        "ansible_collections.nec.expether.plugins.module_utils._ansible.context.open_registry", Meddled
+    monkeypatch.setattr("ansible_collections.nec.expether.plugins.module_utils._ansible.context.open_registry", Meddled)
+    Meddled.begin(
+        1, lambda other, changes: other.commit([put(record) for record in rack("rack1", 0, target.fernet).records])
     )
-    Meddled.begin(1, lambda other, changes: other.commit([put(record) for record in rack("rack1", 0, target.fernet).records]))
     refused = copy()
     assert Meddled.conflicts == 1 and "is not empty: it has 1 pod manager, 1 node, 3 devices." in refused["msg"]

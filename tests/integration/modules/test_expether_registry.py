@@ -53,8 +53,10 @@ def test_a_registry_in_twelve_cases(ansible: Ansible, rack1: Task, eesvs: list[s
     assert [result.changed for result in run.results[:3]] == [True, True, False]
     assert [result["reencrypted"] for result in run.results[:3]] == [["rack1"], ["rack1"], []]
     assert run[3]["podms"][0]["status"] == "Online"  # its password was used
-    assert run["nothing"].msg == run["both"].msg == (
-        "Set exactly one of `copy_from`, `valence_dump` and `reencrypt: true`. Nothing was changed."
+    assert (
+        run["nothing"].msg
+        == run["both"].msg
+        == ("Set exactly one of `copy_from`, `valence_dump` and `reencrypt: true`. Nothing was changed.")
     )
 
 
