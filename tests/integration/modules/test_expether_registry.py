@@ -77,3 +77,18 @@ def test_the_playbook_says_how_many_of_what(ansible: Ansible, known: Task) -> No
     assert copy(**again) == (0, f"{kept}flavors: 0 added, 1 kept as they are\n")
     status, text = copy(**to)
     assert status == 2 and "is not empty: it has 1 pod manager, 12 devices, 1 flavor. Set `merge: true`" in text
+
+
+def test_the_playbook_of_a_new_key_names_the_pod_managers(ansible: Ansible, known: Task) -> None:
+    ansible.play(known)
+    add_key(ansible.files / "registry.sqlite3.key")
+    said = []
+    for arguments in (["--check"], [], []):
+        done = play(ansible, "nec.expether.registry_reencrypt", *arguments)
+        assert (done.returncode, done.stderr) == (0, "")
+        said.append(done.stdout)
+    assert said == [
+        "Would be encrypted with the first key: the passwords of rack1.\n",
+        "Encrypted with the first key: the passwords of rack1.\n",
+        "All passwords have the first key already.\n",
+    ]
