@@ -304,9 +304,10 @@ def test_a_registry_that_cannot_be_copied_is_refused(
     with closing(sqlite3.connect(path)) as database:
         database.execute(f"PRAGMA user_version = {SCHEMA + 1}")
     assert "was written by a newer version" in copy()["msg"]
-    with closing(sqlite3.connect(path)) as database, database:
+    with closing(sqlite3.connect(path)) as database:
         database.execute(f"PRAGMA user_version = {SCHEMA}")
         database.execute("UPDATE documents SET body = '{}' WHERE kind = 'nodes'")
+        database.commit()
     node = node_uuid(podm_uuid("rack1"), "train-1")
     assert f"nodes/{node} is not as it was written" in copy()["msg"]
     assert not Path(target.url[len("sqlite:///") :]).exists()
