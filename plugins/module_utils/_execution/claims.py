@@ -84,7 +84,9 @@ class Claims:
 
         def attempt() -> tuple[int, dict[str, str]]:
             stored = self._stored()
-            epoch, alive = stored.epoch, {key: claim for key, claim in stored.held.items() if self._is_alive(claim)}
+            # The claims of a run are mostly equal, and each question may be a request to a server.
+            is_alive = {claim: self._is_alive(claim) for claim in {*stored.held.values()}}
+            epoch, alive = stored.epoch, {key: claim for key, claim in stored.held.items() if is_alive[claim]}
             if clean and len(alive) < len(stored.held):
                 # The dead run may have changed the cards that it claimed: every earlier listing is out of date.
                 epoch += 1

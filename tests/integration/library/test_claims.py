@@ -247,3 +247,19 @@ def _until(registry: Registry) -> float:
     found = registry.get(StoredClaims, PODM)
     assert found
     return found.held[CARD].until
+
+
+def test_a_server_is_asked_once_about_the_claims_of_a_run(registry: Registry, registry_url: str) -> None:
+    """However many cards it has claimed: with a server each question is a request."""
+    run = _claims(registry)
+    run.claim(run.read()[0], [f"{CARD[:-1]}{digit}" for digit in range(9)])
+    asked: list[str] = []
+
+    class Counted(Meddled):
+        def is_held(self, run: str, place: str) -> bool | None:
+            asked.append(run)
+            return t.cast("bool | None", self._registry.is_held(run, place))
+
+    other = t.cast(Registry, Counted(registry_url))
+    assert len(_claims(other).read()[1]) == 9 and len(asked) == 1
+    other.close()
