@@ -2,24 +2,77 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The bodies of documents as text, and conflicts about them: what all back ends have in common. Private to the collection."""
+"""What all back ends have in common: texts of documents, conflicts about them, and errors. Private to the collection."""
 
 from __future__ import annotations
 
+import abc
 import json
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._model.texts import read_json
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
+    SCHEMA,
+    AnyOfPodm,
     AnyRecord,
     Body,
     Change,
     RegistryConflict,
+    RegistryError,
 )
 
 Rows = t.Iterable[tuple[str, int, str]]
 
 _NOUNS = {"pod_managers": "Pod manager", "nodes": "Node", "flavors": "Flavor"}
+
+
+class BackEnd(abc.ABC):
+    """The part of `Registry` that does not depend on where documents are.
+
+    :ivar path: as in `Registry`
+    """
+
+    path: str
+
+    def get(self, record_type: type[AnyRecord], uuid: str) -> AnyRecord | None:
+        """Return a record, or `None`."""
+        found = self._read(record_type, uuid)
+        return found[0] if found else None
+
+    def all(self, record_type: type[AnyRecord]) -> list[AnyRecord]:
+        """Return all records of a type, in the order of their UUIDs."""
+        return self._read(record_type, None)
+
+    def of_podm(self, record_type: type[AnyOfPodm], podm_id: str) -> list[AnyOfPodm]:
+        """Return all records of a type that belong to a pod manager, in the order of their UUIDs."""
+        return [record for record in self.all(record_type) if record.podm_id == podm_id]
+
+    @abc.abstractmethod
+    def _read(self, record_type: type[AnyRecord], uuid: str | None) -> list[AnyRecord]:
+        """Return the record with a UUID, or all records of a type, in the order of their UUIDs.
+
+        :raises RegistryError: they cannot be read
+        """
+
+    def _check_schema(self, schema: int) -> None:
+        """Check the schema of the registry.
+
+        :raises RegistryError: a newer version has written it
+        """
+        if schema > SCHEMA:
+            raise RegistryError(
+                f"The registry {self.path} was written by a newer version of this collection (schema {schema};"
+                f" this version supports {SCHEMA}). Install that version, or set `registry` to another registry."
+            )
+
+
+def unknown_outcome(error: RegistryError) -> RegistryError:
+    """Return the error about a transaction that may have been made, from the one that it ended in."""
+    unknown = RegistryError(
+        f"{error.message} The connection was lost while a change was being committed, so it is not known whether it is stored."
+    )
+    unknown.changed = True
+    return unknown
 
 
 def loader(kind: str) -> t.Callable[[str], t.Any]:

@@ -31,9 +31,11 @@ import zlib
 from base64 import b64decode, b64encode
 
 from ansible_collections.nec.expether.plugins.module_utils._registry.bodies import (
+    BackEnd,
     conflict,
     records,
     text_of,
+    unknown_outcome,
     upgraded_texts,
 )
 from ansible_collections.nec.expether.plugins.module_utils._registry.etcd_gateway import (
@@ -50,7 +52,6 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.etcd_url im
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
     NEVER,
     SCHEMA,
-    AnyOfPodm,
     AnyRecord,
     Change,
     RegistryConflict,
@@ -101,7 +102,7 @@ class _Transaction:
     is_sent: bool = False
 
 
-class EtcdRegistry:
+class EtcdRegistry(BackEnd):
     """See `Registry`. The first write creates the header.
 
     A member that does not answer is replaced by the next one.
@@ -117,19 +118,6 @@ class EtcdRegistry:
         self._lease: Lease | None = None
         self._place = ""
         self._runs: set[str] = set()
-
-    def get(self, record_type: type[AnyRecord], uuid: str) -> AnyRecord | None:
-        """Return a record, or `None`."""
-        found = self._records(record_type, f"{_DOCUMENTS}{record_type.kind()}/{uuid}", is_folder=False)
-        return found[0] if found else None
-
-    def all(self, record_type: type[AnyRecord]) -> list[AnyRecord]:
-        """Return all records of a type, in the order of their UUIDs."""
-        return self._records(record_type, f"{_DOCUMENTS}{record_type.kind()}/", is_folder=True)
-
-    def of_podm(self, record_type: type[AnyOfPodm], podm_id: str) -> list[AnyOfPodm]:
-        """Return all records of a type that belong to a pod manager, in the order of their UUIDs."""
-        return [record for record in self.all(record_type) if record.podm_id == podm_id]
 
     def commit(self, changes: t.Sequence[Change]) -> int:
         """Make all changes or none; return the revision of the changed documents."""
@@ -148,12 +136,7 @@ class EtcdRegistry:
         except RegistryError as error:
             if not transaction.is_sent:
                 raise
-            unknown = RegistryError(
-                f"{error.message} The connection was lost while a change was being committed, so it is not known whether it"
-                " is stored."
-            )
-            unknown.changed = True
-            raise unknown from None
+            raise unknown_outcome(error) from None
 
     def hold(self, run: str) -> str | None:
         """Hold a lock for a run; return where: in which etcd, and with which lease.
@@ -189,11 +172,11 @@ class EtcdRegistry:
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
-    def _records(self, record_type: type[AnyRecord], key: str, is_folder: bool) -> list[AnyRecord]:
-        found = self._see("read", {key: is_folder}).values
-        start = len(f"{_DOCUMENTS}{record_type.kind()}/")
+    def _read(self, record_type: type[AnyRecord], uuid: str | None) -> list[AnyRecord]:
+        folder = f"{_DOCUMENTS}{record_type.kind()}/"
+        found = self._see("read", {f"{folder}{uuid or ''}": uuid is None}).values
         try:
-            return records(record_type, [(name[start:], *_parts(found[name])) for name in sorted(found)])
+            return records(record_type, [(name[len(folder) :], *_parts(found[name])) for name in sorted(found)])
         except (ValueError, RecursionError) as error:
             raise self._damaged(str(error)) from None
 
@@ -232,11 +215,7 @@ class EtcdRegistry:
             header = json.loads(_text(pair))
             if header["program"] == _PROGRAM:
                 schema, _revision = int(header["schema"]), int(header["revision"])
-                if schema > SCHEMA:
-                    raise RegistryError(
-                        f"The registry {self.path} was written by a newer version of this collection (schema {schema};"
-                        f" this version supports {SCHEMA}). Install that version, or set `registry` to another registry."
-                    )
+                self._check_schema(schema)
                 return t.cast(Json, header)
         except (ValueError, LookupError, TypeError, RecursionError):
             pass

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import re
 import typing as t
-from urllib.parse import parse_qsl
 
+from ansible_collections.nec.expether.plugins.module_utils._registry.database_urls import parameters_of
 from ansible_collections.nec.expether.plugins.module_utils._registry.private_files import why_not_private
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import RegistryError
 
@@ -76,14 +76,8 @@ def parse_etcd(url: str) -> EtcdUrl:
     :raises RegistryError: it contains a password, or it has another form
     """
     query = url.partition("?")[2]
-    given = parse_qsl(query, keep_blank_values=True)
-    user = url.partition("://")[2].partition("/")[0].rpartition("@")[0]
-    if ":" in user or any(name.strip().lower() in _SECRETS for name, _value in given):
-        raise RegistryError(
-            "The URL of the registry contains a password. Nothing was read. Remove the password from the URL, because URLs"
-            " are shown and logged; put it into a file and its path into the parameter passfile, or into the environment"
-            " variable ETCDCTL_PASSWORD."
-        )
+    instead = "a file and its path into the parameter passfile, or into the environment variable ETCDCTL_PASSWORD"
+    given = parameters_of(url, _SECRETS, instead)
     match, parameters = _URL.fullmatch(url), dict(given)
     if (
         not match

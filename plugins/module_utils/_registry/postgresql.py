@@ -26,17 +26,18 @@ import uuid as uuids
 
 from ansible_collections.nec.expether.plugins.module_utils._model.libraries import need
 from ansible_collections.nec.expether.plugins.module_utils._registry.bodies import (
+    BackEnd,
     Rows,
     conflict,
     records,
     text_of,
+    unknown_outcome,
     upgraded_texts,
 )
 from ansible_collections.nec.expether.plugins.module_utils._registry.postgresql_url import shown_url
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
     NEVER,
     SCHEMA,
-    AnyOfPodm,
     AnyRecord,
     Change,
     RegistryError,
@@ -158,7 +159,7 @@ class _Transaction:
     is_sent: bool = False
 
 
-class PostgresqlRegistry:
+class PostgresqlRegistry(BackEnd):
     """See `Registry`. The first write creates the tables.
 
     A connection that is lost is made again, also to another host. Reads are repeated then, and so is a transaction,
@@ -178,19 +179,6 @@ class PostgresqlRegistry:
         self._place: str | None = None  # of locks, see `hold`; `None` if a pooler does not keep them
         self._runs: set[str] = set()
 
-    def get(self, record_type: type[AnyRecord], uuid: str) -> AnyRecord | None:
-        """Return a record, or `None`."""
-        found = self._read(record_type, _SELECT_ONE, uuid)
-        return found[0] if found else None
-
-    def all(self, record_type: type[AnyRecord]) -> list[AnyRecord]:
-        """Return all records of a type, in the order of their UUIDs."""
-        return self._read(record_type, _SELECT_ALL)
-
-    def of_podm(self, record_type: type[AnyOfPodm], podm_id: str) -> list[AnyOfPodm]:
-        """Return all records of a type that belong to a pod manager, in the order of their UUIDs."""
-        return [record for record in self.all(record_type) if record.podm_id == podm_id]
-
     def commit(self, changes: t.Sequence[Change]) -> int:
         """Make all changes or none; return the revision of the changed documents."""
         if not changes:
@@ -201,12 +189,7 @@ class PostgresqlRegistry:
         except RegistryError as error:
             if not transaction.is_sent:
                 raise
-            unknown = RegistryError(
-                f"{error.message} The connection was lost while a change was being committed, so it is not known whether it"
-                " is stored."
-            )
-            unknown.changed = True
-            raise unknown from None
+            raise unknown_outcome(error) from None
 
     def hold(self, run: str) -> str | None:
         """Hold a lock for a run; return where, or `None` if a pooler does not keep locks.
@@ -301,7 +284,9 @@ class PostgresqlRegistry:
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
-    def _read(self, record_type: type[AnyRecord], sql: str, *parameters: str) -> list[AnyRecord]:
+    def _read(self, record_type: type[AnyRecord], uuid: str | None) -> list[AnyRecord]:
+        sql, parameters = (_SELECT_ALL, ()) if uuid is None else (_SELECT_ONE, (uuid,))
+
         def rows(connection: Connection) -> Rows:
             if not self._is_made:
                 self._is_made = self._inspect(connection)
@@ -406,17 +391,6 @@ class PostgresqlRegistry:
             return pid not in (other.execute(sql).fetchone() or ()) and connection.execute(sql).fetchone() == (pid,)
 
     # -- messages ----------------------------------------------------------------------------------------------------
-
-    def _check_schema(self, schema: int) -> None:
-        """Check the schema of the registry.
-
-        :raises RegistryError: a newer version has written it
-        """
-        if schema > SCHEMA:
-            raise RegistryError(
-                f"The registry {self.path} was written by a newer version of this collection (schema {schema};"
-                f" this version supports {SCHEMA}). Install that version, or set `registry` to another registry."
-            )
 
     def _damaged(self, why: str) -> RegistryError:
         return RegistryError(

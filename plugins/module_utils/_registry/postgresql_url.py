@@ -10,8 +10,9 @@ Private to the collection.
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
+from ansible_collections.nec.expether.plugins.module_utils._registry.database_urls import parameters_of
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import RegistryError
 
 _SCHEME = re.compile("postgres(ql)?://", re.IGNORECASE)
@@ -33,15 +34,9 @@ def shown_url(url: str) -> str:
 
     :raises RegistryError: it contains a secret, or it has another form
     """
-    address, sign, query = url.partition("?")
-    parameters = parse_qsl(query, keep_blank_values=True)
-    user = url.partition("://")[2].partition("/")[0].rpartition("@")[0]
-    if ":" in user or any(name.strip().lower() in _SECRETS for name, _value in parameters):
-        raise RegistryError(
-            "The URL of the registry contains a password. Nothing was read. Remove the password from the URL, because URLs"
-            " are shown and logged; put it into a password file (environment variable PGPASSFILE) or into the environment"
-            " variable PGPASSWORD."
-        )
+    address, sign, _query = url.partition("?")
+    instead = "a password file (environment variable PGPASSFILE) or into the environment variable PGPASSWORD"
+    parameters = parameters_of(url, _SECRETS, instead)
     if not _URL.fullmatch(url) or (sign and not parameters):
         raise RegistryError(
             "The URL of the registry is not valid. Set `registry` to postgresql://USER@HOST/DATABASE, with several hosts as"

@@ -13,6 +13,7 @@ import tempfile
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._registry.bodies import (
+    BackEnd,
     conflict,
     records,
     text_of,
@@ -29,7 +30,6 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.private_fil
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
     NEVER,
     SCHEMA,
-    AnyOfPodm,
     AnyRecord,
     Change,
     RegistryError,
@@ -55,7 +55,7 @@ _SELECT_ONE = "SELECT uuid, revision, body FROM documents WHERE kind = ? AND uui
 _SELECT_ALL = "SELECT uuid, revision, body FROM documents WHERE kind = ? ORDER BY uuid"
 
 
-class SqliteRegistry:
+class SqliteRegistry(BackEnd):
     """See `Registry`. The file is opened when it is first needed, and created by the first write."""
 
     def __init__(self, path: str) -> None:
@@ -63,19 +63,6 @@ class SqliteRegistry:
         self._connection: sqlite3.Connection | None = None
         self._owner: Owner | None = None
         self._locks: RunLocks | None = None
-
-    def get(self, record_type: type[AnyRecord], uuid: str) -> AnyRecord | None:
-        """Return a record, or `None`."""
-        found = self._read(record_type, _SELECT_ONE, (uuid,))
-        return found[0] if found else None
-
-    def all(self, record_type: type[AnyRecord]) -> list[AnyRecord]:
-        """Return all records of a type, in the order of their UUIDs."""
-        return self._read(record_type, _SELECT_ALL)
-
-    def of_podm(self, record_type: type[AnyOfPodm], podm_id: str) -> list[AnyOfPodm]:
-        """Return all records of a type that belong to a pod manager, in the order of their UUIDs."""
-        return [record for record in self.all(record_type) if record.podm_id == podm_id]
 
     def commit(self, changes: t.Sequence[Change]) -> int:
         """Make all changes or none; return the revision of the changed documents."""
@@ -127,10 +114,11 @@ class SqliteRegistry:
             self._locks = RunLocks(os.path.realpath(self.path), self._owner)
         return self._locks
 
-    def _read(self, record_type: type[AnyRecord], sql: str, parameters: tuple[str, ...] = ()) -> list[AnyRecord]:
+    def _read(self, record_type: type[AnyRecord], uuid: str | None) -> list[AnyRecord]:
         connection = self._open(make=False)
         if connection is None:
             return []
+        sql, parameters = (_SELECT_ALL, ()) if uuid is None else (_SELECT_ONE, (uuid,))
         with self._translate_errors("read"):
             with rights_of(self._owner):
                 rows = connection.execute(sql, (record_type.kind(), *parameters)).fetchall()
@@ -226,11 +214,7 @@ class SqliteRegistry:
         :raises RegistryError: a newer version has written it
         """
         schema: int = connection.execute("PRAGMA user_version").fetchone()[0]
-        if schema > SCHEMA:
-            raise RegistryError(
-                f"The registry {self.path} was written by a newer version of this collection (schema {schema};"
-                f" this version supports {SCHEMA}). Install that version, or set `registry` to another registry."
-            )
+        self._check_schema(schema)
         return schema
 
     def _damaged(self, why: str) -> RegistryError:

@@ -40,7 +40,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
     put,
     put_anyway,
 )
-from back_ends import on_etcd
+from back_ends import on_etcd, urls_in
 from cryptography.fernet import Fernet
 from eemsim.client import Simulator
 from etcd import Etcd, Proxy, why_not
@@ -64,10 +64,6 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def fixture_prefix(registry_url: str) -> str:
     """The beginning of all keys of the registry."""
     return f"/{registry_url.split('/', 3)[3]}/"
-
-
-def _urls(registry: Registry) -> dict[str, str]:
-    return {url.uuid: url.podm_id for url in registry.all(RegisteredUrl)}
 
 
 def _header(etcd: Etcd, prefix: str) -> dict[str, t.Any]:
@@ -221,7 +217,7 @@ def test_keys_beside_the_prefix_do_not_matter(registry: Registry, one_etcd: Etcd
     for key, value in others.items():
         one_etcd.put(key, value)
     registry.commit([put(RegisteredUrl("a", NEVER, "1"))])
-    assert _urls(registry) == {"a": "1"}
+    assert urls_in(registry) == {"a": "1"}
     found = one_etcd.values(prefix[:-1])
     assert {prefix[:-1] + key: value for key, value in found.items() if not key.startswith("/")} == others
 
@@ -262,7 +258,7 @@ def test_what_etcd_cannot_store_is_refused_before_anything_is_written(registry: 
     registry.commit([put(RegisteredUrl("a", NEVER, "x" * 1_300_000))])
     with pytest.raises(RegistryError, match=r"cannot store documents/urls/b: it has 14000\d\d bytes"):
         registry.commit([put(RegisteredUrl("c", NEVER, "")), put(RegisteredUrl("b", NEVER, "x" * 1_400_000))])
-    assert list(_urls(registry)) == ["a"]
+    assert list(urls_in(registry)) == ["a"]
 
 
 # -- large transactions --------------------------------------------------------------------------------------------------
@@ -397,7 +393,7 @@ def test_a_transaction_whose_answer_is_lost_is_made_once(
     revision = proxied.commit([put(found._replace(podm_id="1")), *more])
     time.sleep(0.7 if "late" in losses else 0)
     assert proxy.losses == []
-    assert _urls(proxied) == dict.fromkeys(["a", *sorted(change.uuid for change in more)], "1")
+    assert urls_in(proxied) == dict.fromkeys(["a", *sorted(change.uuid for change in more)], "1")
     assert {url.revision for url in proxied.all(RegisteredUrl)} == {revision}
     assert _header(one_etcd, prefix)["revision"] == revision == 2
 
@@ -422,7 +418,7 @@ def test_what_another_run_writes_before_the_outcome_is_known_is_kept(
         with pytest.raises(RegistryConflict):
             proxied.commit([put(found._replace(podm_id="ours"))])
         time.sleep(0.7)
-    assert _urls(proxied) == {"a": "theirs"}
+    assert urls_in(proxied) == {"a": "theirs"}
 
 
 @needs_etcd
@@ -435,7 +431,7 @@ def test_an_outcome_that_stays_unknown_is_told(
     with pytest.raises(RegistryError, match="it is not known whether it is stored") as caught:
         proxied.commit([put(RegisteredUrl("b", NEVER, "1"))])
     assert caught.value.changed
-    assert list(_urls(registry)) == ["a", "b"]
+    assert list(urls_in(registry)) == ["a", "b"]
     with pytest.raises(RegistryError, match="cannot be read") as caught:
         proxied.all(RegisteredUrl)
     assert caught.value.changed is None
@@ -498,7 +494,7 @@ def test_a_leader_dies_in_the_middle_of_a_compose_and_then_the_quorum(
         with closing(open_registry(first_stuck)) as other:
             other.commit([put(RegisteredUrl("a", NEVER, "1"))])
             stuck.pause(False)
-            assert _urls(other) == {"a": "1"}
+            assert urls_in(other) == {"a": "1"}
         monkeypatch.undo()
 
         leader = etcd.leader()
@@ -607,7 +603,7 @@ def test_a_user_where_etcd_asks_for_none_is_no_error(registry_url: str, monkeypa
     monkeypatch.setenv("ETCDCTL_USER", "worker:word")
     with closing(open_registry(registry_url)) as registry:
         registry.commit([put(RegisteredUrl("a", NEVER, ""))])
-        assert _urls(registry) == {"a": ""}
+        assert urls_in(registry) == {"a": ""}
 
 
 @needs_etcd
@@ -641,7 +637,7 @@ def test_tls_with_a_certificate_of_the_client(tmp_path: Path, monkeypatch: pytes
         with closing(open_registry(f"{url}?ca={authority}&cert={cert}&key={key}")) as registry:
             assert registry.hold("a")
             registry.commit([put(RegisteredUrl("a", NEVER, ""))])
-            assert _urls(registry) == {"a": ""}
+            assert urls_in(registry) == {"a": ""}
         for parameters, told in (
             (f"?ca={other}&cert={cert}&key={key}", "certificate verify failed"),
             (f"?cert={cert}&key={key}", "certificate verify failed"),

@@ -38,7 +38,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
     put_anyway,
     remove,
 )
-from back_ends import on_postgresql
+from back_ends import on_postgresql, urls_in
 from eemsim.client import Simulator
 from executor_runs import PODM, MakeClient, compose, held_in, nodes_in, run
 from module_main import run_main
@@ -49,10 +49,6 @@ TESTS = str(Path(__file__).resolve().parents[2])
 Module = t.Callable[..., dict[str, t.Any]]
 
 needs_server = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
-
-
-def _urls(registry: Registry) -> dict[str, str]:
-    return {url.uuid: url.podm_id for url in registry.all(RegisteredUrl)}
 
 
 # -- URLs ----------------------------------------------------------------------------------------------------------------
@@ -155,7 +151,7 @@ def test_other_tables_in_the_database_do_not_matter(server: Server) -> None:
     server.execute("DROP TABLE IF EXISTS public.registry; CREATE TABLE public.registry (x int)", database="expether")
     with closing(open_registry(server.url("expether"))) as registry:
         registry.commit([put(RegisteredUrl("a", NEVER, "1"))])
-        assert _urls(registry) == {"a": "1"}
+        assert urls_in(registry) == {"a": "1"}
     assert server.execute("SELECT * FROM public.registry", database="expether") == []
 
 
@@ -309,7 +305,7 @@ def test_a_transaction_whose_answer_is_lost_is_made_once(
     revision = proxied.commit([put(found._replace(podm_id="1")), put(RegisteredUrl("b", NEVER, "1"))])
     ending.join()
     assert proxy.losses == []
-    assert _urls(proxied) == {"a": "1", "b": "1"}
+    assert urls_in(proxied) == {"a": "1", "b": "1"}
     assert {url.revision for url in proxied.all(RegisteredUrl)} == {revision}
     assert server.execute("SELECT revision FROM registry", database="expether") == [(revision,)] == [(2,)]
 
@@ -332,15 +328,15 @@ def test_what_another_run_writes_before_the_outcome_is_known_is_kept(
     if loss == "after":
         assert proxied.commit([put(found._replace(podm_id="ours"))]) == 2
         written.wait(10)
-        assert _urls(proxied) == {"a": "theirs"}
+        assert urls_in(proxied) == {"a": "theirs"}
     else:
         try:
             proxied.commit([put(found._replace(podm_id="ours"))])
         except RegistryConflict:
-            assert _urls(proxied) == {"a": "theirs"}
+            assert urls_in(proxied) == {"a": "theirs"}
         else:  # the second attempt was quicker than the other run
             written.wait(10)
-            assert _urls(proxied) == {"a": "theirs"}
+            assert urls_in(proxied) == {"a": "theirs"}
 
 
 @needs_server
@@ -361,10 +357,10 @@ def test_an_outcome_that_stays_unknown_is_told(
 @needs_server
 def test_a_connection_that_was_ended_is_made_again_for_a_read_and_a_write(server: Server, proxied: Registry) -> None:
     _end_connections(server)
-    assert _urls(proxied) == {"a": "0"}
+    assert urls_in(proxied) == {"a": "0"}
     _end_connections(server)
     proxied.commit([put(RegisteredUrl("b", NEVER, "1"))])
-    assert _urls(proxied) == {"a": "0", "b": "1"}
+    assert urls_in(proxied) == {"a": "0", "b": "1"}
 
 
 @needs_server
@@ -377,7 +373,7 @@ def test_a_run_that_stops_in_a_transaction_does_not_block_others_for_long(server
             registry.commit([put(RegisteredUrl("b", NEVER, ""))])
             with pytest.raises(psycopg.Error, match="idle-in-transaction timeout"):
                 stopped.execute("SELECT 1")
-        assert set(_urls(registry)) == {"a", "b"}
+        assert set(urls_in(registry)) == {"a", "b"}
 
 
 # -- a standby that is promoted ------------------------------------------------------------------------------------------
@@ -522,7 +518,7 @@ def test_a_pooler_that_does_not_keep_locks_is_noticed_and_everything_else_works(
             assert found and (found.held[CARD].lock is not None) == (mode == "session")
             assert claims.renew() and _claimed(other) == {CARD: "a run"}
             other.commit([put(RegisteredUrl("a", NEVER, ""))])
-            assert _urls(registry) == {"a": ""}
+            assert urls_in(registry) == {"a": ""}
             claims.release(changed=True)
     finally:
         pooler.close()
