@@ -11,11 +11,17 @@ from __future__ import annotations
 
 import gc
 import os
-import traceback
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import ArgSpec
+from ansible_collections.nec.expether.plugins.module_utils._ansible.every_module import (
+    arguments_of,
+    check_text,
+    check_texts,
+    fault,
+    traceback_of,
+)
 from ansible_collections.nec.expether.plugins.module_utils._ansible.options import (
     ConnectionOptions,
     Options,
@@ -35,7 +41,7 @@ from ansible_collections.nec.expether.plugins.module_utils._model.errors import 
     MissingLibrary,
 )
 from ansible_collections.nec.expether.plugins.module_utils._model.masking import MASK, forms_of, mask_all
-from ansible_collections.nec.expether.plugins.module_utils._model.names import PCI_NAMES, has_half_characters
+from ansible_collections.nec.expether.plugins.module_utils._model.names import PCI_NAMES
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import (
     ENV_KEY_FILE,
     ENV_REGISTRY,
@@ -54,11 +60,6 @@ if t.TYPE_CHECKING:
     from ansible_collections.nec.expether.plugins.module_utils._registry.secrets import Secrets
 
 Result = dict[str, t.Any]
-
-FAULT = (
-    "The module failed with an unexpected error ({error}). It is unknown what was changed before it. Please report it with"
-    " the output of -vvv."
-)
 
 
 class Masking:
@@ -150,7 +151,7 @@ class _Module(Masking, AnsibleModule):  # type: ignore[misc]
     def _log_invocation(self) -> None:
         """Log the options, masked; not those that cannot be logged, which are rejected right afterwards."""
         try:
-            _check_texts(self.params)
+            check_texts(self.params)
         except InvalidInput:
             return
         params, self.params = self.params, self._masked_params()
@@ -201,7 +202,7 @@ class Context:
         :param stored: whether the registry may provide connection options that the task leaves out
         :raises ExpetherError: an option is invalid
         """
-        _check_texts(self.params)
+        check_texts(self.params)
         check_types(options, self._module.given)
         self.params = in_one_form(options, self.params, self._module.given)
         self.connection = connection_options(self, stored)
@@ -235,7 +236,7 @@ class Context:
         given = self.params.get(name)
         if given is None:
             given = os.environ.get(variable) or None
-            _check_text(given, f"The environment variable {variable}")
+            check_text(given, f"The environment variable {variable}")
         return given
 
     @property
@@ -297,13 +298,7 @@ def run_module(spec: ArgSpec, run: t.Callable[[Context], Result], changes: bool 
     """
     # A module is a short process: repeated garbage collection over thousands of records costs more than it frees.
     gc.disable()
-    module = _Module(
-        argument_spec=spec.options,
-        mutually_exclusive=spec.mutually_exclusive,
-        required_if=spec.required_if,
-        required_one_of=spec.required_one_of,
-        supports_check_mode=True,
-    )
+    module = _Module(**arguments_of(spec))
     module.is_running = True
     with listening():
         _run(module, spec, run, changes, stored)
@@ -327,7 +322,7 @@ def _run(module: _Module, spec: ArgSpec, run: t.Callable[[Context], Result], cha
     except ExpetherError as error:
         failure = _failure(error, changes)
     except Exception as error:  # noqa: BLE001  # pylint: disable=broad-exception-caught
-        failure = {"msg": FAULT.format(error=f"{type(error).__name__}: {error}"), "exception": traceback_of(error)}
+        failure = fault(error)
     finally:
         context.close()
     # Not within the except clauses, because Ansible would add the traceback there, with the unmasked error.
@@ -339,37 +334,6 @@ def _run(module: _Module, spec: ArgSpec, run: t.Callable[[Context], Result], cha
 def missing_library(error: MissingLibrary) -> str:
     """Return the message about a library that is missing, as Ansible words it."""
     return str(missing_required_lib(error.library)) if error.error else error.message
-
-
-def traceback_of(error: BaseException) -> str:
-    return "".join(traceback.format_exception(type(error), error, error.__traceback__))
-
-
-def _check_texts(params: t.Mapping[str, t.Any]) -> None:
-    """Reject parameters with text that neither files nor HTTP can hold.
-
-    :raises InvalidInput: as `_check_text`
-    """
-    for name, value in params.items():
-        _check_text(value, f"Option {name}")
-
-
-def _check_text(value: t.Any, what: str) -> None:
-    """Reject a value that contains text which neither files nor HTTP can hold, at any depth.
-
-    :param what: names the value in the message
-    :raises InvalidInput: a text contains a NUL or half of a surrogate pair
-    """
-    if isinstance(value, str):
-        if "\0" in value or has_half_characters(value):
-            raise InvalidInput(f"{what} contains an invalid character (NUL or invalid UTF-8).")
-    elif isinstance(value, t.Mapping):
-        for key, item in value.items():
-            _check_text(key, what)
-            _check_text(item, what)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            _check_text(item, what)
 
 
 def _failure(error: ExpetherError, changes: bool) -> Result:

@@ -9,21 +9,19 @@
 
 from __future__ import annotations
 
-import traceback
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import ArgSpec
+from ansible_collections.nec.expether.plugins.module_utils._ansible.every_module import (
+    arguments_of,
+    check_texts,
+    fault,
+)
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, InvalidInput
-from ansible_collections.nec.expether.plugins.module_utils._model.names import has_half_characters
 from ansible_collections.nec.expether.plugins.module_utils._model.properties import refuse_number_as_pci_id
 
 Result = dict[str, t.Any]
-
-_FAULT = (
-    "The module failed with an unexpected error ({error}). It is unknown what was changed before it. Please report it with"
-    " the output of -vvv."
-)
 
 
 class _Module(AnsibleModule):  # type: ignore[misc]
@@ -61,13 +59,7 @@ class HostTask(t.NamedTuple):
 
 def run_on_host(spec: ArgSpec, run: t.Callable[[HostTask], Result]) -> None:
     """Run a module from its parameters to its result."""
-    module = _Module(
-        argument_spec=spec.options,
-        mutually_exclusive=spec.mutually_exclusive,
-        required_if=spec.required_if,
-        required_one_of=spec.required_one_of,
-        supports_check_mode=True,
-    )
+    module = _Module(**arguments_of(spec))
     module.is_running = True
     result: Result = {}
     failure: Result | None = None
@@ -81,8 +73,7 @@ def run_on_host(spec: ArgSpec, run: t.Callable[[HostTask], Result]) -> None:
         if error.changed is None:
             failure["msg"] += " Nothing was changed."
     except Exception as error:  # noqa: BLE001  # pylint: disable=broad-exception-caught
-        lines = traceback.format_exception(type(error), error, error.__traceback__)
-        failure = {"msg": _FAULT.format(error=f"{type(error).__name__}: {error}"), "exception": "".join(lines)}
+        failure = fault(error)
     if failure is not None:
         module.fail_json(**failure)
     module.exit_json(**result)
@@ -95,6 +86,4 @@ def _check(given: t.Mapping[str, t.Any]) -> None:
     """
     for name in ("vendor_id", "pci_device_id"):
         refuse_number_as_pci_id(given.get(name), name)
-    for name, value in given.items():
-        if isinstance(value, str) and ("\0" in value or has_half_characters(value)):
-            raise InvalidInput(f"Option {name} contains an invalid character (NUL or invalid UTF-8).")
+    check_texts(given)

@@ -20,8 +20,8 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.context impo
     Context,
     Masking,
     missing_library,
-    traceback_of,
 )
+from ansible_collections.nec.expether.plugins.module_utils._ansible.every_module import traceback_of
 from ansible_collections.nec.expether.plugins.module_utils._ansible.options import check_types, prepared
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import interrupted_by, listening
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import (
