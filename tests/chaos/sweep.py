@@ -289,7 +289,9 @@ def main() -> int:
         back_end(arguments.registry),
         concurrent.futures.ProcessPoolExecutor(arguments.workers, multiprocessing.get_context("fork")) as pool,
     ):
-        for number, result in zip(chosen, pool.map(functools.partial(sweep, every=arguments.every, offset=seed), chosen)):
+        for number, result in zip(
+            chosen, pool.map(functools.partial(sweep, every=arguments.every, offset=seed), chosen)
+        ):
             print(f"{OPERATIONS[number].name}: {result.cases} cases, {len(result.texts)} violations", flush=True)
             print(*result.texts, sep="\n", end="\n" if result.texts else "", flush=True)
             cases, violated = cases + result.cases, violated + len(result.texts)
