@@ -21,6 +21,7 @@ import pytest
 from cryptography.fernet import Fernet
 from eemsim.client import Simulator
 from module_runs import Ansible, Task
+
 from playbooks import ON_LOCALHOST, SAME_PYTHON
 
 ROLE = Path(__file__).resolve().parents[3] / "roles" / "sync"
