@@ -15,6 +15,7 @@ import html
 import json
 import re
 import typing as t
+from collections.abc import Mapping
 from urllib.parse import quote, quote_plus
 
 MASK = "********"
@@ -73,15 +74,12 @@ def mask_all(value: t.Any, secrets: t.Collection[str]) -> t.Any:
     """Return a value with all texts in it masked, and numbers that are a secret. Keys, booleans and null stay."""
     if isinstance(value, str):
         return mask(value, secrets)
-    if isinstance(value, t.Mapping):
+    if value is None or isinstance(value, bool):  # asked early: a large part of a listing
+        return value
+    if isinstance(value, (dict, Mapping)):  # the first of them is asked quickly
         return {key: mask_all(item, secrets) for key, item in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [mask_all(item, secrets) for item in value]
-    if (
-        isinstance(value, (int, float))
-        and not isinstance(value, bool)
-        and len(str(value)) >= SHORT
-        and str(value) in secrets
-    ):
+    if isinstance(value, (int, float)) and len(str(value)) >= SHORT and str(value) in secrets:
         return MASK
     return value

@@ -14,7 +14,6 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.database_ur
 from ansible_collections.nec.expether.plugins.module_utils._registry.private_files import why_not_private
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import RegistryError
 
-_SCHEME = re.compile("etcds?://", re.IGNORECASE)
 _HOST = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?"
 # etcd[s]://[USER@]HOST[:PORT][,HOST[:PORT]...]/PREFIX[?PARAMETERS]
 _URL = re.compile(
@@ -63,11 +62,6 @@ class EtcdUrl(t.NamedTuple):
             f"The registry {self.shown} needs the password of user {self.user}. Put it into a file and its path into the"
             " parameter passfile of the URL, or into the environment variable ETCDCTL_PASSWORD."
         )
-
-
-def is_etcd(url: str) -> bool:
-    """Return whether a URL is that of a registry in etcd, valid or not."""
-    return bool(_SCHEME.match(url))
 
 
 def parse_etcd(url: str) -> EtcdUrl:

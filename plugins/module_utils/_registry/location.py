@@ -10,8 +10,6 @@ import os
 import re
 from urllib.parse import urlsplit
 
-from ansible_collections.nec.expether.plugins.module_utils._registry.etcd_url import is_etcd, parse_etcd
-from ansible_collections.nec.expether.plugins.module_utils._registry.postgresql_url import is_postgresql, shown_url
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Registry, RegistryError
 
 ENV_REGISTRY = "EXPETHER_REGISTRY"
@@ -99,7 +97,7 @@ def _absolute(text: str, option: str) -> str:
 
 def is_shared(url: str | None) -> bool:
     """Return whether a URL is that of a database, which several hosts can use."""
-    return url is not None and (is_postgresql(url) or is_etcd(url))
+    return url is not None and (_is_postgresql(url) or _is_etcd(url))
 
 
 def check_url(url: str) -> None:
@@ -107,12 +105,35 @@ def check_url(url: str) -> None:
 
     :raises RegistryError: it is not valid, or contains a password
     """
-    if is_postgresql(url):
-        shown_url(url)
-    elif is_etcd(url):
-        parse_etcd(url)
+    if is_shared(url):
+        _shown(url)
     else:
         sqlite_path(url)
+
+
+def _is_postgresql(url: str) -> bool:
+    """Return whether a URL is that of a registry in PostgreSQL, valid or not."""
+    return url.lower().startswith(("postgres://", "postgresql://"))
+
+
+def _is_etcd(url: str) -> bool:
+    """Return whether a URL is that of a registry in etcd, valid or not."""
+    return url.lower().startswith(("etcd://", "etcds://"))
+
+
+def _shown(url: str) -> str:
+    """Return the URL of a database as messages show it.
+
+    :raises RegistryError: as `check_url`
+    """
+    # Imported here, because most registries are files.
+    if _is_postgresql(url):
+        from ansible_collections.nec.expether.plugins.module_utils._registry.postgresql_url import shown_url
+
+        return shown_url(url)
+    from ansible_collections.nec.expether.plugins.module_utils._registry.etcd_url import parse_etcd
+
+    return parse_etcd(url).shown
 
 
 def open_registry(url: str | None) -> Registry:
@@ -123,11 +144,11 @@ def open_registry(url: str | None) -> Registry:
     :raises MissingLibrary: psycopg or requests is needed, and is not installed or too old
     """
     # Imported here, because only one of them is needed, and without a registry none.
-    if url is not None and is_postgresql(url):
+    if url is not None and _is_postgresql(url):
         from ansible_collections.nec.expether.plugins.module_utils._registry.postgresql import PostgresqlRegistry
 
         return PostgresqlRegistry(url)
-    if url is not None and is_etcd(url):
+    if url is not None and _is_etcd(url):
         from ansible_collections.nec.expether.plugins.module_utils._registry.etcd import EtcdRegistry
 
         return EtcdRegistry(url)
@@ -142,9 +163,8 @@ def key_path(url: str | None, key_file: str | None) -> str:
     :raises RegistryError: as `check_url`, or there is no default beside a registry that is no file
     """
     if not key_file and url is not None and is_shared(url):
-        shown = shown_url(url) if is_postgresql(url) else parse_etcd(url).shown
         raise RegistryError(
-            f"The passwords in the registry {shown} need a key file. Set `registry_key_file` or {ENV_KEY_FILE} to a"
+            f"The passwords in the registry {_shown(url)} need a key file. Set `registry_key_file` or {ENV_KEY_FILE} to a"
             " file that is the same on all hosts that use this registry."
         )
     return _absolute(key_file, "registry_key_file") if key_file else f"{sqlite_path(url or default_url())}.key"

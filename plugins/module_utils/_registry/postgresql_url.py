@@ -15,18 +15,12 @@ from urllib.parse import urlencode
 from ansible_collections.nec.expether.plugins.module_utils._registry.database_urls import parameters_of
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import RegistryError
 
-_SCHEME = re.compile("postgres(ql)?://", re.IGNORECASE)
 # postgresql://[USER@][HOST[:PORT][,HOST[:PORT]...]][/DATABASE][?PARAMETERS]
 _HOST = r"(?:[^@/?:,\[\]]*|\[[^@/?\[\]]*\])(?::\d*)?"
 _URL = re.compile(rf"postgres(?:ql)?://(?:[^@/:]*@)?{_HOST}(?:,{_HOST})*(?:/[^@?]*)?(?:\?.*)?", re.DOTALL)
 #: libpq's parameters that are secrets.
 _SECRETS = frozenset(("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"))
 _SHOWN = ("user", "host", "hostaddr", "port", "dbname", "service")
-
-
-def is_postgresql(url: str) -> bool:
-    """Return whether a URL is that of a registry in PostgreSQL, valid or not."""
-    return bool(_SCHEME.match(url))
 
 
 def shown_url(url: str) -> str:
