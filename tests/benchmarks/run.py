@@ -19,8 +19,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,11 +96,17 @@ def _once(command: list[str], environment: dict[str, str]) -> Cost:
     return Cost(seconds, usage.ru_maxrss / 1024)
 
 
-def measure(commands: dict[str, list[str]], runs: int) -> dict[str, Cost]:
-    """Return the best time and the highest memory of each command; the commands alternate."""
+def measure(
+    commands: dict[str, list[str]], runs: int, before: Mapping[str, Callable[[], object]] = MappingProxyType({})
+) -> dict[str, Cost]:
+    """Return the best time and the highest memory of each command; the commands alternate.
+
+    :param before: what is called before commands, and does not count
+    """
     found: dict[str, list[Cost]] = {name: [] for name in commands}
     for _run in range(runs + 1):  # the first run fills caches and does not count
         for name, command in commands.items():
+            before.get(name, lambda: None)()
             found[name].append(_once(command, dict(os.environ)))
     return {
         name: Cost(min(cost.seconds for cost in costs[1:]), max(cost.megabytes for cost in costs[1:]))
@@ -244,29 +252,40 @@ def _registries(
     """Return the seconds of each process in each registry; that of a server only where one is installed."""
     key = str(folder / "registries.key")
     with contextlib.ExitStack() as stack:
-        urls = {"SQLite": f"sqlite:///{folder / 'registries.sqlite3'}"}
+        file = folder / "registries.sqlite3"
+        urls = {"SQLite": f"sqlite:///{file}"}
+        empty: dict[str, Callable[[], object]] = {
+            "SQLite": lambda: [each.unlink() for each in folder.glob(f"{file.name}*")]
+        }
         if why_not() is None:
             server = Server(fsync="on", synchronous_commit="on")
             stack.callback(server.close)
             urls["PostgreSQL"] = server.create("bench")
+            empty["PostgreSQL"] = partial(server.execute, "DROP SCHEMA nec_expether CASCADE", database="bench")
         if etcd.why_not() is None:
-            urls["etcd"] = stack.enter_context(contextlib.closing(etcd.Etcd(on_disk=True))).url()
+            members = stack.enter_context(contextlib.closing(etcd.Etcd(on_disk=True)))
+            urls["etcd"] = members.url("/bench")
+            everything = {"key": etcd.text64("/bench/"), "range_end": etcd.text64("/bench0")}
+            empty["etcd"] = partial(members.call, "kv/deleterange", **everything)
         commands: dict[str, list[str]] = {}
+        before: dict[str, Callable[[], object]] = {}
         for name, url in urls.items():
             stored: dict[str, object] = {"registry": url, "registry_key_file": key}
-            pack("nec.expether.expether_podm", {**direct, **stored, "name": "bench", "sync": False})
-            pack("nec.expether.expether_sync", stored)  # runs it, too
+            register = pack("nec.expether.expether_podm", {**direct, **stored, "name": "bench", "sync": False})
+            sync = pack("nec.expether.expether_sync", stored)  # runs it, too
+            before[f"{name}/sync (first)"] = partial(_register_anew, empty[name], register)
             node = {**stored, "podm": "bench", "name": "n", "connect_timeout": 0}
             gpu = {"properties": {"pci_device": {"type": ["GPU"]}}}
             commands |= {
-                f"{name}/sync (unchanged)": pack("nec.expether.expether_sync", stored),
+                f"{name}/sync (first)": sync,
+                f"{name}/sync (unchanged)": sync,
                 f"{name}/device_info (registry)": pack(
                     "nec.expether.expether_device_info", {**stored, "source": "registry"}
                 ),
                 f"{name}/compose": pack("nec.expether.expether_node", {**node, **gpu}),
                 f"{name}/release": pack("nec.expether.expether_node", {**node, "state": "absent"}),
             }
-        costs = measure(commands, max(2, runs // 2))
+        costs = measure(commands, max(2, runs // 2), before)
         found: dict[str, dict[str, float]] = {name: {} for name in urls}
         for command, cost in costs.items():
             name, _sign, what = command.partition("/")
@@ -275,6 +294,12 @@ def _registries(
             for count in TOGETHER:
                 found[name][f"{count} x 20 commits at once"] = _together(url, count)
         return found
+
+
+def _register_anew(empty: Callable[[], object], register: list[str]) -> None:
+    """Leave nothing in a registry but a pod manager without devices."""
+    empty()
+    subprocess.run(register, stdout=subprocess.DEVNULL, check=True)
 
 
 def _together(url: str, count: int) -> float:
