@@ -107,7 +107,7 @@ class Server:
         as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
         command = [str(self.bin / program), "-D", str(self.data), *arguments]
         with open(self.folder / "log", "a", encoding="utf-8") as log:
-            done = subprocess.run(command, check=False, cwd="/", stdout=log, stderr=log, timeout=60, **as_user)  # type: ignore[call-overload]
+            done = subprocess.run(command, check=False, cwd="/", stdout=log, stderr=log, timeout=250, **as_user)  # type: ignore[call-overload]
         if done.returncode:
             logs = (self.folder / name for name in ("log", "server.log"))
             log_text = "".join(path.read_text(encoding="utf-8") for path in logs if path.exists())
