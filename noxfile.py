@@ -238,25 +238,63 @@ def chaos_unit(session: nox.Session) -> None:
     pytest(session, "tests/chaos")
 
 
-def campaign(session: nox.Session, seconds: int) -> None:
-    """Play chaos with SEED and EPISODES from the environment, or a random seed and this many seconds."""
-    seed, episodes = os.environ.get("SEED") or str(random.SystemRandom().randrange(10**6)), os.environ.get("EPISODES")
-    length = f"--episodes={episodes}" if episodes else f"--seconds={seconds}"
-    run(session, "python", "tests/chaos/run.py", f"--seed={seed}", length, seconds=SECONDS + 10 * int(episodes or 0))
+def last_line(session: nox.Session) -> None:
+    """Print the last line of a session's log."""
     session.log((LOGS / f"{session.name}.log").read_text(encoding="utf-8").splitlines()[-1])
+
+
+def seed_option() -> str:
+    """Return the option with SEED from the environment, or with a random seed."""
+    return f"--seed={os.environ.get('SEED') or random.SystemRandom().randrange(10**6)}"
+
+
+def campaign(session: nox.Session, seconds: int, registry: str = "sqlite") -> None:
+    """Play chaos with SEED and EPISODES from the environment, or a random seed and this many seconds."""
+    episodes = os.environ.get("EPISODES")
+    length = f"--episodes={episodes}" if episodes else f"--seconds={seconds}"
+    options = (seed_option(), length, f"--registry={registry}")
+    run(session, "python", "tests/chaos/run.py", *options, seconds=SECONDS + 10 * int(episodes or 0))
+    last_line(session)
 
 
 @nox.session(tags=["chaos", "test"])
 def chaos(session: nox.Session) -> None:
     """A short campaign of random plays."""
-    campaign(session, 75)
+    campaign(session, 45)
+
+
+def chaos_on(server: str) -> None:
+    """Define the sessions with registries on a server that they start."""
+
+    def skip_without_server(session: nox.Session) -> None:
+        reason = str(session.run("python", "tests/chaos/place.py", server, silent=True, log=False)).strip()
+        if reason:
+            session.skip(reason)
+
+    @nox.session(name=f"chaos-{server}", tags=["chaos", "test"])
+    def plays(session: nox.Session) -> None:
+        """A short campaign of random plays."""
+        skip_without_server(session)
+        campaign(session, 20, server)
+
+    @nox.session(name=f"sweep-{server}", tags=["chaos", "test"], allow_parallel=True)
+    def sample(session: nox.Session) -> None:
+        """A sample of the sweep, another one with each seed."""
+        skip_without_server(session)
+        options = ("--sample=6", "--every=80", "--workers=1", seed_option())
+        run(session, "python", "tests/chaos/sweep.py", *options, f"--registry={server}")
+        last_line(session)
+
+
+for _server in ("postgresql", "etcd"):
+    chaos_on(_server)
 
 
 @nox.session(tags=["sweep"])
 def sweep(session: nox.Session) -> None:
     """Each operation with each fault and each kill; chaos-unit plays a part of it."""
     run(session, "python", "tests/chaos/sweep.py", seconds=2 * SECONDS)
-    session.log((LOGS / "sweep.log").read_text(encoding="utf-8").splitlines()[-1])
+    last_line(session)
 
 
 # -- make thorough ----------------------------------------------------------------------------------------------
@@ -278,7 +316,7 @@ def awx_long(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """The documentation site, which the last line names."""
     run(session, "python", "tests/tools/docs.py")
-    session.log((LOGS / "docs.log").read_text(encoding="utf-8").splitlines()[-1])
+    last_line(session)
 
 
 @nox.session(tags=["bench", "thorough"])

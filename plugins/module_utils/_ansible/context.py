@@ -40,6 +40,7 @@ from ansible_collections.nec.expether.plugins.module_utils._model.errors import 
     InvalidInput,
     MissingLibrary,
 )
+from ansible_collections.nec.expether.plugins.module_utils._model.libraries import install_command
 from ansible_collections.nec.expether.plugins.module_utils._model.masking import MASK, forms_of, mask_all
 from ansible_collections.nec.expether.plugins.module_utils._model.names import PCI_NAMES
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import (
@@ -332,8 +333,10 @@ def _run(module: _Module, spec: ArgSpec, run: t.Callable[[Context], Result], cha
 
 
 def missing_library(error: MissingLibrary) -> str:
-    """Return the message about a library that is missing, as Ansible words it."""
-    return str(missing_required_lib(error.library)) if error.error else error.message
+    """Return the message about a library that is missing, as Ansible words it, with the command that installs it."""
+    if not error.error:
+        return error.message
+    return f"{missing_required_lib(error.library)}. Install it with: {install_command(error.library)}"
 
 
 def _failure(error: ExpetherError, changes: bool) -> Result:
