@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Encrypts the passwords in the registry with Fernet, whose key is in a separate file. Private to the collection."""
+"""Encrypts the passwords in the registry with Fernet, whose key is in a separate file. Private to the collection.
+
+The file may have several keys, one in each line, while the key is replaced: the first one encrypts, and all decrypt.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
 
 MISSING: Exception | None = None
 try:
-    from cryptography.fernet import Fernet, InvalidToken
+    from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 except Exception as missing:  # noqa: BLE001  # pylint: disable=broad-exception-caught
     MISSING = missing
 
@@ -79,6 +82,17 @@ class Secrets:
                 " to the right file, or register the pod managers again with their passwords."
             ) from None
 
+    def renewed(self, token: str) -> str | None:
+        """Return a token of the same password with the first key in the file; `None` if it has that key already.
+
+        :raises RegistryError: as `decrypt`
+        """
+        password, key = self.decrypt(token), self._key() or b""
+        with contextlib.suppress(InvalidToken):
+            self._fernet(key.split()[0]).decrypt(token.encode())
+            return None
+        return self._fernet(key).encrypt(password.encode()).decode()
+
     def _check_shared(self, key: bytes | None, stored: t.Iterable[str]) -> None:
         if key is None:
             raise RegistryError(
@@ -97,13 +111,13 @@ class Secrets:
                 f' `registry_key_file` to the right file. The guide "{GUIDE}" tells what to do if it is lost.'
             )
 
-    def _fernet(self, key: bytes) -> Fernet:
+    def _fernet(self, keys: bytes) -> MultiFernet:
         try:
-            return Fernet(key)
+            return MultiFernet([Fernet(key) for key in keys.split()])
         except ValueError:
             raise RegistryError(
                 f"{self._path} is not a key file for the registry's passwords. It must contain 32 bytes in URL-safe"
-                " Base64."
+                " Base64, or several such keys, each in a line of its own."
             ) from None
 
     def _key(self) -> bytes | None:

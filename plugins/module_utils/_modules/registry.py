@@ -1,0 +1,196 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs expether_registry. Private to the collection."""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+
+from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
+from ansible_collections.nec.expether.plugins.module_utils._ansible.target import with_defaults
+from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
+from ansible_collections.nec.expether.plugins.module_utils._execution.claims import Claims
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, PlanRefused
+from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
+from ansible_collections.nec.expether.plugins.module_utils._registry.claim_records import StoredClaims
+from ansible_collections.nec.expether.plugins.module_utils._registry.copying import (
+    Content,
+    check_written,
+    content_of,
+    copy_of,
+)
+from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice
+from ansible_collections.nec.expether.plugins.module_utils._registry.location import is_shared, key_path, open_registry
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import Flavor, PodManager, StoredNode
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
+    Record,
+    Registry,
+    RegistryError,
+    now_iso,
+    put,
+)
+from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
+
+if t.TYPE_CHECKING:
+    from ansible_collections.nec.expether.plugins.module_utils._registry.secrets import Secrets
+
+_NOUNS = {"pod_managers": "pod manager", "nodes": "node", "devices": "device", "flavors": "flavor"}
+_NAMED: tuple[type[Record], ...] = (PodManager, StoredNode, Flavor)
+#: The plain password of each pod manager by UUID.
+Passwords = t.Mapping[str, t.Optional[str]]
+
+
+def run(context: Context) -> Result:
+    """Copy another registry or Valence's into this one, or encrypt the passwords in it again."""
+    params = context.params
+    if len([name for name in ("copy_from", "valence_dump", "reencrypt") if params[name]]) != 1:
+        raise InvalidInput("Set exactly one of `copy_from`, `valence_dump` and `reencrypt: true`.")
+    context.require_lasting_registry()
+    if params["valence_dump"]:
+        return _import(context)
+    if params["reencrypt"]:
+        return until_written(lambda: _reencrypt(context))
+    with contextlib.closing(open_registry(params["copy_from"])) as source:
+        return until_written(lambda: _copy(context, source))
+
+
+def _reencrypt(context: Context) -> Result:
+    stop_if_interrupted()
+    changes, before, after = [], {}, {}
+    for podm in context.registry.all(PodManager):
+        token = None if podm.password is None else context.secrets().renewed(podm.password)
+        if token is not None:
+            changes.append(put(podm._replace(password=token)))
+            before[podm.name], after[podm.name] = "encrypted with an earlier key", "encrypted with the first key"
+    if changes and not context.check_mode:
+        context.registry.commit(changes)
+    return {"changed": bool(changes), "reencrypted": sorted(after), "diff": {"before": before, "after": after}}
+
+
+def _copy(context: Context, source: Registry) -> Result:
+    stop_if_interrupted()
+    content = content_of(source)
+    if not any(content.counts().values()):
+        raise RegistryError(f"The registry {source.path} has nothing to copy. Check `copy_from`.")
+    _refuse_claims(source, content)
+    return _write(context, content, _passwords(context, lambda: _source_secrets(context), content))
+
+
+def _source_secrets(context: Context) -> Secrets:
+    # Imported here, because only passwords need cryptography.
+    from ansible_collections.nec.expether.plugins.module_utils._registry.secrets import Secrets
+
+    url, file = context.params["copy_from"], context.params["copy_from_key_file"]
+    if file is None and is_shared(url):
+        raise RegistryError(
+            "The passwords in the registry that is copied need a key file. Set `copy_from_key_file` to the file that is used"
+            " with it."
+        )
+    return Secrets(key_path(url, file), make=False)
+
+
+def _import(context: Context) -> Result:
+    # Imported here: this is done once in the life of a registry.
+    from ansible_collections.nec.expether.plugins.module_utils._registry.valence import read_dump
+
+    path = context.params["valence_dump"]
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise InvalidInput(f"The file {path} in `valence_dump` cannot be read ({reason}).") from None
+    found = read_dump(text, with_defaults({}), now_iso())
+    content = Content(found.records)
+    for podm in content.of(PodManager).values():
+        context.hide(found.passwords[podm.uuid], podm.username)
+    result = until_written(lambda: _write(context, content, found.passwords))
+    return {**result, "left_out": context.masked(found.left_out)}
+
+
+def _write(context: Context, content: Content, passwords: Passwords) -> Result:
+    """Write what a registry does not have yet; return the result.
+
+    :param passwords: those of the pod managers in `content`
+    :raises PlanRefused: the registry is not empty and `merge` is not set, or both do not fit together
+    """
+    registry = context.registry
+    there = content_of(registry)
+    if any(there.counts().values()) and not context.params["merge"]:
+        raise PlanRefused(
+            f"The registry {registry.path} is not empty: it has {_in_words(there.counts())}. Set `merge: true` to add what it"
+            " does not have yet, or use an empty registry."
+        )
+    _refuse_claims(registry, there)
+    known = _passwords(context, context.secrets, there)
+    copy = copy_of(content, there, lambda podm, other: passwords[podm.uuid] == known[other.uuid])
+    records = [
+        record._replace(password=_encrypted(context, passwords[record.uuid]))
+        if isinstance(record, PodManager)
+        else record
+        for record in copy.records
+    ]
+    stop_if_interrupted()
+    if records and not context.check_mode:
+        revision = registry.commit(copy._replace(records=records).changes)
+        check_written(registry, records, revision, context.masked)
+        _check_passwords(context, records)
+    names = {
+        record_type.kind(): sorted(record.name for record in records if isinstance(record, record_type))  # type: ignore[attr-defined]
+        for record_type in _NAMED
+    }
+    after = {**names, "devices": copy.counts[StoredDevice.kind()]["added"]}
+    before: Result = {key: [] if isinstance(value, list) else 0 for key, value in after.items()}
+    return {"changed": bool(records), "copied": copy.counts, "diff": {"before": before, "after": after}}
+
+
+def _encrypted(context: Context, password: str | None) -> str | None:
+    return None if password is None else context.secrets().encrypt(password)
+
+
+def _passwords(context: Context, secrets: t.Callable[[], Secrets], content: Content) -> Passwords:
+    """Return the passwords of all pod managers.
+
+    :raises RegistryError: the key file is missing, or has another key
+    """
+    found: dict[str, str | None] = {}
+    for podm in content.of(PodManager).values():
+        found[podm.uuid] = None if podm.password is None else secrets().decrypt(podm.password)
+        context.hide(found[podm.uuid], podm.username)
+    return found
+
+
+def _check_passwords(context: Context, records: t.Iterable[Record]) -> None:
+    """Check that the key file can read the passwords that were written: another run may have replaced it meanwhile.
+
+    :raises RegistryError: it cannot
+    """
+    for podm in records:
+        if isinstance(podm, PodManager) and podm.password is not None:
+            try:
+                context.secrets().decrypt(podm.password)
+            except RegistryError as error:
+                error.changed = True
+                raise
+
+
+def _refuse_claims(registry: Registry, content: Content) -> None:
+    """Refuse a registry that a run uses to change cards: it would write its results there after the copy.
+
+    :raises PlanRefused: a run that may still work holds claims
+    """
+    for podm_id in content.of(StoredClaims):
+        _epoch, held = Claims(registry, podm_id, "", 0.0).read(clean=False)
+        if held:
+            raise PlanRefused(
+                f"Other runs use the registry {registry.path}: {comma_list(sorted(set(held.values())))}. Wait until they have"
+                " ended, and let no other begin, then run the task again."
+            )
+
+
+def _in_words(counts: t.Mapping[str, int]) -> str:
+    found = [f"{count} {_NOUNS[kind]}{'s' * (count != 1)}" for kind, count in counts.items() if count]
+    return comma_list(found)

@@ -1,0 +1,343 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""expether_registry copies a registry from any back end to any other, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import typing as t
+import uuid
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from ansible_collections.nec.expether.plugins.module_utils._execution.claims import Claims
+from ansible_collections.nec.expether.plugins.module_utils._model.names import (
+    device_uuid,
+    flavor_uuid,
+    node_uuid,
+    podm_uuid,
+    unregistered_podm_uuid,
+)
+from ansible_collections.nec.expether.plugins.module_utils._registry.claim_records import StoredClaims
+from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice, StoredListing
+from ansible_collections.nec.expether.plugins.module_utils._registry.location import open_registry
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import (
+    Flavor,
+    PodManager,
+    RegisteredUrl,
+    StoredNode,
+)
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER, SCHEMA, Record, put
+from ansible_collections.nec.expether.plugins.module_utils._registry.upgrade import RECORD_TYPES
+from back_ends import BACK_ENDS
+from cryptography.fernet import Fernet
+from module_main import Meddled, Result, run_main
+
+SECRET = "Zw9-only-in-this-test"  # noqa: S105
+GPU = {"devices": [{"type": "GPU"}]}
+KINDS = ("pod_managers", "nodes", "devices", "flavors")
+
+
+def key_file(path: Path) -> tuple[Path, Fernet]:
+    """Create a key file; return it and what encrypts with its key."""
+    key = Fernet.generate_key()
+    path.touch(mode=0o600)
+    path.write_bytes(key + b"\n")
+    return path, Fernet(key)
+
+
+class Rack(t.NamedTuple):
+    """A pod manager with one node, whose records have no revisions yet."""
+
+    podm: PodManager
+    rest: list[Record]
+
+    @property
+    def records(self) -> list[Record]:
+        return [self.podm, *self.rest]
+
+
+def rack(name: str, first: int, fernet: Fernet, devices: int = 3, node: str = "train-1") -> Rack:
+    """Return a pod manager as the modules store it, whose cards have the ids from `first` on."""
+    url, podm_id = f"http://{name}:30500/eem", podm_uuid(name)
+    ids = [f"0x8cdf9d{first + place:06x}" for place in range(devices + 1)]
+    values: dict[str, t.Any] = dict.fromkeys(PodManager._fields)
+    podm = PodManager(
+        **{
+            **values,
+            "uuid": podm_id,
+            "revision": NEVER,
+            "name": name,
+            "url": url,
+            "username": "admin",
+            "password": fernet.encrypt(SECRET.encode()).decode(),
+            "connection": {"timeout": 30.0},
+            "status": "Online",
+        }
+    )
+    empty: dict[str, t.Any] = dict.fromkeys(StoredDevice._fields)
+    stored = [
+        StoredDevice(
+            **{
+                **empty,
+                "uuid": device_uuid(uuid.UUID(podm_id), card),
+                "revision": NEVER,
+                "device_id": card,
+                "podm_id": podm_id,
+                "state": "free",
+                "model": f"model {place}",
+            }
+        )
+        for place, card in enumerate(ids[1:])
+    ]
+    rest: list[Record] = [
+        RegisteredUrl(unregistered_podm_uuid(url), NEVER, podm_id),
+        StoredNode(node_uuid(podm_id, node), NEVER, node, podm_id, ids[0], "composed", "17", None, None),
+        StoredListing(podm_id, NEVER, "digest", devices, (ids[0],)),
+        *stored,
+    ]
+    return Rack(podm, rest)
+
+
+def flavor(name: str = "gpu-small", properties: t.Any = GPU) -> Flavor:  # noqa: B008
+    return Flavor(flavor_uuid(name), NEVER, name, None, properties, None, None)
+
+
+def fill(url: str, records: t.Iterable[Record]) -> None:
+    with closing(open_registry(url)) as registry:
+        registry.commit([put(record) for record in records])
+
+
+def content(url: str) -> dict[str, dict[str, t.Any]]:
+    """The bodies of all documents by kind and UUID, without tokens; claims are left out."""
+    with closing(open_registry(url)) as registry:
+        found = {
+            record_type.kind(): {record.uuid: record.to_body() for record in registry.all(record_type)}  # type: ignore[type-var]
+            for record_type in RECORD_TYPES
+            if record_type is not StoredClaims
+        }
+    for body in found["pod_managers"].values():
+        body["password"] = body["password"] is not None
+    return found
+
+
+class Place(t.NamedTuple):
+    """A registry and its key."""
+
+    url: str
+    key: Path
+    fernet: Fernet
+
+    def passwords(self) -> list[str]:
+        with closing(open_registry(self.url)) as registry:
+            return [self.fernet.decrypt(podm.password or "").decode() for podm in registry.all(PodManager)]
+
+
+Copying = t.Callable[..., Result]
+
+
+@pytest.fixture(name="places", params=["sqlite"])
+def fixture_places(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Place, Place]:
+    """Two registries that do not exist yet; the parameter names the back end of the second."""
+    urls = {
+        "sqlite": lambda: f"sqlite:///{tmp_path}/to/r.sqlite3",
+        "postgresql": lambda: request.getfixturevalue("server").url("expether"),
+        "etcd": lambda: request.getfixturevalue("one_etcd").url(),
+    }
+    return (
+        Place(f"sqlite:///{tmp_path}/from/r.sqlite3", *key_file(tmp_path / "from.key")),
+        Place(str(urls[request.param]()), *key_file(tmp_path / "to.key")),
+    )
+
+
+@pytest.fixture(name="copy")
+def fixture_copy(capsys: pytest.CaptureFixture[str], places: tuple[Place, Place]) -> Copying:
+    """Copies the first registry into the second."""
+
+    def copy(back: bool = False, **options: t.Any) -> Result:
+        source, target = reversed(places) if back else places
+        usual = {
+            "copy_from": source.url,
+            "copy_from_key_file": str(source.key),
+            "registry": target.url,
+            "registry_key_file": str(target.key),
+        }
+        result = run_main(capsys, "registry", _ansible_diff=True, **{**usual, **options})
+        assert SECRET not in json.dumps(result)
+        return result
+
+    return copy
+
+
+def counts(result: Result, what: str) -> list[int]:
+    return [result["copied"][kind][what] for kind in KINDS]
+
+
+@pytest.mark.parametrize("places", BACK_ENDS, indirect=True)
+def test_a_registry_is_copied_there_and_back_with_the_key_of_each(places: tuple[Place, Place], copy: Copying) -> None:
+    source, target = places
+    fill(
+        source.url,
+        [*rack("rack1", 0, source.fernet, 300).records, *rack("rack2", 4096, source.fernet).records, flavor()],
+    )
+    with closing(open_registry(source.url)) as registry:  # of a run that has ended
+        registry.commit([put(StoredClaims(podm_uuid("rack1"), NEVER, 7))])
+    before = content(source.url)
+    planned = copy(_ansible_check_mode=True)
+    assert planned["changed"] and counts(planned, "added") == [2, 2, 303, 1] and not any(content(target.url).values())
+    done = copy()
+    assert {**done, "invocation": None} == {**planned, "invocation": None}
+    assert done["diff"]["after"] == {
+        "pod_managers": ["rack1", "rack2"],
+        "nodes": ["train-1", "train-1"],
+        "flavors": ["gpu-small"],
+        "devices": 303,
+    }
+    after = content(target.url)
+    assert len(after["urls"]) == len(before["urls"]) + 1  # one that other registrations notice
+    assert {**after, "urls": {**after["urls"], **before["urls"]}} == {**after, **before, "urls": after["urls"]}
+    assert target.passwords() == [SECRET, SECRET]
+    with closing(open_registry(target.url)) as registry:
+        assert not registry.all(StoredClaims)
+        podm = next(iter(registry.all(PodManager)))
+        registry.commit([put(podm._replace(location="row 3"))])  # it can be used
+    refused = copy()
+    assert "is not empty: it has 2 pod managers, 2 nodes, 303 devices, 1 flavor. Set `merge: true`" in refused["msg"]
+    assert f"pod manager {podm.name} has another location there" in copy(merge=True)["msg"]
+    # And back, into an empty one.
+    back = source._replace(url=source.url.replace("/from/", "/back/"))
+    there = copy(back=True, registry=back.url)
+    assert counts(there, "added") == [2, 2, 303, 1]
+    assert content(back.url)["devices"] == before["devices"] and back.passwords() == [SECRET, SECRET]
+
+
+def test_a_merge_adds_what_is_not_there_and_changes_nothing(places: tuple[Place, Place], copy: Copying) -> None:
+    source, target = places
+    both = rack("rack1", 0, source.fernet)
+    more = StoredNode(
+        node_uuid(both.podm.uuid, "train-2"),
+        NEVER,
+        "train-2",
+        both.podm.uuid,
+        "0x8cdf9d0000ff",
+        "managed",
+        None,
+        None,
+        None,
+    )
+    fill(source.url, [*both.records, more, *rack("rack2", 4096, source.fernet).records, flavor(), flavor("other")])
+    known = rack("rack1", 0, target.fernet, devices=2)
+    fill(target.url, [*known.records, flavor(), StoredClaims(known.podm.uuid, NEVER, 7)])
+    done = copy(merge=True)
+    assert counts(done, "added") == [1, 2, 3, 1] and counts(done, "kept") == [1, 1, 3, 1]
+    after = content(target.url)
+    assert len(after["devices"]) == 5 and len(after["nodes"]) == 3 and target.passwords() == [SECRET, SECRET]
+    with closing(open_registry(target.url)) as registry:
+        kept = registry.get(PodManager, known.podm.uuid)
+        assert kept is not None and kept.password == known.podm.password
+        # So that a run that has read the nodes before does not choose the system of train-2.
+        claims = registry.get(StoredClaims, known.podm.uuid)
+        assert claims is not None and claims.epoch == 8
+    again = copy(merge=True)
+    assert not again["changed"] and counts(again, "kept") == [2, 3, 6, 2] and content(target.url) == after
+
+
+def test_what_does_not_fit_together_is_refused_whole(places: tuple[Place, Place], copy: Copying) -> None:
+    source, target = places
+    same = rack("rack1", 0, source.fernet)
+    renamed = rack("rack2", 4096, source.fernet)
+    fill(source.url, [*same.records, *renamed.records, flavor(), rack("rack3", 8192, source.fernet).podm])
+    there = rack("rack1", 0, target.fernet, node="train-9")
+    other = rack("rackB", 4096, target.fernet)  # the EEM of rack2, by its cards
+    third = rack("rackC", 16384, target.fernet).podm._replace(url="http://rack3:30500/eem")
+    password = target.fernet.encrypt(b"another one").decode()
+    fill(
+        target.url,
+        [
+            there.podm._replace(password=password),
+            *there.rest,
+            *other.records,
+            third,
+            flavor(properties={"devices": [{"type": "SSD"}]}),
+        ],
+    )
+    before = content(target.url)
+    refused = copy(merge=True)
+    assert refused["failed"] and refused["failure"]["kind"] == "refused" and content(target.url) == before
+    for part in (
+        "pod manager rack1 has another password there",
+        "flavor gpu-small has other properties or another description there",
+        "pod manager rack2 has cards of pod manager rackB there (0x8cdf9d001000, 0x8cdf9d001001, ",
+        "pod manager rack3 has the URL of pod manager rackC there",
+        "node train-1 is on the system of node train-9 there (0x8cdf9d000000)",
+    ):
+        assert part in refused["msg"], part
+    assert refused["msg"].endswith("Nothing was changed.") and "another one" not in refused["msg"]
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_registry_that_a_run_uses_is_refused(places: tuple[Place, Place], copy: Copying, place: int) -> None:
+    for at, one in enumerate(places):
+        fill(one.url, rack("rack1", 0, one.fernet).records if at == 0 or place == 1 else [])
+    busy = places[place]
+    with closing(open_registry(busy.url)) as registry:
+        claims = Claims(registry, podm_uuid("rack1"), "the composition of train-5", 60.0)
+        claims.claim(claims.read()[0], ["0x8cdf9d000000"])
+        refused = copy(merge=True)
+        assert "Other runs use the registry" in refused["msg"] and "the composition of train-5" in refused["msg"]
+        claims.release(changed=False)
+    assert not copy(merge=True).get("failed")
+
+
+def test_a_registry_that_cannot_be_copied_is_refused(
+    places: tuple[Place, Place], copy: Copying, tmp_path: Path
+) -> None:
+    source, target = places
+    assert "has nothing to copy. Check `copy_from`" in copy()["msg"]
+    fill(source.url, rack("rack1", 0, source.fernet).records)
+    assert "is not the one that encrypted" in copy(copy_from_key_file=str(target.key))["msg"]
+    assert "does not exist" in copy(copy_from_key_file=str(tmp_path / "none.key"))["msg"]
+    path = source.url[len("sqlite:///") :]
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(f"PRAGMA user_version = {SCHEMA + 1}")
+    assert "was written by a newer version" in copy()["msg"]
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(f"PRAGMA user_version = {SCHEMA}")
+        database.execute("UPDATE documents SET body = '{}' WHERE kind = 'nodes'")
+        database.commit()
+    node = node_uuid(podm_uuid("rack1"), "train-1")
+    assert f"nodes/{node} is not as it was written" in copy()["msg"]
+    assert not Path(target.url[len("sqlite:///") :]).exists()
+
+
+@pytest.mark.parametrize("old", [1, 2])
+def test_a_registry_of_an_earlier_schema_is_copied_in_todays_form(
+    places: tuple[Place, Place], copy: Copying, tmp_path: Path, old: int
+) -> None:
+    path = tmp_path / "old.sqlite3"
+    path.touch(mode=0o600)
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript((Path(__file__).with_name("schemas") / f"{old}.sql").read_text(encoding="utf-8"))
+        database.execute("UPDATE documents SET body = json_set(body, '$.password', null) WHERE kind = 'pod_managers'")
+        database.commit()
+    done = copy(copy_from=f"sqlite:///{path}")
+    assert done["changed"] and sum(counts(done, "added")) > 3
+    assert content(places[1].url)["devices"] == content(f"sqlite:///{path}")["devices"]
+    with closing(sqlite3.connect(path)) as database:  # only read
+        assert database.execute("PRAGMA user_version").fetchone()[0] == old
+
+
+def test_a_registration_meanwhile_is_noticed(
+    places: tuple[Place, Place], copy: Copying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = places
+    fill(source.url, rack("rack1", 0, source.fernet).records)
+    monkeypatch.setattr("ansible_collections.nec.expether.plugins.module_utils._ansible.context.open_registry", Meddled)
+    Meddled.begin(
+        1, lambda other, changes: other.commit([put(record) for record in rack("rack1", 0, target.fernet).records])
+    )
+    refused = copy()
+    assert Meddled.conflicts == 1 and "is not empty: it has 1 pod manager, 1 node, 3 devices." in refused["msg"]
