@@ -117,13 +117,20 @@ left_out:
     - Pod manager rsd1 has another driver than expether.
 reencrypted:
   description:
-    - The pod managers whose passwords were encrypted again, or would be in check mode. Those that had the
-      first key already are not listed.
+    - The pod managers whose passwords were encrypted again, or would be in check mode.
   returned: with O(reencrypt)
   type: list
   elements: str
   sample:
     - rack1
+kept:
+  description:
+    - The pod managers whose passwords had the first key already.
+  returned: with O(reencrypt)
+  type: list
+  elements: str
+  sample:
+    - rack2
 failure:
   description:
     - What went wrong, in machine-readable form.

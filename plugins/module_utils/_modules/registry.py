@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
@@ -18,9 +19,11 @@ from ansible_collections.nec.expether.plugins.module_utils._model.names import c
 from ansible_collections.nec.expether.plugins.module_utils._registry.claim_records import StoredClaims
 from ansible_collections.nec.expether.plugins.module_utils._registry.copying import (
     Content,
+    are_one,
     check_written,
     content_of,
     copy_of,
+    read_once,
 )
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import is_shared, key_path, open_registry
@@ -53,30 +56,83 @@ def run(context: Context) -> Result:
         return _import(context)
     if params["reencrypt"]:
         return until_written(lambda: _reencrypt(context))
-    with contextlib.closing(open_registry(params["copy_from"])) as source:
+    with _of_source():
+        source = open_registry(params["copy_from"])
+    with contextlib.closing(source):
         return until_written(lambda: _copy(context, source))
 
 
 def _reencrypt(context: Context) -> Result:
     stop_if_interrupted()
-    changes, before, after = [], {}, {}
+    changes, before, after, kept = [], {}, {}, []
+    secrets = functools.cache(context.secrets)  # only passwords need cryptography and a key file
     for podm in context.registry.all(PodManager):
-        token = None if podm.password is None else context.secrets().renewed(podm.password)
-        if token is not None:
+        if podm.password is None:
+            continue
+        try:
+            token = secrets().renewed(podm.password)
+        except RegistryError as error:
+            error.message = f"Pod manager {podm.name}: {error.message}"
+            raise
+        if token is None:
+            kept.append(podm.name)
+        else:
             changes.append(put(podm._replace(password=token)))
             before[podm.name], after[podm.name] = "encrypted with an earlier key", "encrypted with the first key"
     if changes and not context.check_mode:
         context.registry.commit(changes)
-    return {"changed": bool(changes), "reencrypted": sorted(after), "diff": {"before": before, "after": after}}
+    return {
+        "changed": bool(changes),
+        "reencrypted": sorted(after),
+        "kept": sorted(kept),
+        "diff": {"before": before, "after": after},
+    }
 
 
 def _copy(context: Context, source: Registry) -> Result:
     stop_if_interrupted()
-    content = content_of(source)
-    if not any(content.counts().values()):
-        raise RegistryError(f"The registry {source.path} has nothing to copy. Check `copy_from`.")
-    _refuse_claims(source, content)
-    return _write(context, content, _passwords(context, lambda: _source_secrets(context), content))
+    with _of_source():
+        content = content_of(source)
+        if not any(content.counts().values()):
+            raise RegistryError(f"The registry {source.path} has nothing to copy. Check `copy_from`.")
+        _refuse_claims(source, content)
+        passwords = _passwords(context, lambda: _source_secrets(context), content)
+    there = content_of(context.registry)
+    if are_one(source, context.registry, content, there):
+        raise PlanRefused(
+            f"`copy_from` ({source.path}) and `registry` ({context.registry.path}) are the same registry. Set one of them to"
+            " another registry."
+        )
+    result = _write(context, content, passwords, there)
+    if result["changed"] and not context.check_mode:
+        _warn_if_changed(context, source, content)
+    return result
+
+
+def _warn_if_changed(context: Context, source: Registry, content: Content) -> None:
+    """Warn if other runs have changed a registry since it was read."""
+    try:
+        if read_once(source) == content:
+            return
+    except RegistryError:
+        pass  # so that it is not known
+    context.warn(
+        [
+            f"The registry {source.path} may have been changed while it was copied, and the copy may lack that. Stop what uses"
+            " it, and copy it again into an empty registry."
+        ]
+    )
+
+
+@contextlib.contextmanager
+def _of_source() -> t.Iterator[None]:
+    """Let messages about the registry that is copied name the options with which it is chosen."""
+    try:
+        yield
+    except RegistryError as error:
+        message = error.message.replace("`registry_key_file`", "`copy_from_key_file`")
+        error.message = message.replace("`registry`", "`copy_from`")
+        raise
 
 
 def _source_secrets(context: Context) -> Secrets:
@@ -84,7 +140,7 @@ def _source_secrets(context: Context) -> Secrets:
     from ansible_collections.nec.expether.plugins.module_utils._registry.secrets import Secrets
 
     url, file = context.params["copy_from"], context.params["copy_from_key_file"]
-    if file is None and is_shared(url):
+    if not file and is_shared(url):
         raise RegistryError(
             "The passwords in the registry that is copied need a key file. Set `copy_from_key_file` to the file that is used"
             " with it."
@@ -107,18 +163,18 @@ def _import(context: Context) -> Result:
     content = Content(found.records)
     for podm in content.of(PodManager).values():
         context.hide(found.passwords[podm.uuid], podm.username)
-    result = until_written(lambda: _write(context, content, found.passwords))
+    result = until_written(lambda: _write(context, content, found.passwords, content_of(context.registry)))
     return {**result, "left_out": context.masked(found.left_out)}
 
 
-def _write(context: Context, content: Content, passwords: Passwords) -> Result:
-    """Write what a registry does not have yet; return the result.
+def _write(context: Context, content: Content, passwords: Passwords, there: Content) -> Result:
+    """Write what the registry does not have yet; return the result.
 
     :param passwords: those of the pod managers in `content`
+    :param there: what the registry has
     :raises PlanRefused: the registry is not empty and `merge` is not set, or both do not fit together
     """
     registry = context.registry
-    there = content_of(registry)
     if any(there.counts().values()) and not context.params["merge"]:
         raise PlanRefused(
             f"The registry {registry.path} is not empty: it has {_in_words(there.counts())}. Set `merge: true` to add what it"
@@ -182,7 +238,9 @@ def _refuse_claims(registry: Registry, content: Content) -> None:
 
     :raises PlanRefused: a run that may still work holds claims
     """
-    for podm_id in content.of(StoredClaims):
+    for podm_id, claims in content.of(StoredClaims).items():
+        if not claims.held:
+            continue
         _epoch, held = Claims(registry, podm_id, "", 0.0).read(clean=False)
         if held:
             raise PlanRefused(

@@ -68,30 +68,34 @@ class Secrets:
 
         :raises RegistryError: the key file does not exist, or contains another key
         """
-        key = self._key()
-        if key is None:
-            raise RegistryError(
-                f"The key file {self._path} of the registry's passwords does not exist. Restore it, set `registry_key_file`"
-                " to its path, or register the pod managers again with their passwords."
-            )
-        try:
-            return self._fernet(key).decrypt(token.encode()).decode()
-        except InvalidToken:
-            raise RegistryError(
-                f"The key in {self._path} is not the one that encrypted the registry's passwords. Set `registry_key_file`"
-                " to the right file, or register the pod managers again with their passwords."
-            ) from None
+        return self._decrypted(token)[0]
 
     def renewed(self, token: str) -> str | None:
         """Return a token of the same password with the first key in the file; `None` if it has that key already.
 
         :raises RegistryError: as `decrypt`
         """
-        password, key = self.decrypt(token), self._key() or b""
+        password, keys = self._decrypted(token)
         with contextlib.suppress(InvalidToken):
-            self._fernet(key.split()[0]).decrypt(token.encode())
+            self._fernet(keys.split()[0]).decrypt(token.encode())
             return None
-        return self._fernet(key).encrypt(password.encode()).decode()
+        return self._fernet(keys).encrypt(password.encode()).decode()
+
+    def _decrypted(self, token: str) -> tuple[str, bytes]:
+        """Return the password of a token, and the content of the file."""
+        keys = self._key()
+        if keys is None:
+            raise RegistryError(
+                f"The key file {self._path} of the registry's passwords does not exist. Restore it, set `registry_key_file`"
+                " to its path, or register the pod managers again with their passwords."
+            )
+        try:
+            return self._fernet(keys).decrypt(token.encode()).decode(), keys
+        except InvalidToken:
+            raise RegistryError(
+                f"The key in {self._path} is not the one that encrypted the registry's passwords. Set `registry_key_file`"
+                " to the right file, or register the pod managers again with their passwords."
+            ) from None
 
     def _check_shared(self, key: bytes | None, stored: t.Iterable[str]) -> None:
         if key is None:

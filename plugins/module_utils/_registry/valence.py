@@ -75,7 +75,9 @@ def _objects(text: str) -> dict[str, dict[str, Body]]:
     found: dict[str, dict[str, Body]] = {folder: {} for folder in _FOLDERS}
     try:
         dump = json.loads(text)
-        pairs = list(_pairs_of_v3(dump["kvs"]) if "kvs" in dump else _pairs_of_v2(dump["node"]))
+        # An answer without a pair has only a header.
+        is_v3 = "header" in dump or "kvs" in dump
+        pairs = list(_pairs_of_v3(dump.get("kvs", ())) if is_v3 else _pairs_of_v2(dump["node"]))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         # Without the error, which may quote the text.
         raise InvalidInput(
@@ -96,7 +98,8 @@ def _objects(text: str) -> dict[str, dict[str, Body]]:
             found[folder][uuid] = body
     if not any(found.values()):
         raise InvalidInput(
-            "The file in `valence_dump` has none of /pod_managers/, /nodes/ and /flavors/, which Valence writes."
+            "The file in `valence_dump` has none of /pod_managers/, /nodes/ and /flavors/, which Valence writes. It writes"
+            " with version 2 of etcd's API, whose keys are in the URL /v2/keys/?recursive=true only."
         )
     return found
 

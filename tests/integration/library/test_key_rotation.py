@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import threading
 import typing as t
 from contextlib import closing
 from pathlib import Path
@@ -45,7 +46,37 @@ class Host:
         subprocess.run(["bash", "-c", f"key={self.key}; {command}"], check=True, timeout=20)
 
     def take(self, other: Host) -> None:
-        self.key.write_bytes(other.key.read_bytes())
+        """Get the file of another host, as programs that copy files do it: the name always has a whole file."""
+        draft = self.key.with_suffix(".draft")
+        draft.touch(mode=0o600)
+        draft.write_bytes(other.key.read_bytes())
+        draft.replace(self.key)
+
+
+class Uses(threading.Thread):
+    """Reads the only password in a registry again and again, from another connection, until it is told to end."""
+
+    def __init__(self, url: str, key: Path, password: str) -> None:
+        super().__init__(daemon=True)
+        self.problems: list[str] = []
+        self._url, self._key, self._password = url, key, password
+        self._uses, self._is_over = 0, threading.Event()
+
+    def run(self) -> None:
+        try:
+            with closing(open_registry(self._url)) as registry:
+                while not self._is_over.wait(0.005):
+                    (podm,) = registry.all(PodManager)
+                    assert Secrets(str(self._key), make=False).decrypt(podm.password or "") == self._password
+                    self._uses += 1
+        except Exception as error:  # noqa: BLE001  # the test shows it
+            self.problems.append(repr(error))
+
+    def end(self) -> int:
+        """End; return how often the password was read."""
+        self._is_over.set()
+        self.join(20)
+        return self._uses
 
 
 @on_each_back_end
@@ -69,11 +100,15 @@ def test_every_host_can_use_all_pod_managers_between_any_two_steps(
         for host in (one, two):
             (podm,) = host.run("podm_info", check=True)["podms"]
             assert podm["status"] == "Online", podm["last_error"]
+            (synced,) = host.run("sync")["podms"]
+            assert synced["status"] == "Online", synced["last_error"]
             # What a host stores now, every host can read.
             token = Secrets(str(host.key), make=False, stored=tokens).encrypt("new")
             assert {Secrets(str(other.key), make=False).decrypt(token) for other in (one, two)} == {"new"}
 
     add, move, keep = commands()
+    user = Uses(registry_url, two.key, eem.password)  # of a long task, which goes on all the time
+    user.start()
     for step in (add, move):
         one.step(step)
         all_work()  # the other host has not got it yet
@@ -85,11 +120,12 @@ def test_every_host_can_use_all_pod_managers_between_any_two_steps(
     assert done["changed"] and done["reencrypted"] == planned["reencrypted"] == ["rack1"]
     all_work()
     again = two.run("registry", reencrypt=True)
-    assert not again["changed"] and again["reencrypted"] == []
+    assert not again["changed"] and (again["reencrypted"], again["kept"]) == ([], ["rack1"])
     one.step(keep)
     all_work()
     two.take(one)
     all_work()
+    assert user.end() > 10 and user.problems == []
     (new,) = one.key.read_bytes().split()
     with closing(open_registry(registry_url)) as registry:
         (podm,) = registry.all(PodManager)
@@ -97,7 +133,8 @@ def test_every_host_can_use_all_pod_managers_between_any_two_steps(
     # A host that has missed the steps stores nothing.
     two.key.write_bytes(old + b"\n")
     before = podm
-    assert "is not the one that encrypted" in two.run("registry", reencrypt=True)["msg"]
+    refused = two.run("registry", reencrypt=True)["msg"]
+    assert refused.startswith("Pod manager rack1: The key in ") and "is not the one that encrypted" in refused
     assert two.run("podm_info", check=True)["podms"][0]["status"] != "Online"
     with closing(open_registry(registry_url)) as registry:
         assert registry.all(PodManager) == [before]

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import sqlite3
 import typing as t
 import uuid
@@ -32,11 +34,11 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.records imp
 )
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER, SCHEMA, Record, put
 from ansible_collections.nec.expether.plugins.module_utils._registry.upgrade import RECORD_TYPES
-from back_ends import BACK_ENDS
 from cryptography.fernet import Fernet
 from module_main import Meddled, Result, run_main
 
 SECRET = "Zw9-only-in-this-test"  # noqa: S105
+MODULE = "ansible_collections.nec.expether.plugins.module_utils."
 GPU = {"devices": [{"type": "GPU"}]}
 KINDS = ("pod_managers", "nodes", "devices", "flavors")
 
@@ -139,17 +141,18 @@ class Place(t.NamedTuple):
 Copying = t.Callable[..., Result]
 
 
-@pytest.fixture(name="places", params=["sqlite"])
+@pytest.fixture(name="places", params=["sqlite sqlite"])
 def fixture_places(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Place, Place]:
-    """Two registries that do not exist yet; the parameter names the back end of the second."""
+    """Two registries that do not exist yet; the parameter names their back ends."""
+    first, second = request.param.split()
     urls = {
-        "sqlite": lambda: f"sqlite:///{tmp_path}/to/r.sqlite3",
-        "postgresql": lambda: request.getfixturevalue("server").url("expether"),
-        "etcd": lambda: request.getfixturevalue("one_etcd").url(),
+        "sqlite": lambda name: f"sqlite:///{tmp_path}/{name}/r.sqlite3",
+        "postgresql": lambda dummy: request.getfixturevalue("server").url("expether"),
+        "etcd": lambda dummy: request.getfixturevalue("one_etcd").url(),
     }
     return (
-        Place(f"sqlite:///{tmp_path}/from/r.sqlite3", *key_file(tmp_path / "from.key")),
-        Place(str(urls[request.param]()), *key_file(tmp_path / "to.key")),
+        Place(str(urls[first]("from")), *key_file(tmp_path / "from.key")),
+        Place(str(urls[second]("to")), *key_file(tmp_path / "to.key")),
     )
 
 
@@ -176,8 +179,12 @@ def counts(result: Result, what: str) -> list[int]:
     return [result["copied"][kind][what] for kind in KINDS]
 
 
-@pytest.mark.parametrize("places", BACK_ENDS, indirect=True)
-def test_a_registry_is_copied_there_and_back_with_the_key_of_each(places: tuple[Place, Place], copy: Copying) -> None:
+@pytest.mark.parametrize(
+    "places", ["sqlite sqlite", "sqlite postgresql", "postgresql etcd", "etcd postgresql"], indirect=True
+)
+def test_a_registry_is_copied_from_any_back_end_to_any_other_with_the_key_of_each(
+    places: tuple[Place, Place], copy: Copying, tmp_path: Path
+) -> None:
     source, target = places
     fill(
         source.url,
@@ -202,16 +209,39 @@ def test_a_registry_is_copied_there_and_back_with_the_key_of_each(places: tuple[
     assert target.passwords() == [SECRET, SECRET]
     with closing(open_registry(target.url)) as registry:
         assert not registry.all(StoredClaims)
+    again = copy(merge=True)
+    assert not again["changed"] and counts(again, "kept") == [2, 2, 303, 1] and content(target.url) == after
+    # The same one by another URL: nobody must believe that there is a copy.
+    for merge in (False, True):
+        same = copy(copy_from=spelled_differently(target.url, tmp_path), copy_from_key_file=str(target.key), merge=merge)
+        assert "are the same registry" in same["msg"] and same["failure"]["kind"] == "refused"
+    with closing(open_registry(target.url)) as registry:  # it can be used
         podm = next(iter(registry.all(PodManager)))
-        registry.commit([put(podm._replace(location="row 3"))])  # it can be used
+        registry.commit([put(podm._replace(location="row 3"))])
     refused = copy()
     assert "is not empty: it has 2 pod managers, 2 nodes, 303 devices, 1 flavor. Set `merge: true`" in refused["msg"]
     assert f"pod manager {podm.name} has another location there" in copy(merge=True)["msg"]
-    # And back, into an empty one.
-    back = source._replace(url=source.url.replace("/from/", "/back/"))
-    there = copy(back=True, registry=back.url)
-    assert counts(there, "added") == [2, 2, 303, 1]
+    back = source._replace(url=f"sqlite:///{tmp_path}/back/r.sqlite3")
+    assert counts(copy(back=True, registry=back.url), "added") == [2, 2, 303, 1]
     assert content(back.url)["devices"] == before["devices"] and back.passwords() == [SECRET, SECRET]
+
+
+def spelled_differently(url: str, folder: Path) -> str:
+    """Another URL of a registry."""
+    if not url.startswith("sqlite:"):
+        return f"{url}?connect_timeout=9" if url.startswith("postgresql:") else url.replace("127.0.0.1", "localhost")
+    link = folder / "link.sqlite3"
+    if not link.exists():
+        link.symlink_to(url[len("sqlite:///") :])
+    return f"sqlite:///{link}"
+
+
+def test_a_backup_of_a_registry_is_another_one(places: tuple[Place, Place], copy: Copying, tmp_path: Path) -> None:
+    source = places[0]
+    fill(source.url, [*rack("rack1", 0, source.fernet).records, flavor()])
+    shutil.copytree(tmp_path / "from", tmp_path / "backup")
+    done = copy(registry=f"sqlite:///{tmp_path}/backup/r.sqlite3", registry_key_file=str(source.key), merge=True)
+    assert not done["changed"] and counts(done, "kept") == [1, 1, 3, 1]
 
 
 def test_a_merge_adds_what_is_not_there_and_changes_nothing(places: tuple[Place, Place], copy: Copying) -> None:
@@ -232,7 +262,7 @@ def test_a_merge_adds_what_is_not_there_and_changes_nothing(places: tuple[Place,
     known = rack("rack1", 0, target.fernet, devices=2)
     fill(target.url, [*known.records, flavor(), StoredClaims(known.podm.uuid, NEVER, 7)])
     done = copy(merge=True)
-    assert counts(done, "added") == [1, 2, 3, 1] and counts(done, "kept") == [1, 1, 3, 1]
+    assert counts(done, "added") == [1, 2, 3, 1] and counts(done, "kept") == [1, 1, 2, 1]
     after = content(target.url)
     assert len(after["devices"]) == 5 and len(after["nodes"]) == 3 and target.passwords() == [SECRET, SECRET]
     with closing(open_registry(target.url)) as registry:
@@ -242,7 +272,7 @@ def test_a_merge_adds_what_is_not_there_and_changes_nothing(places: tuple[Place,
         claims = registry.get(StoredClaims, known.podm.uuid)
         assert claims is not None and claims.epoch == 8
     again = copy(merge=True)
-    assert not again["changed"] and counts(again, "kept") == [2, 3, 6, 2] and content(target.url) == after
+    assert not again["changed"] and counts(again, "kept") == [2, 3, 5, 2] and content(target.url) == after
 
 
 def test_what_does_not_fit_together_is_refused_whole(places: tuple[Place, Place], copy: Copying) -> None:
@@ -298,19 +328,32 @@ def test_a_registry_that_cannot_be_copied_is_refused(
     source, target = places
     assert "has nothing to copy. Check `copy_from`" in copy()["msg"]
     fill(source.url, rack("rack1", 0, source.fernet).records)
-    assert "is not the one that encrypted" in copy(copy_from_key_file=str(target.key))["msg"]
-    assert "does not exist" in copy(copy_from_key_file=str(tmp_path / "none.key"))["msg"]
-    path = source.url[len("sqlite:///") :]
-    with closing(sqlite3.connect(path)) as database:
+    for options, said in (
+        ({"copy_from_key_file": str(target.key)}, "is not the one that encrypted .+ Set `copy_from_key_file` to the right"),
+        ({"copy_from_key_file": str(tmp_path / "none.key")}, "does not exist. Restore it, set `copy_from_key_file` to"),
+        ({"copy_from_key_file": None}, "/from/r.sqlite3.key of .+ does not exist. Restore it, set `copy_from_key_file` to"),
+        ({"copy_from": "mysql://h/d"}, "is not supported. Set `copy_from` to sqlite:///PATH"),
+        ({"copy_from": "postgresql://h/d", "copy_from_key_file": None}, "cannot be opened|cannot be read"),
+    ):
+        assert re.search(said, copy(**options)["msg"]), options
+    paths = [one.url[len("sqlite:///") :] for one in places]
+    with closing(sqlite3.connect(paths[0])) as database:
         database.execute(f"PRAGMA user_version = {SCHEMA + 1}")
-    assert "was written by a newer version" in copy()["msg"]
-    with closing(sqlite3.connect(path)) as database:
+    newer = copy()["msg"]
+    assert "was written by a newer version" in newer and "set `copy_from` to another registry" in newer
+    with closing(sqlite3.connect(paths[0])) as database:
         database.execute(f"PRAGMA user_version = {SCHEMA}")
+    assert not Path(paths[1]).exists()
+    fill(target.url, [StoredClaims(podm_uuid("rack1"), NEVER, 7)])
+    with closing(sqlite3.connect(paths[1])) as database:
+        database.execute(f"PRAGMA user_version = {SCHEMA + 1}")
+    newer = copy()["msg"]
+    assert "was written by a newer version" in newer and "set `registry` to another registry" in newer
+    with closing(sqlite3.connect(paths[0])) as database:
         database.execute("UPDATE documents SET body = '{}' WHERE kind = 'nodes'")
         database.commit()
     node = node_uuid(podm_uuid("rack1"), "train-1")
     assert f"nodes/{node} is not as it was written" in copy()["msg"]
-    assert not Path(target.url[len("sqlite:///") :]).exists()
 
 
 @pytest.mark.parametrize("old", [1, 2])
@@ -335,9 +378,75 @@ def test_a_registration_meanwhile_is_noticed(
 ) -> None:
     source, target = places
     fill(source.url, rack("rack1", 0, source.fernet).records)
-    monkeypatch.setattr("ansible_collections.nec.expether.plugins.module_utils._ansible.context.open_registry", Meddled)
+    monkeypatch.setattr(f"{MODULE}_ansible.context.open_registry", Meddled)
     Meddled.begin(
         1, lambda other, changes: other.commit([put(record) for record in rack("rack1", 0, target.fernet).records])
     )
     refused = copy()
     assert Meddled.conflicts == 1 and "is not empty: it has 1 pod manager, 1 node, 3 devices." in refused["msg"]
+
+
+class Restless:
+    """A registry that another connection changes whenever it is read."""
+
+    is_active = True
+    reads = 0
+
+    def __init__(self, url: str) -> None:
+        self._registry, self._other = open_registry(url), open_registry(url)
+
+    def __getattr__(self, name: str) -> t.Any:
+        return getattr(self._registry, name)
+
+    def all(self, record_type: t.Any) -> t.Any:
+        Restless.reads += 1
+        if self.is_active:
+            known = self._other.get(Flavor, flavor("busy").uuid)
+            self._other.commit([put(flavor("busy")._replace(revision=known.revision if known else NEVER))])
+        return self._registry.all(record_type)
+
+    def commit(self, changes: t.Any) -> int:
+        Restless.is_active = True
+        return self._registry.commit(changes)
+
+
+def test_a_registry_that_changes_all_the_time_is_not_read_for_ever(
+    places: tuple[Place, Place], copy: Copying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(places[0].url, [flavor()])
+    monkeypatch.setattr(f"{MODULE}_modules.registry.open_registry", Restless)
+    Restless.is_active, Restless.reads = True, 0
+    refused = copy()
+    assert "changes all the time. Stop what writes to it" in refused["msg"] and "times in a row" not in refused["msg"]
+    assert Restless.reads == 10 * len(RECORD_TYPES)
+
+
+def test_a_copy_that_was_made_is_not_reported_as_refused_when_others_write_at_once(
+    places: tuple[Place, Place], copy: Copying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = places
+    fill(source.url, [*rack("rack1", 0, source.fernet).records, flavor()])
+    monkeypatch.setattr(f"{MODULE}_ansible.context.open_registry", Restless)
+    Restless.is_active = False  # until the commit
+    assert copy()["changed"] and target.passwords() == [SECRET]
+
+
+def test_a_change_of_the_registry_that_is_copied_is_noticed(
+    places: tuple[Place, Place], copy: Copying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = places
+    fill(source.url, rack("rack1", 0, source.fernet).records)
+    monkeypatch.setattr(f"{MODULE}_ansible.context.open_registry", Meddled)
+    Meddled.begin(1, lambda dummy, changes: fill(source.url, [flavor("late")]))
+    done = copy()
+    assert done["changed"] and not content(target.url)["flavors"]
+    assert "may have been changed while it was copied" in json.dumps(done["warnings"])
+
+
+def test_a_text_that_repeats_a_password_is_masked_in_the_copy(places: tuple[Place, Place], copy: Copying) -> None:
+    source, target = places
+    one = rack("rack1", 0, source.fernet)
+    loud = [each._replace(model=f"GPU {SECRET}") if isinstance(each, StoredDevice) else each for each in one.rest]
+    fill(source.url, [one.podm, *loud])
+    assert copy()["changed"]
+    assert {body["model"] for body in content(target.url)["devices"].values()} == {"GPU ********"}

@@ -98,6 +98,7 @@ PODM = {"name": "r", "driver": "expether", "url": "http://h:30500/eem"}
         ("not JSON, Kanari", r"is not a dump of Valence's etcd"),
         ("[]", r"is not a dump of Valence's etcd"),
         ('{"kvs": [{"key": "###Kanari"}]}', r"is not a dump of Valence's etcd|has none of"),
+        ('{"header": {"revision": 1}}', r"has none of .+ It writes with version 2 of etcd's API"),
         ('{"kvs": [{"key": "L2Zvbw==", "value": "e30="}]}', r"has none of /pod_managers/, /nodes/ and /flavors/"),
         (v2("nodes", "Kanari {"), r"The value of /nodes/1 in `valence_dump` is not an object of Valence with a name\."),
         (v2("pod_managers", {"driver": "expether"}), r"The value of /pod_managers/1 in"),
