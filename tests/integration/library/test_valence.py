@@ -6,8 +6,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import subprocess
 import typing as t
+from base64 import b64decode
 from contextlib import closing
 from pathlib import Path
 
@@ -17,9 +21,11 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.location im
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import Flavor, PodManager, StoredNode
 from back_ends import on_each_back_end
 from cryptography.fernet import Fernet
+from etcd import Etcd, put
 from module_main import Result, run_main
 
 DUMPS = Path(__file__).with_name("valence")
+GUIDE = Path(__file__).resolve().parents[3] / "docs" / "docsite" / "rst" / "guide_valence.rst"
 LEFT_OUT = {
     "Pod manager rsd has another driver than expether.",
     "Node rsd-node is not of a pod manager with the driver expether.",
@@ -82,6 +88,20 @@ def test_pod_managers_nodes_and_flavors_of_the_driver_are_imported(
     again = take(DUMPS / "v2.json", merge=True)
     assert not again["changed"] and {*again["left_out"]} == {*done["left_out"]}
     assert [again["copied"][kind]["kept"] for kind in ("pod_managers", "nodes", "flavors")] == [2, 3, 2]
+
+
+@pytest.mark.skipif(shutil.which("etcdctl") is None, reason="no etcdctl is installed (Debian: etcd-client)")
+def test_the_command_of_the_guide_makes_a_dump(
+    take: t.Callable[..., Result], one_etcd: Etcd, tmp_path: Path
+) -> None:
+    url = one_etcd.members[0].client_url
+    for pair in json.loads((DUMPS / "v3.json").read_text(encoding="utf-8"))["kvs"]:
+        put(url, *(b64decode(pair[name]).decode() for name in ("key", "value")))
+    (command,) = re.findall(r"(?m)^    (.*etcdctl get .*)$", GUIDE.read_text(encoding="utf-8"))
+    environment = {**os.environ, "ETCDCTL_ENDPOINTS": url}
+    subprocess.run(["bash", "-ec", command], cwd=tmp_path, env=environment, check=True, timeout=60)
+    done = take(tmp_path / "valence.json")
+    assert [done["copied"][kind]["added"] for kind in ("pod_managers", "nodes", "devices", "flavors")] == [2, 3, 0, 2]
 
 
 def v2(folder: str, body: t.Any) -> str:
