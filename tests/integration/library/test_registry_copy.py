@@ -213,7 +213,9 @@ def test_a_registry_is_copied_from_any_back_end_to_any_other_with_the_key_of_eac
     assert not again["changed"] and counts(again, "kept") == [2, 2, 303, 1] and content(target.url) == after
     # The same one by another URL: nobody must believe that there is a copy.
     for merge in (False, True):
-        same = copy(copy_from=spelled_differently(target.url, tmp_path), copy_from_key_file=str(target.key), merge=merge)
+        same = copy(
+            copy_from=spelled_differently(target.url, tmp_path), copy_from_key_file=str(target.key), merge=merge
+        )
         assert "are the same registry" in same["msg"] and same["failure"]["kind"] == "refused"
     with closing(open_registry(target.url)) as registry:  # it can be used
         podm = next(iter(registry.all(PodManager)))
@@ -329,9 +331,15 @@ def test_a_registry_that_cannot_be_copied_is_refused(
     assert "has nothing to copy. Check `copy_from`" in copy()["msg"]
     fill(source.url, rack("rack1", 0, source.fernet).records)
     for options, said in (
-        ({"copy_from_key_file": str(target.key)}, "is not the one that encrypted .+ Set `copy_from_key_file` to the right"),
+        (
+            {"copy_from_key_file": str(target.key)},
+            "is not the one that encrypted .+ Set `copy_from_key_file` to the right",
+        ),
         ({"copy_from_key_file": str(tmp_path / "none.key")}, "does not exist. Restore it, set `copy_from_key_file` to"),
-        ({"copy_from_key_file": None}, "/from/r.sqlite3.key of .+ does not exist. Restore it, set `copy_from_key_file` to"),
+        (
+            {"copy_from_key_file": None},
+            "/from/r.sqlite3.key of .+ does not exist. Restore it, set `copy_from_key_file` to",
+        ),
         ({"copy_from": "mysql://h/d"}, "is not supported. Set `copy_from` to sqlite:///PATH"),
         ({"copy_from": "postgresql://h/d", "copy_from_key_file": None}, "cannot be opened|cannot be read"),
     ):

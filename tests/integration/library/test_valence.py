@@ -91,9 +91,7 @@ def test_pod_managers_nodes_and_flavors_of_the_driver_are_imported(
 
 
 @pytest.mark.skipif(shutil.which("etcdctl") is None, reason="no etcdctl is installed (Debian: etcd-client)")
-def test_the_command_of_the_guide_makes_a_dump(
-    take: t.Callable[..., Result], one_etcd: Etcd, tmp_path: Path
-) -> None:
+def test_the_command_of_the_guide_makes_a_dump(take: t.Callable[..., Result], one_etcd: Etcd, tmp_path: Path) -> None:
     url = one_etcd.members[0].client_url
     for pair in json.loads((DUMPS / "v3.json").read_text(encoding="utf-8"))["kvs"]:
         put(url, *(b64decode(pair[name]).decode() for name in ("key", "value")))

@@ -235,7 +235,7 @@ ROWS: list[Row] = [
     ),
     *skipped("registry_reencrypt", {"registry": None, "registry_key_file": None, "reencrypt": True}),
     given(
-        "registry_copy", {"valence_dump": "/tmp/dump", "copy_from": None}, registry="{copy}", valence_dump="/tmp/dump"
+        "registry_copy", {"valence_dump": "/mnt/dump", "copy_from": None}, registry="{copy}", valence_dump="/mnt/dump"
     ),
     # What is needed, and was skipped.
     *(
