@@ -13,6 +13,7 @@ import typing as t
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context, Result
 from ansible_collections.nec.expether.plugins.module_utils._ansible.target import with_defaults
 from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
 from ansible_collections.nec.expether.plugins.module_utils._execution.claims import Claims
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, PlanRefused
 from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
@@ -36,6 +37,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
     put,
 )
 from ansible_collections.nec.expether.plugins.module_utils._registry.swap import until_written
+from ansible_collections.nec.expether.plugins.module_utils._sync.refusals import credentials_mark
 
 if t.TYPE_CHECKING:
     from ansible_collections.nec.expether.plugins.module_utils._registry.secrets import Secrets
@@ -77,7 +79,7 @@ def _reencrypt(context: Context) -> Result:
         if token is None:
             kept.append(podm.name)
         else:
-            changes.append(put(podm._replace(password=token)))
+            changes.append(put(_with_token(context, podm, token)))
             before[podm.name], after[podm.name] = "encrypted with an earlier key", "encrypted with the first key"
     if changes and not context.check_mode:
         context.registry.commit(changes)
@@ -89,20 +91,30 @@ def _reencrypt(context: Context) -> Result:
     }
 
 
+def _with_token(context: Context, podm: PodManager, token: str | None) -> PodManager:
+    """Return a pod manager with another token of its password. Credentials that its EEM refused stay refused."""
+    settings = Settings(podm.url, podm.username, **context.connection.applied(podm.connection))
+    renewed = podm._replace(password=token)
+    if podm.refused_credentials is not None and podm.refused_credentials == credentials_mark(podm, settings):
+        return renewed._replace(refused_credentials=credentials_mark(renewed, settings))
+    return renewed
+
+
 def _copy(context: Context, source: Registry) -> Result:
     stop_if_interrupted()
     with _of_source():
         content = content_of(source)
         if not any(content.counts().values()):
             raise RegistryError(f"The registry {source.path} has nothing to copy. Check `copy_from`.")
-        _refuse_claims(source, content)
-        passwords = _passwords(context, lambda: _source_secrets(context), content)
     there = content_of(context.registry)
     if are_one(source, context.registry, content, there):
         raise PlanRefused(
             f"`copy_from` ({source.path}) and `registry` ({context.registry.path}) are the same registry. Set one of them to"
             " another registry."
         )
+    with _of_source():
+        _refuse_claims(source, content)
+        passwords = _passwords(context, lambda: _source_secrets(context), content)
     result = _write(context, content, passwords, there)
     if result["changed"] and not context.check_mode:
         _warn_if_changed(context, source, content)
@@ -184,7 +196,7 @@ def _write(context: Context, content: Content, passwords: Passwords, there: Cont
     known = _passwords(context, context.secrets, there)
     copy = copy_of(content, there, lambda podm, other: passwords[podm.uuid] == known[other.uuid])
     records = [
-        record._replace(password=_encrypted(context, passwords[record.uuid]))
+        _with_token(context, record, _encrypted(context, passwords[record.uuid]))
         if isinstance(record, PodManager)
         else record
         for record in copy.records

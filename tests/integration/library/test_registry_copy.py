@@ -39,7 +39,6 @@ from module_main import Meddled, Result, run_main
 
 SECRET = "Zw9-only-in-this-test"  # noqa: S105
 MODULE = "ansible_collections.nec.expether.plugins.module_utils."
-GPU = {"devices": [{"type": "GPU"}]}
 KINDS = ("pod_managers", "nodes", "devices", "flavors")
 
 
@@ -104,8 +103,8 @@ def rack(name: str, first: int, fernet: Fernet, devices: int = 3, node: str = "t
     return Rack(podm, rest)
 
 
-def flavor(name: str = "gpu-small", properties: t.Any = GPU) -> Flavor:  # noqa: B008
-    return Flavor(flavor_uuid(name), NEVER, name, None, properties, None, None)
+def flavor(name: str = "gpu-small", device: str = "GPU") -> Flavor:
+    return Flavor(flavor_uuid(name), NEVER, name, None, {"devices": [{"type": device}]}, None, None)
 
 
 def fill(url: str, records: t.Iterable[Record]) -> None:
@@ -293,7 +292,7 @@ def test_what_does_not_fit_together_is_refused_whole(places: tuple[Place, Place]
             *there.rest,
             *other.records,
             third,
-            flavor(properties={"devices": [{"type": "SSD"}]}),
+            flavor(device="SSD"),
         ],
     )
     before = content(target.url)
