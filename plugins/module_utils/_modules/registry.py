@@ -204,8 +204,15 @@ def _write(context: Context, content: Content, passwords: Passwords, there: Cont
     stop_if_interrupted()
     if records and not context.check_mode:
         revision = registry.commit(copy._replace(records=records).changes)
-        check_written(registry, records, revision, context.masked)
-        _check_passwords(context, records)
+        try:
+            check_written(registry, records, revision, context.masked)
+            # Another run may have replaced the key file meanwhile.
+            for record in records:
+                if isinstance(record, PodManager) and record.password is not None:
+                    context.secrets().decrypt(record.password)
+        except RegistryError as error:
+            error.changed = True
+            raise
     names = {
         record_type.kind(): sorted(record.name for record in records if isinstance(record, record_type))  # type: ignore[attr-defined]
         for record_type in _NAMED
@@ -229,20 +236,6 @@ def _passwords(context: Context, secrets: t.Callable[[], Secrets], content: Cont
         found[podm.uuid] = None if podm.password is None else secrets().decrypt(podm.password)
         context.hide(found[podm.uuid], podm.username)
     return found
-
-
-def _check_passwords(context: Context, records: t.Iterable[Record]) -> None:
-    """Check that the key file can read the passwords that were written: another run may have replaced it meanwhile.
-
-    :raises RegistryError: it cannot
-    """
-    for podm in records:
-        if isinstance(podm, PodManager) and podm.password is not None:
-            try:
-                context.secrets().decrypt(podm.password)
-            except RegistryError as error:
-                error.changed = True
-                raise
 
 
 def _refuse_claims(registry: Registry, content: Content) -> None:

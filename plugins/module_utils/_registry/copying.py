@@ -190,12 +190,10 @@ def check_written(
     for record in records:
         stored = found.of(type(record)).get(record.uuid)
         if stored is None or (stored.revision == revision and not _are_equal(stored, record, masked)):
-            error = RegistryError(
+            raise RegistryError(
                 f"The registry {registry.path} does not contain {record.kind()}/{record.uuid} as it was written. Do not use"
                 " it: remove what it contains, then run the task again."
             )
-            error.changed = True
-            raise error
 
 
 def _are_equal(stored: Record, record: Record, masked: t.Callable[[t.Any], t.Any]) -> bool:

@@ -22,6 +22,7 @@ from ansible_collections.nec.expether.plugins.module_utils._model.names import (
     check_node_name,
     comma_list,
     flavor_uuid,
+    has_half_characters,
     node_uuid,
     podm_uuid,
     unregistered_podm_uuid,
@@ -129,9 +130,9 @@ def _add_podms(
             continue
         try:
             name, url = check_name(body["name"], "pod manager"), eem_url(str(body.get("url")))
+            username, password = _credentials(body)
         except InvalidInput as error:
             raise InvalidInput(f"Pod manager {printable(body['name'])} in `valence_dump`: {error.message}") from None
-        username, password = _credentials(body)
         texts = {key: printable(value) if isinstance(value := body.get(key), str) and value else None for key in _TEXTS}
         podm = PodManager(
             uuid=podm_uuid(name),
@@ -168,7 +169,10 @@ _TEXTS = ("description", "location")
 
 
 def _credentials(body: Body) -> tuple[str | None, str | None]:
-    """Return user name and password of a pod manager; both are `None` if it has none for HTTP Basic."""
+    """Return user name and password of a pod manager; both are `None` if it has none for HTTP Basic.
+
+    :raises InvalidInput: HTTP cannot send them
+    """
     ways = body.get("authentication")
     for way in ways if isinstance(ways, list) else ():
         items = way.get("auth_items") if isinstance(way, dict) and way.get("type") == "basic" else None
@@ -177,7 +181,10 @@ def _credentials(body: Body) -> tuple[str | None, str | None]:
             and isinstance(items.get("username"), str)
             and isinstance(items.get("password"), str)
         ):
-            return items["username"], items["password"]
+            username, password = items["username"], items["password"]
+            if any("\0" in text or has_half_characters(text) for text in (username, password)):
+                raise InvalidInput("its user name or password contains an invalid character (NUL or invalid UTF-8).")
+            return (username, password) if username else (None, None)
     return None, None
 
 

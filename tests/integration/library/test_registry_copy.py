@@ -32,7 +32,13 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.records imp
     RegisteredUrl,
     StoredNode,
 )
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER, SCHEMA, Record, put
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
+    NEVER,
+    SCHEMA,
+    Record,
+    RegistryError,
+    put,
+)
 from ansible_collections.nec.expether.plugins.module_utils._registry.upgrade import RECORD_TYPES
 from cryptography.fernet import Fernet
 from module_main import Meddled, Result, run_main
@@ -436,6 +442,29 @@ def test_a_copy_that_was_made_is_not_reported_as_refused_when_others_write_at_on
     monkeypatch.setattr(f"{MODULE}_ansible.context.open_registry", Restless)
     Restless.is_active = False  # until the commit
     assert copy()["changed"] and target.passwords() == [SECRET]
+
+
+class Lost(Restless):
+    """A registry that cannot be read any more after the first transaction."""
+
+    is_active = False
+
+    def all(self, record_type: t.Any) -> t.Any:
+        if Restless.is_active:
+            raise RegistryError("The server does not respond.")
+        return super().all(record_type)
+
+
+def test_a_copy_that_was_made_and_cannot_be_read_back_is_reported_as_made(
+    places: tuple[Place, Place], copy: Copying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = places
+    fill(source.url, rack("rack1", 0, source.fernet).records)
+    monkeypatch.setattr(f"{MODULE}_ansible.context.open_registry", Lost)
+    Restless.is_active = False
+    failed = copy()
+    assert failed["failed"] and failed["changed"] and failed["msg"] == "The server does not respond."
+    assert target.passwords() == [SECRET]
 
 
 def test_a_change_of_the_registry_that_is_copied_is_noticed(

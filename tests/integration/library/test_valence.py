@@ -107,6 +107,10 @@ def v2(folder: str, body: t.Any) -> str:
     return json.dumps({"node": {"dir": True, "nodes": [{"key": f"/{folder}", "dir": True, "nodes": [inner]}]}})
 
 
+def basic(username: str, password: str) -> dict[str, t.Any]:
+    return {"authentication": [{"type": "basic", "auth_items": {"username": username, "password": password}}]}
+
+
 PODM = {"name": "r", "driver": "expether", "url": "http://h:30500/eem"}
 
 
@@ -123,6 +127,14 @@ PODM = {"name": "r", "driver": "expether", "url": "http://h:30500/eem"}
         (v2("pod_managers", {**PODM, "url": "ftp://x"}), r"Pod manager r in `valence_dump`: "),
         (v2("pod_managers", {**PODM, "url": "http://admin:Kanari@h/eem"}), r"Pod manager r in `valence_dump`: "),
         (v2("pod_managers", {**PODM, "name": " "}), r"in `valence_dump`: ' ' cannot be the name of a pod manager"),
+        (
+            v2("pod_managers", {**PODM, **basic("admin\0", "Kanari")}),
+            r"r in `valence_dump`: its user name or password con",
+        ),
+        (
+            v2("pod_managers", {**PODM, **basic("admin", "Kanari\ud800")}),
+            r"its user name or password contains an invalid",
+        ),
         (Path("/nonexistent/dump"), r"The file /nonexistent/dump in `valence_dump` cannot be read \(No such file"),
     ],
 )
@@ -147,3 +159,9 @@ def test_what_does_not_fit_together_is_refused(take: t.Callable[..., Result]) ->
     node = folders["/nodes"][0]
     node["value"] = node["value"].replace("0x8cdf9d53f236", "the first one")
     assert "The index of node train-1 in `valence_dump` is not the EEM id" in take(json.dumps(dump))["msg"]
+
+
+def test_a_pod_manager_without_a_user_has_no_credentials(take: t.Callable[..., Result], registry_url: str) -> None:
+    assert take(v2("pod_managers", {**PODM, **basic("", "")}))["changed"]
+    with closing(open_registry(registry_url)) as registry:
+        assert [(podm.username, podm.password) for podm in registry.all(PodManager)] == [(None, None)]

@@ -33,8 +33,8 @@ def one_of_each(eesv: str, eeio: str) -> dict[str, Task]:
             call("device_attach", node="n1", devices=eeio),
             call("device", device=eeio, uid_led="on"),
             call("device_action", device=eeio, action="audit"),
-            call("device_info"),
             call("registry", reencrypt=True),
+            call("device_info"),
         )
     }
 
@@ -55,7 +55,7 @@ def test_defaults_of_the_action_group_reach_every_module(
         arguments = result["invocation"]["module_args"]
         assert {key: arguments[key] for key in defaults} == defaults, result.task
     assert set(run[len(tasks)].after) == {"other.sqlite3", "other.sqlite3.locks", "other.key"}
-    assert run[len(tasks) - 1]["devices"][0]["node"] == "n1"
+    assert run[len(tasks)]["devices"][0]["node"] == "n1"
 
 
 def test_with_an_url_as_default_there_is_the_pod_manager_that_is_registered_with_it(
