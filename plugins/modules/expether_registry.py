@@ -28,7 +28,7 @@ options:
   copy_from:
     description:
       - The registry that is copied, as a URL like O(registry). It is only read. O(registry) is the one into which it is
-        copied.
+        copied. Two URLs of one registry are refused. A change of it during the copy gives a warning.
       - A registry that an earlier version of the collection wrote is copied in today's form.
       - Exactly one of O(copy_from), O(valence_dump) and O(reencrypt) must be set.
     type: str
