@@ -48,7 +48,8 @@ options:
     type: path
   merge:
     description:
-      - Whether O(registry) may have content already. If not, only an empty one is accepted.
+      - Whether something may be added to a O(registry) that is not empty. If not, only an empty one is accepted, or one
+        that has everything already, so that the same task again changes nothing.
       - With V(true), what it does not have is added, and nothing that it has is changed. What is in both must be the same,
         as far as users set it; otherwise nothing is copied. The devices of a pod manager that is in both stay as they
         are; a synchronisation updates them.

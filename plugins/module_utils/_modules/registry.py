@@ -184,17 +184,26 @@ def _write(context: Context, content: Content, passwords: Passwords, there: Cont
 
     :param passwords: those of the pod managers in `content`
     :param there: what the registry has
-    :raises PlanRefused: the registry is not empty and `merge` is not set, or both do not fit together
+    :raises PlanRefused: something would be added to a registry that is not empty, and `merge` is not set; or both do not
+        fit together
     """
     registry = context.registry
-    if any(there.counts().values()) and not context.params["merge"]:
-        raise PlanRefused(
-            f"The registry {registry.path} is not empty: it has {_in_words(there.counts())}. Set `merge: true` to add what it"
-            " does not have yet, or use an empty registry."
-        )
+    # The same task again finds everything there already, and has nothing to merge.
+    must_match = any(there.counts().values()) and not context.params["merge"]
+    not_empty = PlanRefused(
+        f"The registry {registry.path} is not empty: it has {_in_words(there.counts())}. Set `merge: true` to add what it"
+        " does not have yet, or use an empty registry."
+    )
+    try:
+        known = _passwords(context, context.secrets, there)
+        copy = copy_of(content, there, lambda podm, other: passwords[podm.uuid] == known[other.uuid])
+    except (PlanRefused, RegistryError):
+        if must_match:
+            raise not_empty from None
+        raise
+    if must_match and copy.records:
+        raise not_empty
     _refuse_claims(registry, there)
-    known = _passwords(context, context.secrets, there)
-    copy = copy_of(content, there, lambda podm, other: passwords[podm.uuid] == known[other.uuid])
     records = [
         _with_token(context, record, _encrypted(context, passwords[record.uuid]))
         if isinstance(record, PodManager)

@@ -214,8 +214,8 @@ def test_a_registry_is_copied_from_any_back_end_to_any_other_with_the_key_of_eac
     assert target.passwords() == [SECRET, SECRET]
     with closing(open_registry(target.url)) as registry:
         assert not registry.all(StoredClaims)
-    again = copy(merge=True)
-    assert not again["changed"] and counts(again, "kept") == [2, 2, 303, 1] and content(target.url) == after
+    for again in (copy(), copy(merge=True)):
+        assert not again["changed"] and counts(again, "kept") == [2, 2, 303, 1] and content(target.url) == after
     # The same one by another URL: nobody must believe that there is a copy.
     for merge in (False, True):
         same = copy(
@@ -393,10 +393,13 @@ def test_a_registration_meanwhile_is_noticed(
     fill(source.url, rack("rack1", 0, source.fernet).records)
     monkeypatch.setattr(f"{MODULE}_ansible.context.open_registry", Meddled)
     Meddled.begin(
-        1, lambda other, changes: other.commit([put(record) for record in rack("rack1", 0, target.fernet).records])
+        1,
+        lambda other, changes: other.commit(
+            [put(record) for record in rack("rack1", 0, target.fernet, 2, "train-2").records]
+        ),
     )
     refused = copy()
-    assert Meddled.conflicts == 1 and "is not empty: it has 1 pod manager, 1 node, 3 devices." in refused["msg"]
+    assert Meddled.conflicts == 1 and "is not empty: it has 1 pod manager, 1 node, 2 devices." in refused["msg"]
 
 
 class Restless:
