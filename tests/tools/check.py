@@ -22,19 +22,57 @@ LOGS = Path(__file__).resolve().parents[2] / ".ansible" / "log"
 REPORT = LOGS / "report.json"
 
 
-def count(session: t.Mapping[str, t.Any]) -> tuple[int, int, int]:
-    """Return how many tests of a session in nox's report passed, failed and were skipped."""
-    junit = LOGS / f"{session['signatures'][0] if session['signatures'] else session['name']}.xml"
+def failed_tests(report: Path) -> set[str]:
+    """Return the names of the failed tests in a report of pytest."""
+    cases = ElementTree.parse(report).getroot().iter("testcase")  # noqa: S314 - pytest wrote it
+    return {
+        f"{case.get('classname')}::{case.get('name')}"
+        for case in cases
+        if case.find("failure") is not None or case.find("error") is not None
+    }
+
+
+def last_line(name: str) -> str:
+    """Return the last line of a session's log: chaos, for example, ends with its seed."""
+    log = LOGS / f"{name}.log"
+    lines = log.read_text(encoding="utf-8", errors="replace").split("\n") if log.exists() else []
+    return next((line for line in reversed(lines) if line.strip()), "no log")
+
+
+class Counts(t.NamedTuple):
+    """How many tests of a session passed, failed and were skipped, and the names of those that failed at first."""
+
+    passed: int
+    failed: int
+    skipped: int
+    names: tuple[str, ...] = ()
+
+
+def count(session: t.Mapping[str, t.Any]) -> Counts:
+    """Count the tests of a session in nox's report."""
+    name = session["signatures"][0] if session["signatures"] else session["name"]
+    junit, again = LOGS / f"{name}.xml", LOGS / f"{name}-again.xml"
     failed_session = session["result"] in ("failed", "aborted")
     if not junit.exists():
-        return int(session["result"] == "success"), int(failed_session), int(session["result"] == "skipped")
-    totals = dict.fromkeys(("tests", "failures", "errors", "skipped"), 0)
-    for suite in ElementTree.parse(junit).getroot().iter("testsuite"):  # noqa: S314 - pytest wrote it
-        for key in totals:
-            totals[key] += int(suite.get(key, 0))
-    failed = totals["failures"] + totals["errors"]
+        passed, skipped = (int(session["result"] == result) for result in ("success", "skipped"))
+        return Counts(
+            passed, int(failed_session), skipped, (f"failed: {name}: {last_line(name)}",) if failed_session else ()
+        )
+    suites = list(ElementTree.parse(junit).getroot().iter("testsuite"))  # noqa: S314 - pytest wrote it
+    tests, skipped = (sum(int(suite.get(key, 0)) for suite in suites) for key in ("tests", "skipped"))
+    first = failed_tests(junit)
+    failed = failed_tests(again) if again.exists() else first
+    names = tuple(
+        f"failed: {name}: {test}" if test in failed else f"passed only alone: {name}: {test}" for test in sorted(first)
+    )
     # A session may also fail outside its tests.
-    return max(0, totals["tests"] - failed - totals["skipped"]), max(failed, int(failed_session)), totals["skipped"]
+    number = max(len(failed), int(failed_session))
+    return Counts(
+        max(0, tests - number - skipped),
+        number,
+        skipped,
+        names or ((f"failed: {name}: {last_line(name)}",) if number else ()),
+    )
 
 
 def main() -> int:
@@ -49,8 +87,9 @@ def main() -> int:
     if not REPORT.exists():
         return status or 1
     counts = [count(session) for session in json.loads(REPORT.read_text(encoding="utf-8"))["sessions"]]
-    passed, failed, skipped = (sum(column) for column in zip(*counts))
-    print(f"\n{passed} passed, {failed} failed, {skipped} skipped")
+    passed, failed, skipped = (sum(column) for column in zip(*(each[:3] for each in counts)))
+    print("", *(name for each in counts for name in each.names), sep="\n")
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return status or int(failed > 0)
 
 

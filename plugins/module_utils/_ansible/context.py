@@ -82,7 +82,7 @@ class Masking:
         if isinstance(params, t.Mapping):
             self.hide(params.get("password"), params.get("username"))
             # The part of a URL that may contain a password. Such URLs are rejected, but messages may quote them.
-            for text in (params.get("url"), params.get("registry")):
+            for text in (params.get("url"), params.get("registry"), params.get("copy_from")):
                 if isinstance(text, str) and "@" in text:
                     before = text.rpartition("@")[0]
                     self._hidden().update(part for part in (before, before.rpartition(":")[2]) if part)
