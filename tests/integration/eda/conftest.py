@@ -1,0 +1,148 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A simulated EEM, modules that run in this process, and the event source as ansible-rulebook runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import queue
+import runpy
+import sys
+import threading
+import typing as t
+from collections.abc import Iterator
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+TESTS = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(TESTS), str(TESTS / "simulator"), str(TESTS / "integration" / "library")]
+
+from ansible_collections.nec.expether.plugins.module_utils._modules.watch import Watch
+from eemsim.client import Simulator
+from module_main import Run, run_main
+from postgresql import Server, why_not
+
+#: Not resolved: ansible-rulebook finds the file as Ansible does, below a folder `ansible_collections`.
+COLLECTION = TESTS.parent / ".ansible" / "collections" / "ansible_collections" / "nec" / "expether"
+PLUGIN = COLLECTION / "extensions" / "eda" / "plugins" / "event_source" / "expether.py"
+SCHEMA = jsonschema.Draft202012Validator(
+    json.loads((PLUGIN.parent / "schemas" / "expether_events.json").read_text(encoding="utf-8"))
+)
+Event = dict[str, t.Any]
+GPU = {"pci_device": {"type": ["GPU"]}}
+
+
+def types(events: t.Iterable[Event]) -> list[str]:
+    return [event["type"] for event in events]
+
+
+def checked(events: list[Event]) -> list[Event]:
+    """Return events of which each is as the schema says."""
+    for event in events:
+        SCHEMA.validate(event)
+    return events
+
+
+class Running:
+    """The event source's own `main`, in a thread with an event loop and a queue as in ansible-rulebook."""
+
+    def __init__(self, **options: t.Any) -> None:
+        self._options = options
+        self._events: queue.Queue[Event] = queue.Queue()
+        self._started = threading.Event()
+        self.error: BaseException | None = None
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+        self._thread.start()
+        self._started.wait(30)
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        events: asyncio.Queue[Event] = asyncio.Queue(1)
+        self._main = asyncio.ensure_future(runpy.run_path(str(PLUGIN))["main"](events, self._options))
+        self._started.set()
+        while not self._main.done():
+            getting = asyncio.ensure_future(events.get())
+            await asyncio.wait((self._main, getting), return_when=asyncio.FIRST_COMPLETED)
+            if getting.done():
+                self._events.put(getting.result())
+            getting.cancel()
+        self.error = None if self._main.cancelled() else self._main.exception()
+
+    def events(self, number: int) -> list[Event]:
+        """Return the next events; fail if one does not come."""
+        return checked([self._events.get(timeout=30) for dummy in range(number)])
+
+    def stop(self, seconds: float = 30) -> list[Event]:
+        """Cancel it as ansible-rulebook does at its end; return the events that were not taken."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._main.cancel)
+        self._thread.join(seconds)
+        assert not self._thread.is_alive()
+        return [self._events.get() for dummy in range(self._events.qsize())]
+
+
+@pytest.fixture(scope="session")
+def simulator_process() -> Iterator[Simulator]:
+    with Simulator(eesv=3, eeio=8, password="a-secret-word") as process:
+        yield process
+
+
+@pytest.fixture(name="eem")
+def fixture_eem(simulator_process: Simulator) -> Iterator[Simulator]:
+    """A plain fleet of 3 EESVs and 8 free EEIOs."""
+    yield simulator_process
+    simulator_process.clear_faults()
+    simulator_process.reset()
+
+
+@pytest.fixture(name="by_url")
+def fixture_by_url(eem: Simulator) -> dict[str, t.Any]:
+    """Options that reach the EEM by its URL."""
+    return {"url": eem.url, "username": eem.username, "password": eem.password, "retries": 0, "timeout": 5}
+
+
+@pytest.fixture(name="path")
+def fixture_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The SQLite registry of all modules and sources that set no other one."""
+    monkeypatch.setenv("EXPETHER_REGISTRY", f"sqlite:///{tmp_path / 'r.sqlite3'}")
+    return tmp_path / "r.sqlite3"
+
+
+@pytest.fixture(name="run")
+def fixture_run(path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a module in this process."""
+    return lambda module, **options: run_main(capsys, module, **options)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[Server]:
+    reason = why_not()
+    if reason:
+        pytest.skip(reason)
+    server = Server()
+    yield server
+    server.close()
+
+
+class Watching:
+    """The library's side of the event source, poll by poll."""
+
+    def __init__(self, **options: t.Any) -> None:
+        self.log: list[str] = []
+        self._watch = Watch(options, self.log.append)
+        self._watch.start()
+
+    def poll(self) -> list[Event]:
+        return checked(self._watch.poll())
+
+    def wait(self) -> None:
+        self._watch.wait()
+
+
+@pytest.fixture(name="watching")
+def fixture_watching(path: Path) -> t.Callable[..., Watching]:
+    return Watching
