@@ -157,16 +157,11 @@ class Watch:
     def wait(self) -> None:
         """Wait until the interval is over, the registry announces a change, or `stop` is called."""
         until = time.monotonic() + self._interval
-        registry = self._listening
         while not self._stopped.is_set() and (seconds := until - time.monotonic()) > 0:
-            if registry is None:
+            if self._listening is None:
                 self._stopped.wait(seconds)
-                continue
-            is_changed = self._wait_for_change(registry, min(seconds, _SLICE))
-            if is_changed:
+            elif self._wait_for_change(self._listening, min(seconds, _SLICE)):
                 return
-            if is_changed is None:
-                registry = None  # until the next poll
 
     def stop(self) -> None:
         """End all waiting and the requests in progress. The watch cannot be used any more."""
@@ -178,13 +173,14 @@ class Watch:
         if self._listening is not None:
             self._listening.close()
 
-    def _wait_for_change(self, registry: PostgresqlRegistry, seconds: float) -> bool | None:
-        """Return as `PostgresqlRegistry.wait_for_change`; `None`, with a logged sentence, if the registry is away."""
+    def _wait_for_change(self, registry: PostgresqlRegistry, seconds: float) -> bool:
+        """Return as `PostgresqlRegistry.wait_for_change`; wait, too, if the registry is away, which is logged."""
         try:
             return registry.wait_for_change(seconds)
         except RegistryError as error:
-            self._warn(f"{error.message} Changes are noticed at each `interval` meanwhile.")
-            return None
+            self._warn(error.message)
+            self._stopped.wait(seconds)
+            return False
 
     def _warn(self, sentence: str) -> None:
         if sentence not in self._logged | self._logging:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import json
 import queue
-import runpy
 import sys
 import threading
+import time
 import typing as t
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +36,13 @@ Event = dict[str, t.Any]
 GPU = {"pci_device": {"type": ["GPU"]}}
 
 
+def plugin() -> dict[str, t.Any]:
+    """Run the file of the plugin as `runpy` does, which Ansible's loader of collections confuses."""
+    found: dict[str, t.Any] = {"__name__": "<run_path>", "__file__": str(PLUGIN)}
+    exec(compile(PLUGIN.read_text(encoding="utf-8"), str(PLUGIN), "exec"), found)  # noqa: S102
+    return found
+
+
 def types(events: t.Iterable[Event]) -> list[str]:
     return [event["type"] for event in events]
 
@@ -51,7 +58,7 @@ class Running:
     """The event source's own `main`, in a thread with an event loop and a queue as in ansible-rulebook."""
 
     def __init__(self, **options: t.Any) -> None:
-        self._options = options
+        self._options = {"interval": 1, **options}
         self._events: queue.Queue[Event] = queue.Queue()
         self._started = threading.Event()
         self.error: BaseException | None = None
@@ -62,7 +69,7 @@ class Running:
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
         events: asyncio.Queue[Event] = asyncio.Queue(1)
-        self._main = asyncio.ensure_future(runpy.run_path(str(PLUGIN))["main"](events, self._options))
+        self._main = asyncio.ensure_future(plugin()["main"](events, self._options))
         self._started.set()
         while not self._main.done():
             getting = asyncio.ensure_future(events.get())
@@ -75,6 +82,19 @@ class Running:
     def events(self, number: int) -> list[Event]:
         """Return the next events; fail if one does not come."""
         return checked([self._events.get(timeout=30) for dummy in range(number)])
+
+    def wait_for_requests(self, eem: Simulator, number: int) -> None:
+        """Wait until the EEM has got so many requests."""
+        until = time.monotonic() + 30
+        while len(eem.log()) < number:
+            assert self._thread.is_alive(), self.error
+            assert time.monotonic() < until
+            time.sleep(0.05)
+
+    def wait_for_end(self) -> str:
+        """Return the sentence with which it ends by itself."""
+        self._thread.join(30)
+        return str(self.error)
 
     def stop(self, seconds: float = 30) -> list[Event]:
         """Cancel it as ansible-rulebook does at its end; return the events that were not taken."""
@@ -143,6 +163,18 @@ class Watching:
         self._watch.wait()
 
 
+    def close(self) -> None:
+        self._watch.close()
+
+
 @pytest.fixture(name="watching")
-def fixture_watching(path: Path) -> t.Callable[..., Watching]:
-    return Watching
+def fixture_watching(path: Path) -> Iterator[t.Callable[..., Watching]]:
+    begun: list[Watching] = []
+
+    def begin(**options: t.Any) -> Watching:
+        begun.append(Watching(**options))
+        return begun[-1]
+
+    yield begin
+    for watch in begun:
+        watch.close()

@@ -18,7 +18,10 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.location im
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import DEVICE_KEYS
 from ansible_collections.nec.expether.plugins.module_utils._sync.events import DEVICE_EVENTS, PODM_EVENTS
+from ansible_collections.nec.expether.plugins.module_utils._registry.secrets import Secrets
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import put
 from conftest import GPU, SCHEMA, Running, Watching, types
+from cryptography.fernet import Fernet
 from eemsim.client import Simulator
 from module_main import Run
 from postgresql import Server
@@ -37,6 +40,11 @@ def attach(eem: Simulator, device: str, group: str) -> None:
     assert eem.call("PUT", f"/devices/{device}/group_id", json={"group_id": group}).status_code < 300
 
 
+def away(eem: Simulator, times: int) -> None:
+    """Have the EEM end its next connections without an answer."""
+    eem.fault({"do": "drop"}, times=times)
+
+
 def detach(eem: Simulator, device: str) -> None:
     assert eem.call("DELETE", f"/devices/{device}/group_id").status_code < 300
 
@@ -46,7 +54,7 @@ def fixture_running(path: Path) -> Iterator[t.Callable[..., Running]]:
     started: list[Running] = []
 
     def start(**options: t.Any) -> Running:
-        started.append(Running(interval=1, **options))
+        started.append(Running(**options))
         return started[-1]
 
     yield start
@@ -62,8 +70,7 @@ def test_everything_that_happens_to_devices_is_an_event(
     attach(eem, three, groups[0])
     eem.reset_log()
     source = running(**by_url)
-    while len(eem.log()) < 2:  # what is there at first is no event
-        time.sleep(0.05)
+    source.wait_for_requests(eem, 2)  # what is there at first is no event
     attach(eem, one, groups[0])
     attached, connected = source.events(2)
     assert types([attached, connected]) == ["device_attached", "device_connected"]
@@ -77,7 +84,7 @@ def test_everything_that_happens_to_devices_is_an_event(
     assert types(source.events(1)) == ["device_unreachable"]
     eem.put_card(record)
     assert types(source.events(1)) == ["device_reachable"]
-    eem.remove_card(two)
+    eem.delete_card(two)
     (missing,) = source.events(1)
     assert missing["type"] == "device_missing" and missing["device"]["missing_since"] == missing["at"]
     eem.put_card(record)
@@ -88,10 +95,9 @@ def test_everything_that_happens_to_devices_is_an_event(
 def test_a_request_in_progress_does_not_delay_the_end(
     running: t.Callable[..., Running], eem: Simulator, by_url: Options
 ) -> None:
-    eem.add_fault({"do": "delay", "seconds": 60})
+    eem.fault({"do": "delay", "seconds": 60})
     source = running(**{**by_url, "timeout": 100})
-    while not eem.log():
-        time.sleep(0.05)
+    source.wait_for_requests(eem, 1)
     began = time.monotonic()
     assert source.stop() == []
     assert time.monotonic() - began < 20
@@ -99,8 +105,8 @@ def test_a_request_in_progress_does_not_delay_the_end(
 
 def test_an_invalid_option_ends_the_source_with_a_sentence(running: t.Callable[..., Running]) -> None:
     source = running(url="http://127.0.0.1:1/eem", intervall=3, password="a-secret-word")
-    source.stop()
-    assert "intervall" in str(source.error) and "a-secret-word" not in str(source.error)
+    message = source.wait_for_end()
+    assert "intervall" in message and "a-secret-word" not in message
 
 
 # -- poll by poll ------------------------------------------------------------------------------------------------
@@ -159,12 +165,12 @@ def test_an_eem_that_is_away_is_offline_once_and_its_devices_are_not_missing(
     watching: Begin, eem: Simulator, by_url: Options
 ) -> None:
     watch = watching(**by_url)
-    eem.add_fault({"do": "refuse", "times": 3})
+    away(eem, 3)
     (offline,) = watch.poll()  # also if it is away from the beginning
     assert offline["type"] == "podm_offline" and offline["reason"] == offline["failure"]["message"]
     assert watch.poll() == watch.poll() == []
     assert types(watch.poll()) == ["podm_online"]
-    eem.add_fault({"do": "refuse", "times": 2})
+    away(eem, 2)
     device = device_ids(eem)[0]
     attach_later = eem.eesvs()[0]["group_id"]
     assert types(watch.poll()) == ["podm_offline"] and watch.poll() == []
@@ -207,16 +213,19 @@ def test_a_refused_password_is_not_sent_again_until_it_changes_or_time_has_passe
 
 
 def test_a_password_that_a_synchronisation_was_refused_is_not_sent_either(
-    watching: Begin, run: Run, eem: Simulator
+    watching: Begin, run: Run, eem: Simulator, by_url: Options, path: Path
 ) -> None:
-    how = {"url": eem.url, "username": eem.username, "timeout": 5, "retries": 0}
-    assert run("podm", name="rack1", password="not-the-word", sync=False, **how)["changed"]
-    assert "retry_at" in run("sync")["podms"][0]
+    run("podm", name="rack1", **by_url)
+    registry = open_registry(str(path))
+    (podm,) = registry.all(PodManager)
+    registry.commit([put(podm._replace(password=Secrets(f"{path}.key", make=False).encrypt("not-the-word")))])
+    registry.close()
+    assert run("sync", wait_after_refusal=900)["podms"][0]["retry_at"]
     eem.reset_log()
     watch = watching()
     (offline,) = watch.poll()
     assert "not sent again before" in offline["reason"] and eem.log() == []
-    assert run("podm", name="rack1", password=eem.password, sync=False, **how)["changed"]
+    assert run("podm", name="rack1", **by_url)["changed"]
     eem.reset_log()
     assert types(watch.poll()) == ["podm_online"] and len(eem.log()) == 1
 
@@ -297,20 +306,21 @@ def test_the_registry_shows_what_synchronisations_notice(
     run("sync")
     (event,) = watch.poll()
     assert event["type"] == "device_unreachable" and event["device"]["first_seen_at"]
-    eem.remove_card(device)
+    eem.delete_card(device)
     run("sync")
     (event,) = watch.poll()
     assert event["type"] == "device_missing" and event["device"]["missing_since"]
-    eem.add_fault({"do": "refuse", "times": 1})
+    away(eem, 1)
     run("sync")
     (offline,) = watch.poll()
-    assert offline["type"] == "podm_offline" and "no connection" in offline["reason"]
+    assert offline["type"] == "podm_offline" and "connection ended" in offline["reason"]
     assert watch.poll() == []
     run("sync")
     assert types(watch.poll()) == ["podm_online"] and watch.log == []
 
 
 def test_postgresql_announces_changes(
+    watching: Begin,
     running: t.Callable[..., Running],
     run: Run,
     eem: Simulator,
@@ -322,11 +332,10 @@ def test_postgresql_announces_changes(
     url = postgresql_server.create("events")
     monkeypatch.setenv("EXPETHER_REGISTRY", url)
     monkeypatch.setenv("EXPETHER_REGISTRY_KEY_FILE", str(tmp_path / "key"))
-    key = "import cryptography.fernet as f; print(f.Fernet.generate_key().decode())"
-    (tmp_path / "key").write_text(__import__("subprocess").check_output(["python", "-c", key], text=True))
-    (tmp_path / "key").chmod(0o600)
+    (tmp_path / "key").touch(mode=0o600)
+    (tmp_path / "key").write_bytes(Fernet.generate_key())
     run("podm", name="rack1", **by_url)
-    watch = Watching(source="registry", interval=3600)
+    watch = watching(source="registry", interval=3600)
     assert watch.poll() == []
     run("device_attach", podm="rack1", node=eem.eesvs()[0]["id"], devices=device_ids(eem)[:1])
     watch.wait()  # for an hour, if nothing were announced
@@ -338,12 +347,22 @@ def test_postgresql_announces_changes(
     postgresql_server.start()
     run("device_attach", podm="rack1", node=eem.eesvs()[0]["id"], devices=device_ids(eem)[:1], state="absent")
     watch.wait()
-    watch.wait()
     assert types(watch.poll()) == ["device_detached"]
+    watch.close()
+    # The connection that listens ends with the source.
+    count = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
+    source = running(source="registry", interval=3600)
+    until = time.monotonic() + 30
+    while postgresql_server.execute(count) != [(1,)]:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    source.stop()
+    while postgresql_server.execute(count) != [(0,)]:
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def test_the_schema_has_the_events_and_keys_of_the_library() -> None:
     properties = SCHEMA.schema["properties"]
     assert sorted(properties["type"]["enum"]) == sorted([*DEVICE_EVENTS, *PODM_EVENTS])
     assert {*SCHEMA.schema["$defs"]["device"]["properties"]} == {*DEVICE_KEYS}
-    assert open_registry and PodManager
