@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import typing as t
 from pathlib import Path
@@ -54,6 +55,20 @@ def facts(option: t.Mapping[str, t.Any], inner: str) -> dict[str, t.Any]:
 def test_a_module_documents_exactly_the_options_that_it_takes(name: str) -> None:
     said = {option: facts(about, "suboptions") for option, about in documented(name).items()}
     assert said == {option: facts(about, "options") for option, about in module(name).SPEC.options.items()}
+
+
+def test_the_event_source_documents_exactly_the_options_that_it_takes() -> None:
+    """Its file cannot be imported as a module of the collection, so its texts are read."""
+    from ansible_collections.nec.expether.plugins.module_utils._modules.watch import SPEC
+
+    path = ROOT / "extensions" / "eda" / "plugins" / "event_source" / "expether.py"
+    lines = ast.parse(path.read_text(encoding="utf-8")).body
+    texts = {ast.unparse(line.targets[0]): line.value for line in lines if isinstance(line, ast.Assign)}
+    options = yaml.safe_load(ast.literal_eval(texts["DOCUMENTATION"]))["options"]
+    said = {option: facts(about, "suboptions") for option, about in options.items()}
+    assert said == {option: facts(about, "options") for option, about in SPEC.options.items()}
+    for source in yaml.safe_load(ast.literal_eval(texts["EXAMPLES"])):
+        assert {*source["nec.expether.expether"]} <= {*options}
 
 
 def walk(keys: Options, where: str = "") -> t.Iterator[tuple[str, dict[str, t.Any]]]:

@@ -305,10 +305,9 @@ class Watch:
                 devices[view["podm_id"]][view["device_id"]] = view
         answers = []
         for podm in podms:
-            is_offline, is_known = podm.status == "Offline", podm.last_sync is not None
-            reason = podm.last_error or "The last synchronisation could not ask EEM." if is_offline else None
-            source = Source(podm.name, podm.uuid, podm.url)
-            answers.append(Answer(podm.uuid, source, devices[podm.uuid] if is_known else None, reason))
+            reason = (podm.last_error or podm.status) if podm.status == "Offline" else None
+            known = None if podm.last_sync is None else devices[podm.uuid]
+            answers.append(Answer(podm.uuid, Source(podm.name, podm.uuid, podm.url), known, reason))
         return answers
 
 
