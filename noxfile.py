@@ -174,6 +174,8 @@ step(
     str(ROOT / "pyproject.toml"),
     "-p",
     "ansible_collections.nec.expether.plugins.module_utils",
+    "-m",
+    "ansible_collections.nec.expether.extensions.eda.plugins.event_source.expether",
 )
 step("mypy-tools", LINT, "mypy", "--config-file", "pyproject.toml", "noxfile.py", *_tools)
 step("ruff", LINT, "ruff", "check", ".")

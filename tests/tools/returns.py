@@ -22,8 +22,13 @@ HERE = Path(__file__).resolve().parent
 MODULES = HERE.parents[1] / "plugins" / "modules"
 EVENT_SOURCE = HERE.parents[1] / "extensions" / "eda" / "plugins" / "event_source" / "expether.py"
 JSON_TYPES = {
-    **{"str": "string", "path": "string", "int": "integer", "float": "number", "bool": "boolean"},
-    **{"dict": "object", "list": "array"},
+    "str": "string",
+    "path": "string",
+    "int": "integer",
+    "float": "number",
+    "bool": "boolean",
+    "dict": "object",
+    "list": "array",
 }
 #: The keys of an event that are never null.
 NEVER_NULL = ("type", "at", "podm_id", "url")
@@ -84,9 +89,8 @@ def _place(text: str) -> tuple[int, int]:
 
 def _schema_of(source: dict[str, Any], shape: str, never_null: tuple[str, ...]) -> dict[str, Any]:
     """Return the JSON schema of an object with all keys of a shape."""
-    entries = {**source["shapes"].get(source["shapes"][shape].get("_like"), {}), **source["shapes"][shape]}
-    entries.pop("_like", None)
-    keys = {}
+    entries = source["shapes"][shape]
+    keys: dict[str, dict[str, Any]] = {}
     for key, entry in entries.items():
         inner = entry.get("_contains") or entry.get("_keys")
         kind = JSON_TYPES[entry["type"]]
@@ -131,18 +135,18 @@ def options_schema() -> str:
         for line in tree.body
         if isinstance(line, ast.Assign) and isinstance(line.value, ast.Constant)
     }
-    keys = {}
+    keys: dict[str, dict[str, Any]] = {}
     for name, option in yaml.safe_load(str(texts["DOCUMENTATION"]))["options"].items():
         sentences = option["description"]
         about = " ".join(sentences if isinstance(sentences, list) else [sentences])
         about = re.sub(r"\b[CEOV]\(([^)]*)\)", r"\1", about)
-        schema = {"description": about, "type": JSON_TYPES[option["type"]]}
+        schema: dict[str, Any] = {"description": about, "type": JSON_TYPES[option["type"]]}
         schema |= {"enum": option["choices"]} if "choices" in option else {}
         schema |= {"items": {"type": JSON_TYPES[option["elements"]]}} if "elements" in option else {}
         schema |= {"default": option["default"]} if "default" in option else {}
-        keys |= {key: schema for key in (name, *option.get("aliases", ()))}
-    schema = {"type": "object", "properties": keys, "additionalProperties": False}
-    return _written_schema("Options of nec.expether.expether", schema)
+        keys |= dict.fromkeys((name, *option.get("aliases", ())), schema)
+    options = {"type": "object", "properties": keys, "additionalProperties": False}
+    return _written_schema("Options of nec.expether.expether", options)
 
 
 def main() -> int:

@@ -23,6 +23,7 @@ DEVICE_EVENTS = (
 )
 PODM_EVENTS = ("podm_offline", "podm_online")
 
+
 class Seen(t.NamedTuple):
     """A device as it was last listed, with what its card last reported: it may not report everything in each listing.
 

@@ -162,7 +162,6 @@ class Watching:
     def wait(self) -> None:
         self._watch.wait()
 
-
     def close(self) -> None:
         self._watch.close()
 

@@ -16,10 +16,10 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.plugin_run i
 from ansible_collections.nec.expether.plugins.module_utils._modules import watch as watch_file
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import open_registry
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager
-from ansible_collections.nec.expether.plugins.module_utils._results.cards import DEVICE_KEYS
-from ansible_collections.nec.expether.plugins.module_utils._sync.events import DEVICE_EVENTS, PODM_EVENTS
 from ansible_collections.nec.expether.plugins.module_utils._registry.secrets import Secrets
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import put
+from ansible_collections.nec.expether.plugins.module_utils._results.cards import DEVICE_KEYS
+from ansible_collections.nec.expether.plugins.module_utils._sync.events import DEVICE_EVENTS, PODM_EVENTS
 from conftest import GPU, SCHEMA, Running, Watching, types
 from cryptography.fernet import Fernet
 from eemsim.client import Simulator
@@ -249,7 +249,9 @@ def test_pod_managers_come_and_go(watching: Begin, run: Run, eem: Simulator, by_
         assert types(each.poll()) == ["device_attached", "device_connected"]
 
 
-def test_events_name_nodes_and_a_new_name_is_no_event(watching: Begin, run: Run, eem: Simulator, by_url: Options) -> None:
+def test_events_name_nodes_and_a_new_name_is_no_event(
+    watching: Begin, run: Run, eem: Simulator, by_url: Options
+) -> None:
     run("podm", name="rack1", **by_url)
     watch = watching(podm="rack1")
     assert watch.poll() == []

@@ -76,7 +76,12 @@ def fixture_webhook() -> Iterator[Webhook]:
 def fixture_rulebook(path: Path, tmp_path: Path, webhook: Webhook) -> Iterator[t.Callable[[], subprocess.Popen[str]]]:
     """Starts ansible-rulebook with all rulebooks and an inventory of localhost."""
     rules = [ruleset for rulebook in RULEBOOKS for ruleset in yaml.safe_load(rulebook.read_text(encoding="utf-8"))]
-    values = {"webhook_url": f"{webhook.url}/events", "alarm_url": f"{webhook.url}/alarms", "flavor": "gpu", "interval": 1}
+    values = {
+        "webhook_url": f"{webhook.url}/events",
+        "alarm_url": f"{webhook.url}/alarms",
+        "flavor": "gpu",
+        "interval": 1,
+    }
     python = str(Path(str(PROGRAM)).with_name("python"))
     host = {"ansible_connection": "local", "ansible_python_interpreter": python}
     for name, content in (
@@ -96,9 +101,7 @@ def fixture_rulebook(path: Path, tmp_path: Path, webhook: Webhook) -> Iterator[t
             "PATH": f"{Path(command[0]).parent}{os.pathsep}{os.environ['PATH']}",
         }
         with open(tmp_path / "log", "w", encoding="utf-8") as log:
-            started.append(
-                subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log, text=True)
-            )
+            started.append(subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log, text=True))
         return started[0]
 
     yield start

@@ -92,11 +92,15 @@ def test_an_event_has_the_device_before_and_after() -> None:
 def test_devices_follow_each_other_by_their_ids() -> None:
     before = {name: device(FREE, device_id=name) for name in ("0x3", "0x1")}
     now = {name: device(ON_A, DOWN, device_id=name) for name in ("0x2", "0x3")}
-    found = [(event.type, event.device and event.device["device_id"]) for event in changes_of(seen({}, before), now, AT)]
+    found = [
+        (event.type, event.device and event.device["device_id"]) for event in changes_of(seen({}, before), now, AT)
+    ]
     assert found == [("device_missing", "0x1"), ("device_added", "0x2"), ("device_attached", "0x3")]
 
 
-PLACES = [device(place, how, ports) for place in (FREE, ON_A, ON_B, STRANDED) for how in ({}, DOWN) for ports in ({}, SILENT)]
+PLACES = [
+    device(place, how, ports) for place in (FREE, ON_A, ON_B, STRANDED) for how in ({}, DOWN) for ports in ({}, SILENT)
+]
 HISTORIES = st.lists(st.sampled_from([None, *PLACES]), min_size=2, max_size=12)
 
 
