@@ -21,6 +21,7 @@ import pytest
 TESTS = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TESTS), str(TESTS / "simulator"), str(TESTS / "integration" / "library")]
 
+from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import resume
 from ansible_collections.nec.expether.plugins.module_utils._modules.watch import Watch
 from eemsim.client import Simulator
 from module_main import Run, run_main
@@ -123,6 +124,13 @@ def fixture_eem(simulator_process: Simulator) -> Iterator[Simulator]:
 def fixture_by_url(eem: Simulator) -> dict[str, t.Any]:
     """Options that reach the EEM by its URL."""
     return {"url": eem.url, "username": eem.username, "password": eem.password, "retries": 0, "timeout": 5}
+
+
+@pytest.fixture(autouse=True)
+def fixture_resume() -> Iterator[None]:
+    """The end of a source ends all requests in its process, which is that of later tests here."""
+    yield
+    resume()
 
 
 @pytest.fixture(name="path")

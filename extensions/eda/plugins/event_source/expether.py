@@ -417,6 +417,7 @@ failure:
 """
 
 import asyncio
+import itertools
 import logging
 import sys
 import typing as t
@@ -453,8 +454,11 @@ async def main(queue: asyncio.Queue[t.Any], args: dict[str, t.Any]) -> None:
     loop, pool = asyncio.get_running_loop(), ThreadPoolExecutor(max_workers=1)
     try:
         await loop.run_in_executor(pool, watch.start)
-        while True:
-            for event in await loop.run_in_executor(pool, watch.poll):
+        for number in itertools.count():
+            events = await loop.run_in_executor(pool, watch.poll)
+            if number == 0:
+                LOG.info("The first poll has ended. Later ones are compared to it.")
+            for event in events:
                 await queue.put(event)
                 await asyncio.sleep(0)  # the queue of a rulebook holds one event
             await loop.run_in_executor(pool, watch.wait)
