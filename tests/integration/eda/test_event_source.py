@@ -20,11 +20,11 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.secrets imp
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import put
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import DEVICE_KEYS
 from ansible_collections.nec.expether.plugins.module_utils._sync.events import DEVICE_EVENTS, PODM_EVENTS
-from conftest import GPU, SCHEMA, Running, Watching, types
 from cryptography.fernet import Fernet
 from eemsim.client import Simulator
 from module_main import Run
 from postgresql import Server
+from running_source import GPU, SCHEMA, Running, Watching, types
 
 DOWN = {"notification_status0": "down", "notification_status1": "down"}
 Options = dict[str, t.Any]

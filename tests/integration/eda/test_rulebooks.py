@@ -20,9 +20,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import COLLECTION, GPU, SCHEMA
 from eemsim.client import Simulator
 from module_main import Run
+from running_source import COLLECTION, GPU, SCHEMA
 
 #: The session `eda` of nox sets it to the one in its environment.
 PROGRAM = os.environ.get("EXPETHER_ANSIBLE_RULEBOOK") or shutil.which("ansible-rulebook")
