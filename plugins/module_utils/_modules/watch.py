@@ -69,7 +69,7 @@ class Answer(t.NamedTuple):
 
     :ivar key: the UUID of the pod manager that was asked for
     :ivar source: the EEM that events name
-    :ivar devices: its devices as results show them, by EEM id; `None` if it has not been asked successfully
+    :ivar devices: its devices as results show them, by EEM id; `None` if they are not known
     :ivar reason: why it could not be asked; `None` if it could, or if it has never been asked
     :ivar failure: the same for programs, if it is known
     :ivar expected: the ids of the devices that it is known to have
@@ -264,13 +264,16 @@ class Watch:
                     self._refused[where.podm_id] = (mark, now_iso())
                 answers.append(_away(where, listing))
                 continue
-            views = (listing.views.device(listing.fabric, device) for device in listing.fabric.devices.values())
-            devices = {view["device_id"]: view for view in views}
+            fabric = listing.fabric
+            views = [listing.views.device(fabric, device) for device in fabric.devices.values()]
             is_new = where.podm_id not in self._known or self._known[where.podm_id].devices is None
             stored = (
                 identified.registry.of_podm(StoredDevice, identified.podm_id) if is_new and identified.registry else []
             )
             expected = frozenset(device.device_id for device in stored if device.missing_since is None)
+            # An EEM that lists nothing at the first look may have just started: its cards will not be new.
+            is_known = bool(fabric.systems or fabric.devices or expected) or not is_new
+            devices = {view["device_id"]: view for view in views} if is_known else None
             source = Source(identified.podm, identified.podm_id, where.settings.url)
             answers.append(Answer(where.podm_id, source, devices, expected=expected))
         return answers

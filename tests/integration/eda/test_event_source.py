@@ -198,6 +198,22 @@ def test_an_eem_that_lists_only_some_devices_is_offline_until_it_lists_them_or_d
     assert watch.poll() == []
 
 
+def test_the_devices_of_an_eem_that_has_just_started_are_not_new(
+    watching: Begin, run: Run, eem: Simulator, by_url: Options
+) -> None:
+    records = eem.records()
+    run("podm", name="rack1", **by_url)
+    eem.reset(devices=[])
+    unknown, known = watching(**by_url, registry="/does/not/exist/r"), watching(podm="rack1")
+    assert unknown.poll() == []
+    assert types(known.poll()) == ["podm_offline"]  # the registry has its devices
+    eem.reset(devices=records)
+    assert unknown.poll() == []
+    assert types(known.poll()) == ["podm_online"]
+    eem.delete_card(device_ids(eem)[0])
+    assert types(unknown.poll()) == types(known.poll()) == ["device_missing"]
+
+
 def test_a_refused_password_is_not_sent_again_until_it_changes_or_time_has_passed(
     watching: Begin, eem: Simulator, by_url: Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:
