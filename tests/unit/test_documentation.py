@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import ast
 import importlib
+import sys
 import typing as t
 from pathlib import Path
 
 import pytest
 import yaml
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from guides import blocks_of
 
 PACKAGE = "ansible_collections.nec.expether.plugins"
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,7 +72,12 @@ def test_the_event_source_documents_exactly_the_options_that_it_takes() -> None:
     options = yaml.safe_load(ast.literal_eval(texts["DOCUMENTATION"]))["options"]
     said = {option: facts(about, "suboptions") for option, about in options.items()}
     assert said == {option: facts(about, "options") for option, about in SPEC.options.items()}
-    for source in yaml.safe_load(ast.literal_eval(texts["EXAMPLES"])):
+    guide = ROOT / "docs" / "docsite" / "rst" / "guide_events.rst"
+    shown = [yaml.safe_load(block.text) for block in blocks_of(guide) if block.language == "yaml"]
+    rulebooks = [*shown, *(yaml.safe_load(path.read_bytes()) for path in path.parents[2].glob("rulebooks/*.yml"))]
+    sources = [source for rulebook in rulebooks for ruleset in rulebook for source in ruleset["sources"]]
+    assert len(sources) == 5
+    for source in [*yaml.safe_load(ast.literal_eval(texts["EXAMPLES"])), *sources]:
         assert {*source["nec.expether.expether"]} <= {*options}
 
 
