@@ -42,6 +42,8 @@ options:
       - If it is not set, the environment variable E(EXPETHER_REGISTRY_KEY_FILE) is used, otherwise the path of the
         SQLite file with the suffix C(.key). PostgreSQL and etcd have no default, and the file is not created for them,
         because all hosts that use the registry need the same file.
+      - While the key is replaced, the file has several keys, each in a line of its own. The first one encrypts, and all of
+        them decrypt.
     type: path
 requirements:
   - python >= 3.9

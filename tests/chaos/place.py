@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where the registry of an episode is: in a file of its own, or with `--registry` in PostgreSQL or etcd.
 
-In PostgreSQL each worker has a database, in etcd each episode has a prefix.
+In PostgreSQL each worker has a database, in etcd each episode has a prefix. `place.py NAME` prints why a back end is missing.
 """
 
 from __future__ import annotations
@@ -144,13 +144,18 @@ def place(folder: Path) -> Place:
     return Prefix(server, folder) if server.startswith("etcd") else Database(server, folder)
 
 
+def why_not(name: str) -> str | None:
+    """Return why there can be no registry in a back end here, or `None`."""
+    return {"sqlite": lambda: None, "postgresql": postgresql.why_not, "etcd": etcd.why_not}[name]()
+
+
 @contextlib.contextmanager
 def back_end(name: str) -> Iterator[None]:
     """Have episodes keep their registries there."""
     if name == "sqlite":
         yield
         return
-    reason = etcd.why_not() if name == "etcd" else postgresql.why_not()
+    reason = why_not(name)
     if reason:
         raise SystemExit(f"There is no registry in {name}: {reason}")
     server = etcd.Etcd() if name == "etcd" else postgresql.Server(max_connections="200")
@@ -160,3 +165,7 @@ def back_end(name: str) -> Iterator[None]:
     finally:
         del os.environ[SERVER]
         server.close()
+
+
+if __name__ == "__main__":
+    print(why_not(sys.argv[1]) or "")

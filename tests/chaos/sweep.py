@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sweep: each operation of each module, with each fault at each of its requests, and killed at each of them; see TESTING.md.
 
-    sweep.py [--every K] [--only TEXT] [--workers N]
+    sweep.py [--every K] [--only TEXT] [--sample N [--seed N]] [--workers N]
 
-A case is one run from the same state, with one fault or kill, then the same task again and in check mode. Nothing is random.
-The last line counts cases and violations. Ends with status 1 if a promise was not kept.
+A case is one run from the same state, with one fault or kill, then the same task again and in check mode. Nothing is random,
+except which operations and cases a sample has. The last line counts cases and violations. Ends with status 1 if a promise was not kept.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import dataclasses
+import functools
 import multiprocessing
+import random
 import shutil
 import sys
 import tempfile
@@ -260,10 +262,10 @@ def _texts(operation: Operation, case: Case, story: Story, wanted: Ended) -> lis
     return texts
 
 
-def sweep(number: int, every: int) -> Result:
+def sweep(number: int, every: int, offset: int) -> Result:
     """Sweep an operation, in a worker."""
     with Simulator() as eem, tempfile.TemporaryDirectory(prefix="expether-sweep-") as folder:
-        return Sweep(eem, OPERATIONS[number], Path(folder)).sweep(every, number)
+        return Sweep(eem, OPERATIONS[number], Path(folder)).sweep(every, number + offset)
 
 
 def main() -> int:
@@ -271,21 +273,29 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--every", type=int, default=1, help="play only every k-th case")
     parser.add_argument("--only", default="", help="operations whose name contains this text")
+    parser.add_argument("--sample", type=int, help="play only so many operations, and other cases with each seed")
+    parser.add_argument("--seed", type=int, help="seed of the sample (default: random)")
     parser.add_argument("--workers", type=int, default=2, help="number of parallel operations")
     parser.add_argument("--registry", choices=BACK_ENDS, default="sqlite", help="the back end of the registries")
     arguments = parser.parse_args()
     chosen = [number for number, operation in enumerate(OPERATIONS) if arguments.only in operation.name]
+    seed = 0
+    if arguments.sample:
+        seed = random.SystemRandom().randrange(10**6) if arguments.seed is None else arguments.seed
+        chosen = sorted(random.Random(seed).sample(chosen, min(arguments.sample, len(chosen))))
     cases = violated = 0
     # Fork all workers now, while this process has no threads.
     with (
         back_end(arguments.registry),
         concurrent.futures.ProcessPoolExecutor(arguments.workers, multiprocessing.get_context("fork")) as pool,
     ):
-        for number, result in zip(chosen, pool.map(sweep, chosen, [arguments.every] * len(chosen))):
+        for number, result in zip(
+            chosen, pool.map(functools.partial(sweep, every=arguments.every, offset=seed), chosen)
+        ):
             print(f"{OPERATIONS[number].name}: {result.cases} cases, {len(result.texts)} violations", flush=True)
             print(*result.texts, sep="\n", end="\n" if result.texts else "", flush=True)
             cases, violated = cases + result.cases, violated + len(result.texts)
-    print(f"{cases} cases, {violated} violations")
+    print(f"SEED={seed}: " * bool(arguments.sample) + f"{cases} cases, {violated} violations")
     return 1 if violated or not cases else 0
 
 

@@ -113,7 +113,13 @@ def credential_types() -> list[dict[str, Any]]:
     ]
     registry = [
         _field("registry", "Registry", "Where nodes and pod managers are stored: a registry that outlives the job."),
-        _field("key", "Registry key", "The content of the registry's key file.", multiline=True, secret=True),
+        _field(
+            "key",
+            "Registry key",
+            "The content of the registry's key file: one key, or several lines while the key is replaced.",
+            multiline=True,
+            secret=True,
+        ),
         _field("password", "PostgreSQL password", "The password of the user in a postgresql:// URL.", secret=True),
         _field(
             "ca_certificate",

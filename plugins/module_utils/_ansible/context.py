@@ -40,6 +40,7 @@ from ansible_collections.nec.expether.plugins.module_utils._model.errors import 
     InvalidInput,
     MissingLibrary,
 )
+from ansible_collections.nec.expether.plugins.module_utils._model.libraries import install_command
 from ansible_collections.nec.expether.plugins.module_utils._model.masking import MASK, forms_of, mask_all
 from ansible_collections.nec.expether.plugins.module_utils._model.names import PCI_NAMES
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import (
@@ -81,7 +82,7 @@ class Masking:
         if isinstance(params, t.Mapping):
             self.hide(params.get("password"), params.get("username"))
             # The part of a URL that may contain a password. Such URLs are rejected, but messages may quote them.
-            for text in (params.get("url"), params.get("registry")):
+            for text in (params.get("url"), params.get("registry"), params.get("copy_from")):
                 if isinstance(text, str) and "@" in text:
                     before = text.rpartition("@")[0]
                     self._hidden().update(part for part in (before, before.rpartition(":")[2]) if part)
@@ -332,8 +333,10 @@ def _run(module: _Module, spec: ArgSpec, run: t.Callable[[Context], Result], cha
 
 
 def missing_library(error: MissingLibrary) -> str:
-    """Return the message about a library that is missing, as Ansible words it."""
-    return str(missing_required_lib(error.library)) if error.error else error.message
+    """Return the message about a library that is missing, as Ansible words it, with the command that installs it."""
+    if not error.error:
+        return error.message
+    return f"{missing_required_lib(error.library)}. Install it with: {install_command(error.library)}"
 
 
 def _failure(error: ExpetherError, changes: bool) -> Result:

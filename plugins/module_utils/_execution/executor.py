@@ -200,6 +200,9 @@ class Executor:
             stop_if_interrupted()
             self._renew()
             self._perform(run)
+            later_changes = any(isinstance(later.step, GroupChange) for later in runs[place + 1 :])
+            if run.step.action == "set_group" and run.update_time is None and later_changes:
+                self._check_given(run)
             for later in runs[place + 1 :]:  # a move: the card is detached, then attached
                 if isinstance(later.step, GroupChange) and later.step.card == run.step.card:
                     if run.update_time is None:  # the answer reports nothing of the card, which may be in its old group
@@ -246,6 +249,21 @@ class Executor:
             if run.by_others:
                 run.note_not_done()
             raise Stale(describe_move(run, run.read))
+
+    def _check_given(self, run: StepRun) -> None:
+        """Check that a system has its new group id, of which the answer reports nothing, before devices are attached to it.
+
+        Otherwise a run that is killed after it has attached one leaves it in a group that no system has.
+
+        :raises Stale: it does not have it
+        """
+        step = t.cast(GroupChange, run.step)
+        run.read = parse(self._client.device(step.card))
+        run.update_time = run.read.update_time
+        if run.read.group_id != step.new:
+            self._stale = run
+            run.note_not_done()
+            raise Stale(f"EEM reported success, but card {step.card} is not in group {step.new}.")
 
     def _perform(self, run: StepRun) -> None:
         try:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
@@ -20,6 +21,14 @@ OLDEST = {
     "hwdata": "2.3.7",
     "psycopg": "3.1.6",
 }
+#: What to install instead of the library alone: psycopg's binary package brings libpq.
+_PACKAGES = {"psycopg": "psycopg[binary]"}
+
+
+def install_command(library: str) -> str:
+    """Return the command that installs a library for the Python that runs this."""
+    package = f"{_PACKAGES.get(library, library)}>={OLDEST[library]}"
+    return shlex.join([sys.executable, "-m", "pip", "install", package])
 
 
 def need(library: str, missing: Exception | None) -> None:
@@ -38,7 +47,8 @@ def need(library: str, missing: Exception | None) -> None:
             library,
             None,
             f"nec.expether needs {library} {oldest} or later on the host where it runs; {sys.executable} has {library}"
-            f" {installed}. Install a newer one, or set `ansible_python_interpreter` to a Python that has it.",
+            f" {installed}. Install a newer one ({install_command(library)}), or set `ansible_python_interpreter` to a"
+            " Python that has it.",
         )
     if missing is not None:
         raise MissingLibrary(library, missing)

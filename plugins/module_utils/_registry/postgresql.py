@@ -20,6 +20,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import selectors
 import time
 import typing as t
@@ -138,6 +139,16 @@ UPDATE nec_expether.documents d SET body = c.body
 FROM unnest(%s::text[], %s::text[], %s::text[]) AS c (body, kind, uuid) WHERE d.kind = c.kind AND d.uuid = c.uuid
 """
 _SERVER = "extract(epoch FROM pg_catalog.pg_postmaster_start_time())::text"
+_IS_READ_ONLY = re.compile("session is read-only|server is in hot standby mode|server is not in primary mode")
+# Of each host that psycopg has tried: its name, its port, and the reason.
+_VALUE = "(?:'([^'\n]*)'|None|(?=[0-9]))"
+_ATTEMPT = re.compile(
+    rf"(?ms)^- host: {_VALUE}, port: {_VALUE}[0-9]*, hostaddr: [^\n]*?(?:'|None): (.*?)(?=^- host: |\Z)"
+)
+# What psycopg and libpq add to the reason of each attempt.
+_NOISE = re.compile(
+    r"\s*Is the server running on that host .*?\?|connection failed: |connection to server at .*? failed: "
+)
 _IS_LOCKED = f"""
 SELECT {_SERVER}, EXISTS (
   SELECT FROM pg_catalog.pg_locks
@@ -424,7 +435,7 @@ class PostgresqlRegistry(BackEnd):
 
     def _translated(self, what: str, error: psycopg.Error) -> RegistryError:
         """Return the `RegistryError` for an error of PostgreSQL. Its messages contain no password."""
-        reason = _one_line(error)
+        reason = _reason(error)
         if isinstance(error, psycopg.errors.InsufficientPrivilege):
             return RegistryError(
                 f"The registry {self.path} cannot be {what}, because the role lacks a right ({reason}). The first write needs"
@@ -433,9 +444,15 @@ class PostgresqlRegistry(BackEnd):
             )
         if isinstance(error, (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)):
             return self._damaged(reason)
+        if _IS_READ_ONLY.search(reason):
+            return RegistryError(
+                f"The registry {self.path} cannot be {what}, because no host of its URL accepts changes ({reason}). Add the"
+                " primary to the URL, or run the task again when a standby is promoted."
+            )
         return RegistryError(
             f"The registry {self.path} cannot be {what} ({reason}). Check that the database exists, that the server accepts"
-            " connections from this host, and that the user and its password are right (PGPASSFILE, PGPASSWORD)."
+            " connections from this host, and that the user and its password are right (PGPASSWORD, or PGPASSFILE, which is"
+            " ignored unless only its owner can read it)."
         )
 
 
@@ -526,6 +543,16 @@ def _lock(connection: Connection, run: str) -> None:
 def _key_of(run: str) -> int:
     """Return the number of the advisory lock of a run."""
     return int.from_bytes(hashlib.sha256(run.encode()).digest()[:8], "big", signed=True)
+
+
+def _reason(error: psycopg.Error) -> str:
+    """Return what an error says in one line; if several hosts were tried, what each of them said."""
+    attempts = _ATTEMPT.findall(str(error).partition("Multiple connection attempts failed")[2])
+    if not attempts:
+        return _one_line(error)
+    return "; ".join(
+        f"{host}:{port}".strip(":") + f": {_NOISE.sub('', ' '.join(text.split()))}" for host, port, text in attempts
+    )
 
 
 def _one_line(error: BaseException) -> str:

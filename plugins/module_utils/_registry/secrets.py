@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Encrypts the passwords in the registry with Fernet, whose key is in a separate file. Private to the collection."""
+"""Encrypts the passwords in the registry with Fernet, whose key is in a separate file. Private to the collection.
+
+The file may have several keys, one in each line, while the key is replaced: the first one encrypts, and all decrypt.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
 
 MISSING: Exception | None = None
 try:
-    from cryptography.fernet import Fernet, InvalidToken
+    from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 except Exception as missing:  # noqa: BLE001  # pylint: disable=broad-exception-caught
     MISSING = missing
 
@@ -65,14 +68,29 @@ class Secrets:
 
         :raises RegistryError: the key file does not exist, or contains another key
         """
-        key = self._key()
-        if key is None:
+        return self._decrypted(token)[0]
+
+    def renewed(self, token: str) -> str | None:
+        """Return a token of the same password with the first key in the file; `None` if it has that key already.
+
+        :raises RegistryError: as `decrypt`
+        """
+        password, keys = self._decrypted(token)
+        with contextlib.suppress(InvalidToken):
+            self._fernet(keys.split()[0]).decrypt(token.encode())
+            return None
+        return self._fernet(keys).encrypt(password.encode()).decode()
+
+    def _decrypted(self, token: str) -> tuple[str, bytes]:
+        """Return the password of a token, and the content of the file."""
+        keys = self._key()
+        if keys is None:
             raise RegistryError(
                 f"The key file {self._path} of the registry's passwords does not exist. Restore it, set `registry_key_file`"
                 " to its path, or register the pod managers again with their passwords."
             )
         try:
-            return self._fernet(key).decrypt(token.encode()).decode()
+            return self._fernet(keys).decrypt(token.encode()).decode(), keys
         except InvalidToken:
             raise RegistryError(
                 f"The key in {self._path} is not the one that encrypted the registry's passwords. Set `registry_key_file`"
@@ -97,13 +115,13 @@ class Secrets:
                 f' `registry_key_file` to the right file. The guide "{GUIDE}" tells what to do if it is lost.'
             )
 
-    def _fernet(self, key: bytes) -> Fernet:
+    def _fernet(self, keys: bytes) -> MultiFernet:
         try:
-            return Fernet(key)
+            return MultiFernet([Fernet(key) for key in keys.split()])
         except ValueError:
             raise RegistryError(
                 f"{self._path} is not a key file for the registry's passwords. It must contain 32 bytes in URL-safe"
-                " Base64."
+                " Base64, or several such keys, each in a line of its own."
             ) from None
 
     def _key(self) -> bytes | None:

@@ -5,15 +5,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from awx_jobs import Awx
+from awx_jobs import VOLUME, Awx
+from cryptography.fernet import Fernet
 from eemsim.client import Simulator
 
 pytestmark = pytest.mark.timeout(600)
 
 
-def test_jobs_about_pod_managers_change_nothing_the_second_time(awx: Awx, eem: Simulator) -> None:
+def test_jobs_about_pod_managers_change_nothing_the_second_time(awx: Awx, eem: Simulator, tmp_path: Path) -> None:
     assert [awx.run("register", podm="rack1").changed() for dummy in range(2)] == [True, False]
+    where = {"copy_from": f"sqlite:///{VOLUME}/registry.sqlite3", "registry": f"sqlite:///{VOLUME}/copy.sqlite3"}
+    assert [awx.run("registry_copy", **where, merge="true").changed() for dummy in range(2)] == [True, False]
+    # The key in the credential is replaced.
+    old, new = (tmp_path / "volume" / "registry.sqlite3.key").read_text().strip(), Fernet.generate_key().decode()
+    awx.secrets += [old, new]
+    awx.keep_registry_in(tmp_path / "volume", key=f"{new}\n{old}\n")
+    assert [awx.run("registry_reencrypt").changed() for dummy in range(2)] == [True, False]
+    awx.keep_registry_in(tmp_path / "volume", key=new)
     assert [awx.run("sync").changed() for dummy in range(2)] == [False, False]
     for dummy in range(2):
         listed = awx.run("devices", device_types="GPU")

@@ -23,6 +23,7 @@ NEEDED: dict[str, Options] = {
     "expether_flavor": {"name": "new", "properties": {"devices": [{"type": "GPU"}]}},
     "expether_node": {"name": "new", "flavor": "gpu"},
     "expether_podm": {"name": "new"},
+    "expether_registry": {"reencrypt": True},
 }
 
 Impossible = tuple[str, t.Any, str]

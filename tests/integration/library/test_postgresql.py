@@ -117,6 +117,10 @@ def test_a_server_that_is_not_there_is_told_at_once() -> None:
     for use in (lambda: registry.all(RegisteredUrl), lambda: registry.commit([put(RegisteredUrl("a", NEVER, ""))])):
         with pytest.raises(RegistryError, match=r"postgresql://u@127.0.0.1:1/db cannot be (read|written) \(.*refused"):
             use()
+    with pytest.raises(
+        RegistryError, match=r" \(127.0.0.1:1: Connection refused; localhost:2: .*Connection refused\)\. "
+    ):
+        open_registry("postgresql://u@127.0.0.1:1,localhost:2/db").all(RegisteredUrl)
     assert time.monotonic() - began < 20
 
 
@@ -414,6 +418,8 @@ def test_a_standby_is_promoted_in_the_middle_of_a_compose(
         assert runner.is_alive()
     # The first change of the node is on both servers; the last one is made on the new primary.
     assert standby.execute("SELECT count(*) FROM documents WHERE kind = 'nodes'", database="expether") == [(1,)]
+    with pytest.raises(RegistryError, match=r"because no host of its URL accepts changes \(.*session is read-only"):
+        open_registry(standby.url("expether")).all(RegisteredUrl)
     primary.stop()
     time.sleep(0.3)
     standby.execute("ALTER SYSTEM SET synchronous_standby_names = ''")

@@ -22,6 +22,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
     iso_seconds,
     put,
 )
+from cryptography.fernet import Fernet
 from eemsim.client import Simulator
 from module_main import Meddled, Result, Run, run_main
 
@@ -131,6 +132,21 @@ def test_what_a_run_by_hand_sent_in_vain_the_periodic_one_does_not_send_again(ru
     waiting = run("sync", wait_after_refusal=WAIT)
     assert asked(eem) == [] and not waiting["changed"]
     assert waiting["podms"][0]["retry_at"] and "not sent again before" in waiting["podms"][0]["error"]
+
+
+def test_the_same_password_with_another_key_and_in_a_copy_is_not_sent_again(
+    run: Run, eem: Simulator, path: Path
+) -> None:
+    run("sync", wait_after_refusal=WAIT)
+    assert asked(eem) == [401]
+    key, before = Path(f"{path}.key"), stored(path).password
+    key.write_bytes(Fernet.generate_key() + b"\n" + key.read_bytes())
+    assert run("registry", reencrypt=True)["reencrypted"] == ["rack1"] and stored(path).password != before
+    copy = f"{path}.copy"
+    assert run("registry", copy_from=str(path), registry=copy)["changed"]
+    for registry in (str(path), copy):
+        waiting = run("sync", wait_after_refusal=WAIT, registry=registry)
+        assert asked(eem) == [] and "not sent again before" in waiting["podms"][0]["error"]
 
 
 def test_another_password_is_sent_at_once_and_the_refusal_forgotten(run: Run, eem: Simulator, path: Path) -> None:

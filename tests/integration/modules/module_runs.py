@@ -64,6 +64,7 @@ PROMISED = (
     r"The EEM at .+ lists none of the \d+ cards that pod manager .+ had\. Check whether it is the same EEM\.",
     r"Node .+ stays stored without its system\. Release it .+\.",
     r"This task needs a registry that outlives the job, but none is set, .+",
+    r"The registry .+ may have been changed while it was copied, .+",
     r"No driver uses .+\. Install or load the driver of the device on this host\.",
     r".+ is removed although it is in use: .+\.",
     r"Not all users of PCI functions are shown, because only root can see .+\. Run the task as root \(`become: true`\)\.",

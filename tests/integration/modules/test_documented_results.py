@@ -24,6 +24,7 @@ TYPES: dict[str, type | tuple[type, ...]] = {
     "dict": dict,
 }
 GPU = {"pci_device": {"type": ["GPU"]}}
+DUMP = ROOT / "tests" / "integration" / "library" / "valence" / "v3.json"
 NO_GPU = {"devices": [{"type": "GPU", "count": 40}]}
 
 
@@ -89,8 +90,11 @@ def all_keys(keys: Documented, where: str = "") -> set[str]:
     return found
 
 
-def everything(eem: Simulator, rack1: Task, orders: Orders, away: str) -> list[Task]:
-    """Tasks after which every module has succeeded and failed in each way that gives other keys."""
+def everything(eem: Simulator, rack1: Task, orders: Orders, away: str, copy: str) -> list[Task]:
+    """Tasks after which every module has succeeded and failed in each way that gives other keys.
+
+    :param copy: the URL of the registry
+    """
     eesvs, eeios = (sorted(card["id"] for card in cards) for cards in (eem.eesvs(), eem.eeios()))
     refuse = orders.fault(
         {"do": "fail", "code": "40900", "message": "not now"}, method="PUT", path="group_id$", nth=2, times=-1
@@ -147,6 +151,10 @@ def everything(eem: Simulator, rack1: Task, orders: Orders, away: str) -> list[T
         call("sync"),
         call("sync", podms="none").failing(),
         call("node", podm="rack1", name="n2", properties=GPU),
+        call("registry", copy_from=copy, registry=f"{copy}.copy"),
+        call("registry", copy_from=copy, registry=f"{copy}.copy").failing().called("again"),
+        call("registry", reencrypt=True),
+        call("registry", valence_dump=str(DUMP), registry=f"{copy}.valence"),
         call("podm", name="rack1", state="absent", cascade=True)
         .failing()
         .after(orders.patch(eeios[0], admin_status="disabled")),
@@ -165,7 +173,7 @@ def test_every_module_returns_what_its_documentation_says(
     odd = [{**card, "update_time": int(card["update_time"])} for card in eem.records()]
     eem.reset(devices=odd)
     with Simulator(eesv=1, eeio=2, seed=200) as other:
-        tasks = everything(eem, rack1, orders, other.url)
+        tasks = everything(eem, rack1, orders, other.url, ansible.registry)
         first = ansible.play(*tasks[:2])
     # From here on the other EEM is away.
     run = ansible.play(*tasks[2:])

@@ -49,6 +49,8 @@ QUESTIONS = {
     "failover": "devices podm fenced connect_timeout node_host host_side",
     "devices": "podm device_types device_states node_name",
     "sync": "podms forks retention textfile_dir wait_after_refusal",
+    "registry_copy": "copy_from valence_dump copy_from_key_file registry registry_key_file merge",
+    "registry_reencrypt": "registry registry_key_file",
 }
 #: What each playbook needs, so that the other variables matter.
 NEEDED: dict[str, dict[str, Json]] = {
@@ -60,6 +62,8 @@ NEEDED: dict[str, dict[str, Json]] = {
     "failover": {"node_from": "n1", "node_to": "{system}", "device_types": "GPU", "fenced": True},
     "devices": {},
     "sync": {},
+    "registry_copy": {"copy_from": "{registry}", "registry": "{copy}"},
+    "registry_reencrypt": {},
 }
 GPU, SSD = range(2)  # of the simulator's devices
 
@@ -218,6 +222,21 @@ ROWS: list[Row] = [
         },
         podm=Answer("rack1"),
     ),
+    *skipped(
+        "registry_copy",
+        {
+            "copy_from": "{registry}",
+            "registry": "{copy}",
+            "merge": False,
+            **dict.fromkeys(("valence_dump", "copy_from_key_file", "registry_key_file")),
+        },
+        copy_from=Answer("{registry}"),
+        registry=Answer("{copy}"),
+    ),
+    *skipped("registry_reencrypt", {"registry": None, "registry_key_file": None, "reencrypt": True}),
+    given(
+        "registry_copy", {"valence_dump": "/mnt/dump", "copy_from": None}, registry="{copy}", valence_dump="/mnt/dump"
+    ),
     # What is needed, and was skipped.
     *(
         refused("attach", "Set devices to the EEM ids or UUIDs of the devices", node_name="n1", devices=empty)
@@ -258,6 +277,9 @@ ROWS: list[Row] = [
     *wrong("devices", WRONG_TEXTS[:1], "podm", "node_name"),
     *wrong("register", WRONG_TEXTS[:1], "podm", "eem_url", "eem_username", "ca_path", "description", "location"),
     *wrong("sync", WRONG_TEXTS[:1], "textfile_dir"),
+    *wrong("registry_copy", WRONG_TEXTS[:1], "copy_from", "copy_from_key_file", "registry", "registry_key_file"),
+    *wrong("registry_copy", WRONG_TEXTS[:1], "valence_dump"),
+    *wrong("registry_reencrypt", WRONG_TEXTS[:1], "registry", "registry_key_file"),
     *wrong("detach", WRONG_LISTS[:1], "devices"),
     *wrong("compose", WRONG_LISTS[:2], "device_types"),
     *wrong("devices", WRONG_LISTS[:2], "device_types", "device_states"),
@@ -269,6 +291,7 @@ ROWS: list[Row] = [
         given("attach", {"move": True}, node_name="n1", devices="{gpu}", move=yes)
         for yes in (Answer("yes"), Answer("true"), True)
     ),
+    given("registry_copy", {"merge": True}, True, **NEEDED["registry_copy"], merge=Answer("yes")),
     given("release", {"detach_devices": False}, True, node_name="n1", detach_devices=Answer("false")),
     given("compose", {"purge": True}, node_name="n2", device_types="SSD", purge=Answer("on")),
     given("register", {"username": "operator"}, podm="rack1", eem_username=Answer("operator")),
@@ -280,6 +303,7 @@ ROWS: list[Row] = [
             ("compose", "purge"),
             ("release", "detach_devices"),
             ("register", "validate_certs"),
+            ("registry_copy", "merge"),
         )
         for value in ({}, 0.5, ["yes"])
     ),
@@ -454,6 +478,8 @@ def test_an_answer_is_understood_or_refused_before_a_module_is_called(
         "system": system,
         "bare_system": system[2:],
         "system_number": str(int(system, 16)),
+        "registry": ansible.registry,
+        "copy": f"sqlite:///{ansible.files}/copy.sqlite3",
     }
     children = {
         playbook: {

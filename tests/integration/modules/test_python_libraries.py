@@ -123,6 +123,21 @@ def test_without_cryptography_only_passwords_cannot_be_remembered(
         assert len(run["by its URL"]["devices"]) == 12
 
 
+def test_without_psycopg_only_a_registry_in_postgresql_is_refused_with_the_command_that_installs_it(
+    ansible: Ansible, tmp_path: Path
+) -> None:
+    refused = call("flavor_info", registry="postgresql://u@127.0.0.1:1/db").failing()
+    missing, old = python_path_without("psycopg", tmp_path), python_path_with_old("psycopg", "3.1.5", tmp_path)
+    run = ansible.play(
+        refused.with_environment(PYTHONPATH=missing).called("missing"),
+        refused.with_environment(PYTHONPATH=old).called("old"),
+        call("flavor_info").with_environment(PYTHONPATH=missing),
+    )
+    for about in ("missing", "old"):
+        assert run[about].kind == "missing_library" and run[about].left_all_alone
+        assert f"{sys.executable} -m pip install 'psycopg[binary]>=3.1.6'" in run[about].msg
+
+
 # The last ansible-core that runs modules with that Python; newer ones say themselves that they do not.
 @pytest.mark.smoke
 @pytest.mark.parametrize(("version", "last_core"), [("3.6", (2, 16)), ("3.7", (2, 17)), ("3.8", (2, 19))])

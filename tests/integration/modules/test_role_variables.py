@@ -94,8 +94,18 @@ RIGHT: dict[str, tuple[Json, ...]] = {
 #: A registry that is no file needs a key file.
 DATABASE: tuple[Json, ...] = (
     "postgresql://ee@h1:5433,[::1]/ee?sslmode=verify-full&passfile=/var/lib/expether/key/pgpass",
-    "postgres:///ee?host=%2Frun%2Fpostgresql",
+    "postgres:///ee?host=%2Frun%2Fpostgresql&sslrootcert=system",
     "etcds://ee@h1:2379,[::1]:2379/ee?ca=/etc/ssl/ca.pem&passfile=/var/lib/expether/key/etcdpass",
+)
+#: A file that the service could not see, or whose path would have to be decoded.
+WRONG_FILE: tuple[Json, ...] = (
+    "postgresql://h/db?sslrootcert=/home/x/ca.pem&passfile=/var/lib/expether/pgpass",
+    "postgresql://h/db?passfile=/tmp/pgpass",  # noqa: S108
+    "postgresql://h/db?passfile=%2Fvar%2Flib%2Fpgpass",
+    "postgresql://h/db?sslmode=require&sslkey=client.key",
+    "etcds://h/x?ca=/root/ca.pem",
+    "etcds://h/x?ca=/srv/../home/ca.pem",
+    "etcds://h/x?passfile=",
 )
 WRONG_DATABASE: tuple[Json, ...] = (
     "postgresql://u:canary@h/db",
@@ -213,15 +223,28 @@ def test_a_value_that_can_be_meant_is_not_refused(tmp_path: Path) -> None:
 
 
 def test_a_registry_in_a_database_needs_a_key_file_and_has_no_password(tmp_path: Path) -> None:
-    given = [("registry", value) for value in (*DATABASE, *WRONG_DATABASE)]
+    given = [("registry", value) for value in (*DATABASE, *WRONG_DATABASE, *WRONG_FILE)]
     key = ("--extra-vars", '{"expether_sync_registry_key_file": "/var/lib/expether/key/registry.key"}')
     results = play(tmp_path, given, *key, tasks_from="check")
     assert results[: len(DATABASE)] == [None] * len(DATABASE)
-    assert all("without a password" in sentence(result) for result in results[len(DATABASE) :])
+    others = [sentence(result) for result in results[len(DATABASE) :]]
+    assert all("without a password" in message for message in others[: len(WRONG_DATABASE)])
+    assert all("expether_sync_registry names the file " in message for message in others[len(WRONG_DATABASE) :])
     (result,) = play(tmp_path, given[:1], tasks_from="check")
     assert "expether_sync_registry_key_file" in sentence(result)
     unit = Path(__file__).resolve().parents[3] / "roles" / "sync" / "templates" / "expether-sync.service.j2"
     assert "EXPETHER_REGISTRY={{ expether_sync_registry | replace('%', '%%')" in unit.read_text(encoding="utf-8")
+
+
+def test_a_file_of_a_registry_on_a_server_must_be_on_the_host(tmp_path: Path) -> None:
+    key, passfile = tmp_path / "registry.key", tmp_path / "pgpass"
+    given = [("registry", f"postgresql://h/db?passfile={passfile}")]
+    how = ("--extra-vars", json.dumps({"expether_sync_registry_key_file": str(key)}))
+    for missing in (key, passfile):
+        (result,) = play(tmp_path, given, *how, tasks_from="files")
+        assert f"{missing} does not exist on this host. Copy it to the host" in sentence(result)
+        missing.touch()
+    assert play(tmp_path, given, *how, tasks_from="files") == [None]
 
 
 @pytest.mark.smoke

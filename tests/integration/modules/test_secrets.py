@@ -85,6 +85,7 @@ def tasks_for(reach: dict[str, t.Any], eesv: str, eeios: list[str]) -> list[Task
         call("node", **reach, name="n1", state="absent"),
         call("flavor", **reach, name="small", state="absent"),
         call("sync", **reach),
+        call("registry", reencrypt=True),
     ]
 
 
@@ -135,6 +136,8 @@ def test_a_password_in_the_task_and_in_the_registry_is_shown_nowhere(
     )
     assert {result.module for result in run} == {f"nec.expether.{module}" for module in MODULES}
     absent = call("podm", name="rack1", state="absent")
+    copied = call("registry", copy_from=ansible.registry, registry=f"sqlite:///{ansible.files}/copy.sqlite3")
+    loud(ansible, vault, copied.checked().called("copied in check mode"), copied)
     loud(ansible, vault, by_name[0], by_name[3].checked(), by_name[11].checked(), absent.checked(), absent)
 
 

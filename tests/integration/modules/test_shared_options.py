@@ -33,6 +33,7 @@ def one_of_each(eesv: str, eeio: str) -> dict[str, Task]:
             call("device_attach", node="n1", devices=eeio),
             call("device", device=eeio, uid_led="on"),
             call("device_action", device=eeio, action="audit"),
+            call("registry", reencrypt=True),
             call("device_info"),
         )
     }
