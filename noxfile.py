@@ -174,6 +174,8 @@ step(
     str(ROOT / "pyproject.toml"),
     "-p",
     "ansible_collections.nec.expether.plugins.module_utils",
+    "-m",
+    "ansible_collections.nec.expether.extensions.eda.plugins.event_source.expether",
 )
 step("mypy-tools", LINT, "mypy", "--config-file", "pyproject.toml", "noxfile.py", *_tools)
 step("ruff", LINT, "ruff", "check", ".")
@@ -223,7 +225,12 @@ def unit(session: nox.Session) -> None:
 @nox.session(tags=["integration", "test"])
 def integration(session: nox.Session) -> None:
     """Simulator, library and modules over real HTTP."""
-    pytest(session, "tests/integration", "--ignore=tests/integration/awx")
+    pytest(
+        session,
+        "tests/integration",
+        "--ignore=tests/integration/awx",
+        "--ignore=tests/integration/eda/test_rulebooks.py",
+    )
 
 
 @nox.session(tags=["awx", "test"])
@@ -317,6 +324,18 @@ def docs(session: nox.Session) -> None:
     """The documentation site, which the last line names."""
     run(session, "python", "tests/tools/docs.py")
     last_line(session)
+
+
+@nox.session(tags=["thorough"], venv_backend="virtualenv")
+def eda(session: nox.Session) -> None:
+    """The sample rulebooks, with ansible-rulebook in an environment of its own."""
+    if not shutil.which("java"):
+        session.skip("needs java (Debian: openjdk-17-jre-headless), which is not installed")
+    files = (f"-rtests/requirements/{name}.txt" for name in ("core", "demo", "eda"))
+    session.install(*files, "-ctests/requirements/constraints.txt")
+    program = Path(session.bin, "ansible-rulebook")
+    env = {"EXPETHER_ANSIBLE_RULEBOOK": str(program)}
+    pytest(session, "tests/integration/eda/test_rulebooks.py", python=str(ROOT / ".venv/bin/python"), env=env)
 
 
 @nox.session(tags=["bench", "thorough"])

@@ -348,3 +348,22 @@ def test_the_execution_environment_has_an_ansible_core_that_is_tested() -> None:
     )
     python = dependencies["python_interpreter"]["package_system"].removeprefix("python")
     assert any(version in wanted.specifier and f'"{python}"' in pythons for version, pythons in tested)
+
+
+# -- the event source -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("about", awx_kit.eda_credential_types(), ids=lambda about: about["name"])
+def test_a_credential_for_the_event_source_sets_the_variables_of_jobs(about: Json) -> None:
+    fields = {field["id"] for field in about["inputs"]["fields"]}
+    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined)
+    of_jobs = TYPES[about["name"]]["injectors"]
+    assert {kind: [*named] for kind, named in about["injectors"].items()} == {
+        kind: [*named] for kind, named in of_jobs.items()
+    }
+    files = types.SimpleNamespace(filename={name.partition(".")[2]: f"/f/{name}" for name in of_jobs["file"]})
+    filled = {**dict.fromkeys(fields, "true"), "eda": files}
+    for templates in about["injectors"].values():
+        for name, text in templates.items():
+            full, empty = (environment.from_string(text).render(**inputs) for inputs in (filled, {"eda": files}))
+            assert full and empty == "", name

@@ -5,12 +5,18 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import sys
 import typing as t
 from pathlib import Path
 
 import pytest
 import yaml
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from guides import blocks_of
 
 PACKAGE = "ansible_collections.nec.expether.plugins"
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,6 +60,25 @@ def facts(option: t.Mapping[str, t.Any], inner: str) -> dict[str, t.Any]:
 def test_a_module_documents_exactly_the_options_that_it_takes(name: str) -> None:
     said = {option: facts(about, "suboptions") for option, about in documented(name).items()}
     assert said == {option: facts(about, "options") for option, about in module(name).SPEC.options.items()}
+
+
+def test_the_event_source_documents_exactly_the_options_that_it_takes() -> None:
+    """Its file cannot be imported as a module of the collection, so its texts are read."""
+    from ansible_collections.nec.expether.plugins.module_utils._modules.watch import SPEC
+
+    path = ROOT / "extensions" / "eda" / "plugins" / "event_source" / "expether.py"
+    lines = ast.parse(path.read_text(encoding="utf-8")).body
+    texts = {ast.unparse(line.targets[0]): line.value for line in lines if isinstance(line, ast.Assign)}
+    options = yaml.safe_load(ast.literal_eval(texts["DOCUMENTATION"]))["options"]
+    said = {option: facts(about, "suboptions") for option, about in options.items()}
+    assert said == {option: facts(about, "options") for option, about in SPEC.options.items()}
+    guide = ROOT / "docs" / "docsite" / "rst" / "guide_events.rst"
+    shown = [yaml.safe_load(block.text) for block in blocks_of(guide) if block.language == "yaml"]
+    rulebooks = [*shown, *(yaml.safe_load(path.read_bytes()) for path in path.parents[2].glob("rulebooks/*.yml"))]
+    sources = [source for rulebook in rulebooks for ruleset in rulebook for source in ruleset["sources"]]
+    assert len(sources) == 5
+    for source in [*yaml.safe_load(ast.literal_eval(texts["EXAMPLES"])), *sources]:
+        assert {*source["nec.expether.expether"]} <= {*options}
 
 
 def walk(keys: Options, where: str = "") -> t.Iterator[tuple[str, dict[str, t.Any]]]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import sys
 import typing as t
@@ -111,6 +112,14 @@ def test_the_guide_lists_each_failure_kind() -> None:
     listed = [name for terms, dummy in definitions_of(guide("failure_kinds")) for name in terms]
     keys = {"kind", "code", "http_status", "message", "url"}
     assert sorted({*listed} - keys) == sorted(kind for name, kind in kinds.items() if name not in bases)
+
+
+def test_the_guide_names_each_event_and_each_of_its_keys() -> None:
+    folder = ROOT / "extensions" / "eda" / "plugins" / "event_source" / "schemas"
+    keys = json.loads((folder / "expether_events.json").read_text(encoding="utf-8"))["properties"]
+    listed = [name for terms, dummy in definitions_of(guide("events")) for name in terms]
+    rulebooks = [f"nec.expether.{path.stem}" for path in (ROOT / "extensions" / "eda" / "rulebooks").glob("*.yml")]
+    assert sorted(listed) == sorted([*keys["type"]["enum"], *keys, *rulebooks])
 
 
 # -- troubleshooting ---------------------------------------------------------------------------------------------

@@ -39,11 +39,13 @@ class PluginFailed(Exception):
     """A plugin cannot do its work. Its text is a sentence without passwords.
 
     :ivar details: the traceback of an unexpected error, without passwords; empty for any other error
+    :ivar kind: the sort of failure, as in results of modules; empty for an unexpected error
     """
 
-    def __init__(self, message: str, details: str = "") -> None:
+    def __init__(self, message: str, details: str = "", kind: str = "") -> None:
         super().__init__(message)
         self.details = details
+        self.kind = kind
 
 
 class _PluginRun(Masking):
@@ -81,9 +83,9 @@ def run_plugin(
             context.check_options(spec.options, stored=False)
             return run(context)
         except MissingLibrary as error:
-            failed = PluginFailed(caller.masked(missing_library(error)))
+            failed = PluginFailed(caller.masked(missing_library(error)), kind=error.kind)
         except ExpetherError as error:
-            failed = PluginFailed(caller.masked(error.message))
+            failed = PluginFailed(caller.masked(error.message), kind=error.kind)
         except Exception as error:  # noqa: BLE001  # pylint: disable=broad-exception-caught
             message = FAULT.format(error=f"{type(error).__name__}: {error}")
             failed = PluginFailed(caller.masked(message), caller.masked(traceback_of(error)))

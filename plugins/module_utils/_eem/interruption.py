@@ -68,12 +68,22 @@ def listening() -> t.Iterator[None]:
 
 def _note(number: int, _frame: t.Any) -> None:
     if _state.name is None:
-        _state.name, _state.since = signal.Signals(number).name, time.monotonic()
-        for end in list(_state.endings):
-            end()
+        interrupt(signal.Signals(number).name)
     elif time.monotonic() - _state.since > SAME:
         signal.signal(number, signal.SIG_DFL)
         signal.raise_signal(number)
+
+
+def interrupt(name: str) -> None:
+    """Stop the runs in this process as a signal of that name does, also those in other threads."""
+    _state.name, _state.since = name, time.monotonic()
+    for end in list(_state.endings):
+        end()
+
+
+def resume() -> None:
+    """Let runs start again after `interrupt`."""
+    _state.name = None
 
 
 def interrupted_by() -> str | None:

@@ -50,7 +50,20 @@ def printable(text: str, limit: int | None = MAX_TEXT) -> str:
     return _UNSEEN.sub(lambda match: " " if match[0] in _BREAKS else "\ufffd", text)
 
 
+_NO_BRACES = str.maketrans("{}", "()")
 _key = functools.lru_cache(maxsize=1024)(printable)  # thousands of records share a few keys
+
+
+def never_template(value: t.Any) -> t.Any:
+    """Return a JSON value without anything that Ansible or Jinja could evaluate as a template, for variables of other programs.
+
+    Braces become parentheses, and the header that gives a template other marks becomes plain text. Keys are not changed.
+    """
+    if isinstance(value, str):
+        return value.translate(_NO_BRACES).replace("#jinja2:", "# jinja2:")
+    if isinstance(value, dict):
+        return {key: never_template(item) for key, item in value.items()}
+    return [never_template(item) for item in value] if isinstance(value, list) else value
 
 
 def printable_json(value: t.Any, depth: int = 0) -> t.Any:

@@ -32,7 +32,7 @@ def run_devices(context: Context) -> Result:
     if context.params["source"] == "registry" or _is_name(context.params["node"]):
         context.warn_without_lasting_registry()
     if context.params["source"] == "registry":
-        found = _stored_devices(context, podm_option(context))
+        found = stored_devices(context, podm_option(context))
         return {"changed": False, "devices": _selected(context, found), "errors": []}
 
     def show(_where: Target, fabric: Fabric, views: Views, _nodes: t.Sequence[StoredNode]) -> list[View]:
@@ -93,7 +93,7 @@ def stored_nodes(
     names = {podm.uuid: podm.name for podm in context.registry.all(PodManager)}
     nodes = context.registry.all(StoredNode)
     podm_ids = {node.podm_id for node in nodes if only in (None, node.podm_id)}
-    devices = _stored_devices(context, only)
+    devices = stored_devices(context, only)
     shown = []
     for podm_id in sorted(podm_ids, key=lambda uuid: str(names.get(uuid)).casefold()):
         views = Views(podm_id, names.get(podm_id), {})
@@ -129,7 +129,7 @@ def _live(context: Context, show: Show) -> tuple[list[View], list[View]]:
     return found, errors
 
 
-def _stored_devices(context: Context, only: str | None) -> list[View]:
+def stored_devices(context: Context, only: str | None) -> list[View]:
     """Return the stored devices, without asking any EEM.
 
     :param only: the UUID of the only pod manager to list, or `None` for all

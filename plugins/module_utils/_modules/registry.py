@@ -95,8 +95,8 @@ def _with_token(context: Context, podm: PodManager, token: str | None) -> PodMan
     """Return a pod manager with another token of its password. Credentials that its EEM refused stay refused."""
     settings = Settings(podm.url, podm.username, **context.connection.applied(podm.connection))
     renewed = podm._replace(password=token)
-    if podm.refused_credentials is not None and podm.refused_credentials == credentials_mark(podm, settings):
-        return renewed._replace(refused_credentials=credentials_mark(renewed, settings))
+    if podm.refused_credentials is not None and podm.refused_credentials == credentials_mark(podm.password, settings):
+        return renewed._replace(refused_credentials=credentials_mark(renewed.password, settings))
     return renewed
 
 

@@ -285,7 +285,7 @@ class _Sync:
         settings, podm = self._settings[known.podm.uuid], known.podm
         if isinstance(settings, ExpetherError):
             return settings
-        mark, now = credentials_mark(podm, settings), datetime.now(timezone.utc)
+        mark, now = credentials_mark(podm.password, settings), datetime.now(timezone.utc)
         if mark is not None and mark in refused:
             return refused[mark]
         if mark is not None and mark == podm.refused_credentials and podm.refused_at is not None:

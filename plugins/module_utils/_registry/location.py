@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import os
 import re
+import typing as t
 from urllib.parse import urlsplit
 
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Registry, RegistryError
+
+if t.TYPE_CHECKING:
+    from ansible_collections.nec.expether.plugins.module_utils._registry.postgresql import PostgresqlRegistry
 
 ENV_REGISTRY = "EXPETHER_REGISTRY"
 ENV_KEY_FILE = "EXPETHER_REGISTRY_KEY_FILE"
@@ -155,6 +159,15 @@ def open_registry(url: str | None) -> Registry:
     from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
 
     return SqliteRegistry(sqlite_path(url or default_url()))
+
+
+def listening_registry(url: str | None) -> PostgresqlRegistry | None:
+    """Return the registry at a URL if it announces changes; `None` if it does not.
+
+    :param url: `None` for the default
+    :raises ExpetherError: as `open_registry`
+    """
+    return t.cast("PostgresqlRegistry", open_registry(url)) if url is not None and is_postgresql(url) else None
 
 
 def key_path(url: str | None, key_file: str | None) -> str:

@@ -21,6 +21,7 @@ import hashlib
 import json
 import os
 import re
+import selectors
 import time
 import typing as t
 import uuid as uuids
@@ -222,6 +223,29 @@ class PostgresqlRegistry(BackEnd):
             return is_held if place.split(" ")[0] == server else None
 
         return self._repeat("read", look)
+
+    def wait_for_change(self, seconds: float) -> bool:
+        """Wait until a transaction changes a device or node; return whether one has, or may have.
+
+        It may have while there was no connection: then this returns at once, and listens from now on.
+
+        :param seconds: how long to wait
+        :raises RegistryError: the connection was lost, or cannot be made
+        """
+        try:
+            if self._connection is None:
+                self._open().execute(f"LISTEN {CHANNEL}")
+                return True
+            with selectors.DefaultSelector() as selector:
+                selector.register(self._connection.fileno(), selectors.EVENT_READ)
+                if not selector.select(seconds):
+                    return False
+            self._connection.pgconn.consume_input()
+            notices = [*iter(self._connection.pgconn.notifies, None)]
+            return bool(notices)
+        except psycopg.Error as error:
+            self._drop()
+            raise self._translated("read", error) from None
 
     def close(self) -> None:
         """Close the connection, which gives up the locks."""

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from ansible_collections.nec.expether.plugins.module_utils._eem.errors import Unauthorized
 from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
-from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import TIME_FORMAT, iso_seconds
 
 
@@ -35,17 +34,19 @@ class CredentialsRefused(Unauthorized):
         self.retry_at = retry_at
 
 
-def credentials_mark(podm: PodManager, settings: Settings) -> str | None:
-    """Return what identifies the credentials that a synchronisation sends; `None` if it sends none.
+def credentials_mark(password: str | None, settings: Settings) -> str | None:
+    """Return what identifies the credentials that a periodic run sends; `None` if it sends none.
 
     It changes with the URL, the user name, the password and the content of the client certificate's files, whose paths are
     different in each job of AWX. It is a digest of the encrypted password, which is different whenever a password is
-    stored, so it reveals nothing about the password.
+    stored, so it reveals nothing about the password. One of a password that is not stored must not be stored either.
+
+    :param password: the stored password, encrypted; if none is stored, the password itself
     """
     if settings.username is None and not settings.client_cert:
         return None
     files = [_digest(path) for path in (settings.client_cert, settings.client_key) if path]
-    inputs = [settings.url, settings.username, podm.password, files]
+    inputs = [settings.url, settings.username, password, files]
     return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()
 
 

@@ -136,9 +136,9 @@ BIN = Path(sys.executable).parent
 
 
 def plays_of(block: Block) -> list[t.Any]:
-    """The plays of a block of YAML; none if it is something else, such as a credential type."""
+    """The plays of a block of YAML; none if it is something else, such as a credential type or a rulebook."""
     content = yaml.safe_load(block.text) if block.language == "yaml" else None
-    if not isinstance(content, list):
+    if not isinstance(content, list) or any("rules" in item for item in content):
         return []
     if any("hosts" in item or "ansible.builtin.import_playbook" in item for item in content):
         return content

@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.nec.expether.plugins.module_utils._model.texts import (
     MAX_DEPTH,
     MAX_TEXT,
+    never_template,
     printable,
     printable_json,
     read_json,
@@ -147,3 +148,12 @@ def test_what_lies_deeper_than_any_record_is_left_out() -> None:
 def test_what_is_no_json_is_a_value_error(content: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         read_json(content)
+
+
+def test_no_text_of_an_event_is_a_template() -> None:
+    value = {"{{ key }}": ["{{ lookup('pipe', 'id') }}", {"model": "{% raw %}"}, 1, None], "a": "#jinja2: x\n[[ y ]]"}
+    assert never_template(value) == {
+        "{{ key }}": ["(( lookup('pipe', 'id') ))", {"model": "(% raw %)"}, 1, None],
+        "a": "# jinja2: x\n[[ y ]]",
+    }
+    assert never_template("plain, 40 °C") == "plain, 40 °C"

@@ -1,0 +1,386 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The event source by itself, against a simulated EEM and real registries."""
+
+from __future__ import annotations
+
+import json
+import time
+import typing as t
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.nec.expether.plugins.module_utils._ansible.plugin_run import PluginFailed
+from ansible_collections.nec.expether.plugins.module_utils._modules import watch as watch_file
+from ansible_collections.nec.expether.plugins.module_utils._registry.location import open_registry
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager
+from ansible_collections.nec.expether.plugins.module_utils._registry.secrets import Secrets
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import put
+from ansible_collections.nec.expether.plugins.module_utils._results.cards import DEVICE_KEYS
+from ansible_collections.nec.expether.plugins.module_utils._sync.events import DEVICE_EVENTS, PODM_EVENTS
+from cryptography.fernet import Fernet
+from eemsim.client import Simulator
+from module_main import Run
+from postgresql import Server
+from running_source import GPU, SCHEMA, Running, Watching, types
+
+DOWN = {"notification_status0": "down", "notification_status1": "down"}
+Options = dict[str, t.Any]
+Begin = t.Callable[..., Watching]
+
+
+def device_ids(eem: Simulator) -> list[str]:
+    return [str(record["id"]) for record in eem.eeios()]
+
+
+def attach(eem: Simulator, device: str, group: str) -> None:
+    """Do what a program beside the collection may do, including the links that come up then."""
+    assert eem.call("PUT", f"/devices/{device}/group_id", json={"group_id": group}).status_code < 300
+
+
+def away(eem: Simulator, times: int) -> None:
+    """Have the EEM end its next connections without an answer."""
+    eem.fault({"do": "drop"}, times=times)
+
+
+def detach(eem: Simulator, device: str) -> None:
+    assert eem.call("DELETE", f"/devices/{device}/group_id").status_code < 300
+
+
+@pytest.fixture(name="running")
+def fixture_running(path: Path) -> Iterator[t.Callable[..., Running]]:
+    started: list[Running] = []
+
+    def start(**options: t.Any) -> Running:
+        started.append(Running(**options))
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.stop()
+
+
+def test_everything_that_happens_to_devices_is_an_event(
+    running: t.Callable[..., Running], eem: Simulator, by_url: Options
+) -> None:
+    one, two, three = device_ids(eem)[:3]
+    groups = [record["group_id"] for record in eem.eesvs()]
+    attach(eem, three, groups[0])
+    eem.reset_log()
+    source = running(**by_url)
+    source.wait_for_requests(eem, 2)  # what is there at first is no event
+    attach(eem, one, groups[0])
+    attached, connected = source.events(2)
+    assert types([attached, connected]) == ["device_attached", "device_connected"]
+    assert attached["device"]["device_id"] == one and attached["previous"]["state"] == "free"
+    assert attached["device"]["node_id"] == eem.eesvs()[0]["id"]
+    assert attached["url"] == eem.url and attached["podm"] is None
+    detach(eem, three)
+    assert types(source.events(1)) == ["device_detached"]
+    record = eem.card(two)
+    eem.patch(two, **DOWN)
+    assert types(source.events(1)) == ["device_unreachable"]
+    eem.put_card(record)
+    assert types(source.events(1)) == ["device_reachable"]
+    eem.delete_card(two)
+    (missing,) = source.events(1)
+    assert missing["type"] == "device_missing" and missing["device"]["missing_since"] == missing["at"]
+    eem.put_card(record)
+    assert types(source.events(1)) == ["device_added"]
+    assert source.stop() == []
+
+
+def test_a_request_in_progress_does_not_delay_the_end(
+    running: t.Callable[..., Running], eem: Simulator, by_url: Options
+) -> None:
+    eem.fault({"do": "delay", "seconds": 60})
+    source = running(**{**by_url, "timeout": 100})
+    source.wait_for_requests(eem, 1)
+    began = time.monotonic()
+    assert source.stop() == []
+    assert time.monotonic() - began < 20
+
+
+def test_an_invalid_option_ends_the_source_with_a_sentence(running: t.Callable[..., Running]) -> None:
+    source = running(url="http://127.0.0.1:1/eem", intervall=3, password="a-secret-word")
+    message = source.wait_for_end()
+    assert "intervall" in message and "a-secret-word" not in message
+
+
+# -- poll by poll ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"interval": 0.5}, "`interval` must be from 1 to 86400 seconds, not 0.5."),
+        ({"interval": True}, "`interval` is a boolean"),
+        ({"source": "both"}, "value of source must be one of: live, registry"),
+        ({"podms": ["a"], "url": "http://h/eem"}, "mutually exclusive"),
+        ({"url": "http://u:pw@h/eem"}, "must not contain"),
+        ({"url": "http://h/eem", "username": "u"}, "`username` is set without `password`."),
+        ({"url": "http://h/eem", "ca_path": "/does/not/exist"}, "does not exist"),
+        ({"source": "registry", "registry": "postgresql://u:pw@h/d"}, "password"),
+    ],
+)
+def test_options_are_checked_before_the_first_request(watching: Begin, options: Options, message: str) -> None:
+    with pytest.raises(PluginFailed) as failed:
+        watching(**options)
+    assert message in str(failed.value) and "pw" not in str(failed.value)
+
+
+def test_without_a_registry_that_lasts_a_container_needs_a_url(
+    watching: Begin, monkeypatch: pytest.MonkeyPatch, by_url: Options
+) -> None:
+    monkeypatch.delenv("EXPETHER_REGISTRY")
+    monkeypatch.setenv("container", "oci")
+    with pytest.raises(PluginFailed, match="needs a registry that outlives the job"):
+        watching()
+    assert watching(**by_url).poll() == []
+
+
+def test_a_pod_manager_that_was_never_registered_ends_the_source(watching: Begin) -> None:
+    with pytest.raises(PluginFailed, match="Pod manager 'rack9' is not registered"):
+        watching(podm="rack9").poll()
+
+
+def test_a_device_that_moves_between_two_polls_is_detached_and_attached(
+    watching: Begin, eem: Simulator, by_url: Options
+) -> None:
+    device, groups = device_ids(eem)[0], [record["group_id"] for record in eem.eesvs()]
+    attach(eem, device, groups[0])
+    watch = watching(**by_url)
+    assert watch.poll() == []
+    detach(eem, device)
+    attach(eem, device, groups[1])
+    detached, attached, connected = watch.poll()
+    assert types([detached, attached, connected]) == ["device_detached", "device_attached", "device_connected"]
+    assert detached["previous"]["node_id"] == eem.eesvs()[0]["id"] != attached["device"]["node_id"]
+    assert watch.poll() == []
+
+
+def test_an_eem_that_is_away_is_offline_once_and_its_devices_are_not_missing(
+    watching: Begin, eem: Simulator, by_url: Options
+) -> None:
+    watch = watching(**by_url)
+    away(eem, 3)
+    (offline,) = watch.poll()  # also if it is away from the beginning
+    assert offline["type"] == "podm_offline" and offline["reason"] == offline["failure"]["message"]
+    assert watch.poll() == watch.poll() == []
+    assert types(watch.poll()) == ["podm_online"]
+    away(eem, 2)
+    device = device_ids(eem)[0]
+    attach_later = eem.eesvs()[0]["group_id"]
+    assert types(watch.poll()) == ["podm_offline"] and watch.poll() == []
+    attach(eem, device, attach_later)
+    assert types(watch.poll()) == ["podm_online", "device_attached", "device_connected"]
+    assert watch.poll() == []
+
+
+def test_an_eem_that_lists_only_some_devices_is_offline_until_it_lists_them_or_does_not_for_long(
+    watching: Begin, eem: Simulator, by_url: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = watching(**by_url)
+    assert watch.poll() == []
+    records = eem.records()
+    eem.reset(devices=[record for record in records if record["id"] not in device_ids(eem)[2:]])
+    (offline,) = watch.poll()
+    assert offline["type"] == "podm_offline" and offline["reason"].startswith("EEM lists only 2 of 8 devices")
+    assert watch.poll() == []
+    eem.reset(devices=records)
+    assert types(watch.poll()) == ["podm_online"]
+    eem.reset(devices=[record for record in records if record["id"] not in device_ids(eem)[2:]])
+    assert types(watch.poll()) == ["podm_offline"]
+    monkeypatch.setattr(watch_file, "INCOMPLETE_SECONDS", 0)
+    assert types(watch.poll()) == ["podm_online", *["device_missing"] * 6]
+    assert watch.poll() == []
+
+
+def test_the_devices_of_an_eem_that_has_just_started_are_not_new(
+    watching: Begin, run: Run, eem: Simulator, by_url: Options
+) -> None:
+    records = eem.records()
+    run("podm", name="rack1", **by_url)
+    eem.reset(devices=[])
+    unknown, known = watching(**by_url, registry="/does/not/exist/r"), watching(podm="rack1")
+    assert unknown.poll() == []
+    assert types(known.poll()) == ["podm_offline"]  # the registry has its devices
+    eem.reset(devices=records)
+    assert unknown.poll() == []
+    assert types(known.poll()) == ["podm_online"]
+    eem.delete_card(device_ids(eem)[0])
+    assert types(unknown.poll()) == types(known.poll()) == ["device_missing"]
+
+
+def test_a_refused_password_is_not_sent_again_until_it_changes_or_time_has_passed(
+    watching: Begin, eem: Simulator, by_url: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = watching(**{**by_url, "password": "not-the-word"})
+    eem.reset_log()
+    (offline,) = watch.poll()
+    assert offline["failure"]["kind"] == "unauthorized" and offline["failure"]["http_status"] == 401
+    assert len(eem.log()) == 1
+    assert watch.poll() == watch.poll() == [] and len(eem.log()) == 1
+    assert "not-the-word" not in json.dumps([offline, watch.log])
+    monkeypatch.setattr(watch_file, "WAIT_AFTER_REFUSAL", watch_file.WAIT_AFTER_REFUSAL * 0)
+    assert watch.poll() == [] and len(eem.log()) == 2
+
+
+def test_a_password_that_a_synchronisation_was_refused_is_not_sent_either(
+    watching: Begin, run: Run, eem: Simulator, by_url: Options, path: Path
+) -> None:
+    run("podm", name="rack1", **by_url)
+    registry = open_registry(str(path))
+    (podm,) = registry.all(PodManager)
+    registry.commit([put(podm._replace(password=Secrets(f"{path}.key", make=False).encrypt("not-the-word")))])
+    registry.close()
+    assert run("sync", wait_after_refusal=900)["podms"][0]["retry_at"]
+    eem.reset_log()
+    watch = watching()
+    (offline,) = watch.poll()
+    assert "not sent again before" in offline["reason"] and eem.log() == []
+    assert run("podm", name="rack1", **by_url)["changed"]
+    eem.reset_log()
+    assert types(watch.poll()) == ["podm_online"] and len(eem.log()) == 1
+
+
+def test_pod_managers_come_and_go(watching: Begin, run: Run, eem: Simulator, by_url: Options) -> None:
+    watch = watching()
+    assert watch.poll() == []
+    run("podm", name="rack1", **by_url)
+    assert watch.poll() == []  # its devices are not new
+    named = watching(podms=["rack1"])
+    assert named.poll() == []
+    assert run("podm", name="rack1", state="absent", cascade=True)["changed"]
+    assert watch.poll() == named.poll() == named.poll() == []
+    assert [line for line in named.log if "Pod manager 'rack1' is not registered" in line] == named.log != []
+    device = device_ids(eem)[0]
+    run("podm", name="rack1", **by_url)
+    assert watch.poll() == named.poll() == []
+    detach_or_attach = eem.eesvs()[0]["group_id"]
+    attach(eem, device, detach_or_attach)
+    for each in (watch, named):
+        assert types(each.poll()) == ["device_attached", "device_connected"]
+
+
+def test_events_name_nodes_and_a_new_name_is_no_event(
+    watching: Begin, run: Run, eem: Simulator, by_url: Options
+) -> None:
+    run("podm", name="rack1", **by_url)
+    watch = watching(podm="rack1")
+    assert watch.poll() == []
+    node = run("node", name="n1", properties=GPU)["node"]
+    attached, connected = watch.poll()
+    assert attached["device"]["node"] == "n1" and attached["podm"] == "rack1"
+    assert {*attached["device"]} == {*DEVICE_KEYS} == {*attached["previous"]}
+    run("node", name="n1", state="absent", detach_devices=False)
+    run("node", name="other", state="managed", node_index=node["id"])
+    assert watch.poll() == []
+    run("node", name="other", state="absent", detach_devices=True)
+    (detached,) = watch.poll()
+    assert (detached["type"], detached["previous"]["node"]) == ("device_detached", "other")
+    assert connected["type"] == "device_connected"
+
+
+def test_a_registry_that_is_away_for_a_while_is_logged_once(
+    watching: Begin, run: Run, eem: Simulator, by_url: Options, path: Path
+) -> None:
+    run("podm", name="rack1", **by_url)
+    watch = watching()
+    assert watch.poll() == []
+    content = path.read_bytes()
+    path.write_bytes(b"not a database" * 100)
+    assert watch.poll() == watch.poll() == []
+    assert len(watch.log) == 1 and "No events can be noticed until this is repaired." in watch.log[0]
+    path.write_bytes(content)
+    attach(eem, device_ids(eem)[0], eem.eesvs()[0]["group_id"])
+    assert types(watch.poll()) == ["device_attached", "device_connected"]
+
+
+def test_no_text_of_an_event_is_a_template_or_a_password(watching: Begin, eem: Simulator, by_url: Options) -> None:
+    device = device_ids(eem)[0]
+    watch = watching(**by_url)
+    assert watch.poll() == []
+    eem.patch(device, **DOWN, model=f"{{{{ lookup('pipe', 'id') }}}} #jinja2: x {eem.password}")
+    (event,) = watch.poll()
+    text = json.dumps(event["device"])
+    assert event["device"]["model"].startswith("(( lookup('pipe', 'id') )) # jinja2: x ")
+    assert eem.password not in text
+
+
+def test_the_registry_shows_what_synchronisations_notice(
+    watching: Begin, run: Run, eem: Simulator, by_url: Options
+) -> None:
+    run("podm", name="rack1", sync=False, **by_url)
+    watch = watching(source="registry")
+    assert watch.poll() == []
+    run("sync")
+    eem.reset_log()
+    assert watch.poll() == [] and eem.log() == []
+    device = device_ids(eem)[0]
+    eem.patch(device, **DOWN)
+    run("sync")
+    (event,) = watch.poll()
+    assert event["type"] == "device_unreachable" and event["device"]["first_seen_at"]
+    eem.delete_card(device)
+    run("sync")
+    (event,) = watch.poll()
+    assert event["type"] == "device_missing" and event["device"]["missing_since"]
+    away(eem, 1)
+    run("sync")
+    (offline,) = watch.poll()
+    assert offline["type"] == "podm_offline" and "connection ended" in offline["reason"]
+    assert watch.poll() == []
+    run("sync")
+    assert types(watch.poll()) == ["podm_online"] and watch.log == []
+
+
+def test_postgresql_announces_changes(
+    watching: Begin,
+    running: t.Callable[..., Running],
+    run: Run,
+    eem: Simulator,
+    by_url: Options,
+    postgresql_server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    url = postgresql_server.create("events")
+    monkeypatch.setenv("EXPETHER_REGISTRY", url)
+    monkeypatch.setenv("EXPETHER_REGISTRY_KEY_FILE", str(tmp_path / "key"))
+    (tmp_path / "key").touch(mode=0o600)
+    (tmp_path / "key").write_bytes(Fernet.generate_key())
+    run("podm", name="rack1", **by_url)
+    watch = watching(source="registry", interval=3600)
+    assert watch.poll() == []
+    run("device_attach", podm="rack1", node=eem.eesvs()[0]["id"], devices=device_ids(eem)[:1])
+    watch.wait()  # for an hour, if nothing were announced
+    assert types(watch.poll())[0] == "device_attached"
+    # What happens while the server is away is noticed when it is back.
+    postgresql_server.stop()
+    assert watch.poll() == []
+    assert "cannot be read" in watch.log[0]
+    postgresql_server.start()
+    run("device_attach", podm="rack1", node=eem.eesvs()[0]["id"], devices=device_ids(eem)[:1], state="absent")
+    watch.wait()
+    assert types(watch.poll()) == ["device_detached"]
+    watch.close()
+    # The connection that listens ends with the source.
+    count = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
+    source = running(source="registry", interval=3600)
+    until = time.monotonic() + 30
+    while postgresql_server.execute(count) != [(1,)]:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    source.stop()
+    while postgresql_server.execute(count) != [(0,)]:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_the_schema_has_the_events_and_keys_of_the_library() -> None:
+    properties = SCHEMA.schema["properties"]
+    assert sorted(properties["type"]["enum"]) == sorted([*DEVICE_EVENTS, *PODM_EVENTS])
+    assert {*SCHEMA.schema["$defs"]["device"]["properties"]} == {*DEVICE_KEYS}
