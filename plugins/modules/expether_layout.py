@@ -158,12 +158,16 @@ EXAMPLES = r"""
           pci_device:
             type: [SSD, SSD]
 
-- name: Apply a layout file, and release all nodes that it does not list
+- name: Keep two of them, give one of these a device more, and release all other nodes
   nec.expether.expether_layout:
     podm: rack1
-    nodes: "{{ (lookup('ansible.builtin.file', 'rack1.yml') | from_yaml).nodes }}"
-    purge: true
-    move: true
+    nodes:
+      - name: storage-1
+      - name: train-2
+        properties:
+          devices:
+            - type: GPU
+              count: 3
     release_others: true
 """
 

@@ -48,9 +48,9 @@ layout:
   contains:
     nodes:
       description:
-        - 'The nodes, sorted by name. C(purge) is false for a node with a device that no request describes:
-          an empty slot, a card that does not report whether its slot has a device, or a silent device that
-          a released node has left. A node without devices has no C(properties).'
+        - 'The nodes, sorted by name. C(purge) is false for a node with a card that no request describes:
+          its slot is empty, or it does not report whether its slot has a device. A node without other cards
+          has no C(properties).'
       type: list
       elements: dict
       sample:

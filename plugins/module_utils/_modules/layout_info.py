@@ -11,26 +11,25 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.context impo
 from ansible_collections.nec.expether.plugins.module_utils._ansible.target import target
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import Eeio
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
+from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._model.names import name_key
 from ansible_collections.nec.expether.plugins.module_utils._modules.listings import Listing, list_fabrics
-from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import StoredNode
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import View
 
 
 def run(context: Context) -> Result:
     """Return the nodes of a pod manager with their devices as a layout."""
-    [(where, listing)] = list_fabrics(context, [target(context, node=None)])
+    [(_where, listing)] = list_fabrics(context, [target(context, node=None)])
     if isinstance(listing, ExpetherError):
         raise listing
-    on_systems = {node.system_id: node.node() for node in listing.nodes}
-    observed = ObservedState(where.podm_id, "", listing.fabric, on_systems, {}, listing.last_nodes)
     nodes = []
     for stored in sorted(listing.nodes, key=lambda node: name_key(node.name)):
         why = _why_left_out(listing, stored.system_id, stored.state)
         if why:
             context.warn([f"Node {stored.name} is not part of the layout: {why}."])
         else:
-            nodes.append(_node(observed, stored.name, stored.system_id))
+            nodes.append(_node(listing.fabric, stored))
     return {
         "changed": False,
         "layout": {"nodes": nodes, "purge": True, "release_others": False, "move": False},
@@ -46,19 +45,19 @@ def _why_left_out(listing: Listing, system_id: str, state: str) -> str | None:
     return None
 
 
-def _node(observed: ObservedState, name: str, system_id: str) -> View:
+def _node(fabric: Fabric, node: StoredNode) -> View:
     """Return an entry of `nodes`: what expether_layout takes for a node as it is."""
-    devices = observed.fabric.devices_of(observed.fabric.systems[system_id])
-    described = [device for device in devices if device.populated and device.id not in observed.left_behind]
+    devices = fabric.devices_of(fabric.systems[node.system_id])
+    described = [device for device in devices if device.populated]
     counts: dict[tuple[tuple[str, str], ...], int] = {}
     for device in described:
         counts[_kind(device)] = counts.get(_kind(device), 0) + 1
     entries = [{**dict(kind), "count": count} for kind, count in sorted(counts.items())]
     return {
-        "name": name,
-        "node_index": system_id,
+        "name": node.name,
+        "node_index": node.system_id,
         **({"properties": {"devices": entries}} if entries else {}),
-        # No request is met by the others, so that a purge would detach them, or refuse because they do not respond.
+        # No request is met by what may be an empty slot, so that a purge would detach it.
         **({"purge": False} if len(described) < len(devices) else {}),
     }
 

@@ -15,7 +15,7 @@ from ansible_collections.nec.expether.plugins.module_utils._eem.interruption imp
 from ansible_collections.nec.expether.plugins.module_utils._eem.parallel import side_by_side
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
-from ansible_collections.nec.expether.plugins.module_utils._registry.last_nodes import LastNodes, last_nodes
+from ansible_collections.nec.expether.plugins.module_utils._registry.last_nodes import last_nodes
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import StoredNode
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
 
@@ -25,13 +25,11 @@ class Listing(t.NamedTuple):
 
     :ivar nodes: the stored nodes of its pod manager
     :ivar views: shows its cards and nodes
-    :ivar last_nodes: of stranded devices, the last nodes that are known
     """
 
     fabric: Fabric
     nodes: list[StoredNode]
     views: Views
-    last_nodes: LastNodes
 
 
 def list_fabrics(context: Context, wheres: t.Sequence[Target]) -> list[tuple[Target, Listing | ExpetherError]]:
@@ -60,6 +58,5 @@ def list_fabrics(context: Context, wheres: t.Sequence[Target]) -> list[tuple[Tar
         names = {node.system_id: node.name for node in nodes}
         on_systems = {node.system_id: node.node() for node in nodes}
         last = last_nodes(where.registry, where.podm_id, fabric, on_systems) if where.registry else {}
-        views = Views(where.podm_id, where.podm, names, context.pci_names, last)
-        found.append((where, Listing(fabric, nodes, views, last)))
+        found.append((where, Listing(fabric, nodes, Views(where.podm_id, where.podm, names, context.pci_names, last))))
     return found
