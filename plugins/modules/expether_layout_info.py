@@ -31,11 +31,9 @@ EXAMPLES = r"""
     podm: rack1
   register: described
 
-- name: Keep the layout in a file
-  ansible.builtin.copy:
-    content: "{{ described.layout | to_nice_yaml(indent=2) }}"
-    dest: "{{ playbook_dir }}/rack1.yml"
-    mode: "0644"
+- name: Show it as the content of a layout file
+  ansible.builtin.debug:
+    msg: "{{ described.layout | to_nice_yaml(indent=2) }}"
 """
 
 RETURN = r"""
