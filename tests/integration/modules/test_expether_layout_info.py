@@ -67,7 +67,7 @@ def test_what_no_request_describes_is_not_purged(
         known,
         node("box", node_index=eesvs[3], state="managed").after(
             orders.patch(eesvs[3], group_id="40"),
-            orders.patch(eeios[9], group_id="40", pcie_connection_status="up", **unknown),
+            orders.patch(eeios[9], group_id="40", pcie_connection_status="up", type="10g", **unknown),
             orders.patch(eeios[10], group_id="40"),
         ),
         node("empty", node_index=eesvs[0], state="managed").after(
