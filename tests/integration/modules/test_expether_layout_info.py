@@ -28,19 +28,22 @@ def given_back(result: Result, **options: t.Any) -> Task:
 
 
 @pytest.mark.smoke
+def test_a_pod_without_nodes_has_an_empty_layout(ansible: Ansible, known: Task) -> None:
+    run = ansible.play(known, INFO)
+    assert run[1]["layout"] == {"nodes": [], "purge": True, "release_others": False, "move": False}
+
+
 def test_the_layout_of_a_pod_given_back_changes_nothing(
     ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
 ) -> None:
     eem.patch(eeios[1], group_id="18")
     run = ansible.play(
         known,
-        INFO.called("empty"),
         node("train", properties=types("GPU", "GPU", "SSD"), node_index=eesvs[0]),
         node("adopted", node_index=eesvs[1], state="managed"),
         node("bare", node_index=eesvs[3], state="managed"),
         INFO,
     )
-    assert run["empty"]["layout"] == {"nodes": [], "purge": True, "release_others": False, "move": False}
     found = run.results[-1]["layout"]
     assert [entry["name"] for entry in found["nodes"]] == ["adopted", "bare", "train"]
     assert [entry["node_index"] for entry in found["nodes"]] == [eesvs[1], eesvs[3], eesvs[0]]
