@@ -142,6 +142,8 @@ class Share:
                 yield vertex.signature, leaving
             if vertex.due or self.slots > 0:
                 yield End.SUPPLY, leaving - _DUE if vertex.due else 0
+            else:  # it can be spare only in the slot of another one
+                yield from ((each, 0) for each in self.spare if not each.due)
         elif isinstance(vertex, int) and vertex < 0:
             if ~vertex in self.lacking:
                 yield End.MET, 0
@@ -163,14 +165,14 @@ class Share:
             elif isinstance(before, Own):
                 if isinstance(after, int) and after > 0:
                     _add(self.given, before, 1)
-                elif after is End.SUPPLY:
+                elif not isinstance(after, int):
                     self._spare(before, 1)
             if isinstance(after, int) and after < 0:
                 _add(self.held[~after], before, 1)
             elif isinstance(after, Own):
-                if isinstance(before, End):
+                if not isinstance(before, int):
                     self._spare(after, -1)
-                elif isinstance(before, int) and before > 0:
+                elif before > 0:
                     _add(self.given, after, -1)
 
     def _spare(self, own: Own, number: int) -> None:

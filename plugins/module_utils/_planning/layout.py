@@ -13,9 +13,9 @@ import heapq
 import itertools
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._model.cards import Eeio, Eesv
+from ansible_collections.nec.expether.plugins.module_utils._model.cards import Eeio, Eesv, parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, InvalidInput, PlanRefused
-from ansible_collections.nec.expether.plugins.module_utils._model.names import name_key, node_uuid
+from ansible_collections.nec.expether.plugins.module_utils._model.names import name_key, node_uuid, parse_uuid
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node, find_by_name
 from ansible_collections.nec.expether.plugins.module_utils._model.properties import DeviceRequest, Properties
 from ansible_collections.nec.expether.plugins.module_utils._planning.assignment import Own, Share, assign
@@ -140,11 +140,14 @@ def _listed(observed: ObservedState, request: LayoutRequest) -> list[Node | None
     by_name: dict[str, list[Node]] = {}
     for node in observed.nodes.values():
         by_name.setdefault(name_key(node.name), []).append(node)
-    by_id = {key: node for node in observed.nodes.values() for key in (node.uuid, node.system_id)}
+    by_id: dict[str | None, Node] = {
+        key: node for node in observed.nodes.values() for key in (node.uuid, node.system_id)
+    }
     listed: list[Node | None] = []
     seen: dict[str, int] = {}
     for place, entry in enumerate(request.nodes):
-        named = by_name.get(name_key(entry.name)) or [by_id[key] for key in keys_of(entry.name) if key in by_id]
+        ids = parse_uuid(entry.name), parse_card_id(entry.name)
+        named = by_name.get(name_key(entry.name)) or [by_id[key] for key in ids if key in by_id]
         found = present_node(observed, entry, next(iter(find_by_name(named, entry.name)), None))
         listed.append(found)
         for key in (found.uuid, found.system_id) if found else (node_uuid(observed.podm_id, entry.name),):
@@ -457,14 +460,6 @@ class _Planner:
             f"{'; '.join(why_lacking(self.observed, counts, own, dict(sorted(reasons.items()))))}.",
             details={"candidates": reasons},
         )
-
-
-def keys_of(name: str) -> tuple[str, ...]:
-    """Return the keys by which a name that no node has may mean one: a UUID or an EESV id."""
-    from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse_card_id
-    from ansible_collections.nec.expether.plugins.module_utils._model.names import parse_uuid
-
-    return tuple(key for key in (parse_uuid(name), parse_card_id(name)) if key)
 
 
 def _kind(request: DeviceRequest) -> DeviceRequest:
