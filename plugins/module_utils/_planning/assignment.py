@@ -81,7 +81,7 @@ class Share:
     def __init__(self, requested: t.Mapping[int, int], own: t.Iterable[Own], takes: bool) -> None:
         """Keep as many of the node's own devices as possible; of several, those that come first in `own`."""
         self.lacking = dict(requested)
-        self.held: dict[int, dict[t.Union[Own, int], int]] = {kind: {} for kind in requested}
+        self.held: dict[int, dict[Own | int, int]] = {kind: {} for kind in requested}
         self.spare: dict[Own, int] = {}
         self.given: dict[Own, int] = {}
         self.takes = takes

@@ -454,7 +454,10 @@ class _Planner:
         unmet = tuple(demand.request[kind] for kind in lacking)
         own = by_preference(demand.now.counting)
         free, reasons = candidates(self.rest, unmet, {device.id for device in own}, demand.now.not_counted)
-        reasons.update((device.id, f"goes to {receivers[device.id]}") for device in free if device.id in receivers)
+        for device in free:
+            receiver = receivers.get(device.id, demand.now.node.name)
+            if receiver != demand.now.node.name:
+                reasons[device.id] = f"goes to {receiver}"
         counts = ((demand.request[kind], demand.request[kind].number - number) for kind, number in lacking.items())
         raise PlanRefused(
             f"{'; '.join(why_lacking(self.observed, counts, own, dict(sorted(reasons.items()))))}.",
