@@ -392,7 +392,7 @@ class _Planner:
             if signature:
                 goes = _can_go(device)
                 leaves = goes and why_never(device) is None and not {device.id, system.id} & claimed.keys()
-                order.append(Own(signature, leaves and (purge or self.request.move), purge and goes))
+                order.append(Own(signature, leaves and (purge or self.request.move), purge and goes, not purge))
                 own.setdefault(order[-1], []).append(device)
         numbers = {kind: each.number for kind, each in request.items()}
         share = Share(numbers, order, takes=why_no_host(self.rest, system) is None)

@@ -190,6 +190,12 @@ def test_a_full_system_gives_a_device_away_before_it_gets_another_one() -> None:
     assert brief(plan.steps) == [("detach", 0, "0"), ("attach", 1, "0"), ("attach", 0, "1")]
 
 
+def test_a_device_that_cannot_be_detached_stays_with_a_node_that_is_purged() -> None:
+    of = pod(eeio(0, "17", **DISABLED), eeio(1, "17"), eeio(2, kind="nic"))
+    plan = planned(of, entry(0, GPU, NIC, purge=True), entry(1, GPU), move=True)
+    assert brief(plan.steps) == [("detach", 1, "0"), ("attach", 2, "0"), ("attach", 1, "1")]
+
+
 # Entries that are not valid
 
 
