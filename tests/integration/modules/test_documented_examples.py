@@ -73,6 +73,8 @@ ORDER = (
     "device",
     "device_action",
     "registry",
+    "layout",
+    "layout_info",
 )
 #: The registries and key files that the examples name.
 PLACES = {

@@ -106,6 +106,7 @@ def everything(eem: Simulator, rack1: Task, orders: Orders, away: str, copy: str
     no_audit = orders.fault({"do": "drop"}, method="PUT", path="audit", times=-1)
     both = {"pci_device": {"type": ["GPU", "SSD"]}}
     node = call("node", podm="rack1", name="n1")
+    layout = call("layout", podm="rack1")
     attach = call("device_attach", podm="rack1", node=eesvs[1], devices=eeios[9:11])
     return [
         rack1.having(
@@ -152,9 +153,15 @@ def everything(eem: Simulator, rack1: Task, orders: Orders, away: str, copy: str
         call("sync", podms="none").failing(),
         call("node", podm="rack1", name="n2", properties=GPU),
         call("registry", copy_from=copy, registry=f"{copy}.copy"),
-        call("registry", copy_from=copy, registry=f"{copy}.copy").failing().called("again"),
+        call("registry", copy_from=f"{copy}.none", registry=f"{copy}.copy").failing().called("again"),
         call("registry", reencrypt=True),
         call("registry", valence_dump=str(DUMP), registry=f"{copy}.valence"),
+        call("layout_info", podm="rack1"),
+        call("layout_info", podm="none").failing(),
+        layout.having(nodes=[{"name": "n4", "properties": both}]).failing().after(refuse),
+        layout.having(nodes=[{"name": "n4", "flavor": "small"}]).after(orders.no_faults()),
+        layout.having(nodes=[{"name": "n4", "properties": NO_GPU}]).failing(),
+        layout.having(nodes=[{"name": "n1"}, {"name": "n2"}], release_others=True),
         call("podm", name="rack1", state="absent", cascade=True)
         .failing()
         .after(orders.patch(eeios[0], admin_status="disabled")),

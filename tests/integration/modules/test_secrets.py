@@ -86,6 +86,8 @@ def tasks_for(reach: dict[str, t.Any], eesv: str, eeios: list[str]) -> list[Task
         call("flavor", **reach, name="small", state="absent"),
         call("sync", **reach),
         call("registry", reencrypt=True),
+        call("layout", **reach, nodes=[], release_others=True),
+        call("layout_info", **reach),
     ]
 
 
