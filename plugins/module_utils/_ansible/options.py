@@ -215,6 +215,8 @@ def _check_text(where: str, value: t.Any, option: str) -> None:
 def in_one_form(options: Options, params: t.Mapping[str, t.Any], given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     """Return parameters without aliases, and with names in the form in which they are stored and compared.
 
+    Those inside lists of dictionaries are included.
+
     :param given: the parameters before Ansible converted them
     """
     found = {name: value for name, value in params.items() if name in options}
@@ -225,6 +227,9 @@ def in_one_form(options: Options, params: t.Mapping[str, t.Any], given: t.Mappin
         elif isinstance(value, list):
             is_text = any(isinstance(given.get(key), str) for key in _names(name, options[name]))  # "rack1, rack2"
             found[name] = [composed(item.strip() if is_text else item) for item in value]
+    for name, option in options.items():
+        if option.get("options") and isinstance(found.get(name), list):
+            found[name] = [in_one_form(option["options"], item, {}) for item in found[name]]
     return found
 
 

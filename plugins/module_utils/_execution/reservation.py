@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run reserves before its first change: claims on cards, and its node, stored as `composing`. Private to the collection."""
+"""What a run reserves before its first change: claims on cards, and its nodes, stored as `composing`. Private to the collection."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class Reservation:
         return {*self._known, *(device.device_id for device in devices if device.missing_since is None)}
 
     def take(self, observed: ObservedState, plan: Plan) -> None:
-        """Claim everything that a plan changes, and store its node as `composing`, in one transaction.
+        """Claim everything that a plan changes, and store the nodes that it changes as `composing`, in one transaction.
 
         :raises RegistryConflict: the observed state is out of date, or another run has claimed one of the cards
         """
@@ -145,27 +145,42 @@ class Reservation:
         changes = self._mark_composing(observed, plan)
         revision = self._claims.claim(self._epoch, keys, changes)
         self.is_held = True
+        known = {found.uuid: found for found in self._known.values()}
         for change in changes:
-            before = (
-                self._written[change.uuid][0]
-                if change.uuid in self._written
-                else self._known.get(t.cast(Node, plan.node).system_id)
-            )
+            before = self._written[change.uuid][0] if change.uuid in self._written else known.get(change.uuid)
             self._written[change.uuid] = (before, revision)
 
     def _mark_composing(self, observed: ObservedState, plan: Plan) -> list[Change]:
-        hardware = bool(plan.group_changes)
-        node = plan.node
-        if node is None or not (hardware or any(step.action == "remember" for step in plan.steps)):
-            return []
-        return [self._node_change(observed, plan, node, "composing" if hardware else node.state)]
+        """Return the changes that store the nodes of a plan before its first request.
 
-    def _node_change(self, observed: ObservedState, plan: Plan, node: Node, state: NodeState) -> Change:
-        found = self._known.get(node.system_id)
-        system = fabric_after(observed.fabric, plan.steps).systems.get(node.system_id)
+        A system is one node at a time: a new node that gets the system of a released one is stored when that is forgotten.
+        """
+        hardware = bool(plan.group_changes)
+        released = self._forgotten(plan) if hardware else {}
         # A node that is released keeps the group in which its devices were left, until they are detached.
-        released = any(step.action == "forget" and step.system_id == node.system_id for step in plan.steps)
-        group_id = system.group_id if system and not released else (found.group_id if found else None)
+        changes = [put(found._replace(state="composing", updated_at=now_iso())) for found in released.values()]
+        fabric = fabric_after(observed.fabric, plan.steps)
+        touched = {step.system_id for step in plan.steps} - self._forgotten(plan).keys()
+        for node in plan.nodes:
+            if node.system_id in touched:
+                changes.append(self._node_change(fabric, node, "composing" if hardware else node.state))
+        return changes
+
+    def _forgotten(self, plan: Plan) -> dict[str, StoredNode]:
+        """Return the stored nodes that a plan forgets, by EESV id."""
+        ids = (step.system_id for step in plan.steps if step.action == "forget" and step.system_id in self._known)
+        return {system_id: self._known[system_id] for system_id in ids if system_id}
+
+    def _node_change(self, fabric: Fabric, node: Node, state: NodeState) -> Change:
+        """Return the change that stores a node.
+
+        :param fabric: the fabric after the plan
+        """
+        found = self._known.get(node.system_id)
+        if found and found.uuid != node.uuid:
+            found = None  # the node that it takes the place of
+        system = fabric.systems.get(node.system_id)
+        group_id = system.group_id if system else (found.group_id if found else None)
         now = now_iso()
         stored = StoredNode(
             uuid=node.uuid,
@@ -196,15 +211,19 @@ class Reservation:
         self._claims.release(changed=True, with_changes=[*self._final_nodes(plan, fabric), *changes])
 
     def _final_nodes(self, plan: Plan, fabric: Fabric) -> list[Change]:
-        forgotten = (self._known.get(step.system_id or "") for step in plan.steps if step.action == "forget")
+        forgotten = self._forgotten(plan)
+        remembered = {step.system_id for step in plan.steps if step.action == "remember"}
         # No expected revision: this run holds the claim on the system and wrote the document itself.
-        changes = [remove_anyway(StoredNode, found.uuid) for found in forgotten if found]
+        changes = [remove_anyway(StoredNode, found.uuid) for found in forgotten.values()]
         gone = {change.uuid for change in changes}
-        node = plan.node
-        current = self._registry.get(StoredNode, node.uuid) if node else None
-        if node and current and current.uuid not in gone and current.state != node.state:
-            changes.append(put(current._replace(state=node.state, updated_at=now_iso())))
-        gone |= {node.uuid} if node else set()
+        stored = self._stored()
+        for node in plan.nodes:
+            current = stored.get(node.uuid)
+            if current and current.uuid not in gone and current.state != node.state:
+                changes.append(put(current._replace(state=node.state, updated_at=now_iso())))
+            elif current is None and node.system_id in forgotten.keys() & remembered:
+                changes.append(self._node_change(fabric, node, node.state))
+        gone |= {node.uuid for node in plan.nodes}
         for system_id in sorted({step.system_id for step in plan.group_changes if step.system_id}):
             other, system = self._known.get(system_id), fabric.systems.get(system_id)
             if other and system and other.uuid not in gone and other.group_id != system.group_id:
@@ -235,8 +254,12 @@ class Reservation:
         return None
 
     def _unfinished(self) -> list[str]:
-        found = (self._registry.get(StoredNode, uuid) for uuid in self._written)
-        return [node.name for node in found if node and node.state == "composing"]
+        stored = self._stored() if self._written else {}
+        return [node.name for uuid in self._written if (node := stored.get(uuid)) and node.state == "composing"]
+
+    def _stored(self) -> dict[str, StoredNode]:
+        """Return the nodes of the pod manager as they are stored now, by UUID."""
+        return {found.uuid: found for found in self._registry.of_podm(StoredNode, self._podm_id)}
 
     def wait_for(self, blocked_by: t.Mapping[str, str], budget: Patience) -> bool:
         """Wait until another run gives back one of these; return whether it did in time. This run must hold nothing."""

@@ -60,7 +60,9 @@ def run(context: Context) -> Result:
     else:
         properties = _properties(context) if state == "present" else None
         silent = {key: params[key] for key in ("skip_silent", "replace_silent")}
-        request = NodeRequest(name, _system_id(context), properties, params["purge"], **silent)
+        index = params["node_index"]
+        system_id = None if index is None else parse_system_id(index, "node_index")
+        request = NodeRequest(name, system_id, properties, params["purge"], **silent)
     run_ = ChangeRun(context, where, f"a run for node {name}")
     outcome = run_.execute(lambda observed, _client: PLANS[state](observed, request), connect_timeout=seconds)
     node = outcome.plan.node
@@ -69,7 +71,7 @@ def run(context: Context) -> Result:
     devices = [device["device_id"] for device in after["devices"]] if after else []
     context.warn(link_warnings(outcome.after, devices, outcome.steps))
     if state == "absent" and node:
-        _warn_of_missing(context, where, node, outcome)
+        warn_of_missing(context, where, [node], outcome)
     if before is None:
         _warn_of_namesake(context, where.podm_id, name)
     return {
@@ -88,12 +90,15 @@ def _properties(context: Context) -> Properties | None:
     return None
 
 
-def _system_id(context: Context) -> str | None:
-    """Return the system that the task names."""
-    given = context.params["node_index"]
-    system_id = parse_card_id(given) if given is not None else None
-    if given is not None and system_id is None:
-        raise InvalidInput(f"`node_index` {given!r} is not the EEM id of a system, such as 0x8cdf9d53f236.")
+def parse_system_id(index: str, option: str) -> str:
+    """Return the id of the system that a task names.
+
+    :param option: the name of the option
+    :raises InvalidInput: it is not an EEM id
+    """
+    system_id = parse_card_id(index)
+    if system_id is None:
+        raise InvalidInput(f"`{option}` {index!r} is not the EEM id of a system, such as 0x8cdf9d53f236.")
     return system_id
 
 
@@ -115,18 +120,20 @@ def _warn_of_namesake(context: Context, podm_id: str | None, name: str) -> None:
         )
 
 
-def _warn_of_missing(context: Context, where: Target, node: Node, outcome: Outcome) -> None:
-    """Warn of stored devices of a released node that EEM did not list, and that were therefore not detached."""
+def warn_of_missing(context: Context, where: Target, released: t.Sequence[Node], outcome: Outcome) -> None:
+    """Warn of stored devices of released nodes that EEM did not list, and that were therefore not detached."""
     seen = outcome.before.fabric.devices.keys() | outcome.last.fabric.devices.keys()
-    missing = [
-        device.device_id
-        for device in (where.registry.of_podm(StoredDevice, where.podm_id) if where.registry else ())
-        if device.node_id == node.system_id and device.device_id not in seen
-    ]
-    if missing:
-        context.warn(
-            [f"EEM is not listing these devices of {node.name}, so they were not detached: {comma_list(missing)}."]
-        )
+    stored = where.registry.of_podm(StoredDevice, where.podm_id) if where.registry and released else ()
+    for node in released:
+        missing = [
+            device.device_id
+            for device in stored
+            if device.node_id == node.system_id and device.device_id not in seen
+        ]
+        if missing:
+            context.warn(
+                [f"EEM is not listing these devices of {node.name}, so they were not detached: {comma_list(missing)}."]
+            )
 
 
 def _to_result(views: Views, fabric: Fabric, node: Node | None, nodes: t.Mapping[str, Node]) -> View | None:

@@ -84,7 +84,7 @@ def plan_present(observed: ObservedState, request: NodeRequest) -> Plan:
                 f"Node {node.name} was left half composed. Set `flavor` or `properties` again, or release it."
             )
         system = find_system(observed.fabric, node.system_id)
-        return Plan((), node, silent=_members(observed, node, system))
+        return Plan((), (node,), silent=_members(observed, node, system))
     return _plan_requested(observed, node, properties, request)
 
 
@@ -136,7 +136,7 @@ def plan_absent(observed: ObservedState, request: NodeRequest) -> Plan:
     :raises PlanRefused: as `plan_release`
     """
     node = find_node(observed, request.name)
-    return plan_release(observed, [node], request.skip_silent)._replace(node=node) if node else Plan()
+    return plan_release(observed, [node], request.skip_silent)._replace(nodes=(node,)) if node else Plan()
 
 
 def _new_node(observed: ObservedState, name: str, system_id: str, state: NodeState) -> Node:
@@ -221,7 +221,7 @@ def plan_compose(
         for device in devices
         if device.reachable is False
     )
-    return Plan(refuse_if_claimed(observed, steps), node if steps else known, silent=tuple(silent))
+    return Plan(refuse_if_claimed(observed, steps), (node if known is None or steps else known,), silent=tuple(silent))
 
 
 def _replaced(have: t.Sequence[Eeio], properties: Properties, known: Node | None) -> list[Eeio]:
@@ -255,9 +255,9 @@ def plan_manage(observed: ObservedState, node: Node) -> Plan:
     known = _known_node(observed, node)
     silent = _members(observed, known or node, system)
     if known is not None and known.state != "composing":
-        return Plan((), known, silent=silent)
+        return Plan((), (known,), silent=silent)
     step = RegistryChange("remember", None, node.name, system.id, known.state if known else None, "managed")
-    return Plan(refuse_if_claimed(observed, [step]), node._replace(state="managed"), silent=silent)
+    return Plan(refuse_if_claimed(observed, [step]), (node._replace(state="managed"),), silent=silent)
 
 
 def plan_release(observed: ObservedState, nodes: t.Iterable[Node], skip_silent: bool = False) -> Plan:
@@ -299,7 +299,7 @@ def _left_behind(observed: ObservedState, node: Node) -> list[Eeio]:
 
 def plan_forget_node(node: Node) -> Plan:
     """Return the plan that forgets a node and leaves its devices where they are."""
-    return Plan((RegistryChange("forget", None, node.name, node.system_id, node.state, None),), node)
+    return Plan((RegistryChange("forget", None, node.name, node.system_id, node.state, None),), (node,))
 
 
 def _check_alone(observed: ObservedState, system: Eesv) -> None:

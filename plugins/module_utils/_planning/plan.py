@@ -133,17 +133,23 @@ class Plan(t.NamedTuple):
     """What a task changes, and what it is about.
 
     :ivar steps: the changes, in their order
-    :ivar node: the node that the task is about, as it is afterwards (as it was, if it is released)
+    :ivar nodes: the nodes that the task is about, in the task's order, as they are afterwards (as they were, if they are
+        released)
     :ivar cards: the ids of the cards that the task names, each once, in the task's order
     :ivar led: what a card's locator LED shows before, where the task is about one
     :ivar silent: the devices that the task is about and that do not respond
     """
 
     steps: tuple[Step, ...] = ()
-    node: Node | None = None
+    nodes: tuple[Node, ...] = ()
     cards: tuple[str, ...] = ()
     led: str | None = None
     silent: tuple[SilentDevice, ...] = ()
+
+    @property
+    def node(self) -> Node | None:
+        """The node of a task that is about one at most."""
+        return self.nodes[0] if self.nodes else None
 
     @property
     def group_changes(self) -> list[GroupChange]:
@@ -202,13 +208,12 @@ def fabric_after(fabric: Fabric, steps: t.Iterable[Step]) -> Fabric:
 
 def nodes_after(nodes: t.Mapping[str, Node], plan: Plan) -> dict[str, Node]:
     """Return the nodes by EESV id as they are when a plan has been carried out."""
-    result = dict(nodes)
-    for step in plan.steps:
-        if step.action == "forget" and step.system_id:
-            result.pop(step.system_id, None)
-        elif step.action == "remember" and plan.node is not None:
-            result[plan.node.system_id] = plan.node
-    return result
+    forgotten = {step.system_id for step in plan.steps if step.action == "forget"}
+    remembered = {step.system_id for step in plan.steps if step.action == "remember"}
+    return {
+        **{system_id: node for system_id, node in nodes.items() if system_id not in forgotten},
+        **{node.system_id: node for node in plan.nodes if node.system_id in remembered},
+    }
 
 
 def attach_step(observed: ObservedState, device: str, system: Eesv, group_id: str) -> GroupChange:

@@ -265,7 +265,7 @@ def test_a_group_id_that_another_client_takes_at_the_same_moment_is_given_up_for
     eem: Simulator, client: Client, registry: SqliteRegistry, bare: str
 ) -> None:
     group = (
-        run(client, None, lambda observed: compose("n", bare)(observed)._replace(node=None), check=True)
+        run(client, None, lambda observed: compose("n", bare)(observed)._replace(nodes=()), check=True)
         .fabric.systems[bare]
         .group_id
     )

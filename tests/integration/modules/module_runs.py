@@ -51,6 +51,7 @@ PROMISED = (
     r"EEM did not detach these devices of .+, which do not respond: .+\. They stay in its group and use slots\.",
     r"Not detached( from .+)?, because they do not respond: .+\.",
     r"EEM is not listing these devices of .+, so they were not detached: .+\.",
+    r"Node .+ is not part of the layout: .+\.",
     r"Pod manager .+ could not be asked: .+",
     r"No pod manager is registered in .+\.",
     r"Node .+ of pod manager .+ is not meant, because EEM_PODM or EEM_URL .+\. Set `podm` to use it\.",

@@ -67,6 +67,8 @@ ORDER = (
     "flavor_info",
     "node",
     "node_info",
+    "layout",
+    "layout_info",
     "system_info",
     "device_attach",
     "device_info",

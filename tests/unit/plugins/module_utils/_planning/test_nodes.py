@@ -332,7 +332,7 @@ def test_a_released_node_is_the_one_that_was_named_and_loses_all_it_has(place: t
 def test_a_node_that_is_only_forgotten_keeps_its_devices() -> None:
     node = node_on(0, "node0", "managed")
     made = plan_forget_node(node)
-    assert made == Plan((RegistryChange("forget", None, "node0", system_id(0), "managed", None),), node)
+    assert made == Plan((RegistryChange("forget", None, "node0", system_id(0), "managed", None),), (node,))
     assert made.hardware_steps == []
 
 

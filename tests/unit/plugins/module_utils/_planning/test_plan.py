@@ -225,7 +225,7 @@ def test_the_nodes_after_a_plan_are_those_remembered_and_not_those_forgotten() -
     before = {old.system_id: old}
     remember = RegistryChange("remember", None, "new", system_id(1), None, "composed")
     forget = RegistryChange("forget", None, "old", system_id(0), "composed", None)
-    assert nodes_after(before, Plan((remember,), new)) == {old.system_id: old, new.system_id: new}
+    assert nodes_after(before, Plan((remember,), (new,))) == {old.system_id: old, new.system_id: new}
     assert nodes_after(before, Plan((forget,))) == {}
     assert nodes_after(before, Plan()) == before == {old.system_id: old}
 
