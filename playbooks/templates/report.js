@@ -107,6 +107,10 @@ function nameOf(system) {
   return system.node || system.id;
 }
 
+function namesOf(list) {
+  return list.slice(0, 4).map(nameOf).join(", ") + (list.length > 4 ? " and " + number(list.length - 4) + " more" : "");
+}
+
 // -- parts of the picture ---------------------------------------------------------------------------------------
 
 function describe(device, change) {
@@ -293,10 +297,10 @@ function attention() {
     const parts = [ill.length && several(ill.length, "system"), cards.length && several(cards.length, "device")].filter(Boolean);
     if (parts.length) lines.push(make("li", null, icon(mark), MARKS[mark][1] + ": ", cards.length
       ? make("button", { type: "button", class: "link", on: () => filterTo("", mark) }, parts.join(" and ")) : parts.join(" and "),
-      ill.length ? " (" + ill.map(nameOf).join(", ") + ")" : ""));
+      ill.length ? " (" + namesOf(ill) + ")" : ""));
   }
   const lost = [...systems.values()].filter((system) => system.unlisted && !podms.get(system.podm_id).error);
-  if (lost.length) lines.push(make("li", null, icon("missing"), "EEM does not list the system of " + lost.map(nameOf).join(", ")));
+  if (lost.length) lines.push(make("li", null, icon("missing"), "EEM does not list the system of " + namesOf(lost)));
   return make("section", { class: "attention" + (lines.length ? " some" : ""), "aria-labelledby": "attention" }, make("h2", { id: "attention" }, "Needs attention"),
     lines.length ? make("ul", null, lines) : make("p", null, all.length ? "Nothing. All cards respond, are enabled and connected." : "Nothing is known that could need attention."));
 }
