@@ -96,11 +96,13 @@ class Fabric:
 
         :param besides: further group ids that are not available
         """
-        for number in SOFTWARE_GROUPS:
-            group_id = str(number)
+        return next(self.unused_groups(besides), None)
+
+    def unused_groups(self, besides: t.Container[str] = ()) -> t.Iterator[str]:
+        """Give all group ids as `unused_group`, lowest first."""
+        for group_id in map(str, SOFTWARE_GROUPS):
             if group_id not in self._systems_in and group_id not in self._devices_in and group_id not in besides:
-                return group_id
-        return None
+                yield group_id
 
     def changed(self, cards: t.Mapping[str, tuple[str, str | None]]) -> Fabric:
         """Return this snapshot with other group ids and times of change for some cards, and with the links expected then.

@@ -36,14 +36,24 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.selection i
 )
 
 
-def group_of(observed: ObservedState, system: Eesv) -> tuple[str, tuple[Step, ...]]:
-    """Return the group id that a system's devices get, and the step that gives it one if it has none."""
-    if has_own_group(system):
-        return system.group_id, ()
+def unused_groups(observed: ObservedState) -> t.Iterator[str]:
+    """Give the group ids that systems without one may get, lowest first."""
     # A node whose system is not listed at the moment may still have its group id.
     unlisted = (node for node in observed.nodes.values() if node.system_id not in observed.fabric.systems)
     reserved = {node.group_id for node in unlisted if node.group_id}
-    group_id = observed.fabric.unused_group(observed.claimed_by_others.keys() | reserved)
+    return observed.fabric.unused_groups(observed.claimed_by_others.keys() | reserved)
+
+
+def group_of(
+    observed: ObservedState, system: Eesv, unused: t.Iterator[str] | None = None
+) -> tuple[str, tuple[Step, ...]]:
+    """Return the group id that a system's devices get, and the step that gives it one if it has none.
+
+    :param unused: the group ids that are left, for a plan that needs several
+    """
+    if has_own_group(system):
+        return system.group_id, ()
+    group_id = next(unused_groups(observed) if unused is None else unused, None)
     if group_id is None:
         raise PlanRefused(
             f"System {system.id} has no group id of its own, and all that software may assign are in use.",

@@ -70,22 +70,32 @@ def plan_present(observed: ObservedState, request: NodeRequest) -> Plan:
 
     :raises ExpetherError: the request cannot be met
     """
-    node, properties = find_node(observed, request.name), request.properties
+    node = present_node(observed, request, find_node(observed, request.name))
     if node is None:
-        if properties is None:
+        return _plan_anywhere(observed, request, t.cast(Properties, request.properties))
+    if request.properties is None:
+        return Plan((), (node,), silent=members(observed, node, find_system(observed.fabric, node.system_id)))
+    return _plan_requested(observed, node, request.properties, request)
+
+
+def present_node(observed: ObservedState, request: NodeRequest, found: Node | None) -> Node | None:
+    """Return the node that a request is about; `None` for a new one on a system that is still to be chosen.
+
+    :param found: the stored node that the request names
+    :raises ExpetherError: it is on another system, or the request does not say enough
+    """
+    if found is None:
+        if request.properties is None:
             raise InvalidInput(f"Node {request.name!r} does not exist. Set `flavor` or `properties` to create it.")
         if request.system_id is None:
-            return _plan_anywhere(observed, request, properties)
-        node = _new_node(observed, request.name, find_system(observed.fabric, request.system_id).id, "composed")
-    _check_place(node, request.system_id)
-    if properties is None:
-        if node.state == "composing":
-            raise InvalidInput(
-                f"Node {node.name} was left half composed. Set `flavor` or `properties` again, or release it."
-            )
-        system = find_system(observed.fabric, node.system_id)
-        return Plan((), (node,), silent=_members(observed, node, system))
-    return _plan_requested(observed, node, properties, request)
+            return None
+        found = new_node(observed, request.name, find_system(observed.fabric, request.system_id).id, "composed")
+    _check_place(found, request.system_id)
+    if request.properties is None and found.state == "composing":
+        raise InvalidInput(
+            f"Node {found.name} was left half composed. Set `flavor` or `properties` again, or release it."
+        )
+    return found
 
 
 def _plan_anywhere(observed: ObservedState, request: NodeRequest, properties: Properties) -> Plan:
@@ -93,7 +103,7 @@ def _plan_anywhere(observed: ObservedState, request: NodeRequest, properties: Pr
 
     :raises PlanRefused: the request cannot be met
     """
-    node = _new_node(observed, request.name, choose_system(observed, properties).id, "composed")
+    node = new_node(observed, request.name, choose_system(observed, properties).id, "composed")
     try:
         return _plan_requested(observed, node, properties, request)
     except PlanRefused as error:
@@ -125,7 +135,7 @@ def plan_managed(observed: ObservedState, request: NodeRequest) -> Plan:
         place = request.system_id or parse_card_id(request.name)
         if place is None:
             raise InvalidInput(f"Node {request.name!r} does not exist. Set `node_index` to the system to adopt.")
-        node = _new_node(observed, request.name, find_system(observed.fabric, place).id, "managed")
+        node = new_node(observed, request.name, find_system(observed.fabric, place).id, "managed")
     _check_place(node, request.system_id)
     return plan_manage(observed, node)
 
@@ -139,7 +149,11 @@ def plan_absent(observed: ObservedState, request: NodeRequest) -> Plan:
     return plan_release(observed, [node], request.skip_silent)._replace(nodes=(node,)) if node else Plan()
 
 
-def _new_node(observed: ObservedState, name: str, system_id: str, state: NodeState) -> Node:
+def new_node(observed: ObservedState, name: str, system_id: str, state: NodeState) -> Node:
+    """Return a node that is not stored yet.
+
+    :raises InvalidInput: as `check_node_name`
+    """
     if parse_card_id(name) == system_id:
         name = system_id  # in EEM's own form, however the task writes it
     return Node(node_uuid(observed.podm_id, name), check_node_name(name, system_id), system_id, state)
@@ -181,37 +195,108 @@ def plan_compose(
         and if EEM refuses to detach them, they are left. `purge` leaves other devices that do not respond.
     :raises PlanRefused: the request cannot be met
     """
+    now = standing(observed, node, properties, replace_silent, observed.left_behind)
+    kept, missing = choose_devices(observed, properties, now.counting, now.not_counted)
+    beyond = now.beyond(kept)
+    extra, skipped = check_detachable(observed, beyond, skip_silent or replace_silent) if purge else ([], [])
+    named = observed._replace(nodes={**observed.nodes, node.system_id: node})
+    changes = node_changes(named, now, kept, missing, extra, skipped)
+    steps = (*changes.registry, *changes.set_group, *changes.detaches, *changes.attaches, *changes.replaced)
+    return Plan(refuse_if_claimed(observed, steps), (changes.node,), silent=changes.silent)
+
+
+class Standing(t.NamedTuple):
+    """What a node has before a plan.
+
+    :ivar node: the node as it is stored afterwards
+    :ivar known: the node as it is stored, `None` for a new one
+    :ivar have: the devices of its system
+    :ivar counting: those of them that count towards the request
+    :ivar replaced: those of them that others replace, because they do not respond
+    """
+
+    node: Node
+    known: Node | None
+    system: Eesv
+    have: t.Sequence[Eeio]
+    counting: t.Sequence[Eeio]
+    replaced: t.Sequence[Eeio]
+
+    @property
+    def not_counted(self) -> set[str]:
+        """The ids of the devices that do not count."""
+        return {device.id for device in self.have} - {device.id for device in self.counting}
+
+    def beyond(self, kept: t.Iterable[Eeio]) -> list[Eeio]:
+        """Return the devices that are neither kept for the request nor replaced."""
+        staying = {device.id for device in (*kept, *self.replaced)}
+        return [device for device in self.have if device.id not in staying]
+
+
+def standing(
+    observed: ObservedState, node: Node, properties: Properties, replace_silent: bool, left_behind: t.Container[str]
+) -> Standing:
+    """Return what a node has.
+
+    :param left_behind: the ids of the devices that released nodes have left behind, which do not count
+    :raises ExpetherError: its system does not exist or is another node
+    """
     system = find_system(observed.fabric, node.system_id)
     known = _known_node(observed, node)
     have = observed.fabric.devices_of(system)
-    counting = [device for device in have if device.id not in observed.left_behind]
+    counting = [device for device in have if device.id not in left_behind]
     replaced = _replaced(counting, properties, known) if replace_silent else []
     if replace_silent:
         counting = [device for device in counting if device.reachable is not False]
-    counting_ids = {device.id for device in counting}
-    not_counted = {device.id for device in have if device.id not in counting_ids}
-    kept, missing = choose_devices(observed, properties, counting, not_counted)
-    staying = {device.id for device in (*kept, *replaced)}
-    beyond = [device for device in have if device.id not in staying]
-    extra, skipped = check_detachable(observed, beyond, skip_silent or replace_silent) if purge else ([], [])
+    return Standing(node._replace(state="composed"), known, system, have, counting, replaced)
+
+
+class NodeChanges(t.NamedTuple):
+    """What a plan changes of one node, and the node afterwards."""
+
+    node: Node
+    registry: t.Sequence[Step]
+    set_group: t.Sequence[Step]
+    detaches: t.Sequence[Step]
+    attaches: t.Sequence[Step]
+    replaced: t.Sequence[Step]
+    silent: tuple[SilentDevice, ...]
+
+
+def node_changes(
+    observed: ObservedState,
+    now: Standing,
+    kept: t.Sequence[Eeio],
+    missing: t.Sequence[Eeio],
+    extra: t.Sequence[Eeio],
+    skipped: t.Sequence[Eeio],
+    unused: t.Iterator[str] | None = None,
+) -> NodeChanges:
+    """Return what changes of a node.
+
+    :param observed: with the node under its name
+    :param kept: its devices that count
+    :param missing: the devices that it gets
+    :param extra: the devices that it loses
+    :param skipped: those that it should lose, but that do not respond
+    :param unused: as `group_of`
+    :raises PlanRefused: the devices cannot be attached to its system
+    """
+    node, known, system = now.node, now.known, now.system
     # The group comes first in the plan, because devices get its id; extra devices free their slots before others come.
-    group_id, set_group = group_of(observed, system) if missing else (system.group_id, ())
+    group_id, set_group = group_of(observed, system, unused) if missing else (system.group_id, ())
     if missing:
         check_host(observed, system, len(missing) - len(extra))
-    node = node._replace(state="composed")
-    steps: list[Step] = []
-    becomes_composed = known is not None and known.state == "managed" and (missing or extra or replaced)
+    registry: list[Step] = []
+    becomes_composed = known is not None and known.state == "managed" and (missing or extra or now.replaced)
     if known is None or known.state == "composing" or becomes_composed:
-        steps.append(RegistryChange("remember", None, node.name, system.id, known.state if known else None, "composed"))
-    named = observed._replace(nodes={**observed.nodes, system.id: node})
-    steps += (step._replace(node=node.name) for step in set_group)
-    steps += (detach_step(named, device.id) for device in extra)
-    steps += (attach_step(named, device.id, system, group_id) for device in missing)
-    steps += (detach_step(named, device.id)._replace(optional=True) for device in replaced)
-    others = [] if purge else beyond
-    roles: list[tuple[SilentRole, list[Eeio]]] = [
+        before = known.state if known else None
+        registry.append(RegistryChange("remember", None, node.name, system.id, before, "composed"))
+    gone = {device.id for device in (*extra, *skipped)}
+    others = [device for device in now.beyond(kept) if device.id not in gone]
+    roles: list[tuple[SilentRole, t.Sequence[Eeio]]] = [
         ("counted", kept),
-        ("replaced", replaced),
+        ("replaced", now.replaced),
         ("skipped", skipped),
         ("extra", others),
     ]
@@ -221,7 +306,15 @@ def plan_compose(
         for device in devices
         if device.reachable is False
     )
-    return Plan(refuse_if_claimed(observed, steps), (node if known is None or steps else known,), silent=tuple(silent))
+    return NodeChanges(
+        known if known is not None and not (registry or missing or extra or now.replaced) else node,
+        registry,
+        set_group,
+        [detach_step(observed, device.id) for device in extra],
+        [attach_step(observed, device.id, system, group_id) for device in missing],
+        [detach_step(observed, device.id)._replace(optional=True) for device in now.replaced],
+        tuple(silent),
+    )
 
 
 def _replaced(have: t.Sequence[Eeio], properties: Properties, known: Node | None) -> list[Eeio]:
@@ -240,7 +333,7 @@ def _replaced(have: t.Sequence[Eeio], properties: Properties, known: Node | None
     ]
 
 
-def _members(observed: ObservedState, node: Node, system: Eesv) -> tuple[SilentDevice, ...]:
+def members(observed: ObservedState, node: Node, system: Eesv) -> tuple[SilentDevice, ...]:
     """Return the devices of a node that do not respond, where the task does not say which devices it should have."""
     devices = observed.fabric.devices_of(system)
     return tuple(SilentDevice(device.id, node.name, "member") for device in devices if device.reachable is False)
@@ -253,17 +346,20 @@ def plan_manage(observed: ObservedState, node: Node) -> Plan:
     """
     system = find_system(observed.fabric, node.system_id)
     known = _known_node(observed, node)
-    silent = _members(observed, known or node, system)
+    silent = members(observed, known or node, system)
     if known is not None and known.state != "composing":
         return Plan((), (known,), silent=silent)
     step = RegistryChange("remember", None, node.name, system.id, known.state if known else None, "managed")
     return Plan(refuse_if_claimed(observed, [step]), (node._replace(state="managed"),), silent=silent)
 
 
-def plan_release(observed: ObservedState, nodes: t.Iterable[Node], skip_silent: bool = False) -> Plan:
+def plan_release(
+    observed: ObservedState, nodes: t.Iterable[Node], skip_silent: bool = False, taken_over: t.Container[str] = ()
+) -> Plan:
     """Return the plan that detaches all devices of some nodes and forgets the nodes.
 
     :param skip_silent: whether devices that do not respond are left behind
+    :param taken_over: the systems, by EESV id, that become other nodes, which decide about their devices
     :raises PlanRefused: a device of one of them cannot be detached, or EEM does not list what they had
     """
     steps: list[Step] = []
@@ -279,7 +375,7 @@ def plan_release(observed: ObservedState, nodes: t.Iterable[Node], skip_silent: 
                     " attached to it is unknown. Run the task again when EEM lists it, or set `detach_devices: false`"
                     " (of expether_node) to only forget the node."
                 )
-        else:
+        elif system.id not in taken_over:
             _check_alone(observed, system)
             devices = [*observed.fabric.devices_of(system), *devices]
         detached, silent = check_detachable(observed, devices, skip_silent, node.name)

@@ -11,7 +11,7 @@ from ansible_collections.nec.expether.plugins.module_utils._model.cards import S
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import PlanRefused
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import from_rotary_switch, has_own_group
 from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
-from ansible_collections.nec.expether.plugins.module_utils._model.properties import Properties
+from ansible_collections.nec.expether.plugins.module_utils._model.properties import DeviceRequest, Properties
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Step, cards_of
 
 NOT_ENABLED = "is not enabled (admin_status or monitoring_status)"
@@ -48,7 +48,7 @@ def why_no_device(device: Eeio) -> str | None:
     return None if device.populated else "not chosen: its slot is empty"
 
 
-def _why_never(device: Eeio) -> str | None:
+def why_never(device: Eeio) -> str | None:
     """Return why a device cannot be chosen whatever other runs do, or `None`."""
     if not device.reachable:  # a card that reports nothing of its ports is not chosen either
         return "not responding"
@@ -66,7 +66,7 @@ def why_not_available(observed: ObservedState, device: Eeio) -> str | None:
     if state == "stranded":
         why = why_unchangeable(device) if from_rotary_switch(device.group_id) else None
         return why or stranded(observed, device)
-    never = _why_never(device)
+    never = why_never(device)
     if never is None and device.id in observed.claimed_by_others:
         return f"claimed by {observed.claimed_by_others[device.id]}"
     return never
@@ -98,9 +98,42 @@ def refuse_if_claimed(observed: ObservedState, steps: t.Iterable[Step]) -> tuple
     return steps
 
 
-def _number(properties: Properties) -> int:
+def number_of(properties: Properties) -> int:
     """Return how many devices are requested."""
     return sum(request.number for request in properties)
+
+
+def why_no_node(observed: ObservedState, system: Eesv, wanted: int) -> tuple[str | None, bool]:
+    """Return why a system cannot become a new node with so many devices, or `None`; and whether waiting may change that."""
+    free = observed.fabric.free_slots(system)
+    slots = f"has {free} free {'slot' if free == 1 else 'slots'}"
+    lasting = (
+        why_no_host(observed, system)
+        or ("reports nothing of its ports" if system.reachable is None else None)
+        or (slots if system.max_devices < wanted else None)
+    )
+    # What another run is changing may be different when that run has ended.
+    reason = (
+        (f"is node {observed.nodes[system.id].name}" if system.id in observed.nodes else None)
+        or (f"is {observed.nodes_elsewhere[system.id]}" if system.id in observed.nodes_elsewhere else None)
+        or lasting
+        or (slots if free < wanted else None)
+        or (
+            f"is claimed by {observed.claimed_by_others[system.id]}"
+            if system.id in observed.claimed_by_others
+            else None
+        )
+    )
+    return reason, reason is not None and lasting is None
+
+
+def system_rank(observed: ObservedState, system: Eesv) -> tuple[bool, bool, int, str]:
+    """Return the rank of a system for a new node, the best first.
+
+    A system with devices that is not a node is somebody's: an idle one comes first, even with fewer free slots.
+    """
+    fabric = observed.fabric
+    return not has_own_group(system), bool(fabric.devices_of(system)), -fabric.free_slots(system), system.id
 
 
 def choose_system(observed: ObservedState, properties: Properties) -> Eesv:
@@ -110,52 +143,17 @@ def choose_system(observed: ObservedState, properties: Properties) -> Eesv:
 
     :raises PlanRefused: none fits; the message says why each does not
     """
-    wanted = _number(properties)
-    reasons: dict[str, str] = {}
-    passing: list[str] = []
-    fitting: list[Eesv] = []
-    for system in observed.fabric.systems.values():
-        free = observed.fabric.free_slots(system)
-        slots = f"has {free} free {'slot' if free == 1 else 'slots'}"
-        lasting = (
-            why_no_host(observed, system)
-            or ("reports nothing of its ports" if system.reachable is None else None)
-            or (slots if system.max_devices < wanted else None)
-        )
-        # What another run is changing may be different when that run has ended.
-        reason = (
-            (f"is node {observed.nodes[system.id].name}" if system.id in observed.nodes else None)
-            or (f"is {observed.nodes_elsewhere[system.id]}" if system.id in observed.nodes_elsewhere else None)
-            or lasting
-            or (slots if free < wanted else None)
-            or (
-                f"is claimed by {observed.claimed_by_others[system.id]}"
-                if system.id in observed.claimed_by_others
-                else None
-            )
-        )
-        if reason is None:
-            fitting.append(system)
-            continue
-        reasons[system.id] = reason
-        if lasting is None:
-            passing.append(system.id)
+    wanted = number_of(properties)
+    why = {system.id: why_no_node(observed, system, wanted) for system in observed.fabric.systems.values()}
+    fitting = [system for system in observed.fabric.systems.values() if why[system.id][0] is None]
     if fitting:
-        # A system with devices that is not a node is somebody's: an idle one comes first, even with fewer free slots.
-        return min(
-            fitting,
-            key=lambda system: (
-                not has_own_group(system),
-                bool(observed.fabric.devices_of(system)),
-                -observed.fabric.free_slots(system),
-                system.id,
-            ),
-        )
+        return min(fitting, key=lambda system: system_rank(observed, system))
+    reasons = {system: reason for system, (reason, _passing) in why.items() if reason}
     what = "1 device" if wanted == 1 else f"{wanted} devices"
-    why = comma_list(f"{system} {reason}" for system, reason in reasons.items()) or "EEM does not list any system"
+    all_reasons = comma_list(f"{system} {reason}" for system, reason in reasons.items())
     raise PlanRefused(
-        f"No system can host {what}: {why}.",
-        blocked_by=claims_on(observed, passing),
+        f"No system can host {what}: {all_reasons or 'EEM does not list any system'}.",
+        blocked_by=claims_on(observed, (system for system, (_reason, passing) in why.items() if passing)),
         details={"candidates": reasons},
     )
 
@@ -184,7 +182,7 @@ def match_devices(properties: Properties, candidates: t.Iterable[Eeio]) -> tuple
                     return True
         return False
 
-    wanted = _number(properties)
+    wanted = number_of(properties)
     chosen: list[Eeio] = []
     for device in candidates:
         if len(chosen) == wanted:
@@ -212,11 +210,33 @@ def choose_devices(
     :raises PlanRefused: there are not enough; the message says for each candidate why it does not fit
     """
     own = by_preference(have)
-    reasons: dict[str, str] = {}
-    free: list[Eeio] = []
     own_ids = {device.id for device in own}
+    free, reasons = candidates(observed, properties, own_ids, not_counted)
+    chosen, counts = match_devices(properties, [*own, *free])
+    lacking = why_lacking(observed, zip(properties, counts), own, reasons)
+    if lacking:
+        # Of an entry that overlaps another, the other's claimed devices may be what is missing.
+        unfit_now = (observed.fabric.devices[device] for device in reasons if device in observed.claimed_by_others)
+        claimed = [device for device in unfit_now if why_never(device) is None]
+        suffices = len(match_devices(properties, [*own, *free, *claimed])[0]) == number_of(properties)
+        raise PlanRefused(
+            f"{'; '.join(lacking)}.",
+            blocked_by=claims_on(observed, (device.id for device in claimed)) if suffices else {},
+            details={"candidates": reasons},
+        )
+    return [device for device in chosen if device.id in own_ids], [
+        device for device in chosen if device.id not in own_ids
+    ]
+
+
+def candidates(
+    observed: ObservedState, properties: Properties, own: t.Container[str], not_counted: t.Container[str]
+) -> tuple[list[Eeio], dict[str, str]]:
+    """Return the free devices that a request may get, and why others that could match are not available."""
+    free: list[Eeio] = []
+    reasons: dict[str, str] = {}
     for device in observed.fabric.devices.values():
-        if not any(request.may_match(device) for request in properties) or (device.id in own_ids and device.populated):
+        if not any(request.may_match(device) for request in properties) or (device.id in own and device.populated):
             continue
         reason = (
             "not responding"
@@ -227,9 +247,23 @@ def choose_devices(
             reasons[device.id] = reason
         else:
             free.append(device)
-    chosen, counts = match_devices(properties, [*own, *free])
+    return free, reasons
+
+
+def why_lacking(
+    observed: ObservedState,
+    counts: t.Iterable[tuple[DeviceRequest, int]],
+    own: t.Sequence[Eeio],
+    reasons: t.Mapping[str, str],
+) -> list[str]:
+    """Return a sentence for each part of a request that is not met.
+
+    :param counts: how many devices each part of the request got
+    :param own: the devices of the node that count
+    :param reasons: why others are not available
+    """
     lacking = []
-    for request, count in zip(properties, counts):
+    for request, count in counts:
         if count < request.number:
             unfit = [device for device in reasons if request.may_match(observed.fabric.devices[device])]
             kept = min(count, sum(request.matches(device) for device in own))
@@ -238,16 +272,4 @@ def choose_devices(
             lacking.append(
                 f"{request} requested, {already}{count - kept} free" + (f". Not available: {others}" if others else "")
             )
-    if lacking:
-        # Of an entry that overlaps another, the other's claimed devices may be what is missing.
-        unfit_now = (observed.fabric.devices[device] for device in reasons if device in observed.claimed_by_others)
-        claimed = [device for device in unfit_now if _why_never(device) is None]
-        suffices = len(match_devices(properties, [*own, *free, *claimed])[0]) == _number(properties)
-        raise PlanRefused(
-            f"{'; '.join(lacking)}.",
-            blocked_by=claims_on(observed, (device.id for device in claimed)) if suffices else {},
-            details={"candidates": reasons},
-        )
-    return [device for device in chosen if device.id in own_ids], [
-        device for device in chosen if device.id not in own_ids
-    ]
+    return lacking

@@ -309,7 +309,7 @@ def run_of(task: Task) -> tuple[str, dict[str, t.Any]]:
 def test_layouts_and_single_nodes_at_the_same_time_share_the_pool(
     ansible: Ansible, module_forks: Forks, eem: Simulator, known: Task
 ) -> None:
-    eem.reset(eesv=8, eeio=24, no_group=2)
+    eem.reset(eesv=8, eeio=24, no_group=2, style="plain")
     ansible.play(known)
     four = [entry(f"a{number}", GPU) for number in range(2)], [entry(f"b{number}", GPU_AND_SSD) for number in range(2)]
     tasks = [

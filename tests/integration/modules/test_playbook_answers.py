@@ -47,6 +47,8 @@ QUESTIONS = {
     "attach": "podm move connect_timeout node_host host_side",
     "detach": "node_name podm skip_silent node_host host_side",
     "failover": "devices podm fenced connect_timeout node_host host_side",
+    "layout": "podm skip_silent connect_timeout host_side",
+    "layout_export": "podm layout_file",
     "devices": "podm device_types device_states node_name",
     "sync": "podms forks retention textfile_dir wait_after_refusal",
 }
@@ -58,8 +60,15 @@ NEEDED: dict[str, dict[str, Json]] = {
     "attach": {"node_name": "n1", "devices": "{ssd}"},
     "detach": {"devices": "{ssd}"},
     "failover": {"node_from": "n1", "node_to": "{system}", "device_types": "GPU", "fenced": True},
+    "layout": {"layout_file": "{layout}"},
+    "layout_export": {},
     "devices": {},
     "sync": {},
+}
+LAYOUT: dict[str, Json] = {
+    "nodes": [{"name": "n1", "properties": {"devices": [{"type": "GPU", "count": 1}]}}],
+    "purge": True,
+    "move": False,
 }
 GPU, SSD = range(2)  # of the simulator's devices
 
@@ -206,6 +215,21 @@ ROWS: list[Row] = [
         for value in ({}, 0.5, ["yes"], Answer("perhaps"), "2")
     ),
     given("detach", {"devices": [GPU]}, True, devices=Answer("{gpu}"), host_side=Answer("off")),
+    *skipped(
+        "layout",
+        {"purge": True, "move": False, "release_others": False, "skip_silent": False, "connect_timeout": 10.0},
+        layout_file=Answer("{layout}"),
+    ),
+    given("layout", {"skip_silent": True}, layout_file="{layout}", skip_silent=Answer("on")),
+    *skipped("layout_export", {"podm": None}),
+    *(refused("layout", "Set layout_file to the path of the file", layout_file=empty) for empty in (Answer(""), None)),
+    refused("layout", "layout_file: .+/nowhere.yml does not exist on the controller", True, layout_file="nowhere.yml"),
+    *(
+        refused("layout", "layout_file: .+ is not a layout. It must be a dictionary with the list nodes", layout_file=f"{{{file}}}")
+        for file in ("list", "misspelt", "empty", "node")
+    ),
+    *wrong("layout", WRONG_TEXTS[:1], "layout_file", "podm"),
+    *wrong("layout_export", WRONG_TEXTS[:1], "layout_file", "podm"),
     *skipped("devices", {"podm": None, "type": None, "state": None, "node": None}),
     *skipped("sync", {"podms": None, "forks": 8, "retention": 7.0, "textfile_dir": None, "wait_after_refusal": 0}),
     *skipped(
@@ -454,6 +478,11 @@ def test_an_answer_is_understood_or_refused_before_a_module_is_called(
         "system": system,
         "bare_system": system[2:],
         "system_number": str(int(system, 16)),
+        "layout": str(written(ansible.folder / "layout.yml", LAYOUT)),
+        "list": str(written(ansible.folder / "list.yml", LAYOUT["nodes"])),
+        "misspelt": str(written(ansible.folder / "misspelt.yml", {**LAYOUT, "purges": True})),
+        "empty": str(written(ansible.folder / "empty.yml", {})),
+        "node": str(written(ansible.folder / "node.yml", {"nodes": LAYOUT["nodes"][0]})),
     }
     children = {
         playbook: {

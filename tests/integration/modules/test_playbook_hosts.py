@@ -17,6 +17,7 @@ import sys
 import typing as t
 
 import pytest
+import yaml
 from eemsim.client import Simulator
 from guides import ROOT, blocks_of
 from module_runs import Ansible, Task, call
@@ -346,3 +347,50 @@ def test_compose_finds_the_host_of_a_node_that_it_has_composed(
     assert hosts.seen("tree") == [at]
     released = hosts.play("release", inventory, node_name="train-2")
     assert released.status == 0 and hosts.seen("tree") == []
+
+
+def test_a_layout_is_exported_edited_and_applied_with_all_hosts_prepared_and_rescanned(
+    ansible: Ansible, eem: Simulator, hosts: Hosts, known: Task, eesvs: list[str], eeios: list[str]
+) -> None:
+    nodes(ansible, known, eesvs)
+    file = ansible.folder / "rack1.yml"
+    exported = hosts.play("layout_export", layout_file="rack1.yml")
+    assert exported.status == 0 and exported.changes == [], exported
+    layout = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert [list(entry) for entry in layout["nodes"]] == [["name", "node_index", "properties"]] * 2
+    again = hosts.play("layout_export", layout_file="rack1.yml")
+    assert "changed=0" in again.output, again
+    unchanged = hosts.play("layout", layout_file="rack1.yml")
+    assert (unchanged.status, unchanged.changes, unchanged.listings) == (0, [], 1) and "changed=0" in unchanged.output
+    # n1 gives its SSD to n2, and n3 is new. Two hosts are in the inventory.
+    ssd = layout["nodes"][0]["properties"]["devices"].pop()
+    assert ssd["type"] == "SSD"
+    layout["nodes"][1]["properties"]["devices"] += [{"type": "SSD"}]
+    layout["nodes"].append({"name": "n3", "node_index": eesvs[3], "properties": {"devices": [{"type": "NIC"}]}})
+    for device in eem.eeios():  # all other SSDs are in use
+        if device["pcie_class_code"].startswith("0x1") and device["group_id"] == "4093":
+            eem.patch(device["id"], group_id="19")
+    file.write_text(json.dumps(layout), encoding="utf-8")
+    hosts.add("n1")
+    hosts.add("n3")
+    hosts.add("node-of-rack", expether_id=eesvs[1])
+    gpu, taken = hosts.plug("n1", 0, eeios[0]), hosts.plug("n1", 1, eeios[1], nvme="nvme9n1")
+    there = hosts.plug("node-of-rack", 0, eeios[3]), hosts.plug("node-of-rack", 1, eeios[4])
+    moved = hosts.plug("node-of-rack", 2, eeios[1], is_found=False)
+    hosts.trees["n1"].mount("259:91", "/dev/nvme9n1p1", "/srv/data")
+    refused = hosts.play("layout", layout_file="rack1.yml")
+    assert refused.status and "nvme9n1p1 is mounted at /srv/data" in refused.output and refused.changes == [], refused
+    (hosts.trees["n1"].proc / "1" / "mountinfo").write_text("", encoding="ascii")
+    checked = hosts.play("layout", "--check", "--diff", layout_file="rack1.yml")
+    assert (checked.status, checked.changes) == (0, []) and "Node n3 on system" in checked.output, checked
+    assert "would be changed" in checked.output and '"n3": {' in checked.output, checked
+    done = hosts.play("layout", layout_file="rack1.yml")
+    assert done.status == 0 and len(done.changes) == 2 + 2, done
+    assert hosts.seen("n1") == [gpu] and taken not in hosts.seen("n1")
+    assert hosts.seen("node-of-rack") == [*there, moved]
+    assert "Host node-of-rack sees:" in done.output
+    assert "n3 was not rescanned: its system has a new group id" in done.output
+    nic = next(card["id"] for card in eem.eeios() if card["group_id"] == eem.card(eesvs[3])["group_id"])
+    hosts.plug("n3", 0, nic)  # after the reboot
+    again = hosts.play("layout", layout_file="rack1.yml")
+    assert (again.status, again.changes) == (0, []) and "changed=0" in again.output, again

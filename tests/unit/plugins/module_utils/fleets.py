@@ -251,7 +251,7 @@ class Fleet(t.NamedTuple):
         return Fleet(carried_out(self.records, plan), dict(nodes), self.held)
 
 
-class _Choices:
+class Choices:
     """Reads choices from bytes: a fleet is one draw, which is fast, and zeros, towards which hypothesis shrinks, are
     the usual.
     """
@@ -266,9 +266,9 @@ class _Choices:
         """Return one thing or more, up to so many, maybe one of them twice."""
         return [self.pick(*things) for dummy in range(self.pick(*range(1, most + 1)))]
 
-    def part(self) -> _Choices:
+    def part(self) -> Choices:
         """Return the choices for one card: how many of them it makes does not matter to the next one."""
-        return _Choices(bytes(next(self._source) for dummy in range(_PART)))
+        return Choices(bytes(next(self._source) for dummy in range(_PART)))
 
 
 _PART = 12
@@ -299,7 +299,7 @@ _DEVICE_ODDITIES: tuple[Record, ...] = (
 )
 
 
-def _oddities(choices: _Choices, calm: bool, odd: t.Sequence[Record]) -> tuple[Record, bool]:
+def _oddities(choices: Choices, calm: bool, odd: t.Sequence[Record]) -> tuple[Record, bool]:
     """Return what is odd about a card, mostly nothing, and whether another run holds it."""
     if calm:
         return {}, False
@@ -309,7 +309,7 @@ def _oddities(choices: _Choices, calm: bool, odd: t.Sequence[Record]) -> tuple[R
     return changes, choices.pick(*[False] * 11, True)
 
 
-def _system(number: int, choices: _Choices, calm: bool) -> tuple[Record, Node | None, bool]:
+def _system(number: int, choices: Choices, calm: bool) -> tuple[Record, Node | None, bool]:
     own = str(17 + number)
     group_id = choices.pick(own, own, own, NONE)
     size = choices.pick(
@@ -328,7 +328,7 @@ def _system(number: int, choices: _Choices, calm: bool) -> tuple[Record, Node | 
     return eesv(number, **{"group_id": group_id, **size, **odd}), node, held
 
 
-def _device(number: int, choices: _Choices, calm: bool, groups: t.Sequence[str]) -> tuple[Record, bool]:
+def _device(number: int, choices: Choices, calm: bool, groups: t.Sequence[str]) -> tuple[Record, bool]:
     kind = choices.pick("gpu", "gpu", "other gpu", "nic", "nic", "ssd", "old card", "no ids", "empty ids", "zero ids")
     group_id = choices.pick(FREE, FREE, FREE, *groups)
     named = choices.pick({}, OTHER_PORT, *({"eesv_mac_address": mac(system_id(place))} for place in range(len(groups))))
@@ -336,7 +336,7 @@ def _device(number: int, choices: _Choices, calm: bool, groups: t.Sequence[str])
     return eeio(number, **{"group_id": group_id, "kind": kind, **named, **odd}), held
 
 
-def _fleet(choices: _Choices, calm: bool | None, most_systems: int = 4) -> Fleet:
+def _fleet(choices: Choices, calm: bool | None, most_systems: int = 4) -> Fleet:
     calm = choices.pick(True, False) if calm is None else calm
     records: list[Record] = []
     nodes: dict[str, Node] = {}
@@ -363,7 +363,7 @@ def _fleet(choices: _Choices, calm: bool | None, most_systems: int = 4) -> Fleet
 @st.composite
 def fleets(draw: st.DrawFn, calm: bool | None = None, most_systems: int = 4) -> Fleet:
     """Give whole fleets; calm ones have healthy cards only, nothing shared, stranded or held."""
-    return _fleet(_Choices(draw(_BYTES)), calm, most_systems)
+    return _fleet(Choices(draw(_BYTES)), calm, most_systems)
 
 
 _ENTRIES: tuple[Entry, ...] = (
@@ -377,7 +377,7 @@ _ENTRIES: tuple[Entry, ...] = (
 )
 
 
-def _wish(choices: _Choices) -> list[Entry]:
+def _wish(choices: Choices) -> list[Entry]:
     entries = range(choices.pick(1, 1, 1, 2, 3))
     return [{**choices.pick(*_ENTRIES), "count": choices.pick(1, 1, 1, 2, 3)} for dummy in entries]
 
@@ -385,7 +385,7 @@ def _wish(choices: _Choices) -> list[Entry]:
 @st.composite
 def device_requests(draw: st.DrawFn) -> list[Entry]:
     """Give entries of properties.devices."""
-    return _wish(_Choices(draw(st.binary(min_size=8, max_size=8))))
+    return _wish(Choices(draw(st.binary(min_size=8, max_size=8))))
 
 
 class Request(t.NamedTuple):
@@ -471,7 +471,7 @@ def as_composed(fleet: Fleet, index: str) -> Node:
     return known._replace(state="composed") if known else Node(node_uuid(PODM, "new"), "new", index, "composed")
 
 
-def compose_request(choices: _Choices, calm: bool | None, chosen: bool | None, purge: bool | None) -> Request:
+def compose_request(choices: Choices, calm: bool | None, chosen: bool | None, purge: bool | None) -> Request:
     purge = choices.pick(False, True) if purge is None else purge
     choose = choices.pick(False, True) if chosen is None else chosen
     silent = {option: choices.pick(False, True) for option in ("skip_silent", "replace_silent")}
@@ -481,14 +481,14 @@ def compose_request(choices: _Choices, calm: bool | None, chosen: bool | None, p
     return Request("compose", fleet, {"node": node, "entries": entries, "purge": purge, **silent})
 
 
-def attach_request(choices: _Choices, calm: bool | None) -> Request:
+def attach_request(choices: Choices, calm: bool | None) -> Request:
     move, place = choices.pick(True, False), choices.part()
     fleet = _fleet(choices, calm)
     system_id = place.pick(*systems(fleet))
     return Request("attach", fleet, {"system_id": system_id, "device_ids": place.some(devices(fleet), 5), "move": move})
 
 
-def detach_request(choices: _Choices, calm: bool | None) -> Request:
+def detach_request(choices: Choices, calm: bool | None) -> Request:
     place = choices.part()
     fleet = _fleet(choices, calm)
     system_id = place.pick(None, None, None, *systems(fleet))
@@ -500,7 +500,7 @@ def detach_request(choices: _Choices, calm: bool | None) -> Request:
     return Request("detach", fleet, {"system_id": system_id, "device_ids": wanted_ids, "skip_silent": skip})
 
 
-def release_request(choices: _Choices, calm: bool | None) -> Request:
+def release_request(choices: Choices, calm: bool | None) -> Request:
     """Return the release of some nodes, some with a system that EEM does not list any more."""
     place = choices.part()
     fleet = _fleet(choices, calm)
@@ -515,7 +515,7 @@ def release_request(choices: _Choices, calm: bool | None) -> Request:
     return Request("release", fleet, {"nodes": released, "skip_silent": place.pick(False, True)})
 
 
-def manage_request(choices: _Choices, calm: bool | None) -> Request:
+def manage_request(choices: Choices, calm: bool | None) -> Request:
     place = choices.part()
     fleet = _fleet(choices, calm)
     index = place.pick(*systems(fleet))
@@ -527,40 +527,40 @@ def manage_request(choices: _Choices, calm: bool | None) -> Request:
 def compose_requests(
     draw: st.DrawFn, calm: bool | None = None, chosen: bool | None = None, purge: bool | None = None
 ) -> Request:
-    return compose_request(_Choices(draw(_BYTES)), calm, chosen, purge)
+    return compose_request(Choices(draw(_BYTES)), calm, chosen, purge)
 
 
 @st.composite
 def attach_requests(draw: st.DrawFn, calm: bool | None = None) -> Request:
-    return attach_request(_Choices(draw(_BYTES)), calm)
+    return attach_request(Choices(draw(_BYTES)), calm)
 
 
 @st.composite
 def detach_requests(draw: st.DrawFn, calm: bool | None = None) -> Request:
-    return detach_request(_Choices(draw(_BYTES)), calm)
+    return detach_request(Choices(draw(_BYTES)), calm)
 
 
 @st.composite
 def release_requests(draw: st.DrawFn, calm: bool | None = None) -> Request:
-    return release_request(_Choices(draw(_BYTES)), calm)
+    return release_request(Choices(draw(_BYTES)), calm)
 
 
 @st.composite
 def manage_requests(draw: st.DrawFn, calm: bool | None = None) -> Request:
-    return manage_request(_Choices(draw(_BYTES)), calm)
+    return manage_request(Choices(draw(_BYTES)), calm)
 
 
 @st.composite
 def requests(draw: st.DrawFn) -> Request:
     """Give everything that can be asked of the planner."""
-    choices = _Choices(draw(_BYTES))
+    choices = Choices(draw(_BYTES))
     kind = choices.pick(*["compose"] * 4, *["attach"] * 3, "detach", "release", "manage")
     if kind == "compose":
         return compose_request(choices, None, None, None)
     return _MAKERS[kind](choices, None)
 
 
-_MAKERS: dict[str, t.Callable[[_Choices, bool | None], Request]] = {
+_MAKERS: dict[str, t.Callable[[Choices, bool | None], Request]] = {
     "attach": attach_request,
     "detach": detach_request,
     "release": release_request,

@@ -1,0 +1,502 @@
+# Copyright: (c) 2026, nec.expether contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan of a layout: all nodes of a pod manager at once, or a refusal with reasons. Private to the collection.
+
+The systems of new nodes are chosen first, then the devices of all nodes together (`assignment`), so that a layout is
+refused only if its requests cannot be met in any way.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import typing as t
+
+from ansible_collections.nec.expether.plugins.module_utils._model.cards import Eeio, Eesv
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, InvalidInput, PlanRefused
+from ansible_collections.nec.expether.plugins.module_utils._model.names import name_key, node_uuid
+from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node, find_by_name
+from ansible_collections.nec.expether.plugins.module_utils._model.properties import DeviceRequest, Properties
+from ansible_collections.nec.expether.plugins.module_utils._planning.assignment import Own, Share, assign
+from ansible_collections.nec.expether.plugins.module_utils._planning.attachments import (
+    check_detachable,
+    check_host,
+    unused_groups,
+)
+from ansible_collections.nec.expether.plugins.module_utils._planning.lookup import find_system
+from ansible_collections.nec.expether.plugins.module_utils._planning.nodes import (
+    NodeRequest,
+    Standing,
+    members,
+    new_node,
+    node_changes,
+    plan_release,
+    present_node,
+    standing,
+)
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import (
+    ObservedState,
+    Plan,
+    SilentDevice,
+    cards_of,
+)
+from ansible_collections.nec.expether.plugins.module_utils._planning.selection import (
+    by_preference,
+    candidates,
+    choose_system,
+    claims_on,
+    match_devices,
+    number_of,
+    refuse_if_claimed,
+    system_rank,
+    why_lacking,
+    why_never,
+    why_no_host,
+    why_no_node,
+    why_not_available,
+    why_unchangeable,
+)
+
+#: Of how many cards all ways to place new nodes are tried, and how many of them.
+_SMALL, _TRIES = 64, 120
+
+
+class LayoutRequest(t.NamedTuple):
+    """What a task asks of a pod manager.
+
+    :ivar nodes: what it asks of each node; without properties a node stays as it is
+    :ivar release_others: whether the other nodes of the pod manager are released
+    :ivar move: whether a listed node with properties may lose devices to another one, and get others in their place
+    :ivar skip_silent: whether devices that do not respond are left where they are, instead of a refusal to detach them
+    """
+
+    nodes: tuple[NodeRequest, ...]
+    release_others: bool = False
+    move: bool = False
+    skip_silent: bool = False
+
+
+def plan_layout(observed: ObservedState, request: LayoutRequest) -> Plan:
+    """Return the plan with the fewest changes of group ids that gives all listed nodes what they request.
+
+    :raises ExpetherError: an entry is not valid, or not all requests can be met
+    """
+    try:
+        return _plan(observed, request)
+    except PlanRefused as error:
+        _add_ways_out(observed, request, error)
+        raise
+
+
+def _add_ways_out(observed: ObservedState, request: LayoutRequest, error: PlanRefused) -> None:
+    """Add to a refusal which claims are in the way, and which options would make the layout possible."""
+
+    def tried(state: ObservedState, other: LayoutRequest) -> Plan | None:
+        try:
+            return _plan(state, other)
+        except ExpetherError:
+            return None
+
+    if observed.claimed_by_others and not error.blocked_by:
+        plan = tried(observed._replace(claimed_by_others={}), request)
+        if plan:
+            groups = (step.new for step in plan.group_changes if step.action == "set_group")
+            wanted = [node.properties for node in request.nodes if node.properties]
+            free = (device for device in observed.fabric.devices.values() if observed.fabric.state(device) == "free")
+            matching = (
+                device.id for device in free if any(entry.matches(device) for entries in wanted for entry in entries)
+            )
+            error.blocked_by = claims_on(observed, (*cards_of(plan.steps), *groups, *matching))
+    options = {
+        "move": request._replace(move=True),
+        "purge": request._replace(nodes=tuple(node._replace(purge=True) for node in request.nodes)),
+        "release_others": request._replace(release_others=True),
+    }
+    helping = [f"`{key}: true`" for key, other in options.items() if other != request and tried(observed, other)]
+    if helping:
+        error.message += f" The layout is possible with {' or with '.join(helping)}."
+
+
+def _plan(observed: ObservedState, request: LayoutRequest) -> Plan:
+    listed = _listed(observed, request)
+    ids = {node.system_id for node in listed if node and observed.nodes.get(node.system_id) == node}
+    others = [node for node in observed.nodes.values() if node.system_id not in ids] if request.release_others else []
+    planner = _Planner(observed, request, listed, sorted(others, key=lambda node: name_key(node.name)))
+    refusal: PlanRefused | None = None
+    for places in planner.placements():
+        try:
+            return planner.plan(places)
+        except PlanRefused as error:
+            refusal = refusal or error
+    raise t.cast(PlanRefused, refusal)
+
+
+def _listed(observed: ObservedState, request: LayoutRequest) -> list[Node | None]:
+    """Return the node that each entry is about; `None` for a new one on a system that is still to be chosen.
+
+    :raises ExpetherError: an entry is not valid, or two are about one node
+    """
+    by_name: dict[str, list[Node]] = {}
+    for node in observed.nodes.values():
+        by_name.setdefault(name_key(node.name), []).append(node)
+    by_id = {key: node for node in observed.nodes.values() for key in (node.uuid, node.system_id)}
+    listed: list[Node | None] = []
+    seen: dict[str, int] = {}
+    for place, entry in enumerate(request.nodes):
+        named = by_name.get(name_key(entry.name)) or [by_id[key] for key in keys_of(entry.name) if key in by_id]
+        found = present_node(observed, entry, next(iter(find_by_name(named, entry.name)), None))
+        listed.append(found)
+        for key in (found.uuid, found.system_id) if found else (node_uuid(observed.podm_id, entry.name),):
+            other = seen.setdefault(key, place)
+            if other != place:
+                raise InvalidInput(
+                    f"`nodes[{other}]` ({request.nodes[other].name}) and `nodes[{place}]` ({entry.name}) are the same"
+                    f" node: {found.name if found else entry.name}. List it once."
+                )
+    return listed
+
+
+class _Demand(t.NamedTuple):
+    """What one node requests and has.
+
+    :ivar request: how many devices of each kind, by the kind's number
+    :ivar own: its devices that count and that some node requests, by their sort, in the order in which they count
+    :ivar more: how many devices more the system has if the request is met and no device is given to another node
+    """
+
+    now: Standing
+    purge: bool
+    skip_silent: bool
+    request: dict[int, DeviceRequest]
+    own: dict[Own, list[Eeio]]
+    share: Share
+    more: int
+
+
+class _Planner:
+    """Makes the plan of one layout.
+
+    :ivar rest: the observed state without the nodes that are released
+    """
+
+    def __init__(
+        self, observed: ObservedState, request: LayoutRequest, listed: list[Node | None], released: list[Node]
+    ) -> None:
+        self.observed, self.request, self.listed, self.released = observed, request, listed, released
+        gone = {node.system_id for node in released}
+        self.rest = observed._replace(nodes={key: node for key, node in observed.nodes.items() if key not in gone})
+        self.left_behind = observed.left_behind
+        self.kinds: dict[DeviceRequest, int] = {}
+        for entries in (node.properties or () for node in request.nodes):
+            for entry in entries:
+                self.kinds.setdefault(_kind(entry), len(self.kinds))
+        self._signatures: dict[t.Any, int] = {}
+
+    # -- systems
+
+    def placements(self) -> t.Iterator[dict[int, str]]:
+        """Give the systems of the new nodes, by their place: first as the rule for new nodes says, then others.
+
+        The systems that a smaller node fits on include those that a larger one fits on, so if the larger ones choose
+        first, all find one if that is possible. Other systems than the rule's may help if they have devices already.
+
+        :raises PlanRefused: there are not enough systems
+        """
+        new = sorted(
+            (place for place, node in enumerate(self.listed) if node is None),
+            key=lambda place: -number_of(self._properties(place)),
+        )
+        slots = self._hosts() if new else {}
+        first = self._by_rule(new, slots, {})
+        yield first
+        seen = [first]
+        many = 1
+        while (
+            new and many < 2 * len(new) and any(self.observed.fabric.devices_of(self._system(host)) for host in slots)
+        ):
+            chosen = self._by_rule(new, slots, self._where_devices_are(new[:many], slots))
+            many *= 2
+            if chosen not in seen:
+                seen.append(chosen)
+                yield chosen
+        if len(self.observed.fabric.devices) + len(self.observed.fabric.systems) <= _SMALL:
+            for hosts in itertools.islice(itertools.permutations(slots, len(new)), _TRIES):
+                fits = all(slots[host] >= number_of(self._properties(place)) for place, host in zip(new, hosts))
+                if fits and dict(zip(new, hosts)) not in seen:
+                    yield dict(zip(new, hosts))
+
+    def _properties(self, place: int) -> Properties:
+        return t.cast(Properties, self.request.nodes[place].properties)
+
+    def _system(self, system_id: str) -> Eesv:
+        return self.observed.fabric.systems[system_id]
+
+    def _hosts(self) -> dict[str, int]:
+        """Return the systems that can become new nodes, best first, and how many devices each can get."""
+        listed = {node.system_id for node in self.listed if node}
+        released = {node.system_id for node in self.released}
+        fabric = self.observed.fabric
+        fitting = [
+            system
+            for system in fabric.systems.values()
+            if system.id not in listed and why_no_node(self.rest, system, 0)[0] is None
+        ]
+        # The host of a node that is released may still be in use, so others come first.
+        fitting.sort(key=lambda system: (system.id in released, system_rank(self.rest, system)))
+        slots = {system.id: fabric.free_slots(system) for system in fitting}
+        for system in fitting:
+            if system.id in released:
+                slots[system.id] += sum(map(_can_go, fabric.devices_of(system)))
+        return slots
+
+    def _by_rule(self, new: t.Sequence[int], slots: t.Mapping[str, int], given: t.Mapping[int, str]) -> dict[int, str]:
+        """Return a system for each new node, the best that is left; some have one already.
+
+        :raises PlanRefused: there are not enough
+        """
+        ranks = {host: rank for rank, host in enumerate(slots)}
+        used = set(given.values())
+        largest = sorted((host for host in slots if host not in used), key=lambda host: slots[host])
+        fitting: list[tuple[int, str]] = []
+        result = dict(given)
+        for place in new:
+            if place in given:
+                continue
+            while largest and slots[largest[-1]] >= number_of(self._properties(place)):
+                host = largest.pop()
+                heapq.heappush(fitting, (ranks[host], host))
+            if fitting:
+                result[place] = heapq.heappop(fitting)[1]
+        missing = [place for place in sorted(new) if place not in result]
+        if missing:
+            nodes = {node.system_id: node for node in self.listed if node}
+            nodes.update((host, self._new(place, host)) for place, host in result.items())
+            state = self.rest._replace(nodes={**self.rest.nodes, **nodes})
+            problems = {}
+            for place in missing:
+                try:
+                    choose_system(state, self._properties(place))
+                except PlanRefused as error:
+                    problems[self.request.nodes[place].name] = error
+            _refuse(problems)
+        return result
+
+    def _where_devices_are(self, new: t.Sequence[int], slots: t.Mapping[str, int]) -> dict[int, str]:
+        """Return for each of some new nodes the system that has most of what it requests already."""
+        result: dict[int, str] = {}
+        for place in new:
+            properties = self._properties(place)
+            wanted = number_of(properties)
+            found = [host for host in slots if host not in result.values() and slots[host] >= wanted]
+            have = {host: self.observed.fabric.devices_of(self._system(host)) for host in found}
+            result[place] = max(found, key=lambda host: len(match_devices(properties, have[host])[0]))
+        return result
+
+    def _new(self, place: int, host: str) -> Node:
+        return new_node(self.observed, self.request.nodes[place].name, host, "composed")
+
+    # -- devices
+
+    def plan(self, places: t.Mapping[int, str]) -> Plan:
+        """Return the plan with new nodes on these systems.
+
+        :raises PlanRefused: a request cannot be met
+        """
+        nodes = [node or self._new(place, places[place]) for place, node in enumerate(self.listed)]
+        named = self.observed._replace(nodes={**self.rest.nodes, **{node.system_id: node for node in nodes}})
+        demands = {
+            place: self._demand(node, entry.properties, entry)
+            for place, (node, entry) in enumerate(zip(nodes, self.request.nodes))
+            if entry.properties is not None
+        }
+        taken_over = {demand.now.system.id for demand in demands.values()}
+        release = plan_release(self.observed, self.released, self.request.skip_silent, taken_over)
+        pools = self._pools(release)
+        lost, gained = self._assign(demands, pools)
+        problems: dict[str, PlanRefused] = {}
+        changes = {}
+        unused = unused_groups(self.observed)
+        receivers = {device.id: nodes[place].name for place in gained for device in gained[place]}
+        for place, demand in demands.items():
+            kept = [
+                device for sort, devices in demand.own.items() for device in devices[: demand.share.kept.get(sort, 0)]
+            ]
+            try:
+                self._check_met(demand, receivers)
+                extra, skipped = lost[place], list[Eeio]()
+                if demand.purge:
+                    extra, skipped = check_detachable(self.rest, demand.now.beyond(kept), demand.skip_silent)
+                changes[place] = node_changes(named, demand.now, kept, gained[place], extra, skipped, unused)
+            except PlanRefused as error:
+                problems[nodes[place].name] = error
+        _refuse(problems)
+        silent: list[SilentDevice] = []
+        for place, node in enumerate(nodes):
+            system = find_system(self.observed.fabric, node.system_id)
+            silent += changes[place].silent if place in changes else members(named, node, system)
+        all_changes = changes.values()
+        steps = [
+            *(step for each in all_changes for step in each.registry),
+            *(step for each in all_changes for step in each.set_group),
+            *release.steps,
+            *(step for each in all_changes for step in each.detaches),
+            *(step for each in all_changes for step in each.attaches),
+            *(step for each in all_changes for step in each.replaced),
+        ]
+        after = tuple(changes[place].node if place in changes else node for place, node in enumerate(nodes))
+        return Plan(refuse_if_claimed(self.observed, steps), after, silent=(*silent, *release.silent))
+
+    def _signature(self, device: Eeio) -> int:
+        """Return of which requested kinds a device is, a bit for each."""
+        key = device.populated, device.type, device.vendor_id, device.pci_device_id, device.model
+        if key not in self._signatures:
+            self._signatures[key] = sum(1 << kind for entry, kind in self.kinds.items() if entry.matches(device))
+        return self._signatures[key]
+
+    def _demand(self, node: Node, properties: Properties, entry: NodeRequest) -> _Demand:
+        now = standing(self.rest, node, properties, entry.replace_silent, self.left_behind)
+        system, fabric = now.system, self.observed.fabric
+        # A new node on the system of a released one keeps what it requests; the rest is detached with the released one.
+        purge = entry.purge or (system.id in self.observed.nodes and system.id not in self.rest.nodes)
+        claimed = self.observed.claimed_by_others
+        request: dict[int, DeviceRequest] = {}
+        for each in properties:
+            kind = self.kinds[_kind(each)]
+            known = request.get(kind)
+            request[kind] = each._replace(number=each.number + (known.number if known else 0))
+        order: list[Own] = []
+        own: dict[Own, list[Eeio]] = {}
+        for device in by_preference(now.counting):
+            signature = self._signature(device)
+            if signature:
+                goes = _can_go(device)
+                leaves = goes and why_never(device) is None and not {device.id, system.id} & claimed.keys()
+                order.append(Own(signature, leaves and (purge or self.request.move), purge and goes))
+                own.setdefault(order[-1], []).append(device)
+        numbers = {kind: each.number for kind, each in request.items()}
+        share = Share(numbers, order, takes=why_no_host(self.rest, system) is None)
+        kept = share.kept
+        going = [device for device in now.beyond(()) if _can_go(device)] if purge else []
+        staying = len(fabric.devices_in_group_of(system)) - len(going) + sum(kept[sort] for sort in kept if sort.due)
+        more = sum(share.lacking.values()) + staying - len(fabric.devices_in_group_of(system))
+        if not share.lacking and (
+            more + len(fabric.devices_in_group_of(system)) > system.max_devices or system.id in claimed
+        ):
+            share.takes = False
+        skip_silent = self.request.skip_silent or entry.skip_silent or entry.replace_silent
+        return _Demand(now, purge, skip_silent, request, own, share, more)
+
+    def _pools(self, release: Plan) -> dict[int, list[Eeio]]:
+        """Return the devices that nodes may get, by signature: first the free ones, then those of released nodes."""
+        devices = self.observed.fabric.devices
+        free = (device for device in devices.values() if why_not_available(self.observed, device) is None)
+        freed = (devices[step.device] for step in release.group_changes if step.device)
+        claimed = self.observed.claimed_by_others
+        pools: dict[int, list[Eeio]] = {}
+        for device in (*free, *(device for device in freed if why_never(device) is None and device.id not in claimed)):
+            signature = self._signature(device)
+            if signature:
+                pools.setdefault(signature, []).append(device)
+        return pools
+
+    def _assign(
+        self, demands: t.Mapping[int, _Demand], pools: t.Mapping[int, t.Sequence[Eeio]]
+    ) -> tuple[dict[int, list[Eeio]], dict[int, list[Eeio]]]:
+        """Return which devices each node loses to others, and which it gets; the shares of the demands are changed."""
+        rank = {
+            device.id: place
+            for place, device in enumerate(
+                sorted(
+                    (device for devices in pools.values() for device in devices),
+                    key=lambda device: (self.observed.fabric.state(device) != "free", device.id),
+                )
+            )
+        }
+        overfull = {}
+        for number, demand in enumerate(demands.values()):
+            system = demand.now.system
+            over = len(self.observed.fabric.devices_in_group_of(system)) + demand.more - system.max_devices
+            if over > 0 and demand.share.lacking:
+                overfull[number] = over
+        for number in overfull:
+            demand = list(demands.values())[number]
+            if demand.purge:
+                demand.share.takes = False
+        overfull = {number: over for number, over in overfull.items() if list(demands.values())[number].share.takes}
+        shares = [demand.share for demand in demands.values()]
+        places = {signature: [rank[device.id] for device in devices] for signature, devices in pools.items()}
+        used = assign(shares, places, overfull, self.request.move)
+        ready = {signature: list(pools[signature][:number]) for signature, number in used.items()}
+        lost: dict[int, list[Eeio]] = {}
+        for place, demand in demands.items():
+            kept = demand.share.kept
+            given = {
+                device.id: device
+                for sort, number in demand.share.given.items()
+                for device in demand.own[sort][kept.get(sort, 0) :][:number]
+            }
+            lost[place] = [device for device in demand.now.have if device.id in given]
+            for device in lost[place]:
+                ready.setdefault(self._signature(device), []).append(device)
+        for devices in ready.values():
+            devices.sort(key=lambda device: device.id, reverse=True)
+        gained = {
+            place: sorted(
+                (
+                    ready[signature].pop()
+                    for signature, number in demand.share.taken.items()
+                    for _device in range(number)
+                ),
+                key=lambda device: device.id,
+            )
+            for place, demand in demands.items()
+        }
+        return lost, gained
+
+    def _check_met(self, demand: _Demand, receivers: t.Mapping[str, str]) -> None:
+        """Check that a node gets all that it requests.
+
+        :param receivers: the nodes that get devices, by the id of the device
+        :raises PlanRefused: the message says what is lacking, and why each candidate is not available
+        """
+        lacking = demand.share.lacking
+        if not lacking:
+            return
+        if not demand.share.takes:
+            check_host(self.rest, demand.now.system, demand.more)
+        unmet = tuple(demand.request[kind] for kind in lacking)
+        own = by_preference(demand.now.counting)
+        free, reasons = candidates(self.rest, unmet, {device.id for device in own}, demand.now.not_counted)
+        reasons.update((device.id, f"goes to {receivers[device.id]}") for device in free if device.id in receivers)
+        counts = ((demand.request[kind], demand.request[kind].number - number) for kind, number in lacking.items())
+        raise PlanRefused(
+            f"{'; '.join(why_lacking(self.observed, counts, own, dict(sorted(reasons.items()))))}.",
+            details={"candidates": reasons},
+        )
+
+
+def keys_of(name: str) -> tuple[str, ...]:
+    """Return the keys by which a name that no node has may mean one: a UUID or an EESV id."""
+    from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse_card_id
+    from ansible_collections.nec.expether.plugins.module_utils._model.names import parse_uuid
+
+    return tuple(key for key in (parse_uuid(name), parse_card_id(name)) if key)
+
+
+def _kind(request: DeviceRequest) -> DeviceRequest:
+    return request._replace(number=0, model=request.model and request.model.casefold())
+
+
+def _can_go(device: Eeio) -> bool:
+    """Whether EEM detaches a device."""
+    return device.reachable is not False and why_unchangeable(device) is None
+
+
+def _refuse(problems: t.Mapping[str, PlanRefused]) -> None:
+    """Refuse a layout because of these nodes, if there are any."""
+    if problems:
+        raise PlanRefused(
+            " ".join(f"Node {name}: {error.message}" for name, error in problems.items()),
+            details={"candidates": {name: error.details.get("candidates", {}) for name, error in problems.items()}},
+        )
