@@ -271,7 +271,7 @@ function totals() {
   }));
   return make("section", { "aria-labelledby": "totals" }, make("h2", { id: "totals" }, "Totals by type and state"),
     all.length === 0 ? make("p", { class: "none" }, "There are no devices to count.") :
-    scroller("Totals by type and state", make("table", { class: "totals" },
+    scroller("Table of totals", make("table", { class: "totals" },
       make("thead", null, make("tr", null, make("th", { scope: "col" }, "Type"), make("th", { class: "bar", "aria-hidden": "true" },
         make("span", { class: "key" }, make("i", { class: "part s-allocated" }), "allocated"), make("span", { class: "key" }, make("i", { class: "part s-free" }), "free"),
         make("span", { class: "key" }, make("i", { class: "part s-stranded" }), "stranded")),
@@ -436,7 +436,7 @@ function tableSection() {
   return make("section", { "aria-labelledby": "devices" }, heading,
     make("form", { class: "filters", role: "search", "aria-label": "Filter devices" }, field("Search", search), field("Type", type), field("State", state), podm && field("Pod manager", podm),
       make("button", { type: "button", class: "clear", on: () => { search.value = type.value = state.value = ""; if (podm) podm.value = ""; filter(); search.focus(); } }, "Clear")),
-    shown, scroller("All devices", make("table", { class: "devices" }, make("thead", null, make("tr", null, heads)), body)), nothing);
+    shown, scroller("Table of devices", make("table", { class: "devices" }, make("thead", null, make("tr", null, heads)), body)), nothing);
 }
 
 // -- the page ---------------------------------------------------------------------------------------------------

@@ -33,8 +33,9 @@ if t.TYPE_CHECKING:
 
 SCREENSHOTS = TESTS / "output" / "report"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-#: What HTML, JavaScript, JSON in a script and Jinja might each take for their own.
-HOSTILE = "</script><img src=x onerror='window.hacked=1'><!-- {{ 6 * 7 }} {% raw %} ${window.hacked=1} \u00e9"
+#: What HTML, JavaScript and JSON in a script might each take for their own, and Jinja, of which a card may have names, too.
+MARKUP = "</script><img src=x onerror='window.hacked=1'><!-- ${window.hacked=1} \u00e9"
+HOSTILE = MARKUP + " {{ 6 * 7 }} {% raw %}"
 ISLAND = re.compile(r'(<script type="application/json" id="data">)(.*?)(</script>)', re.DOTALL)
 LAYOUT = {
     "purge": True,
@@ -66,7 +67,7 @@ class Report:
 
     def having(self, name: str, **data: t.Any) -> Report:
         """The same page with other data."""
-        island = json.dumps({**self.data, **data})
+        island = json.dumps({**self.data, **data}).replace("<", "\\u003c")
         path = self.path.with_name(f"{name}.html")
         text = self.path.read_text(encoding="utf-8")
         path.write_text(ISLAND.sub(lambda found: found[1] + island + found[3], text), encoding="utf-8")
@@ -102,17 +103,17 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Reports]:
             for eem in (large, small):
                 eem.patch(max(card["id"] for card in eem.eeios()), model=HOSTILE)
             ansible.play(
-                register("rack1", large, location=HOSTILE),
+                register("rack1", large, location=MARKUP),
                 register("rack2", small),
                 register("rack3", away),
-                node("rack1", HOSTILE, "GPU", "SSD"),
+                node("rack1", MARKUP, "GPU", "SSD"),
                 node("rack2", "train-1", "GPU", "SSD"),
                 node("rack2", "train-2", "GPU"),
                 node("rack2", "kept-1", "USB"),
                 node("rack3", "old-1", "GPU"),
             )
         # One is not connected.
-        small.patch(attached(small), link=False, path_status0="down", path_status1="down", pcie_connection_status="down")
+        small.patch(attached(small), link=False, eesv_connection_status="down")
         pages = {name: ansible.folder / f"{name}.html" for name in ("everything", "layout")}
         layout = ansible.folder / "rack2.yml"
         layout.write_text(yaml.safe_dump(LAYOUT), encoding="utf-8")
@@ -183,8 +184,8 @@ Open = t.Callable[..., Opened]
 def fixture_opened(browser: Browser) -> t.Iterator[Open]:
     pages: list[Page] = []
 
-    def open_page(report: Report, width: int = 1280, scheme: t.Literal["light", "dark"] = "light") -> Opened:
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    def open_page(report: Report, width: int = 1280) -> Opened:
+        page = browser.new_page(viewport={"width": width, "height": 900})
         pages.append(page)
         found = Opened(page)
         page.goto(report.path.as_uri())
