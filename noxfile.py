@@ -198,7 +198,16 @@ def unit(session: nox.Session) -> None:
 @nox.session(tags=["integration", "test"])
 def integration(session: nox.Session) -> None:
     """Simulator, library and modules over real HTTP."""
-    pytest(session, "tests/integration", "--ignore=tests/integration/awx")
+    pytest(session, "tests/integration", "--ignore=tests/integration/awx", "--ignore=tests/integration/report")
+
+
+@nox.session(tags=["integration", "test"], allow_parallel=True)
+def report(session: nox.Session) -> None:
+    """The report in a browser. Its reports are written once, so one process runs all tests."""
+    programs = ("chromium", "chromium-browser", "google-chrome")
+    if not any(map(shutil.which, programs)):
+        session.skip(f"needs {programs[0]}, which is not installed")
+    run(session, "python", "-m", "pytest", "-q", f"--junitxml={LOGS / session.name}.xml", "tests/integration/report")
 
 
 @nox.session(tags=["awx", "test"])

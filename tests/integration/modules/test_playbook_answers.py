@@ -49,6 +49,8 @@ QUESTIONS = {
     "failover": "devices podm fenced connect_timeout node_host host_side",
     "layout": "podm skip_silent connect_timeout host_side",
     "layout_export": "podm layout_file",
+    "report": "podm layout_file report_file",
+    "fabric": "podm",
     "devices": "podm device_types device_states node_name",
     "sync": "podms forks retention textfile_dir wait_after_refusal",
 }
@@ -62,6 +64,8 @@ NEEDED: dict[str, dict[str, Json]] = {
     "failover": {"node_from": "n1", "node_to": "{system}", "device_types": "GPU", "fenced": True},
     "layout": {"layout_file": "{layout}"},
     "layout_export": {},
+    "report": {},
+    "fabric": {},
     "devices": {},
     "sync": {},
 }
@@ -231,6 +235,10 @@ ROWS: list[Row] = [
     *wrong("layout", WRONG_TEXTS[:1], "layout_file", "podm"),
     *wrong("layout_export", WRONG_TEXTS[:1], "layout_file", "podm"),
     *skipped("devices", {"podm": None, "type": None, "state": None, "node": None}),
+    *skipped("report", {"podm": None, "include_devices": True}),
+    given("fabric", {"podm": "rack1"}, podm=Answer("rack1")),
+    *wrong("report", WRONG_TEXTS[:1], "podm", "layout_file", "report_file"),
+    *wrong("fabric", WRONG_TEXTS[:1], "podm"),
     *skipped("sync", {"podms": None, "forks": 8, "retention": 7.0, "textfile_dir": None, "wait_after_refusal": 0}),
     *skipped(
         "register",
