@@ -309,7 +309,7 @@ function attention() {
 
 function layoutSection() {
   const layout = data.layout;
-  if (!layout) return null;
+  if (!layout.plan) return null;
   const head = make("h2", { id: "layout" }, "What the layout would change");
   const file = make("p", { class: "facts" }, "Layout file " + layout.file);
   const section = (...children) => make("section", { class: "layout", "aria-labelledby": "layout" }, head, file, children);
@@ -457,7 +457,7 @@ function header() {
       tile("Devices", number(listed.length), number(used) + " allocated"),
       tile("Usable now", number(free), "free, responding, enabled")),
     make("nav", { "aria-label": "Parts of this page" }, make("ul", null,
-      data.layout && make("li", null, make("a", { href: "#layout" }, "Layout")),
+      data.layout.plan && make("li", null, make("a", { href: "#layout" }, "Layout")),
       make("li", null, make("a", { href: "#totals" }, "Totals")),
       ordered.length <= 12 && ordered.map((podm, place) => make("li", null, make("a", { href: "#podm-" + place }, podm.name || "EEM"))),
       make("li", null, make("a", { href: "#devices" }, "All devices")))));

@@ -236,7 +236,7 @@ def test_an_eem_that_is_away_is_shown_with_the_reason_and_as_it_was(reports: Rep
 def test_what_is_empty_is_a_sentence(
     reports: Reports, opened: Open, name: str, data: dict[str, t.Any], sentences: list[str]
 ) -> None:
-    found = opened(reports.layout.having(name, layout=None, **{**NOTHING, **data}))
+    found = opened(reports.layout.having(name, layout={}, **{**NOTHING, **data}))
     shown = found.page.locator("main").inner_text()
     assert [sentence for sentence in sentences if sentence not in shown] == []
     assert found.complaints == []
