@@ -156,9 +156,9 @@ EXAMPLES = r"""
         node_index: "0x8cdf9d53f236"
         properties:
           pci_device:
-            type: [SSD, SSD]
+            type: [SSD]
 
-- name: Keep two of them, give one of these a device more, and release all other nodes
+- name: Leave one of them as it is, change another one, and release all other nodes
   nec.expether.expether_layout:
     podm: rack1
     nodes:
@@ -167,7 +167,7 @@ EXAMPLES = r"""
         properties:
           devices:
             - type: GPU
-              count: 3
+              count: 1
     release_others: true
 """
 

@@ -29,13 +29,11 @@ EXAMPLES = r"""
 - name: Describe what all nodes have
   nec.expether.expether_layout_info:
     podm: rack1
-  register: now
+  register: described
 
-- name: Keep the layout in a file
-  ansible.builtin.copy:
-    content: "{{ now.layout | to_nice_yaml(indent=2) }}"
-    dest: "{{ playbook_dir }}/rack1.yml"
-    mode: "0644"
+- name: Show it as the content of a layout file
+  ansible.builtin.debug:
+    msg: "{{ described.layout | to_nice_yaml(indent=2) }}"
 """
 
 RETURN = r"""
@@ -126,10 +124,12 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec impo
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import run_module
 from ansible_collections.nec.expether.plugins.module_utils._modules.layout_info import run
 
+SPEC = EEM
+
 
 def main() -> None:
     """Run the module."""
-    run_module(EEM, run, changes=False)
+    run_module(SPEC, run, changes=False)
 
 
 if __name__ == "__main__":

@@ -70,6 +70,8 @@ GROWTH_LIMIT = 10.0  # ten times the devices may take at most ten times as long;
 MEMORY_LIMIT_MB = 150
 REGISTRY_LIMIT = 1.5  # an unchanged synchronisation and a listing in another registry, as a multiple of those in SQLite
 TOGETHER = (1, 2, 4, 8)  # controllers that write at the same time
+LAYOUT_NODES = 16  # composed with two devices each, in a loop and as a layout
+LAYOUT_LIMIT = 0.5  # the layout, as a multiple of the loop
 
 
 #: (module, options, check mode or not) -> the program that a host runs
@@ -186,6 +188,7 @@ def _bench(folder: Path, devices: int, runs: int) -> int:
         registries = _registries(eem, pack, direct, folder, runs)
         growth = _growth(eem, pack, direct, folder, runs)
     many = _many(folder, runs)
+    layout = _layout(folder, max(2, runs // 2))
     empty, unit = costs["empty module"].seconds, costs["bare GET and parse"].seconds
     print(f"\n{devices} devices, {systems} systems; best of {runs} runs. The unit is a bare GET and parse.\n")
     print(f"{'process':<24}{'ms':>8}{'MB':>8}{'beyond empty, ms':>18}{'in units':>10}")
@@ -207,6 +210,7 @@ def _bench(folder: Path, devices: int, runs: int) -> int:
         "times one",
         MANY_LIMIT,
     )
+    _print_layout(layout)
     _print_registries(registries)
     print("\nGrowth beyond an empty module, ms, and per additional 1,000 devices:")
     print(f"{'devices':>8}" + "".join(f"{name:>20}{'':>10}" for name in growth))
@@ -335,6 +339,59 @@ def _many(folder: Path, runs: int) -> dict[int, float]:
             str(MANY): pack("nec.expether.expether_sync", registry),
         }
         return {int(number): cost.seconds for number, cost in measure(commands, runs).items()}
+
+
+def _layout(folder: Path, runs: int) -> dict[str, tuple[float, int, int]]:
+    """Return seconds, requests and connections of plays that compose nodes: none, in a loop, and as one layout."""
+    names = [f"n{number:02d}" for number in range(LAYOUT_NODES)]
+    node = {"properties": {"devices": [{"type": "GPU"}, {"type": "SSD"}]}}
+    shared = {"podm": "bench", "connect_timeout": 0}
+    tasks: dict[str, dict[str, object]] = {
+        "nothing": {"ansible.builtin.debug": {}},
+        "loop": {"nec.expether.expether_node": {**shared, **node, "name": "{{ item }}"}, "loop": names},
+        "layout": {"nec.expether.expether_layout": {**shared, "nodes": [{"name": name, **node} for name in names]}},
+    }
+    found = dict.fromkeys(tasks, (1e9, 0, 0))
+    with Simulator(eesv=LAYOUT_NODES + 4, eeio=6 * LAYOUT_NODES) as eem:
+        direct = {"url": eem.url, "username": eem.username, "password": eem.password}
+        for number in range(runs):
+            for way, task in tasks.items():
+                eem.reset()
+                registry = folder / f"layout-{way}-{number}.sqlite3"
+                _play(folder, registry, {"nec.expether.expether_podm": {**direct, "name": "bench"}})
+                eem.reset_stats()
+                seconds, stats = _play(folder, registry, task), eem.stats()
+                found[way] = min(found[way], (seconds, stats["requests"], stats["connections"]))
+    return found
+
+
+def _play(folder: Path, registry: Path, task: dict[str, object]) -> float:
+    """Return the seconds of a play on localhost with this task."""
+    play = folder / "play.yml"
+    play.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]), encoding="utf-8")
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), str(play), "-e"]
+    command += [f"ansible_python_interpreter={sys.executable}"]
+    environment = {
+        **os.environ,
+        "ANSIBLE_HOME": str(ROOT / ".ansible"),
+        "ANSIBLE_LOCALHOST_WARNING": "0",
+        "ANSIBLE_INVENTORY_UNPARSED_WARNING": "0",
+        "EXPETHER_REGISTRY": f"sqlite:///{registry}",
+    }
+    started = time.perf_counter()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{task} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return time.perf_counter() - started
+
+
+def _print_layout(layout: dict[str, tuple[float, int, int]]) -> None:
+    print(f"\n{LAYOUT_NODES} nodes with 2 devices each:")
+    print(f"{'play':<24}{'ms':>8}{'requests':>10}{'connections':>13}")
+    for way, (seconds, requests, connections) in layout.items():
+        print(f"{way:<24}{seconds * 1000:8.0f}{requests:10}{connections:13}")
+    nothing, loop, whole = (layout[way][0] for way in ("nothing", "loop", "layout"))
+    judge("layout", (whole - nothing) / (loop - nothing), "times the loop", LAYOUT_LIMIT)
 
 
 if __name__ == "__main__":

@@ -76,9 +76,7 @@ def _requests(context: Context) -> tuple[NodeRequest, ...]:
         for key in _keys(request):
             other = seen.setdefault(key, place)
             if other != place:
-                raise InvalidInput(
-                    f"`nodes[{other}]` ({requests[other].name}) and `{where}` ({name}) are the same node. List it once."
-                )
+                raise _same_node(other, requests[other].name, place, name, requests[other].name)
         if entry["properties"] is not None:
             try:
                 request = request._replace(properties=parse_properties(entry["properties"]))
@@ -98,6 +96,12 @@ def _keys(request: NodeRequest) -> set[tuple[str, str]]:
     uuid, card = parse_uuid(request.name), parse_card_id(request.name)
     keys = (("name", name_key(request.name)), ("uuid", uuid), ("card", card), ("card", request.system_id))
     return {(kind, value) for kind, value in keys if value is not None}
+
+
+def _same_node(place: int, name: str, other: int, other_name: str, node: str) -> InvalidInput:
+    return InvalidInput(
+        f"`nodes[{place}]` ({name}) and `nodes[{other}]` ({other_name}) are the same node: {node}. List it once."
+    )
 
 
 def _flavor(context: Context, flavor: str, node: str) -> Properties:
@@ -126,10 +130,7 @@ def _check_stored(where: Target, requests: t.Sequence[NodeRequest]) -> None:
         for node in found:
             other = seen.setdefault(node.uuid, place)
             if other != place:
-                raise InvalidInput(
-                    f"`nodes[{other}]` ({requests[other].name}) and `nodes[{place}]` ({request.name}) are the same node:"
-                    f" {node.name}. List it once."
-                )
+                raise _same_node(other, requests[other].name, place, request.name, node.name)
 
 
 def _sorted(nodes: t.Mapping[str, Node]) -> list[Node]:

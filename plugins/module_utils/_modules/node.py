@@ -126,9 +126,7 @@ def warn_of_missing(context: Context, where: Target, released: t.Sequence[Node],
     stored = where.registry.of_podm(StoredDevice, where.podm_id) if where.registry and released else ()
     for node in released:
         missing = [
-            device.device_id
-            for device in stored
-            if device.node_id == node.system_id and device.device_id not in seen
+            device.device_id for device in stored if device.node_id == node.system_id and device.device_id not in seen
         ]
         if missing:
             context.warn(

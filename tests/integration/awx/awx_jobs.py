@@ -216,6 +216,7 @@ class Awx:
     :ivar host: what the job templates set `expether_hosts` to
     :ivar ssh_key: the key of the Machine credential
     :ivar template_variables: further variables of the job templates
+    :ivar project_files: further files of the project, and their content
     :ivar artifacts: what the earlier jobs of a workflow have passed on
     :ivar secrets: what no job may show, in addition to the secrets of the credentials
     """
@@ -235,6 +236,7 @@ class Awx:
         self.host = ""
         self.ssh_key = ""
         self.template_variables: dict[str, Json] = {}
+        self.project_files: dict[str, str] = {}
         self.artifacts: dict[str, Json] = {}
         self._jobs = 0
         folder.mkdir(exist_ok=True)
@@ -308,6 +310,8 @@ class Awx:
         for name in ("project", "inventory", "env", "cp", "requirements_collections/ansible_collections/nec/expether"):
             (folder / name).mkdir(parents=True)
         shutil.copytree(KIT / "project", folder / "project", dirs_exist_ok=True)
+        for name, text in self.project_files.items():
+            (folder / "project" / name).write_text(text, encoding="utf-8")
         env = {
             "JOB_ID": str(self._jobs),
             "INVENTORY_ID": "1",

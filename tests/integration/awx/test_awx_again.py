@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 from awx_jobs import Awx
 from eemsim.client import Simulator
 
+SSD = {"properties": {"devices": [{"type": "SSD"}]}}
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -31,10 +33,12 @@ def test_jobs_about_pod_managers_change_nothing_the_second_time(awx: Awx, eem: S
 @pytest.mark.smoke
 def test_jobs_about_nodes_change_nothing_the_second_time(awx: Awx, eem: Simulator, eeios: list[str]) -> None:
     awx.run("register", podm="rack1")
+    awx.project_files["pod.yml"] = json.dumps({"nodes": [{"name": "n1"}, {"name": "n2", **SSD}], "release_others": True})
     asked = {
         "compose": {"node_name": "n1", "device_types": "GPU,SSD"},
         "attach": {"node_name": "n1", "devices": eeios[2]},
         "detach": {"devices": eeios[0]},
+        "layout": {"layout_file": "pod.yml"},
         "release": {"node_name": "n1"},
     }
     for playbook, answers in asked.items():
@@ -42,4 +46,6 @@ def test_jobs_about_nodes_change_nothing_the_second_time(awx: Awx, eem: Simulato
         before = eem.history()
         assert not awx.run(playbook, **answers).changed(), playbook
         assert eem.history() == before
+    assert awx.run("layout_export").result["layout"]["nodes"][0]["name"] == "n2"
+    assert awx.run("release", node_name="n2").changed()
     assert {card["group_id"] for card in eem.eeios()} == {"4093"}

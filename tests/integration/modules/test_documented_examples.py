@@ -67,13 +67,13 @@ ORDER = (
     "flavor_info",
     "node",
     "node_info",
-    "layout",
-    "layout_info",
     "system_info",
     "device_attach",
     "device_info",
     "device",
     "device_action",
+    "layout",
+    "layout_info",
 )
 
 

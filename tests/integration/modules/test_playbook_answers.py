@@ -229,7 +229,11 @@ ROWS: list[Row] = [
     *(refused("layout", "Set layout_file to the path of the file", layout_file=empty) for empty in (Answer(""), None)),
     refused("layout", "layout_file: .+/nowhere.yml does not exist on the controller", True, layout_file="nowhere.yml"),
     *(
-        refused("layout", "layout_file: .+ is not a layout. It must be a dictionary with the list nodes", layout_file=f"{{{file}}}")
+        refused(
+            "layout",
+            "layout_file: .+ is not a layout. It must be a dictionary with the list nodes",
+            layout_file=f"{{{file}}}",
+        )
         for file in ("list", "misspelt", "empty", "node")
     ),
     *wrong("layout", WRONG_TEXTS[:1], "layout_file", "podm"),

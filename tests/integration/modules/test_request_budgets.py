@@ -89,3 +89,28 @@ def test_waiting_for_links_costs_one_request_a_second_at_most(
     # A read and, unless EEM is slow, an audit in the time, and a read after the audit.
     assert 2 + count + 1 <= len(run[1].wire) <= 2 + count + 3
     assert {request["path"] for request in run[1].changes[count:]} <= {f"/devices/{card}/audit" for card in eeios}
+
+
+def test_a_layout_of_many_nodes(ansible: Ansible, eem: Simulator, rack1: Task) -> None:
+    """One listing, the changes, and one read of all groups at the end, over one connection."""
+    eem.reset(eesv=20, eeio=96, no_group=10, style="plain")
+    kinds = {"devices": [{"type": "GPU"}, {"type": "SSD"}]}
+    more = {"devices": [{"type": "GPU"}, {"type": "SSD"}, {"type": "NIC"}]}
+    names = [f"n{number}" for number in range(16)]
+    layout = call("layout", podm="rack1", nodes=[{"name": name, "properties": kinds} for name in names])
+    less = layout.having(
+        nodes=[{"name": name, "properties": more if name < "n12" else kinds} for name in names[8:]],
+        purge=True,
+        move=True,
+        release_others=True,
+    )
+    run = ansible.play(rack1, layout.checked().called("checked"), layout, layout.called("again"), less, less.checked())
+    checked, first, again, changed, last = run.results[1:]
+    for result in (checked, again, last):
+        assert [request["method"] for request in result.wire] == ["GET"]
+    for result in (first, changed):
+        groups = [step for step in result.steps if step["action"] in ("attach", "detach", "set_group")]
+        assert len(result.changes) == len(groups)
+        assert len(result.wire) <= 2 + len(groups)
+        assert result.connections == 1
+    assert len([step for step in first.steps if step["action"] == "attach"]) == 2 * 16
