@@ -41,7 +41,7 @@ def run_systems(context: Context) -> Result:
         context.warn_without_lasting_registry()
 
     def systems_of(listing: Listing) -> list[View]:
-        systems = listing.fabric.systems.values()
+        systems = list(listing.fabric.systems.values())
         if wanted is not None:
             ids = {parse_card_id(text) for text in wanted}
             ids |= {node.system_id for text in wanted for node in find_by_name(listing.nodes, text)}

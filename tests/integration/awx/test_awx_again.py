@@ -33,7 +33,9 @@ def test_jobs_about_pod_managers_change_nothing_the_second_time(awx: Awx, eem: S
 @pytest.mark.smoke
 def test_jobs_about_nodes_change_nothing_the_second_time(awx: Awx, eem: Simulator, eeios: list[str]) -> None:
     awx.run("register", podm="rack1")
-    awx.project_files["pod.yml"] = json.dumps({"nodes": [{"name": "n1"}, {"name": "n2", **SSD}], "release_others": True})
+    awx.project_files["pod.yml"] = json.dumps(
+        {"nodes": [{"name": "n1"}, {"name": "n2", **SSD}], "release_others": True}
+    )
     asked = {
         "compose": {"node_name": "n1", "device_types": "GPU,SSD"},
         "attach": {"node_name": "n1", "devices": eeios[2]},

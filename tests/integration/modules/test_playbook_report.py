@@ -41,7 +41,9 @@ def test_each_eem_is_asked_once_and_names_stay_names(
     eem.patch(eeios[5], admin_status="disabled")
     eem.patch(eeios[6], model=NAME, pcie_vendor_id="", pcie_device_id="", pcie_class_code="")
     page = ansible.folder / "page.html"
-    layout = written(ansible.folder / "layout.yml", {"nodes": [{"name": "n9", "properties": {"pci_device": {"type": ["ACS"]}}}]})
+    layout = written(
+        ansible.folder / "layout.yml", {"nodes": [{"name": "n9", "properties": {"pci_device": {"type": ["ACS"]}}}]}
+    )
     plays: list[tuple[str, dict[str, Json]]] = [
         ("compose", {"podm": "rack1", "node_name": Answer(NAME), "device_types": "GPU,SSD"}),
         ("report", {"report_file": str(page)}),
@@ -56,7 +58,9 @@ def test_each_eem_is_asked_once_and_names_stay_names(
     assert not re.search(r"Traceback|DEPRECATION", done.stdout + done.stderr)
     by_play = [each["path"] for each in eem.log()][-4:]
     assert by_play == ["/devices/detail"] * 4, "report, report and its layout, fabric"
-    everything, refused, gone = map(data_of, (page, ansible.folder / "expether-report.html", ansible.folder / "home" / "away.html"))
+    everything, refused, gone = map(
+        data_of, (page, ansible.folder / "expether-report.html", ansible.folder / "home" / "away.html")
+    )
     assert (everything["podms"]["name"], everything["nodes"]["name"]) == (["away", "rack1"], [NAME])
     assert NAME in everything["systems"]["node"] and NAME in everything["devices"]["model"]
     assert "no connection" in everything["errors"]["msg"][0] and everything["layout"] == {}
@@ -93,7 +97,9 @@ rack1  {re.escape(eem.url)}: 4 systems, 12 devices, 2 allocated, 9 free, 1 stran
 
 def test_without_a_pod_manager_and_in_check_mode_they_say_so(ansible: Ansible) -> None:
     wrapper = [{"import_playbook": f"nec.expether.{name}"} for name in ("report", "fabric")]
-    done, records = play(ansible, "--inventory=/dev/null", "--check", str(written(ansible.folder / "wrapper.yml", wrapper)))
+    done, records = play(
+        ansible, "--inventory=/dev/null", "--check", str(written(ansible.folder / "wrapper.yml", wrapper))
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     path = ansible.folder / "expether-report.html"
     assert printed(records) == [
@@ -108,7 +114,9 @@ def test_without_a_pod_manager_and_in_check_mode_they_say_so(ansible: Ansible) -
 def test_a_node_whose_system_is_gone_and_a_missing_device_are_told(
     ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
 ) -> None:
-    ansible.play(known, call("node", podm="rack1", name="n1", properties={"pci_device": {"type": ["GPU"]}}), call("sync"))
+    ansible.play(
+        known, call("node", podm="rack1", name="n1", properties={"pci_device": {"type": ["GPU"]}}), call("sync")
+    )
     eem.delete_card(eesvs[0])
     eem.delete_card(eeios[-1])
     ansible.play(call("sync"))

@@ -26,6 +26,7 @@ pytest.register_assert_rewrite("forks", "module_runs")
 from eemsim.client import Simulator
 from forks import Forks
 from module_runs import Ansible, Task, call
+
 from playbooks import ON_LOCALHOST, SAME_PYTHON
 
 if t.TYPE_CHECKING:
@@ -123,7 +124,8 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Reports]:
         ]
         wrapper = ansible.folder / "wrapper.yml"
         wrapper.write_text(
-            yaml.safe_dump([{"import_playbook": "nec.expether.report", "vars": each} for each in runs]), encoding="utf-8"
+            yaml.safe_dump([{"import_playbook": "nec.expether.report", "vars": each} for each in runs]),
+            encoding="utf-8",
         )
         done = subprocess.run(
             [*ON_LOCALHOST, SAME_PYTHON, str(wrapper)],

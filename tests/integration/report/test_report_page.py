@@ -14,7 +14,7 @@ import typing as t
 import pytest
 
 if t.TYPE_CHECKING:
-    from conftest import Open, Report, Reports
+    from conftest import Open, Reports
 
 from conftest import HOSTILE, MARKUP, SCREENSHOTS
 
@@ -129,7 +129,9 @@ def test_the_table_is_searched_and_sorted(reports: Reports, opened: Open) -> Non
     devices = reports.everything.rows("devices")
     search = found.page.get_by_role("searchbox", name="Search")
     search.fill("v100 RACK2")
-    wanted = {each["device_id"] for each in devices if each["podm"] == "rack2" and "V100" in (each["device_name"] or "")}
+    wanted = {
+        each["device_id"] for each in devices if each["podm"] == "rack2" and "V100" in (each["device_name"] or "")
+    }
     assert {*texts(found, f"{TABLE} th")} == wanted != set()
     assert texts(found, "[role=status]") == [f"{len(wanted)} of {len(devices):,} devices"]
     search.fill("no such card")
