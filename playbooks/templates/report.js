@@ -1,3 +1,4 @@
+// Copyright: (c) 2026, nec.expether contributors; SPDX-License-Identifier: GPL-3.0-or-later
 // Draws the report from the JSON in the page. Texts from it are only ever set as text, never as HTML.
 "use strict";
 (() => {

@@ -240,7 +240,7 @@ ROWS: list[Row] = [
     *wrong("layout_export", WRONG_TEXTS[:1], "layout_file", "podm"),
     *skipped("devices", {"podm": None, "type": None, "state": None, "node": None}),
     *skipped("report", {"podm": None, "include_devices": True}),
-    given("fabric", {"podm": "rack1"}, podm=Answer("rack1")),
+    *skipped("fabric", {"podm": None, "include_devices": True}),
     *wrong("report", WRONG_TEXTS[:1], "podm", "layout_file", "report_file"),
     *wrong("fabric", WRONG_TEXTS[:1], "podm"),
     *skipped("sync", {"podms": None, "forks": 8, "retention": 7.0, "textfile_dir": None, "wait_after_refusal": 0}),
