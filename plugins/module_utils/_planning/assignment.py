@@ -36,8 +36,9 @@ _HOP = 1
 class End(enum.Enum):
     """Where paths begin and end."""
 
-    SUPPLY = 0
-    MET = 1
+    SUPPLY = 0  # devices that nobody needs: free ones, spare ones of nodes, and those that are due to be detached
+    MET = 1  # a request that is met
+    EXCESS = 2  # spare devices of a node with too few slots
 
 
 class Own(t.NamedTuple):
@@ -72,7 +73,10 @@ class Share:
     :ivar spare: own devices that meet no request and are still with the node, or are due to be detached
     :ivar given: own devices that other nodes get
     :ivar takes: whether devices can be attached to the node
+    :ivar slots: how many spare devices more could stay when the request is met; less than 0 if some must go
     """
+
+    slots = 0
 
     def __init__(self, requested: t.Mapping[int, int], own: t.Iterable[Own], takes: bool) -> None:
         """Keep as many of the node's own devices as possible; of several, those that come first in `own`."""
@@ -107,36 +111,39 @@ class Share:
         return result
 
     def ways(self, start: _Vertex, leaving: int) -> dict[_Vertex, tuple[int, _Path]]:
-        """Return the cheapest ways through the node, by where they end: a pool, or a request that is met.
+        """Return the cheapest ways through the node, by where they end: a pool, a request that is met, or `End.SUPPLY` if
+        one device more is spare then.
 
-        :param start: a pool that a device comes from, an own device, or `End.SUPPLY` for any spare one
+        :param start: a pool that a device comes from, an own device, `End.SUPPLY` for any spare one, or `End.EXCESS`
         :param leaving: the cost of an own device that leaves the node
         """
         best: dict[_Vertex, tuple[int, _Path]] = {start: (0, (start,))}
         queue: deque[_Vertex] = deque([start])
         while queue:
             vertex = queue.popleft()
-            if vertex is End.MET or (isinstance(vertex, int) and vertex > 0 and vertex != start):
+            if vertex != start and _is_end(vertex):
                 continue
             so_far, path = best[vertex]
             for onward, cost in self._onward(vertex, leaving):
                 if onward not in best or so_far + cost < best[onward][0]:
                     best[onward] = so_far + cost, (*path, onward)
                     queue.append(onward)
-        return {
-            end: way
-            for end, way in best.items()
-            if end != start and (end is End.MET or isinstance(end, int) and end > 0)
-        }
+        return {end: way for end, way in best.items() if end != start and _is_end(end)}
 
     def _onward(self, vertex: _Vertex, leaving: int) -> t.Iterator[tuple[_Vertex, int]]:
         """Give what a device can move on to, or push out, and the cost of that."""
         if vertex is End.SUPPLY:
             yield from ((each, _DUE - leaving if each.due else 0) for each in self.spare)
+        elif vertex is End.EXCESS:
+            yield from ((each, 0) for each in self.spare if not each.due)
         elif isinstance(vertex, Own):
             yield from ((~kind, 0) for kind in self.held if vertex.signature >> kind & 1)
             if vertex.leaves:
                 yield vertex.signature, leaving
+            if vertex.due or self.slots > 0:
+                yield End.SUPPLY, leaving - _DUE if vertex.due else 0
+            else:  # it can be spare only in the slot of another one
+                yield from ((each, 0) for each in self.spare if not each.due)
         elif isinstance(vertex, int) and vertex < 0:
             if ~vertex in self.lacking:
                 yield End.MET, 0
@@ -149,18 +156,32 @@ class Share:
     def pass_along(self, path: _Path) -> None:
         """Move each device on a way through the node to the next place."""
         for before, after in zip(path, path[1:]):
+            # Where the device is that moves on here, and where it goes; a request pushes the device out that it has.
+            if isinstance(before, int) and before < 0:
+                if after is End.MET:
+                    _add(self.lacking, ~before, -1)
+                else:
+                    _add(self.held[~before], after, -1)
+            elif isinstance(before, Own):
+                if isinstance(after, int) and after > 0:
+                    _add(self.given, before, 1)
+                elif not isinstance(after, int):
+                    self._spare(before, 1)
             if isinstance(after, int) and after < 0:
                 _add(self.held[~after], before, 1)
-            elif after is End.MET:
-                _add(self.lacking, ~t.cast(int, before), -1)
-            elif isinstance(before, Own):
-                _add(self.given, before, 1)
-            if isinstance(before, int) and before < 0 and after is not End.MET:
-                _add(self.held[~before], after, -1)
-            elif before is End.SUPPLY:
-                _add(self.spare, after, -1)
             elif isinstance(after, Own):
-                _add(self.given, after, -1)
+                if not isinstance(before, int):
+                    self._spare(after, -1)
+                elif before > 0:
+                    _add(self.given, after, -1)
+
+    def _spare(self, own: Own, number: int) -> None:
+        _add(self.spare, own, number)
+        self.slots -= 0 if own.due else number
+
+
+def _is_end(vertex: _Vertex) -> bool:
+    return isinstance(vertex, End) or (isinstance(vertex, int) and vertex > 0)
 
 
 class _Network:
@@ -190,18 +211,20 @@ class _Network:
                     way = cost, place, self._versions[place], path
                     heapq.heappush(self._ways[start].setdefault(end, []), way)
 
-    def meet(self, place: int | None = None) -> bool:
-        """Meet one more request; return whether that is possible.
+    def augment(self, end: End, place: int | None = None) -> bool:
+        """Move devices along a shortest path; return whether there is one.
 
-        :param place: the node that must give a spare device away for it; `None` if any device will do
+        :param end: where the path ends
+        :param place: the node with too few slots where the path begins; `None` if it begins at `End.SUPPLY`
         """
-        best: dict[_Vertex, int] = {End.SUPPLY: 0}
-        # How each vertex is reached: from where, and through which node; from the free devices without one.
+        start = End.SUPPLY if place is None else End.EXCESS
+        best: dict[_Vertex, int] = {start: 0}
+        # How each vertex is reached: from where, and through which node; from or to the free devices without one.
         came: dict[_Vertex, tuple[_Vertex, int | None, _Path]] = {}
-        queue: deque[_Vertex] = deque([End.SUPPLY])
+        queue: deque[_Vertex] = deque([start])
         while queue:
             vertex = queue.popleft()
-            if vertex is End.MET:
+            if vertex is end:
                 continue
             for onward, cost, through, path in self._edges(vertex, place):
                 total = best[vertex] + cost + _HOP
@@ -209,30 +232,34 @@ class _Network:
                     best[onward] = total
                     came[onward] = vertex, through, path
                     queue.append(onward)
-        if End.MET not in came:
+        if end not in came:
             return False
-        vertex, touched = End.MET, set()
-        while vertex is not End.SUPPLY:
+        vertex, touched = end, set()
+        while vertex is not start:
             vertex, through, path = came[vertex]
-            if through is None:
-                self.used[t.cast(int, path[-1])] += 1
-            else:
+            if through is not None:
                 self.shares[through].pass_along(path)
                 touched.add(through)
+            elif path[0] is End.SUPPLY:
+                self.used[t.cast(int, path[1])] += 1
+            else:
+                self.used[t.cast(int, path[0])] -= 1
         for through in sorted(touched):
             self._update(through)
         return True
 
     def _edges(self, vertex: _Vertex, place: int | None) -> t.Iterator[tuple[_Vertex, int, int | None, _Path]]:
-        if vertex is End.SUPPLY and place is not None:
+        if vertex is End.EXCESS and place is not None:
             for end, (cost, path) in self.shares[place].ways(vertex, self.leaving).items():
-                yield end, cost, place, path
-            return
+                if cost < _LOST // 2:
+                    yield end, cost, place, path
         if vertex is End.SUPPLY:
             for signature, places in self.free.items():
                 if self.used[signature] < len(places):
                     yield signature, places[self.used[signature]] * _PLACE, None, (vertex, signature)
-        for end, heap in self._ways[vertex].items():
+        elif isinstance(vertex, int) and self.used.get(vertex):
+            yield End.SUPPLY, -self.free[vertex][self.used[vertex] - 1] * _PLACE, None, (vertex, End.SUPPLY)
+        for end, heap in self._ways.get(vertex, {}).items():
             while heap and heap[0][2] != self._versions[heap[0][1]]:
                 heapq.heappop(heap)
             if heap:
@@ -240,23 +267,20 @@ class _Network:
                 yield end, cost, through, path
 
 
-def assign(
-    shares: t.Sequence[Share], free: t.Mapping[int, t.Sequence[int]], overfull: t.Mapping[int, int], move: bool
-) -> dict[int, int]:
+def assign(shares: t.Sequence[Share], free: t.Mapping[int, t.Sequence[int]], move: bool) -> dict[int, int]:
     """Meet as many requests as possible with the fewest changes; the shares are changed.
 
-    Of the devices in the pools those that come first are used. Earlier nodes are served first.
+    Of the devices in the pools those that come first are used. Earlier nodes are served first. What cannot be met is
+    still `lacking` afterwards; if only slots are missing, `slots` is less than 0.
 
     :param free: by signature, the places of the devices that are free, in an order of all of them
-    :param overfull: how many spare devices some of the nodes, by their place, must give away to have slots for others
     :param move: whether nodes may give away devices that they would keep otherwise, or that are not due to be detached
     :returns: how many of the free devices of each signature are used, the first ones
     """
     network = _Network(shares, free, move)
-    for place, number in overfull.items():
-        if not all(network.meet(place) for _device in range(number)):
-            shares[place].takes = False
-            network._update(place)
-    while network.meet():
+    while network.augment(End.MET):
         pass
+    for place, share in enumerate(shares):
+        while share.slots < 0 and network.augment(End.SUPPLY, place):
+            pass
     return network.used

@@ -13,9 +13,9 @@ import heapq
 import itertools
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._model.cards import Eeio, Eesv
+from ansible_collections.nec.expether.plugins.module_utils._model.cards import Eeio, Eesv, parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, InvalidInput, PlanRefused
-from ansible_collections.nec.expether.plugins.module_utils._model.names import name_key, node_uuid
+from ansible_collections.nec.expether.plugins.module_utils._model.names import name_key, node_uuid, parse_uuid
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node, find_by_name
 from ansible_collections.nec.expether.plugins.module_utils._model.properties import DeviceRequest, Properties
 from ansible_collections.nec.expether.plugins.module_utils._planning.assignment import Own, Share, assign
@@ -140,11 +140,14 @@ def _listed(observed: ObservedState, request: LayoutRequest) -> list[Node | None
     by_name: dict[str, list[Node]] = {}
     for node in observed.nodes.values():
         by_name.setdefault(name_key(node.name), []).append(node)
-    by_id = {key: node for node in observed.nodes.values() for key in (node.uuid, node.system_id)}
+    by_id: dict[str | None, Node] = {
+        key: node for node in observed.nodes.values() for key in (node.uuid, node.system_id)
+    }
     listed: list[Node | None] = []
     seen: dict[str, int] = {}
     for place, entry in enumerate(request.nodes):
-        named = by_name.get(name_key(entry.name)) or [by_id[key] for key in keys_of(entry.name) if key in by_id]
+        ids = parse_uuid(entry.name), parse_card_id(entry.name)
+        named = by_name.get(name_key(entry.name)) or [by_id[key] for key in ids if key in by_id]
         found = present_node(observed, entry, next(iter(find_by_name(named, entry.name)), None))
         listed.append(found)
         for key in (found.uuid, found.system_id) if found else (node_uuid(observed.podm_id, entry.name),):
@@ -378,56 +381,39 @@ class _Planner:
         share = Share(numbers, order, takes=why_no_host(self.rest, system) is None)
         kept = share.kept
         going = [device for device in now.beyond(()) if _can_go(device)] if purge else []
-        staying = len(fabric.devices_in_group_of(system)) - len(going) + sum(kept[sort] for sort in kept if sort.due)
-        more = sum(share.lacking.values()) + staying - len(fabric.devices_in_group_of(system))
-        if not share.lacking and (
-            more + len(fabric.devices_in_group_of(system)) > system.max_devices or system.id in claimed
-        ):
-            share.takes = False
+        used = len(fabric.devices_in_group_of(system))
+        more = sum(share.lacking.values()) + sum(kept[sort] for sort in kept if sort.due) - len(going)
+        share.slots = system.max_devices - used - more
+        if not share.lacking and (share.slots < 0 or system.id in claimed):
+            share.takes, share.slots = False, 0
         skip_silent = self.request.skip_silent or entry.skip_silent or entry.replace_silent
         return _Demand(now, purge, skip_silent, request, own, share, more)
 
-    def _pools(self, release: Plan) -> dict[int, list[Eeio]]:
-        """Return the devices that nodes may get, by signature: first the free ones, then those of released nodes."""
-        devices = self.observed.fabric.devices
+    def _pools(self, release: Plan) -> dict[int, list[tuple[int, Eeio]]]:
+        """Return the devices that nodes may get, by signature, each with its place in the order in which they are taken.
+
+        The free ones come first, then those of released nodes, lowest id first.
+        """
+        devices, claimed = self.observed.fabric.devices, self.observed.claimed_by_others
         free = (device for device in devices.values() if why_not_available(self.observed, device) is None)
-        freed = (devices[step.device] for step in release.group_changes if step.device)
-        claimed = self.observed.claimed_by_others
-        pools: dict[int, list[Eeio]] = {}
-        for device in (*free, *(device for device in freed if why_never(device) is None and device.id not in claimed)):
-            signature = self._signature(device)
-            if signature:
-                pools.setdefault(signature, []).append(device)
+        freed = (devices[device] for device in sorted(step.card for step in release.group_changes))
+        available = (device for device in freed if why_never(device) is None and device.id not in claimed)
+        pools: dict[int, list[tuple[int, Eeio]]] = {}
+        for place, device in enumerate((*free, *available)):
+            if self._signature(device):
+                pools.setdefault(self._signature(device), []).append((place, device))
         return pools
 
     def _assign(
-        self, demands: t.Mapping[int, _Demand], pools: t.Mapping[int, t.Sequence[Eeio]]
+        self, demands: t.Mapping[int, _Demand], pools: t.Mapping[int, t.Sequence[tuple[int, Eeio]]]
     ) -> tuple[dict[int, list[Eeio]], dict[int, list[Eeio]]]:
         """Return which devices each node loses to others, and which it gets; the shares of the demands are changed."""
-        rank = {
-            device.id: place
-            for place, device in enumerate(
-                sorted(
-                    (device for devices in pools.values() for device in devices),
-                    key=lambda device: (self.observed.fabric.state(device) != "free", device.id),
-                )
-            )
-        }
-        overfull = {}
-        for number, demand in enumerate(demands.values()):
-            system = demand.now.system
-            over = len(self.observed.fabric.devices_in_group_of(system)) + demand.more - system.max_devices
-            if over > 0 and demand.share.lacking:
-                overfull[number] = over
-        for number in overfull:
-            demand = list(demands.values())[number]
-            if demand.purge:
-                demand.share.takes = False
-        overfull = {number: over for number, over in overfull.items() if list(demands.values())[number].share.takes}
         shares = [demand.share for demand in demands.values()]
-        places = {signature: [rank[device.id] for device in devices] for signature, devices in pools.items()}
-        used = assign(shares, places, overfull, self.request.move)
-        ready = {signature: list(pools[signature][:number]) for signature, number in used.items()}
+        places = {signature: [place for place, _device in pool] for signature, pool in pools.items()}
+        used = assign(shares, places, self.request.move)
+        ready = {
+            signature: [device for _place, device in pools[signature][:number]] for signature, number in used.items()
+        }
         lost: dict[int, list[Eeio]] = {}
         for place, demand in demands.items():
             kept = demand.share.kept
@@ -461,10 +447,10 @@ class _Planner:
         :raises PlanRefused: the message says what is lacking, and why each candidate is not available
         """
         lacking = demand.share.lacking
+        if demand.share.slots < 0 or (lacking and not demand.share.takes):
+            check_host(self.rest, demand.now.system, demand.more)
         if not lacking:
             return
-        if not demand.share.takes:
-            check_host(self.rest, demand.now.system, demand.more)
         unmet = tuple(demand.request[kind] for kind in lacking)
         own = by_preference(demand.now.counting)
         free, reasons = candidates(self.rest, unmet, {device.id for device in own}, demand.now.not_counted)
@@ -474,14 +460,6 @@ class _Planner:
             f"{'; '.join(why_lacking(self.observed, counts, own, dict(sorted(reasons.items()))))}.",
             details={"candidates": reasons},
         )
-
-
-def keys_of(name: str) -> tuple[str, ...]:
-    """Return the keys by which a name that no node has may mean one: a UUID or an EESV id."""
-    from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse_card_id
-    from ansible_collections.nec.expether.plugins.module_utils._model.names import parse_uuid
-
-    return tuple(key for key in (parse_uuid(name), parse_card_id(name)) if key)
 
 
 def _kind(request: DeviceRequest) -> DeviceRequest:

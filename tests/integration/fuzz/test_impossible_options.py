@@ -21,6 +21,7 @@ NEEDED: dict[str, Options] = {
     "expether_device_action": {"device": "0x8cdf9d000001", "action": "audit"},
     "expether_device_attach": {"devices": ["0x8cdf9d000001"], "state": "detached"},
     "expether_flavor": {"name": "new", "properties": {"devices": [{"type": "GPU"}]}},
+    "expether_layout": {"nodes": [{"name": "new", "flavor": "gpu"}]},
     "expether_node": {"name": "new", "flavor": "gpu"},
     "expether_podm": {"name": "new"},
 }

@@ -29,6 +29,14 @@ COMPOSE: Run = (
     {"name": "new", "podm": "rack1", "properties": {"devices": [{"type": "SSD"}, {"type": "NIC"}]}},
 )
 RELEASE: Run = ("expether_node", {"name": "train", "podm": "rack1", "state": "absent"})
+LAYOUT: Run = (
+    "expether_layout",
+    {
+        "podm": "rack1",
+        "nodes": [{"name": name, "properties": {"devices": [{"type": "SSD"}]}} for name in ("train", "new")],
+        "purge": True,
+    },
+)
 REMOVE: Run = ("expether_podm", {"name": "rack1", "state": "absent", "cascade": True})
 
 
@@ -89,7 +97,7 @@ def failed(report: Report, name: str = "SIGTERM") -> Options:
     return result
 
 
-@pytest.mark.parametrize("run", [COMPOSE, RELEASE, REMOVE], ids=["compose", "release", "remove"])
+@pytest.mark.parametrize("run", [COMPOSE, RELEASE, REMOVE, LAYOUT], ids=["compose", "release", "remove", "layout"])
 def test_a_signal_at_any_request_leaves_everything_as_it_was(forks: Forks, known: Known, run: Run) -> None:
     seen = []
     for request in range(1, MANY):

@@ -65,6 +65,8 @@ def test_a_synchronised_eem_is_offline_and_keeps_its_devices_also_without_retent
         ("expether_device_info", {}),
         ("expether_system_info", {}),
         ("expether_node_info", {}),
+        ("expether_layout_info", {}),
+        ("expether_layout", {"nodes": [], "release_others": True}),
         ("expether_device_attach", {"node": "train", "devices": "0x8cdf9d810001"}),
         ("expether_node", {"name": "train", "state": "absent"}),
         ("expether_device", {"device": "0x8cdf9d810000", "uid_led": "on"}),

@@ -45,6 +45,14 @@ def steps(result: Result) -> list[tuple[str, str | None, str | None]]:
 
 
 @pytest.mark.smoke
+def test_a_layout_is_applied_once(ansible: Ansible, known: Task, eeios: list[str]) -> None:
+    two = layout(entry("n1", GPU_AND_SSD), entry("n2", SSD, purge=True))
+    run = ansible.play(known, two, two.called("again"))
+    assert had(run[1]) == {"n1": eeios[:2], "n2": [eeios[4]]} == had(run["again"])
+    assert run[1].statuses == {"done"} and run[1].connections == 1
+    assert run["again"].left_all_alone
+
+
 def test_a_layout_in_twelve_cases(
     ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
 ) -> None:
@@ -194,8 +202,10 @@ def test_invalid_entries_are_refused_before_eem_is_asked(
         ),
     }
     second = call("podm", name="rack2", url=other.url, username=other.username, password=other.password)
-    run = ansible.play(known, half, made, second, *(task.failing().called(what) for what, (task, _) in cases.items()))
-    for what, (_, message) in cases.items():
+    run = ansible.play(
+        known, half, made, second, *(task.failing().called(what) for what, (task, dummy) in cases.items())
+    )
+    for what, (dummy, message) in cases.items():
         failed = run[what]
         assert message in failed.msg, what
         assert failed.left_all_alone and failed.wire == [], what
@@ -374,15 +384,14 @@ def test_a_layout_that_is_killed_at_any_request_is_completed_by_the_next_run(
         os.kill(pid, signal.SIGKILL)
         eem.clear_faults()
         (report,) = module_forks.ended()
-        run = ansible.play(wanted.called("again"), wanted.called("and again"), NODES)
-        assert {name: len(devices) for name, devices in had(run[2]).items()} == {"n1": 1, "n2": 2, "new": 2}, request
-        assert {node["state"] for node in run[2]["nodes"]} == {"composed"}, request
-        assert run["and again"].left_all_alone, request
+        run = ansible.play(wanted, NODES)
+        assert {name: len(devices) for name, devices in had(run[1]).items()} == {"n1": 1, "n2": 2, "new": 2}, request
+        assert {node["state"] for node in run[1]["nodes"]} == {"composed"}, request
         free = [card["id"] for card in eem.eeios() if card["group_id"] == "4093"]
         assert len(free) == 12 - 5, request
         if is_over:
             end = request
-            assert report.status == 0
+            assert report.status == 0 and run[0].left_all_alone
             break
     assert end is not None and end > 8
 

@@ -28,19 +28,22 @@ def given_back(result: Result, **options: t.Any) -> Task:
 
 
 @pytest.mark.smoke
+def test_a_pod_without_nodes_has_an_empty_layout(ansible: Ansible, known: Task) -> None:
+    run = ansible.play(known, INFO)
+    assert run[1]["layout"] == {"nodes": [], "purge": True, "release_others": False, "move": False}
+
+
 def test_the_layout_of_a_pod_given_back_changes_nothing(
     ansible: Ansible, eem: Simulator, known: Task, eesvs: list[str], eeios: list[str]
 ) -> None:
     eem.patch(eeios[1], group_id="18")
     run = ansible.play(
         known,
-        INFO.called("empty"),
         node("train", properties=types("GPU", "GPU", "SSD"), node_index=eesvs[0]),
         node("adopted", node_index=eesvs[1], state="managed"),
         node("bare", node_index=eesvs[3], state="managed"),
         INFO,
     )
-    assert run["empty"]["layout"] == {"nodes": [], "purge": True, "release_others": False, "move": False}
     found = run.results[-1]["layout"]
     assert [entry["name"] for entry in found["nodes"]] == ["adopted", "bare", "train"]
     assert [entry["node_index"] for entry in found["nodes"]] == [eesvs[1], eesvs[3], eesvs[0]]
@@ -62,8 +65,14 @@ def test_the_layout_of_a_pod_given_back_changes_nothing(
 def test_what_no_request_describes_is_not_purged(
     ansible: Ansible, eem: Simulator, known: Task, orders: Orders, eesvs: list[str], eeios: list[str]
 ) -> None:
+    unknown = dict.fromkeys(("pcie_vendor_id", "pcie_device_id", "pcie_class_code"), "")
     run = ansible.play(
         known,
+        node("box", node_index=eesvs[3], state="managed").after(
+            orders.patch(eesvs[3], group_id="40"),
+            orders.patch(eeios[9], group_id="40", pcie_connection_status="up", type="10g", **unknown),
+            orders.patch(eeios[10], group_id="40"),
+        ),
         node("empty", node_index=eesvs[0], state="managed").after(
             orders.patch(eeios[0], group_id="17"), orders.patch(eeios[1], group_id="17", pcie_connection_status="down")
         ),
@@ -75,8 +84,10 @@ def test_what_no_request_describes_is_not_purged(
     )
     found = {entry["name"]: entry for entry in run.results[-1]["layout"]["nodes"]}
     purges = {name: entry.get("purge", True) for name, entry in found.items()}
-    assert purges == {"again": True, "empty": False, "silent": True}
+    assert purges == {"again": True, "box": True, "empty": False, "silent": True}
     assert len(found["again"]["properties"]["devices"]) == 2, "what was left belongs to the node again"
+    model = eem.card(eeios[9])["model"]
+    assert {"model": model, "count": 1} in found["box"]["properties"]["devices"], "nothing else is known of the device"
     back = given_back(run.results[-1])
     again = ansible.play(back.called("checked").checked(), back)
     for result in again:

@@ -91,22 +91,21 @@ class Layout(t.NamedTuple):
         return result
 
 
-def _kind(device: Record) -> tuple[t.Any, ...]:
-    return tuple(device.get(key) for key in ("pcie_class_code", "pcie_vendor_id", "pcie_device_id", "model", "type"))
-
-
-@functools.lru_cache(maxsize=100_000)
-def _most_met(entries: str, devices: str) -> int:
-    return most_met(json.loads(entries), json.loads(devices))
+def _kind(device: Record) -> str:
+    """Return what a request sees of a device."""
+    return json.dumps(
+        {key: device[key] for key in sorted(device) if key.startswith("pcie_") or key in ("model", "type")}
+    )
 
 
 def met_by(entries: list[Entry], devices: t.Iterable[Record]) -> int:
     """Return how many of the requested devices these can be."""
-    plain = [
-        {key: value for key, value in each.items() if key.startswith("pcie_") or key in ("model", "type")}
-        for each in devices
-    ]
-    return _most_met(json.dumps(entries), json.dumps(sorted(plain, key=json.dumps)))
+    return _most_met(json.dumps(entries), tuple(sorted(map(_kind, devices))))
+
+
+@functools.lru_cache(maxsize=100_000)
+def _most_met(entries: str, kinds: tuple[str, ...]) -> int:
+    return most_met(json.loads(entries), list(map(json.loads, kinds)))
 
 
 def fewest_changes(layout: Layout, chosen: t.Mapping[str, str]) -> int | None:
@@ -122,7 +121,9 @@ def fewest_changes(layout: Layout, chosen: t.Mapping[str, str]) -> int | None:
     purged = {host for host, each in hosts.items() if each.purge or host in layout.released}
     own = {host: met_by(each.entries or [], have[host]) for host, each in hosts.items()}
     devices = [record for record in records if record["status"] == "eeio"]
-    devices.sort(key=lambda device: (owner.get(device["id"], ""), str(_kind(device))))
+    devices.sort(key=lambda device: (owner.get(device["id"], ""), _kind(device)))
+    kinds = list(map(_kind, devices))
+    met: dict[tuple[t.Any, ...], int] = {}
     choices = []
     for device in devices:
         at = owner.get(device["id"])
@@ -151,7 +152,7 @@ def fewest_changes(layout: Layout, chosen: t.Mapping[str, str]) -> int | None:
         at = owner.get(devices[number]["id"], "")
         for where in choices[number]:
             same = number and owner.get(devices[number - 1]["id"], "") == at
-            if same and _kind(devices[number]) == _kind(devices[number - 1]) and where < places[-1]:
+            if same and kinds[number] == kinds[number - 1] and where < places[-1]:
                 continue  # devices that are alike may be exchanged
             place(number + 1, [*places, where], cost + (where != at and bool(at)) + (where != at and bool(where)))
 
@@ -162,18 +163,23 @@ def fewest_changes(layout: Layout, chosen: t.Mapping[str, str]) -> int | None:
             if record["status"] == "eesv"
         )
 
+    def _most(host: str, which: list[int]) -> int:
+        key = (host, *(kinds[number] for number in which))
+        if key not in met:
+            met[key] = met_by(hosts[host].entries or [], [devices[number] for number in which])
+        return met[key]
+
     def _is_right(places: list[str]) -> bool:
         for host, each in hosts.items():
-            here = [device for device, where in zip(devices, places) if where == host]
-            stay = [device for device in here if owner.get(device["id"]) == host]
+            here = [number for number, where in enumerate(places) if where == host]
+            new = [number for number in here if owner.get(devices[number]["id"]) != host]
             number = wanted(each.entries or [])
-            if met_by(each.entries or [], here) < number or (host in purged and len(here) > number):
+            if len(here) < number or (host in purged and len(here) > number) or _most(host, here) < number:
                 return False
-            if not layout.move and host in purged and len(stay) < own[host]:
+            if not layout.move and host in purged and len(here) - len(new) < own[host]:
                 return False
-            new = [device for device in here if owner.get(device["id"]) != host]
-            if met_by(each.entries or [], stay) + len(new) != number:
-                return False  # a node gets nothing that it does not lack
+            if _most(host, new) < len(new):
+                return False  # a node gets nothing that it does not request
             if new and len(here) > most_devices(layout.fleet.card(host)):
                 return False
         return True
@@ -245,14 +251,14 @@ def _layout(choices: Choices) -> Layout:
     records: list[Record] = []
     nodes: dict[str, Node] = {}
     groups = []
-    for number in range(choices.pick(2, 3, 1)):
+    for number in range(choices.pick(2, 3, 3, 1, 4)):
         group = choices.pick(str(17 + number), str(17 + number), str(17 + number), NONE)
         groups += [group] if group != NONE else []
-        records.append(eesv(number, group, max_eeio_count=choices.pick("16", "2", "3", "16", "1")))
+        records.append(eesv(number, group, max_eeio_count=choices.pick("16", "2", "3", "16", "1", "4", "2")))
         state = choices.pick("composed", "composed", None, "managed", "composing")
         if state:
             nodes[system_id(number)] = node_on(number, f"node{number}", state)
-    for number in range(choices.pick(2, 3, 4, 5, 6)):
+    for number in range(choices.pick(2, 4, 5, 6, 7, 8)):
         records.append(eeio(number, choices.pick(FREE, *groups, *groups), choices.pick(*_KINDS)))
     for system in list(records):  # a system never has more devices than it takes
         extra = devices_of(records, system["id"])[most_devices(system) :] if system["status"] == "eesv" else []
@@ -273,7 +279,9 @@ def _layout(choices: Choices) -> Layout:
 
 
 def _entries(choices: Choices) -> list[Entry]:
-    return [{**choices.pick(*_ENTRIES), "count": choices.pick(1, 1, 2)} for _number in range(choices.pick(1, 1, 2))]
+    return [
+        {**choices.pick(*_ENTRIES), "count": choices.pick(1, 1, 1, 2)} for _number in range(choices.pick(1, 1, 1, 2))
+    ]
 
 
 @st.composite
