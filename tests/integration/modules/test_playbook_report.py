@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 import typing as t
@@ -23,6 +25,15 @@ def data_of(page: Path) -> dict[str, Json]:
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text("utf-8"), re.DOTALL)
     assert found
     return t.cast("dict[str, Json]", json.loads(found[1]))
+
+
+def allowed(page: Path, tag: str) -> bool:
+    """Whether the policy of a report allows its own style or script, and nothing else."""
+    text = page.read_text("utf-8")
+    found = re.search(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
+    assert found
+    digest = base64.b64encode(hashlib.sha256(found[1].encode()).digest()).decode()
+    return f"{tag}-src 'sha256-{digest}';" in text
 
 
 def printed(records: list[Json]) -> list[str]:
@@ -61,6 +72,7 @@ def test_each_eem_is_asked_once_and_names_stay_names(
     everything, refused, gone = map(
         data_of, (page, ansible.folder / "expether-report.html", ansible.folder / "home" / "away.html")
     )
+    assert allowed(page, "style") and allowed(page, "script")
     assert (everything["podms"]["name"], everything["nodes"]["name"]) == (["away", "rack1"], [NAME])
     assert NAME in everything["systems"]["node"] and NAME in everything["devices"]["model"]
     assert "no connection" in everything["errors"]["msg"][0] and everything["layout"] == {}
