@@ -180,6 +180,7 @@ function show(device) {
     make("dl", null, rows.map(([term, value]) => make("div", null, make("dt", null, term), make("dd", null, String(value))))),
     make("button", { type: "button", class: "close", on: () => dialog.close() }, "Close"));
   dialog.showModal();
+  dialog.scrollTop = 0;
 }
 dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
 

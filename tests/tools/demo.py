@@ -96,9 +96,9 @@ def main(arguments: list[str]) -> int:
         print(f"Two simulated EEMs are listening: {urls[0]} and {urls[1]}", flush=True)
         status = play(urls, password, arguments)
     word = "finished" if status == 0 else f"FAILED (ansible-playbook exited with {status})"
-    if REPORT.exists():
-        print(f"A picture of the fabric, as it was before the end: {REPORT.as_uri()}")
     print(f"The simulated EEMs were stopped. The demo {word} after {time.monotonic() - start:.0f} seconds.")
+    if REPORT.exists():
+        print(f"A picture of the fabric, as it was before the end of the demo: {REPORT.as_uri()}")
     return status
 
 
