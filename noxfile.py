@@ -229,8 +229,18 @@ def integration(session: nox.Session) -> None:
         session,
         "tests/integration",
         "--ignore=tests/integration/awx",
+        "--ignore=tests/integration/report",
         "--ignore=tests/integration/eda/test_rulebooks.py",
     )
+
+
+@nox.session(tags=["integration", "test"], allow_parallel=True)
+def report(session: nox.Session) -> None:
+    """The report in a browser. Its reports are written once, so one process runs all tests."""
+    programs = ("chromium", "chromium-browser", "google-chrome")
+    if not any(map(shutil.which, programs)):
+        session.skip(f"needs {programs[0]}, which is not installed")
+    run(session, "python", "-m", "pytest", "-q", f"--junitxml={LOGS / session.name}.xml", "tests/integration/report")
 
 
 @nox.session(tags=["awx", "test"])

@@ -25,6 +25,12 @@ options:
     type: list
     elements: str
     aliases: [systems]
+  include_devices:
+    description:
+      - V(true) also returns RV(devices), all devices of the same EEMs. They are from the same answers as the systems, so that
+        both always fit together, and each EEM is asked only once.
+    type: bool
+    default: false
 seealso:
   - module: nec.expether.expether_node
 """
@@ -34,6 +40,11 @@ EXAMPLES = r"""
   nec.expether.expether_system_info:
     podm: rack1
   register: rack1
+
+- name: List the systems of all pod managers, and all of their devices, whether or not they are attached
+  nec.expether.expether_system_info:
+    include_devices: true
+  register: everything
 
 - name: Show the system with the most free slots
   ansible.builtin.debug:
@@ -189,6 +200,20 @@ systems:
       type: str
       sample: 97e8edc4-3a67-5a91-b64c-a0c88adb58e9
       returned: always
+devices:
+  description:
+    - All devices, also those that are attached to no system, sorted by pod manager and id, each as in RV(nec.expether.expether_device_info#module:devices),
+      where the keys are described.
+  returned: with O(include_devices=true)
+  type: list
+  elements: dict
+  sample:
+    - device_id: '0x8cdf9d512930'
+      type: GPU
+      state: allocated
+      node: train-1
+      vendor_id: 10de
+      pci_device_id: 1db6
 errors:
   description:
     - The pod managers that could not be read.
@@ -299,7 +324,14 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec impo
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import run_module
 from ansible_collections.nec.expether.plugins.module_utils._modules.info import run_systems
 
-SPEC = EEM.merged(ArgSpec({"system": {"type": "list", "elements": "str", "aliases": ["systems"]}}))
+SPEC = EEM.merged(
+    ArgSpec(
+        {
+            "system": {"type": "list", "elements": "str", "aliases": ["systems"]},
+            "include_devices": {"type": "bool", "default": False},
+        }
+    )
+)
 
 
 def main() -> None:

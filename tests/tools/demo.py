@@ -4,7 +4,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Start two simulated EEMs, run playbooks/demo.yml against them, stop them. `make demo` calls this.
 
-The playbook gets `demo_url_1`, `demo_url_2` (the EEMs) and `demo_registry` as extra variables, and the user
+The playbook gets `demo_url_1`, `demo_url_2` (the EEMs), `demo_registry` and `demo_report` as extra variables, and the user
 name and password of both EEMs in the environment, as EEM_USERNAME and EEM_PASSWORD. Arguments are passed on to
 ansible-playbook: `tests/tools/in_env.sh demo tests/tools/demo.py -vvv`.
 """
@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SIMULATOR = ROOT / "tests" / "simulator" / "eem_simulator.py"
 PLAYBOOK = ROOT / "playbooks" / "demo.yml"
 STATE = ROOT / ".ansible" / "demo"
+REPORT = STATE / "report.html"
 FLEETS = ((4, 14, 1), (3, 10, 2))  # EESVs, EEIOs, seed
 USERNAME = "admin"
 READY_SECONDS = 20
@@ -74,6 +75,7 @@ def play(urls: list[str], password: str, arguments: list[str]) -> int:
     """Run the playbook and return its exit status."""
     variables = {f"demo_url_{number}": url for number, url in enumerate(urls, 1)}
     variables["demo_registry"] = f"sqlite://{STATE}/registry.sqlite3"
+    variables["demo_report"] = str(REPORT)
     command = ["ansible-playbook", str(PLAYBOOK), "-e", json.dumps(variables), *arguments]
     environment = {**os.environ, **ANSIBLE, "EEM_USERNAME": USERNAME, "EEM_PASSWORD": password}
     if sys.stdout.isatty() and "NO_COLOR" not in os.environ:
@@ -95,6 +97,8 @@ def main(arguments: list[str]) -> int:
         status = play(urls, password, arguments)
     word = "finished" if status == 0 else f"FAILED (ansible-playbook exited with {status})"
     print(f"The simulated EEMs were stopped. The demo {word} after {time.monotonic() - start:.0f} seconds.")
+    if REPORT.exists():
+        print(f"A picture of the fabric, as it was before the end of the demo: {REPORT.as_uri()}")
     return status
 
 

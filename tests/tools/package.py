@@ -30,7 +30,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 ONLY_IN_TARBALL = {"MANIFEST.json", "FILES.json"}
-ONLY_IN_CHECKOUT = re.compile(r"(galaxy\.yml|\.gitignore|\.gitattributes|\.ci/.*|\.github/.*)")
+ONLY_IN_CHECKOUT = re.compile(r"(galaxy\.yml|\.gitignore|\.gitattributes|\.ci/.*|\.github/.*|docs/images/.*)")
 
 
 def call(*command: str, cwd: Path = ROOT, **variables: str) -> str:

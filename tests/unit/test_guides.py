@@ -69,7 +69,7 @@ def test_the_readme_names_the_versions_that_are_tested() -> None:
 def test_links_to_the_repository_lead_to_files(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     repository = GALAXY.get("repository", "https://github.com/nec-expether/nec.expether")
-    names = re.findall(rf"{re.escape(repository)}/(?:blob|tree)/main/([^\s)>#]+)", text)
+    names = re.findall(rf"{re.escape(repository)}/(?:blob|tree|raw)/main/([^\s)>#]+)", text)
     assert [name for name in names if not (ROOT / name).exists()] == []
     relative = re.findall(r"\]\((?!https?://)[^)]*\)", text)
     assert relative == [], "relative links do not work on Galaxy"

@@ -19,12 +19,8 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.records imp
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import View, connected_devices, device_view
 
 if t.TYPE_CHECKING:
-    from ansible_collections.nec.expether.plugins.module_utils._ansible.target import Target
-    from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
     from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node
-    from ansible_collections.nec.expether.plugins.module_utils._results.cards import Views
-
-    Show = t.Callable[[Target, Fabric, Views, t.Sequence[StoredNode]], list[View]]
+    from ansible_collections.nec.expether.plugins.module_utils._modules.listings import Listing
 
 
 def run_devices(context: Context) -> Result:
@@ -34,29 +30,27 @@ def run_devices(context: Context) -> Result:
     if context.params["source"] == "registry":
         found = stored_devices(context, podm_option(context))
         return {"changed": False, "devices": _selected(context, found), "errors": []}
-
-    def show(_where: Target, fabric: Fabric, views: Views, _nodes: t.Sequence[StoredNode]) -> list[View]:
-        return [views.device(fabric, device) for device in fabric.devices.values()]
-
-    found, errors = _live(context, show)
-    return {"changed": False, "devices": _selected(context, found), "errors": errors}
+    listings, errors = _live(context)
+    return {"changed": False, "devices": _selected(context, _devices(listings)), "errors": errors}
 
 
 def run_systems(context: Context) -> Result:
-    """List systems."""
+    """List systems, and all devices of the same answers if the task asks for them."""
     wanted = context.params["system"]
     if any(map(_is_name, wanted or ())):
         context.warn_without_lasting_registry()
 
-    def show(_where: Target, fabric: Fabric, views: Views, nodes: t.Sequence[StoredNode]) -> list[View]:
-        ids = None
+    def systems_of(listing: Listing) -> list[View]:
+        systems = list(listing.fabric.systems.values())
         if wanted is not None:
             ids = {parse_card_id(text) for text in wanted}
-            ids |= {node.system_id for text in wanted for node in find_by_name(nodes, text)}
-        return [views.system(fabric, system) for system in fabric.systems.values() if ids is None or system.id in ids]
+            ids |= {node.system_id for text in wanted for node in find_by_name(listing.nodes, text)}
+            systems = [system for system in systems if system.id in ids]
+        return [listing.views.system(listing.fabric, system) for system in systems]
 
-    systems, errors = _live(context, show)
-    return {"changed": False, "systems": systems, "errors": errors}
+    listings, errors = _live(context)
+    result = {"changed": False, "systems": [view for each in listings for view in systems_of(each)], "errors": errors}
+    return {**result, "devices": _devices(listings)} if context.params["include_devices"] else result
 
 
 def run_nodes(context: Context) -> Result:
@@ -72,10 +66,8 @@ def run_nodes(context: Context) -> Result:
     if context.params["source"] == "registry":
         return {"changed": False, "nodes": stored_nodes(context, podm_option(context), selected), "errors": []}
 
-    def show(_where: Target, fabric: Fabric, views: Views, nodes: t.Sequence[StoredNode]) -> list[View]:
-        return [views.node(fabric, node) for node in selected(nodes)]
-
-    nodes, errors = _live(context, show)
+    listings, errors = _live(context)
+    nodes = [each.views.node(each.fabric, node) for each in listings for node in selected(each.nodes)]
     return {"changed": False, "nodes": nodes, "errors": errors}
 
 
@@ -105,7 +97,12 @@ def stored_nodes(
     return shown
 
 
-def _live(context: Context, show: Show) -> tuple[list[View], list[View]]:
+def _devices(listings: t.Iterable[Listing]) -> list[View]:
+    """Return all devices that EEMs list."""
+    return [each.views.device(each.fabric, device) for each in listings for device in each.fabric.devices.values()]
+
+
+def _live(context: Context) -> tuple[list[Listing], list[View]]:
     """Ask the selected EEMs at the same time. Return what they list, and the errors of those that failed.
 
     :raises ExpetherError: the task selects one EEM, and it failed
@@ -114,7 +111,7 @@ def _live(context: Context, show: Show) -> tuple[list[View], list[View]]:
     from ansible_collections.nec.expether.plugins.module_utils._ansible.target import targets
     from ansible_collections.nec.expether.plugins.module_utils._modules.listings import list_fabrics
 
-    found: list[View] = []
+    found: list[Listing] = []
     errors: list[View] = []
     for where, listing in list_fabrics(context, targets(context)):
         if isinstance(listing, ExpetherError):
@@ -125,7 +122,7 @@ def _live(context: Context, show: Show) -> tuple[list[View], list[View]]:
             )
             context.warn([f"Pod manager {where.podm} could not be asked: {listing.message}"])
             continue
-        found += show(where, listing.fabric, listing.views, listing.nodes)
+        found.append(listing)
     return found, errors
 
 

@@ -167,7 +167,7 @@ def listening_registry(url: str | None) -> PostgresqlRegistry | None:
     :param url: `None` for the default
     :raises ExpetherError: as `open_registry`
     """
-    return t.cast("PostgresqlRegistry", open_registry(url)) if url is not None and is_postgresql(url) else None
+    return t.cast("PostgresqlRegistry", open_registry(url)) if url is not None and _is_postgresql(url) else None
 
 
 def key_path(url: str | None, key_file: str | None) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,11 @@ def test_jobs_about_pod_managers_change_nothing_the_second_time(awx: Awx, eem: S
     for dummy in range(2):
         listed = awx.run("devices", device_types="GPU")
         assert len(listed.result["devices"]) == 4 and not listed.changed()
+    report, fabric = awx.run("report"), awx.run("fabric")
+    assert report.status == fabric.status == "successful"
+    assert "The container of this job loses the file, unless it is on a volume" in report.stdout
+    output = re.sub(r"\x1b\[[0-9;]*m|\r", "", fabric.stdout)
+    assert re.search(r"\n +└─ Free pool: 12\n +├─ 0x\w+  GPU ", output), "as text, not as JSON"
     assert eem.history() == []
 
 

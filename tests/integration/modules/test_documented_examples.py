@@ -130,6 +130,7 @@ PREPARED: dict[str, list[dict[str, t.Any]]] = {
     "guide_failures": [NODES["train-2"]],
     "guide_registries": [],
     "guide_registry": [],
+    "guide_report": [NODES["train-1"]],
     "guide_simulator": [],
     "guide_sync": [],
     "guide_valence": [],

@@ -141,7 +141,7 @@ def everything(eem: Simulator, rack1: Task, orders: Orders, away: str, copy: str
         call("device_info").after(orders.no_faults()),
         call("device_info", source="registry"),
         call("device_info", podm="none").failing(),
-        call("system_info"),
+        call("system_info", include_devices=True),
         call("system_info", podm="none").failing(),
         call("node_info"),
         call("node_info", podm="none").failing(),

@@ -24,7 +24,10 @@ def test_systems_are_listed_with_one_request(
         call("system_info", system="N1"),
         call("system_info", system=[eesvs[3][2:].upper(), eesvs[1], "no such"]),
         call("system_info", system="no such"),
+        call("system_info", system="no such", include_devices=True),
+        call("device_info"),
     )
+    *run, with_devices, devices = run
     assert [[system["id"] for system in result["systems"]] for result in run] == [
         eesvs,
         eesvs,
@@ -32,6 +35,8 @@ def test_systems_are_listed_with_one_request(
         [eesvs[1], eesvs[3]],
         [],
     ]
+    assert (with_devices["systems"], with_devices["devices"]) == ([], devices["devices"])
+    run.append(with_devices)
     assert_check_mode_tells_the_truth(run[0], run[1])
     assert all(len(result.wire) == 1 and result.left_all_alone and result["errors"] == [] for result in run)
     first, last = run[1]["systems"][0], run[1]["systems"][3]
