@@ -47,11 +47,13 @@ class Own(t.NamedTuple):
     :ivar signature: the requested kinds that they are of, a bit for each
     :ivar leaves: whether they may be given to other nodes
     :ivar due: whether they are detached unless the node keeps them
+    :ivar stays: whether they may stay although the node does not keep them for its request
     """
 
     signature: int
     leaves: bool
     due: bool
+    stays: bool
 
 
 # A requested kind inside a node is `~kind`, which is negative; a pool is its signature, which is positive.
@@ -81,7 +83,7 @@ class Share:
     def __init__(self, requested: t.Mapping[int, int], own: t.Iterable[Own], takes: bool) -> None:
         """Keep as many of the node's own devices as possible; of several, those that come first in `own`."""
         self.lacking = dict(requested)
-        self.held: dict[int, dict[t.Union[Own, int], int]] = {kind: {} for kind in requested}
+        self.held: dict[int, dict[Own | int, int]] = {kind: {} for kind in requested}
         self.spare: dict[Own, int] = {}
         self.given: dict[Own, int] = {}
         self.takes = takes
@@ -125,7 +127,7 @@ class Share:
                 continue
             so_far, path = best[vertex]
             for onward, cost in self._onward(vertex, leaving):
-                if onward not in best or so_far + cost < best[onward][0]:
+                if onward != start and (onward not in best or so_far + cost < best[onward][0]):
                     best[onward] = so_far + cost, (*path, onward)
                     queue.append(onward)
         return {end: way for end, way in best.items() if end != start and _is_end(end)}
@@ -135,15 +137,15 @@ class Share:
         if vertex is End.SUPPLY:
             yield from ((each, _DUE - leaving if each.due else 0) for each in self.spare)
         elif vertex is End.EXCESS:
-            yield from ((each, 0) for each in self.spare if not each.due)
+            yield from ((each, 0) for each in self.spare if each.stays)
         elif isinstance(vertex, Own):
             yield from ((~kind, 0) for kind in self.held if vertex.signature >> kind & 1)
             if vertex.leaves:
                 yield vertex.signature, leaving
-            if vertex.due or self.slots > 0:
+            if vertex.due or (vertex.stays and self.slots > 0):
                 yield End.SUPPLY, leaving - _DUE if vertex.due else 0
-            else:  # it can be spare only in the slot of another one
-                yield from ((each, 0) for each in self.spare if not each.due)
+            elif vertex.stays:  # it can be spare only in the slot of another one
+                yield from ((each, 0) for each in self.spare if each.stays)
         elif isinstance(vertex, int) and vertex < 0:
             if ~vertex in self.lacking:
                 yield End.MET, 0
@@ -228,7 +230,7 @@ class _Network:
                 continue
             for onward, cost, through, path in self._edges(vertex, place):
                 total = best[vertex] + cost + _HOP
-                if onward not in best or total < best[onward]:
+                if onward is not start and (onward not in best or total < best[onward]):
                     best[onward] = total
                     came[onward] = vertex, through, path
                     queue.append(onward)

@@ -9,6 +9,7 @@ refused only if its requests cannot be met in any way.
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
 import typing as t
@@ -83,7 +84,7 @@ def plan_layout(observed: ObservedState, request: LayoutRequest) -> Plan:
     :raises ExpetherError: an entry is not valid, or not all requests can be met
     """
     try:
-        return _plan(observed, request)
+        return _plan(observed, request, explain=True)
     except PlanRefused as error:
         _add_ways_out(observed, request, error)
         raise
@@ -118,18 +119,22 @@ def _add_ways_out(observed: ObservedState, request: LayoutRequest, error: PlanRe
         error.message += f" The layout is possible with {' or with '.join(helping)}."
 
 
-def _plan(observed: ObservedState, request: LayoutRequest) -> Plan:
+def _plan(observed: ObservedState, request: LayoutRequest, explain: bool = False) -> Plan:
+    """Return the plan of a layout.
+
+    :param explain: whether a refusal gives all reasons, which takes long for large pods
+    :raises ExpetherError: as `plan_layout`
+    """
     listed = _listed(observed, request)
     ids = {node.system_id for node in listed if node and observed.nodes.get(node.system_id) == node}
     others = [node for node in observed.nodes.values() if node.system_id not in ids] if request.release_others else []
     planner = _Planner(observed, request, listed, sorted(others, key=lambda node: name_key(node.name)))
-    refusal: PlanRefused | None = None
-    for places in planner.placements():
-        try:
+    placements = planner.placements()
+    first = next(placements)
+    for places in itertools.chain([first], placements):
+        with contextlib.suppress(PlanRefused):
             return planner.plan(places)
-        except PlanRefused as error:
-            refusal = refusal or error
-    raise t.cast(PlanRefused, refusal)
+    return planner.plan(first, explain)
 
 
 def _listed(observed: ObservedState, request: LayoutRequest) -> list[Node | None]:
@@ -287,13 +292,24 @@ class _Planner:
 
     def _where_devices_are(self, new: t.Sequence[int], slots: t.Mapping[str, int]) -> dict[int, str]:
         """Return for each of some new nodes the system that has most of what it requests already."""
+        have = {host: self.observed.fabric.devices_of(self._system(host)) for host in slots}
+        sorts = {host: tuple(sorted(map(self._signature, devices))) for host, devices in have.items()}
+        best: dict[t.Any, int] = {}
+
+        def matching(properties: Properties, host: str) -> int:
+            key = properties, sorts[host]
+            if key not in best:
+                best[key] = len(match_devices(properties, have[host])[0])
+            return best[key]
+
         result: dict[int, str] = {}
+        left = list(slots)
         for place in new:
             properties = self._properties(place)
             wanted = number_of(properties)
-            found = [host for host in slots if host not in result.values() and slots[host] >= wanted]
-            have = {host: self.observed.fabric.devices_of(self._system(host)) for host in found}
-            result[place] = max(found, key=lambda host: len(match_devices(properties, have[host])[0]))
+            host = max((host for host in left if slots[host] >= wanted), key=lambda host: matching(properties, host))
+            result[place] = host
+            left.remove(host)
         return result
 
     def _new(self, place: int, host: str) -> Node:
@@ -301,9 +317,10 @@ class _Planner:
 
     # -- devices
 
-    def plan(self, places: t.Mapping[int, str]) -> Plan:
+    def plan(self, places: t.Mapping[int, str], explain: bool = False) -> Plan:
         """Return the plan with new nodes on these systems.
 
+        :param explain: whether a refusal gives all reasons
         :raises PlanRefused: a request cannot be met
         """
         nodes = [node or self._new(place, places[place]) for place, node in enumerate(self.listed)]
@@ -326,7 +343,7 @@ class _Planner:
                 device for sort, devices in demand.own.items() for device in devices[: demand.share.kept.get(sort, 0)]
             ]
             try:
-                self._check_met(demand, receivers)
+                self._check_met(demand, receivers, explain)
                 extra, skipped = lost[place], list[Eeio]()
                 if demand.purge:
                     extra, skipped = check_detachable(self.rest, demand.now.beyond(kept), demand.skip_silent)
@@ -375,7 +392,7 @@ class _Planner:
             if signature:
                 goes = _can_go(device)
                 leaves = goes and why_never(device) is None and not {device.id, system.id} & claimed.keys()
-                order.append(Own(signature, leaves and (purge or self.request.move), purge and goes))
+                order.append(Own(signature, leaves and (purge or self.request.move), purge and goes, not purge))
                 own.setdefault(order[-1], []).append(device)
         numbers = {kind: each.number for kind, each in request.items()}
         share = Share(numbers, order, takes=why_no_host(self.rest, system) is None)
@@ -440,10 +457,11 @@ class _Planner:
         }
         return lost, gained
 
-    def _check_met(self, demand: _Demand, receivers: t.Mapping[str, str]) -> None:
+    def _check_met(self, demand: _Demand, receivers: t.Mapping[str, str], explain: bool) -> None:
         """Check that a node gets all that it requests.
 
         :param receivers: the nodes that get devices, by the id of the device
+        :param explain: whether a refusal gives all reasons
         :raises PlanRefused: the message says what is lacking, and why each candidate is not available
         """
         lacking = demand.share.lacking
@@ -451,10 +469,15 @@ class _Planner:
             check_host(self.rest, demand.now.system, demand.more)
         if not lacking:
             return
+        if not explain:
+            raise PlanRefused("")  # nobody reads it
         unmet = tuple(demand.request[kind] for kind in lacking)
         own = by_preference(demand.now.counting)
         free, reasons = candidates(self.rest, unmet, {device.id for device in own}, demand.now.not_counted)
-        reasons.update((device.id, f"goes to {receivers[device.id]}") for device in free if device.id in receivers)
+        for device in free:
+            receiver = receivers.get(device.id, demand.now.node.name)
+            if receiver != demand.now.node.name:
+                reasons[device.id] = f"goes to {receiver}"
         counts = ((demand.request[kind], demand.request[kind].number - number) for kind, number in lacking.items())
         raise PlanRefused(
             f"{'; '.join(why_lacking(self.observed, counts, own, dict(sorted(reasons.items()))))}.",

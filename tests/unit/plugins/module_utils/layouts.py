@@ -27,6 +27,7 @@ from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets imp
     devices_of,
     eeio,
     eesv,
+    fleets,
     is_populated,
     most_devices,
     most_met,
@@ -288,3 +289,18 @@ def _entries(choices: Choices) -> list[Entry]:
 def layouts(draw: st.DrawFn) -> Layout:
     """Give layouts of small pods whose cards are all healthy."""
     return _layout(Choices(draw(st.binary(min_size=_SIZE, max_size=_SIZE))))
+
+
+@st.composite
+def wild_layouts(draw: st.DrawFn) -> Layout:
+    """Give layouts of pods with cards of all sorts: silent, disabled, stranded, of shared groups, claimed by others."""
+    fleet = draw(fleets())
+    choices = Choices(draw(st.binary(min_size=_SIZE, max_size=_SIZE)))
+    wishes = [
+        Wanted(node.name, None, _entries(choices), choices.pick(False, True))
+        for node in fleet.nodes.values()
+        if choices.pick(True, True, True, False)
+    ]
+    for number in range(choices.pick(0, 1, 2)):
+        wishes.append(Wanted(f"new{number}", None, _entries(choices), choices.pick(False, True)))
+    return Layout(fleet, wishes, choices.pick(False, True), choices.pick(True, False))
