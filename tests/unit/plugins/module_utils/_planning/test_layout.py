@@ -243,6 +243,27 @@ def test_each_request_that_is_not_met_is_named() -> None:
     assert error.blocked_by == {} and list(error.details["candidates"]) == ["node0", "node1", "node2"]
 
 
+def test_what_is_wrong_with_a_place_or_a_release_does_not_hide_what_others_lack() -> None:
+    silent = [eeio(number, str(17 + number), **SILENT) for number in (1, 3)]
+    of = pod(*silent, eeio(4, kind="nic"), nodes=4)
+    entries = (
+        NodeRequest("node0", system_id(1), properties(NIC)),
+        entry(2, GPU),
+        NodeRequest("new", None, properties(NIC)),
+    )
+    place = f"Node node0: Node node0 is on system {system_id(0)}, not on {system_id(1)}. Release it first."
+    error = refused(of, *entries, release_others=True)
+    assert error.message.startswith(f"{place} Node node2: 1 GPU requested, 0 free.")
+    # The new node gets the system of node1.
+    assert list(error.details["candidates"]) == ["node0", "node2", "new", "node3"]
+    for name, number in (("new", 1), ("node3", 3)):
+        assert f" Node {name}: Cannot detach: {device_id(number)} does not respond" in error.message
+    error = refused(of, *entries, NodeRequest("other", system_id(3), properties(NIC)))
+    assert error.message.startswith(f"{place} Node node2: 1 GPU requested, 0 free.")
+    assert " Node new: No system can host 1 device: " in error.message
+    assert error.message.endswith(f" Node other: System {system_id(3)} is node node3 already.")
+
+
 def test_a_layout_waits_for_the_claims_that_are_in_its_way_and_only_for_them() -> None:
     held = {device_id(0): "run 0", device_id(1): "run 1"}
     of = pod(eeio(0), eeio(1, kind="nic"), eeio(2), held=held)
