@@ -15,7 +15,12 @@ import itertools
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import Eeio, Eesv, parse_card_id
-from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, InvalidInput, PlanRefused
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import (
+    ExpetherError,
+    InvalidInput,
+    NotFound,
+    PlanRefused,
+)
 from ansible_collections.nec.expether.plugins.module_utils._model.names import name_key, node_uuid, parse_uuid
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node, find_by_name
 from ansible_collections.nec.expether.plugins.module_utils._model.properties import DeviceRequest, Properties
@@ -110,11 +115,13 @@ def _add_ways_out(observed: ObservedState, request: LayoutRequest, error: PlanRe
             )
             error.blocked_by = claims_on(observed, (*cards_of(plan.steps), *groups, *matching))
     options = {
-        "move": request._replace(move=True),
-        "purge": request._replace(nodes=tuple(node._replace(purge=True) for node in request.nodes)),
-        "release_others": request._replace(release_others=True),
+        "`move: true`": request._replace(move=True),
+        "`purge: true` for all nodes": request._replace(
+            nodes=tuple(node._replace(purge=True) for node in request.nodes)
+        ),
+        "`release_others: true`": request._replace(release_others=True),
     }
-    helping = [f"`{key}: true`" for key, other in options.items() if other != request and tried(observed, other)]
+    helping = [key for key, other in options.items() if other != request and tried(observed, other)]
     if helping:
         error.message += f" The layout is possible with {' or with '.join(helping)}."
 
@@ -138,7 +145,7 @@ def _plan(observed: ObservedState, request: LayoutRequest, explain: bool = False
     return planner.plan(first, explain)
 
 
-def _listed(observed: ObservedState, request: LayoutRequest) -> tuple[list[Node | None], dict[int, PlanRefused]]:
+def _listed(observed: ObservedState, request: LayoutRequest) -> tuple[list[Node | None], dict[int, ExpetherError]]:
     """Return the node that each entry is about, `None` for a new one on a system that is still to be chosen; and why entries
     are refused, by their place.
 
@@ -151,7 +158,7 @@ def _listed(observed: ObservedState, request: LayoutRequest) -> tuple[list[Node 
         key: node for node in observed.nodes.values() for key in (node.uuid, node.system_id)
     }
     listed: list[Node | None] = []
-    misplaced: dict[int, PlanRefused] = {}
+    misplaced: dict[int, ExpetherError] = {}
     seen: dict[str, int] = {}
     for place, entry in enumerate(request.nodes):
         ids = parse_uuid(entry.name), parse_card_id(entry.name)
@@ -159,7 +166,7 @@ def _listed(observed: ObservedState, request: LayoutRequest) -> tuple[list[Node 
         found = next(iter(find_by_name(named, entry.name)), None)
         try:
             found = present_node(observed, entry, found)
-        except PlanRefused as error:
+        except (PlanRefused, NotFound) as error:
             misplaced[place] = error
         listed.append(found)
         for key in (found.uuid, found.system_id) if found else (node_uuid(observed.podm_id, entry.name),):
@@ -201,7 +208,7 @@ class _Planner:
         observed: ObservedState,
         request: LayoutRequest,
         listed: list[Node | None],
-        misplaced: dict[int, PlanRefused],
+        misplaced: dict[int, ExpetherError],
         released: list[Node],
     ) -> None:
         self.observed, self.request, self.listed, self.released = observed, request, listed, released
@@ -226,7 +233,7 @@ class _Planner:
         If there are not enough systems, the only placement lacks some nodes.
         """
         new = sorted(
-            (place for place, node in enumerate(self.listed) if node is None),
+            (place for place, node in enumerate(self.listed) if node is None and place not in self.misplaced),
             key=lambda place: -number_of(self._properties(place)),
         )
         slots = self._hosts() if new else {}
@@ -330,12 +337,16 @@ class _Planner:
         problems = dict(self.misplaced)
         demands: dict[int, _Demand] = {}
         for place, entry in enumerate(self.request.nodes):
+            if place in problems:
+                continue
             try:
                 if place not in nodes:
                     choose_system(named, self._properties(place))
-                elif entry.properties is not None and place not in problems:
+                elif entry.properties is None:
+                    find_system(self.observed.fabric, nodes[place].system_id)
+                else:
                     demands[place] = self._demand(nodes[place], entry.properties, entry)
-            except PlanRefused as error:
+            except (PlanRefused, NotFound) as error:
                 problems[place] = error
         release, stuck = self._release({demand.now.system.id for demand in demands.values()})
         pools = self._pools(release)
@@ -525,10 +536,14 @@ def _can_go(device: Eeio) -> bool:
     return device.reachable is not False and why_unchangeable(device) is None
 
 
-def _refuse(problems: t.Mapping[str, PlanRefused]) -> None:
+def _refuse(problems: t.Mapping[str, ExpetherError]) -> None:
     """Refuse a layout because of these nodes, if there are any."""
     if problems:
-        raise PlanRefused(
-            " ".join(f"Node {name}: {error.message}" for name, error in problems.items()),
+        is_missing = all(isinstance(error, NotFound) for error in problems.values())
+        raise (NotFound if is_missing else PlanRefused)(
+            " ".join(
+                error.message if error.message.startswith(f"Node {name} ") else f"Node {name}: {error.message}"
+                for name, error in problems.items()
+            ),
             details={"candidates": {name: error.details.get("candidates", {}) for name, error in problems.items()}},
         )
