@@ -675,11 +675,13 @@ failure:
       returned: always
     candidates:
       description:
-        - 'If too few devices or systems were available: why each candidate does not fit.'
+        - 'If too few devices or systems were available: for each node that cannot get what it requests, why
+          each candidate does not fit.'
       type: dict
       returned: if there are candidates
       sample:
-        '0x8cdf9d512932': not responding
+        train-1:
+          '0x8cdf9d512932': not responding
 """
 
 from ansible_collections.nec.expether.plugins.module_utils._ansible.argspec import CONNECT, EEM, ArgSpec

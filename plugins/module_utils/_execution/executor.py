@@ -138,7 +138,8 @@ class Executor:
             if not isinstance(step, RegistryChange) or step.action != "remember":
                 return step
             before = nodes.get(step.system_id or "")
-            return step._replace(old=before.state if before else None)
+            # Before a new node, the system may have been another one, which the plan releases.
+            return step._replace(old=before.state if before and before.name == step.node else None)
 
         return plan._replace(steps=tuple(map(step_of, plan.steps)))
 

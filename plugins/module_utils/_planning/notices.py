@@ -157,6 +157,7 @@ def _adoptions(observed: ObservedState, steps: t.Sequence[Step]) -> list[str]:
     for step in steps:
         system = observed.fabric.systems.get(step.system_id or "")
         new = step.action == "remember" and step.old is None and step.new == "composed"
+        new = new and step.system_id not in observed.nodes  # a node that takes the place of another one
         have = observed.fabric.devices_of(system) if system and new else []
         if have:
             sentences.append(

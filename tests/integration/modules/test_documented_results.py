@@ -102,6 +102,7 @@ def everything(eem: Simulator, rack1: Task, orders: Orders, away: str) -> list[T
     no_audit = orders.fault({"do": "drop"}, method="PUT", path="audit", times=-1)
     both = {"pci_device": {"type": ["GPU", "SSD"]}}
     node = call("node", podm="rack1", name="n1")
+    layout = call("layout", podm="rack1")
     attach = call("device_attach", podm="rack1", node=eesvs[1], devices=eeios[9:11])
     return [
         rack1.having(
@@ -147,6 +148,12 @@ def everything(eem: Simulator, rack1: Task, orders: Orders, away: str) -> list[T
         call("sync"),
         call("sync", podms="none").failing(),
         call("node", podm="rack1", name="n2", properties=GPU),
+        call("layout_info", podm="rack1"),
+        call("layout_info", podm="none").failing(),
+        layout.having(nodes=[{"name": "n4", "properties": both}]).failing().after(refuse),
+        layout.having(nodes=[{"name": "n4", "flavor": "small"}]).after(orders.no_faults()),
+        layout.having(nodes=[{"name": "n4", "properties": NO_GPU}]).failing(),
+        layout.having(nodes=[{"name": "n1"}, {"name": "n2"}], release_others=True),
         call("podm", name="rack1", state="absent", cascade=True)
         .failing()
         .after(orders.patch(eeios[0], admin_status="disabled")),

@@ -142,6 +142,11 @@ def test_a_new_node_may_get_the_system_of_a_released_one(
     assert had(renamed) == {"new": [eeios[0]]} == had(run[3])
     assert [step["device"] for step in renamed.steps if step["device"]] == [eeios[1]], "what is right stays"
     assert [node["name"] for node in renamed["released"]] == ["old"]
+    assert {(step["action"], step["node"], step["from"]) for step in renamed.steps if not step["device"]} == {
+        ("remember", "new", None),
+        ("forget", "old", "composed"),
+    }
+    assert not any("already had" in warning for warning in renamed.warnings)
     assert [node["state"] for node in run[3]["nodes"]] == ["composed"]
     assert run["again"].left_all_alone
 

@@ -358,8 +358,6 @@ def test_a_layout_is_exported_edited_and_applied_with_all_hosts_prepared_and_res
     assert exported.status == 0 and exported.changes == [], exported
     layout = yaml.safe_load(file.read_text(encoding="utf-8"))
     assert [list(entry) for entry in layout["nodes"]] == [["name", "node_index", "properties"]] * 2
-    again = hosts.play("layout_export", layout_file="rack1.yml")
-    assert "changed=0" in again.output, again
     unchanged = hosts.play("layout", layout_file="rack1.yml")
     assert (unchanged.status, unchanged.changes, unchanged.listings) == (0, [], 1) and "changed=0" in unchanged.output
     # n1 gives its SSD to n2, and n3 is new. Two hosts are in the inventory.
@@ -374,13 +372,9 @@ def test_a_layout_is_exported_edited_and_applied_with_all_hosts_prepared_and_res
     hosts.add("n1")
     hosts.add("n3")
     hosts.add("node-of-rack", expether_id=eesvs[1])
-    gpu, taken = hosts.plug("n1", 0, eeios[0]), hosts.plug("n1", 1, eeios[1], nvme="nvme9n1")
+    gpu, taken = hosts.plug("n1", 0, eeios[0]), hosts.plug("n1", 1, eeios[1])
     there = hosts.plug("node-of-rack", 0, eeios[3]), hosts.plug("node-of-rack", 1, eeios[4])
     moved = hosts.plug("node-of-rack", 2, eeios[1], is_found=False)
-    hosts.trees["n1"].mount("259:91", "/dev/nvme9n1p1", "/srv/data")
-    refused = hosts.play("layout", layout_file="rack1.yml")
-    assert refused.status and "nvme9n1p1 is mounted at /srv/data" in refused.output and refused.changes == [], refused
-    (hosts.trees["n1"].proc / "1" / "mountinfo").write_text("", encoding="ascii")
     checked = hosts.play("layout", "--check", "--diff", layout_file="rack1.yml")
     assert (checked.status, checked.changes) == (0, []) and "Node n3 on system" in checked.output, checked
     assert "would be changed" in checked.output and '"n3": {' in checked.output, checked

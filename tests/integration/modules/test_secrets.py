@@ -85,6 +85,8 @@ def tasks_for(reach: dict[str, t.Any], eesv: str, eeios: list[str]) -> list[Task
         call("node", **reach, name="n1", state="absent"),
         call("flavor", **reach, name="small", state="absent"),
         call("sync", **reach),
+        call("layout", **reach, nodes=[], release_others=True),
+        call("layout_info", **reach),
     ]
 
 

@@ -29,6 +29,8 @@ def one_of_each(eesv: str, eeio: str) -> dict[str, Task]:
             call("flavor_info"),
             call("node", name="n1", node_index=eesv, state="managed"),
             call("node_info"),
+            call("layout", nodes=[{"name": "n1"}]),
+            call("layout_info"),
             call("system_info"),
             call("device_attach", node="n1", devices=eeio),
             call("device", device=eeio, uid_led="on"),

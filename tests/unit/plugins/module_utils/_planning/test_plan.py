@@ -227,6 +227,11 @@ def test_the_nodes_after_a_plan_are_those_remembered_and_not_those_forgotten() -
     forget = RegistryChange("forget", None, "old", system_id(0), "composed", None)
     assert nodes_after(before, Plan((remember,), (new,))) == {old.system_id: old, new.system_id: new}
     assert nodes_after(before, Plan((forget,))) == {}
+    # A new node takes the place of a forgotten one, whichever step comes first.
+    follower = new._replace(system_id=old.system_id)
+    follow = remember._replace(system_id=old.system_id)
+    for steps in ((forget, follow), (follow, forget)):
+        assert nodes_after(before, Plan(steps, (follower,))) == {old.system_id: follower}
     assert nodes_after(before, Plan()) == before == {old.system_id: old}
 
 
