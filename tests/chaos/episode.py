@@ -44,8 +44,8 @@ class Run:
 
     @property
     def kind(self) -> str:
-        """What it does: compose, managed, absent, attached, detached, registered, removed, info, synced, led, forgotten, or
-        an action of a card.
+        """What it does: compose, managed, absent, layout, attached, detached, registered, removed, info, synced, led,
+        forgotten, or an action of a card.
         """
         if self.module.endswith("_info"):
             return "info"
@@ -53,6 +53,8 @@ class Run:
             return "synced"
         if self.module == "expether_node":
             return {"present": "compose"}.get(self.options.get("state", "present"), self.options.get("state", ""))
+        if self.module == "expether_layout":
+            return "layout"
         if self.module == "expether_device_attach":
             return str(self.options.get("state", "attached"))
         if self.module == "expether_podm":
@@ -70,13 +72,22 @@ class Run:
 
     @property
     def about(self) -> str:
-        """The node or the cards of the run, as named by the task."""
-        return str(self.name or self.options.get("devices") or self.options.get("device") or "")
+        """The nodes or the cards of the run, as named by the task."""
+        nodes = ", ".join(each["name"] for each in self.options.get("nodes", ()))
+        return str(self.name or nodes or self.options.get("devices") or self.options.get("device") or "")
 
     @property
     def writes(self) -> bool:
         """Whether it may change cards."""
         return not self.check and self.kind not in ("info", "registered", "synced", "other")
+
+    @property
+    def composed(self) -> dict[str, Options]:
+        """The nodes that it composes, by name, with what the task requests of each."""
+        if self.kind == "layout":
+            purge = {"purge": self.options.get("purge")}
+            return {each["name"]: {**purge, **each} for each in self.options["nodes"]}
+        return {self.options["name"]: self.options} if self.kind == "compose" else {}
 
     @property
     def name(self) -> str | None:

@@ -63,7 +63,7 @@ def episode(seed: int) -> Episode:
         foreign = tuple(maker.foreign() for dummy in range(rng.choice((1, 1, 2)))) if rng.random() < 0.12 else ()
         rounds.append(Round(runs, faults, foreign, ansible, settle=rng.random() < 0.7))
     options, retries, conditional = _eem_options(rng), rng.choice((1, 2, 2)), rng.random() < 0.9
-    more = random.Random(f"chaos {seed} more")
+    more, layouts = random.Random(f"chaos {seed} more"), random.Random(f"chaos {seed} layouts")
     return Episode(
         seed,
         fleets,
@@ -71,7 +71,7 @@ def episode(seed: int) -> Episode:
         maker.reach,
         timeout,
         retries,
-        tuple(_with_more(more, each, maker) for each in rounds),
+        tuple(_with_layouts(layouts, _with_more(more, each, maker)) for each in rounds),
         conditional,
     )
 
@@ -137,6 +137,28 @@ def _more_of(rng: random.Random, run: Run) -> Options:
     skipping = run.kind in ("absent", "detached", "removed") or run.options.get("purge")
     found: Options = {"skip_silent": True} if skipping and rng.random() < 0.3 else {}
     return {**found, "replace_silent": True} if run.kind == "compose" and rng.random() < 0.15 else found
+
+
+def _with_layouts(rng: random.Random, each: Round) -> Round:
+    """Replace some runs that compose a node by layouts that have it and others, again from a generator of their own."""
+    return dataclasses.replace(
+        each,
+        runs=tuple(_as_layout(rng, run) if run.kind == "compose" and rng.random() < 0.25 else run for run in each.runs),
+    )
+
+
+def _as_layout(rng: random.Random, run: Run) -> Run:
+    taken = ("name", "purge", "node_index", "flavor", "properties")
+    nodes = [{key: run.options[key] for key in taken if key in run.options}]
+    others = [name for name in NAMES if name != run.options["name"]]
+    for name in rng.sample(others, rng.choice((0, 1, 1, 2, 3))):
+        kinds = rng.sample(TYPES, rng.choice((1, 1, 2)))
+        properties = {"devices": [{"type": kind, "count": rng.choice((1, 1, 2))} for kind in kinds]}
+        nodes.append({"name": name, "properties": properties, "purge": rng.random() < 0.35})
+    rng.shuffle(nodes)
+    options = {key: rng.random() < share for key, share in (("move", 0.4), ("release_others", 0.2))}
+    skipping = {"skip_silent": True} if run.options.get("skip_silent") else {}
+    return dataclasses.replace(run, module="expether_layout", options={"nodes": nodes, **options, **skipping})
 
 
 def _faults(rng: random.Random, seed: int, timeout: float, maker: _Maker, troubled: bool) -> tuple[Fault, ...]:

@@ -130,11 +130,11 @@ def _nodes_before(story: Story, look: Look, report: Report) -> dict[str, str]:
     nodes = {name: index for name, index, dummy, dummy2 in look.nodes if story.eem_of(index) == report.run.eem}
     for other in story.reports:
         if other.stage in ("again", "once more") and other.ended <= report.began and other.run.eem == report.run.eem:
-            node = (other.result or {}).get("node")
-            if node and not other.failed:
-                nodes[node["name"]] = node["index"]
-                if other.run.kind == "absent":
-                    del nodes[node["name"]]
+            result = {} if other.failed else other.result or {}
+            now = result.get("nodes") or [result["node"]] if result.get("nodes") or result.get("node") else []
+            nodes.update((node["name"], node["index"]) for node in now)
+            for node in now if other.run.kind == "absent" else result.get("released") or ():
+                nodes.pop(node["name"], None)
     return nodes
 
 

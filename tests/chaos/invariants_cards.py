@@ -94,13 +94,19 @@ def touched_only_what_was_asked(story: Story) -> Found:
                 kind in ("absent", "removed")
                 or kind == "compose"
                 and (options.get("purge") or options.get("replace_silent"))
+                or kind == "layout"
+                and (
+                    options.get("move")
+                    or options.get("release_others")
+                    or any(node.get("purge") for node in report.run.composed.values())
+                )
                 or kind == "detached"
                 and asked
                 or kind == "attached"
                 and asked
                 and options.get("move")
             )
-            may_attach = kind == "compose" or kind == "attached" and asked
+            may_attach = kind in ("compose", "layout") or kind == "attached" and asked
             if move.card not in own and not (may_attach if _attaches(move) else may_detach):
                 text = f"{report.run.key} ({kind}) changed {move.card} from group {move.old} to {move.new}, which nobody requested"
                 yield Violation("touched_only_what_was_asked", text, (move.card,))

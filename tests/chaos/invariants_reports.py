@@ -9,7 +9,7 @@ import collections
 import re
 import typing as t
 
-from episode import Options
+from episode import Json, Options
 from invariants_cards import Found, Violation
 from story import FREE, Change, Report, Story
 
@@ -195,11 +195,9 @@ def _net(moves: t.Sequence[Change]) -> dict[str, tuple[str, str]]:
 
 def node_is_as_reported(story: Story) -> Found:
     """A composed node has the devices that its run reported, and all requested ones; with purge, no others."""
-    for report in story.reports:
-        node = (report.result or {}).get("node")
-        if report.failed or report.run.check or report.run.kind != "compose" or not node or report.by != report.run.key:
-            continue
-        if _disturbed(story, report):
+    for report, node in composed_nodes(story.reports):
+        options = report.run.composed[node["name"]]
+        if report.failed or report.run.check or report.by != report.run.key or _disturbed(story, report):
             continue
         eem = story.eem_of(node["index"])
         true = story.members(story.group_at(node["index"], report.ended), report.ended, eem)
@@ -210,19 +208,27 @@ def node_is_as_reported(story: Story) -> Found:
                 f"{report.by} reported that {node['name']} has {sorted(named)}; it has {sorted(true)}",
                 tuple(named ^ true),
             )
-        requested = requested_types(report.run.options)
+        requested = requested_types(options)
         have = collections.Counter(story.type_of(card) for card in true)
         if (
             any(have[kind] < count for kind, count in requested.items())
-            or report.run.options.get("purge")
+            or options.get("purge")
             and len(true) != sum(requested.values())
         ):
             yield Violation(
                 "node_is_as_reported",
-                f"{report.by} requested {dict(requested)} (purge: {report.run.options.get('purge')}) and {node['name']}"
+                f"{report.by} requested {dict(requested)} (purge: {options.get('purge')}) and {node['name']}"
                 f" has {dict(have)}",
                 tuple(sorted(true)),
             )
+
+
+def composed_nodes(reports: t.Iterable[Report]) -> t.Iterator[tuple[Report, Json]]:
+    """Give the nodes that runs report to have composed, and the run of each."""
+    for report in reports:
+        if report.run.composed and report.result is not None:
+            nodes = report.result.get("nodes") or [report.result.get("node")]
+            yield from ((report, node) for node in nodes if node)
 
 
 def _disturbed(story: Story, report: Report) -> bool:

@@ -52,6 +52,11 @@ def _node(*kinds: str, **more: t.Any) -> tuple[str, Options]:
     return "expether_node", {"name": "a", **(_properties(*kinds) if kinds else {}), **more}
 
 
+def _layout(*nodes: Options) -> tuple[str, Options]:
+    """A layout of which the plan is the only one: what a node does not request leaves it, or goes to another one."""
+    return "expether_layout", {"nodes": list(nodes), "purge": True, "move": True, "release_others": True}
+
+
 def _attached(system: str, *devices: str, **more: t.Any) -> tuple[str, Options]:
     return "expether_device_attach", {"node": system, "devices": list(devices), **more}
 
@@ -77,6 +82,22 @@ OPERATIONS = (
     Operation("compose a flavor", *_node(flavor=FLAVOR["name"])),
     Operation("extend a node", *_node("GPU", "GPU"), before=(_node("GPU"),), concerned=(D3, S0)),
     Operation("purge a node", *_node("NIC", purge=True), before=(_GPU_AND_SSD,)),
+    Operation(
+        "lay out two nodes that exchange devices, and a new one on the system of a released one",
+        *_layout(
+            {"name": "a", **_properties("GPU", "GPU")},
+            {"name": "b", **_properties("SSD", "NIC")},
+            {"name": "new", "node_index": S2, **_properties("SSD")},
+        ),
+        before=(
+            _layout(
+                {"name": "a", "node_index": S0, **_properties("GPU", "SSD")},
+                {"name": "b", "node_index": S1, **_properties("NIC", "GPU")},
+                {"name": "c", "node_index": S2, **_properties("NIC")},
+            ),
+        ),
+        concerned=(D1, S1),
+    ),
     Operation("adopt", *_node(node_index=S0, state="managed"), before=(_attached(S0, D0, D1),)),
     Operation("release", *_node(state="absent"), before=(_GPU_AND_SSD,)),
     Operation("release without detaching", *_node(state="absent", detach_devices=False), before=(_GPU_AND_SSD,)),

@@ -191,7 +191,7 @@ class Play:
             way = {"podm": f"p{run.eem}"}
         elif run.spelled:
             way["url"] = eem.url.replace("127.0.0.1", "localhost")
-        if run.module in ("expether_node", "expether_device_attach"):
+        if run.module in ("expether_node", "expether_layout", "expether_device_attach"):
             known["connect_timeout"] = CONNECT_TIMEOUT
         return {**known, **way, **run.options}
 

@@ -30,6 +30,7 @@ from episode import Episode, Fault, Json, Kill, Options, Round, Run
 from faults import orders_for
 from invariants import violations
 from invariants_cards import Violation
+from invariants_reports import composed_nodes
 from operations import FLEET, OPERATIONS, SPARE, Operation
 from place import BACK_ENDS, back_end
 from stage import Play, Simulator
@@ -231,25 +232,26 @@ def success_is_true(story: Story) -> t.Iterator[Violation]:
     others = [move for move in story.moves if move.by == "control"]
     if (
         first.failed
-        or first.run.kind not in ("compose", "attached")
+        or first.run.kind not in ("compose", "layout", "attached")
         or not own
         or not others
         or own[-1].method == "GET"
         and others[-1].time > own[-1].time
     ):
         return
-    result = t.cast("dict[str, Json]", first.result)
-    if first.run.kind == "compose":
-        system, devices = result["node"]["index"], {device["device_id"] for device in result["node"]["devices"]}
+    if first.run.kind == "attached":
+        expected = {first.run.options["node"]: set(first.run.options["devices"])}
     else:
-        system, devices = first.run.options["node"], set(first.run.options["devices"])
-    lost = sorted(devices - story.members(story.group_at(system, first.ended), first.ended))
-    if lost:
-        yield Violation(
-            "success_is_true",
-            f"success was reported, but {', '.join(lost)} is not in the group of {system}",
-            (system, *lost),
-        )
+        nodes = (node for dummy, node in composed_nodes([first]))
+        expected = {node["index"]: {device["device_id"] for device in node["devices"]} for node in nodes}
+    for system, devices in expected.items():
+        lost = sorted(devices - story.members(story.group_at(system, first.ended), first.ended))
+        if lost:
+            yield Violation(
+                "success_is_true",
+                f"success was reported, but {', '.join(lost)} is not in the group of {system}",
+                (system, *lost),
+            )
 
 
 def _texts(operation: Operation, case: Case, story: Story, wanted: Ended) -> list[str]:

@@ -42,6 +42,7 @@ def test_all_ways_and_kinds_of_runs_come_up() -> None:
         "compose",
         "managed",
         "absent",
+        "layout",
         "attached",
         "detached",
         "registered",

@@ -248,7 +248,8 @@ class Reservation:
         except ExpetherError as error:
             return f"The registry could not be put right: {error.message}"
         if unfinished:
-            return f"Stored as composing: {comma_list(unfinished)}. Run the task again, or release it."
+            which = "it" if len(unfinished) == 1 else "them"
+            return f"Stored as composing: {comma_list(unfinished)}. Run the task again, or release {which}."
         self.is_held = False
         self._written = {}
         return None

@@ -15,7 +15,12 @@ import itertools
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import Eeio, Eesv, parse_card_id
-from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, InvalidInput, PlanRefused
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import (
+    ExpetherError,
+    InvalidInput,
+    NotFound,
+    PlanRefused,
+)
 from ansible_collections.nec.expether.plugins.module_utils._model.names import name_key, node_uuid, parse_uuid
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node, find_by_name
 from ansible_collections.nec.expether.plugins.module_utils._model.properties import DeviceRequest, Properties
@@ -110,11 +115,13 @@ def _add_ways_out(observed: ObservedState, request: LayoutRequest, error: PlanRe
             )
             error.blocked_by = claims_on(observed, (*cards_of(plan.steps), *groups, *matching))
     options = {
-        "move": request._replace(move=True),
-        "purge": request._replace(nodes=tuple(node._replace(purge=True) for node in request.nodes)),
-        "release_others": request._replace(release_others=True),
+        "`move: true`": request._replace(move=True),
+        "`purge: true` for all nodes": request._replace(
+            nodes=tuple(node._replace(purge=True) for node in request.nodes)
+        ),
+        "`release_others: true`": request._replace(release_others=True),
     }
-    helping = [f"`{key}: true`" for key, other in options.items() if other != request and tried(observed, other)]
+    helping = [key for key, other in options.items() if other != request and tried(observed, other)]
     if helping:
         error.message += f" The layout is possible with {' or with '.join(helping)}."
 
@@ -125,10 +132,11 @@ def _plan(observed: ObservedState, request: LayoutRequest, explain: bool = False
     :param explain: whether a refusal gives all reasons, which takes long for large pods
     :raises ExpetherError: as `plan_layout`
     """
-    listed = _listed(observed, request)
+    listed, misplaced = _listed(observed, request)
     ids = {node.system_id for node in listed if node and observed.nodes.get(node.system_id) == node}
     others = [node for node in observed.nodes.values() if node.system_id not in ids] if request.release_others else []
-    planner = _Planner(observed, request, listed, sorted(others, key=lambda node: name_key(node.name)))
+    others.sort(key=lambda node: name_key(node.name))
+    planner = _Planner(observed, request, listed, misplaced, others)
     placements = planner.placements()
     first = next(placements)
     for places in itertools.chain([first], placements):
@@ -137,8 +145,9 @@ def _plan(observed: ObservedState, request: LayoutRequest, explain: bool = False
     return planner.plan(first, explain)
 
 
-def _listed(observed: ObservedState, request: LayoutRequest) -> list[Node | None]:
-    """Return the node that each entry is about; `None` for a new one on a system that is still to be chosen.
+def _listed(observed: ObservedState, request: LayoutRequest) -> tuple[list[Node | None], dict[int, ExpetherError]]:
+    """Return the node that each entry is about, `None` for a new one on a system that is still to be chosen; and why entries
+    are refused, by their place.
 
     :raises ExpetherError: an entry is not valid, or two are about one node
     """
@@ -149,11 +158,16 @@ def _listed(observed: ObservedState, request: LayoutRequest) -> list[Node | None
         key: node for node in observed.nodes.values() for key in (node.uuid, node.system_id)
     }
     listed: list[Node | None] = []
+    misplaced: dict[int, ExpetherError] = {}
     seen: dict[str, int] = {}
     for place, entry in enumerate(request.nodes):
         ids = parse_uuid(entry.name), parse_card_id(entry.name)
         named = by_name.get(name_key(entry.name)) or [by_id[key] for key in ids if key in by_id]
-        found = present_node(observed, entry, next(iter(find_by_name(named, entry.name)), None))
+        found = next(iter(find_by_name(named, entry.name)), None)
+        try:
+            found = present_node(observed, entry, found)
+        except (PlanRefused, NotFound) as error:
+            misplaced[place] = error
         listed.append(found)
         for key in (found.uuid, found.system_id) if found else (node_uuid(observed.podm_id, entry.name),):
             other = seen.setdefault(key, place)
@@ -162,7 +176,7 @@ def _listed(observed: ObservedState, request: LayoutRequest) -> list[Node | None
                     f"`nodes[{other}]` ({request.nodes[other].name}) and `nodes[{place}]` ({entry.name}) are the same"
                     f" node: {found.name if found else entry.name}. List it once."
                 )
-    return listed
+    return listed, misplaced
 
 
 class _Demand(t.NamedTuple):
@@ -185,13 +199,20 @@ class _Demand(t.NamedTuple):
 class _Planner:
     """Makes the plan of one layout.
 
+    :ivar misplaced: why entries are refused whatever devices there are, by their place
     :ivar rest: the observed state without the nodes that are released
     """
 
     def __init__(
-        self, observed: ObservedState, request: LayoutRequest, listed: list[Node | None], released: list[Node]
+        self,
+        observed: ObservedState,
+        request: LayoutRequest,
+        listed: list[Node | None],
+        misplaced: dict[int, ExpetherError],
+        released: list[Node],
     ) -> None:
         self.observed, self.request, self.listed, self.released = observed, request, listed, released
+        self.misplaced = misplaced
         gone = {node.system_id for node in released}
         self.rest = observed._replace(nodes={key: node for key, node in observed.nodes.items() if key not in gone})
         self.left_behind = observed.left_behind
@@ -209,15 +230,17 @@ class _Planner:
         The systems that a smaller node fits on include those that a larger one fits on, so if the larger ones choose
         first, all find one if that is possible. Other systems than the rule's may help if they have devices already.
 
-        :raises PlanRefused: there are not enough systems
+        If there are not enough systems, the only placement lacks some nodes.
         """
         new = sorted(
-            (place for place, node in enumerate(self.listed) if node is None),
+            (place for place, node in enumerate(self.listed) if node is None and place not in self.misplaced),
             key=lambda place: -number_of(self._properties(place)),
         )
         slots = self._hosts() if new else {}
         first = self._by_rule(new, slots, {})
         yield first
+        if len(first) < len(new):
+            return
         seen = [first]
         many = 1
         while (
@@ -259,10 +282,7 @@ class _Planner:
         return slots
 
     def _by_rule(self, new: t.Sequence[int], slots: t.Mapping[str, int], given: t.Mapping[int, str]) -> dict[int, str]:
-        """Return a system for each new node, the best that is left; some have one already.
-
-        :raises PlanRefused: there are not enough
-        """
+        """Return a system for each new node, the best that is left, while there are any; some have one already."""
         ranks = {host: rank for rank, host in enumerate(slots)}
         used = set(given.values())
         largest = sorted((host for host in slots if host not in used), key=lambda host: slots[host])
@@ -276,18 +296,6 @@ class _Planner:
                 heapq.heappush(fitting, (ranks[host], host))
             if fitting:
                 result[place] = heapq.heappop(fitting)[1]
-        missing = [place for place in sorted(new) if place not in result]
-        if missing:
-            nodes = {node.system_id: node for node in self.listed if node}
-            nodes.update((host, self._new(place, host)) for place, host in result.items())
-            state = self.rest._replace(nodes={**self.rest.nodes, **nodes})
-            problems = {}
-            for place in missing:
-                try:
-                    choose_system(state, self._properties(place))
-                except PlanRefused as error:
-                    problems[self.request.nodes[place].name] = error
-            _refuse(problems)
         return result
 
     def _where_devices_are(self, new: t.Sequence[int], slots: t.Mapping[str, int]) -> dict[int, str]:
@@ -323,18 +331,26 @@ class _Planner:
         :param explain: whether a refusal gives all reasons
         :raises PlanRefused: a request cannot be met
         """
-        nodes = [node or self._new(place, places[place]) for place, node in enumerate(self.listed)]
-        named = self.observed._replace(nodes={**self.rest.nodes, **{node.system_id: node for node in nodes}})
-        demands = {
-            place: self._demand(node, entry.properties, entry)
-            for place, (node, entry) in enumerate(zip(nodes, self.request.nodes))
-            if entry.properties is not None
-        }
-        taken_over = {demand.now.system.id for demand in demands.values()}
-        release = plan_release(self.observed, self.released, self.request.skip_silent, taken_over)
+        nodes = {place: node for place, node in enumerate(self.listed) if node}
+        nodes.update((place, self._new(place, host)) for place, host in places.items())
+        named = self.observed._replace(nodes={**self.rest.nodes, **{node.system_id: node for node in nodes.values()}})
+        problems = dict(self.misplaced)
+        demands: dict[int, _Demand] = {}
+        for place, entry in enumerate(self.request.nodes):
+            if place in problems:
+                continue
+            try:
+                if place not in nodes:
+                    choose_system(named, self._properties(place))
+                elif entry.properties is None:
+                    find_system(self.observed.fabric, nodes[place].system_id)
+                else:
+                    demands[place] = self._demand(nodes[place], entry.properties, entry)
+            except (PlanRefused, NotFound) as error:
+                problems[place] = error
+        release, stuck = self._release({demand.now.system.id for demand in demands.values()})
         pools = self._pools(release)
         lost, gained = self._assign(demands, pools)
-        problems: dict[str, PlanRefused] = {}
         changes = {}
         unused = unused_groups(self.observed)
         receivers = {device.id: nodes[place].name for place in gained for device in gained[place]}
@@ -349,10 +365,13 @@ class _Planner:
                     extra, skipped = check_detachable(self.rest, demand.now.beyond(kept), demand.skip_silent)
                 changes[place] = node_changes(named, demand.now, kept, gained[place], extra, skipped, unused)
             except PlanRefused as error:
-                problems[nodes[place].name] = error
-        _refuse(problems)
+                problems[place] = error
+        named_problems = (
+            (nodes.get(place, self.request.nodes[place]).name, problems[place]) for place in sorted(problems)
+        )
+        _refuse({**dict(named_problems), **stuck})
         silent: list[SilentDevice] = []
-        for place, node in enumerate(nodes):
+        for place, node in sorted(nodes.items()):
             system = find_system(self.observed.fabric, node.system_id)
             silent += changes[place].silent if place in changes else members(named, node, system)
         all_changes = changes.values()
@@ -364,8 +383,31 @@ class _Planner:
             *(step for each in all_changes for step in each.attaches),
             *(step for each in all_changes for step in each.replaced),
         ]
-        after = tuple(changes[place].node if place in changes else node for place, node in enumerate(nodes))
+        after = tuple(changes[place].node if place in changes else node for place, node in sorted(nodes.items()))
         return Plan(refuse_if_claimed(self.observed, steps), after, silent=(*silent, *release.silent))
+
+    def _release(self, taken_over: t.Container[str]) -> tuple[Plan, dict[str, PlanRefused]]:
+        """Return the plan that releases nodes, and by name, why others cannot be released.
+
+        :raises PlanRefused: other runs have claims on what nodes have
+        """
+        try:
+            return self._released(self.released, taken_over), {}
+        except PlanRefused as error:
+            if error.blocked_by:
+                raise
+        ready, stuck = [], {}
+        for node in self.released:
+            try:
+                self._released([node], taken_over)
+                ready.append(node)
+            except PlanRefused as error:
+                if not error.blocked_by:
+                    stuck[node.name] = error
+        return self._released(ready, taken_over), stuck
+
+    def _released(self, nodes: t.Sequence[Node], taken_over: t.Container[str]) -> Plan:
+        return plan_release(self.observed, nodes, self.request.skip_silent, taken_over)
 
     def _signature(self, device: Eeio) -> int:
         """Return of which requested kinds a device is, a bit for each."""
@@ -494,10 +536,14 @@ def _can_go(device: Eeio) -> bool:
     return device.reachable is not False and why_unchangeable(device) is None
 
 
-def _refuse(problems: t.Mapping[str, PlanRefused]) -> None:
+def _refuse(problems: t.Mapping[str, ExpetherError]) -> None:
     """Refuse a layout because of these nodes, if there are any."""
     if problems:
-        raise PlanRefused(
-            " ".join(f"Node {name}: {error.message}" for name, error in problems.items()),
+        is_missing = all(isinstance(error, NotFound) for error in problems.values())
+        raise (NotFound if is_missing else PlanRefused)(
+            " ".join(
+                error.message if error.message.startswith(f"Node {name} ") else f"Node {name}: {error.message}"
+                for name, error in problems.items()
+            ),
             details={"candidates": {name: error.details.get("candidates", {}) for name, error in problems.items()}},
         )

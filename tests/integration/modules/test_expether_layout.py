@@ -325,7 +325,7 @@ def test_a_node_that_was_left_half_composed_is_repaired(
         task.having(retries=1, timeout=5).called("again"),
         NODES.called("after"),
     )
-    assert "Run the task again" in run["away"].msg
+    assert run["away"].msg.endswith("Stored as composing: n1, n2, n3. Run the task again, or release them.")
     assert {node["state"] for node in run["left"]["nodes"]} == {"composing"}
     assert {name: len(devices) for name, devices in had(run["after"]).items()} == {"n1": 1, "n2": 1, "n3": 1}
     assert {node["state"] for node in run["after"]["nodes"]} == {"composed"}

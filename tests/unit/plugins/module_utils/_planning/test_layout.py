@@ -113,7 +113,7 @@ def test_what_purge_frees_is_attached_elsewhere_and_chosen_for_that() -> None:
     plan = planned(of, entry(0, GPU, purge=True), entry(1, V100))
     assert brief(plan.steps) == [("detach", 0, "0"), ("attach", 0, "1")]
     assert refused(of, entry(0, GPU), entry(1, V100)).message.endswith(
-        " The layout is possible with `move: true` or with `purge: true`."
+        " The layout is possible with `move: true` or with `purge: true` for all nodes."
     )
 
 
@@ -184,7 +184,7 @@ def test_a_full_system_gives_a_device_away_before_it_gets_another_one() -> None:
     of = observed(records, [node_on(0, "node0"), node_on(1, "node1")])
     assert refused(of, entry(0, GPU), entry(1, NIC)).message == (
         f"Node node0: System {system_id(0)} takes 1 devices and has 0 free slots, but would have 2 devices."
-        " The layout is possible with `move: true` or with `purge: true`."
+        " The layout is possible with `move: true` or with `purge: true` for all nodes."
     )
     plan = planned(of, entry(0, GPU), entry(1, NIC), move=True)
     assert brief(plan.steps) == [("detach", 0, "0"), ("attach", 1, "0"), ("attach", 0, "1")]
@@ -241,6 +241,29 @@ def test_each_request_that_is_not_met_is_named() -> None:
         f" Node node2: 1 NIC requested, 0 free. Not available: {device_id(2)} attached to node1."
     )
     assert error.blocked_by == {} and list(error.details["candidates"]) == ["node0", "node1", "node2"]
+
+
+def test_what_is_wrong_with_a_place_or_a_release_does_not_hide_what_others_lack() -> None:
+    silent = [eeio(number, str(17 + number), **SILENT) for number in (1, 3)]
+    of = pod(*silent, eeio(4, kind="nic"), nodes=4)
+    entries = (
+        NodeRequest("node0", system_id(1), properties(NIC)),
+        entry(2, GPU),
+        NodeRequest("new", None, properties(NIC)),
+    )
+    place = f"Node node0 is on system {system_id(0)}, not on {system_id(1)}. Release it first."
+    error = refused(of, *entries, release_others=True)
+    assert error.message.startswith(f"{place} Node node2: 1 GPU requested, 0 free.")
+    # The new node gets the system of node1.
+    assert list(error.details["candidates"]) == ["node0", "node2", "new", "node3"]
+    for name, number in (("new", 1), ("node3", 3)):
+        assert f" Node {name}: Cannot detach: {device_id(number)} does not respond" in error.message
+    missing = NodeRequest("gone", system_id(9), properties(NIC))
+    error = refused(of, *entries, NodeRequest("other", system_id(3), properties(NIC)), missing)
+    assert error.message.startswith(f"{place} Node node2: 1 GPU requested, 0 free.")
+    assert " Node new: No system can host 1 device: " in error.message
+    assert f" Node other: System {system_id(3)} is node node3 already." in error.message
+    assert f" Node gone: EEM does not list system {system_id(9)}." in error.message
 
 
 def test_a_layout_waits_for_the_claims_that_are_in_its_way_and_only_for_them() -> None:
