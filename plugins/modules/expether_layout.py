@@ -122,8 +122,10 @@ options:
     default: false
   move:
     description:
-      - Whether a listed node may get devices that another listed node has beyond its own request. With V(false), only
-        free devices are attached, and those that O(purge) or O(release_others) detach in the same plan.
+      - Whether a listed node may get devices that another listed node has beyond its own request, or that the other node
+        can replace by a free one. A node without O(nodes[].flavor) and O(nodes[].properties) keeps its devices.
+      - With V(false), only free devices are attached, and those that O(purge) or O(release_others) detach in the same
+        plan.
     type: bool
     default: false
   skip_silent:

@@ -61,6 +61,22 @@ for _time in range(20):
     until_written(count, pause=0.01)
 registry.close()
 """
+PLAN = """
+import json, sys, time
+sys.path.insert(0, sys.argv[1])
+import conftest
+from ansible_collections.nec.expether.plugins.module_utils._planning.layout import plan_layout
+from ansible_collections.nec.expether.tests.unit.plugins.module_utils.layouts import CASES, large_pod
+def cost(observed, request):
+    began = time.process_time()
+    plan_layout(observed, request)
+    return time.process_time() - began
+def best(case, nodes):
+    pod = large_pod(case, nodes)
+    return min(cost(*pod) for _run in range(3))
+print(json.dumps({case: [best(case, nodes) for nodes in map(int, sys.argv[2:])] for case in CASES}))
+"""
+
 # Times a bare GET and JSON parse, beyond an empty module.
 LISTING_LIMIT = 3.0
 SYNC_LIMIT = 2.0
@@ -74,7 +90,8 @@ REGISTRY_LIMIT = 1.5  # an unchanged synchronisation and a listing in another re
 TOGETHER = (1, 2, 4, 8)  # controllers that write at the same time
 LAYOUT_NODES = 16  # composed with two devices each, in a loop and as a layout
 LAYOUT_LIMIT = 0.5  # the layout, as a multiple of the loop
-
+PODS = (16, 32, 64, 128, 256)  # numbers of systems, each of which becomes or is a node
+PLAN_LIMIT = 1.0  # CPU seconds of the slowest plan
 
 #: (module, options, check mode or not) -> the program that a host runs
 Pack = Callable[..., list[str]]
@@ -219,6 +236,7 @@ def _bench(folder: Path, devices: int, runs: int) -> int:
         MANY_LIMIT,
     )
     _print_layout(layout)
+    _print_plans()
     _print_registries(registries)
     print("\nGrowth beyond an empty module, ms, and per additional 1,000 devices:")
     print(f"{'devices':>8}" + "".join(f"{name:>20}{'':>10}" for name in growth))
@@ -417,6 +435,19 @@ def _print_layout(layout: dict[str, tuple[float, int, int]]) -> None:
         print(f"{way:<24}{seconds * 1000:8.0f}{requests:10}{connections:13}")
     nothing, loop, whole = (layout[way][0] for way in ("nothing", "loop", "layout"))
     judge("layout", (whole - nothing) / (loop - nothing), "times the loop", LAYOUT_LIMIT)
+
+
+def _print_plans() -> None:
+    """Print what it costs to plan layouts for all nodes of pods of several sizes, in each of which something else is asked for."""
+    command = [sys.executable, "-c", PLAN, str(ROOT / "tests"), *map(str, PODS)]
+    seconds: dict[str, list[float]] = json.loads(subprocess.check_output(command))
+    print("\nPlans of layouts by the number of their nodes, CPU ms, and times that of half the nodes:")
+    print(f"{'nodes':<12}" + "".join(f"{nodes:>8}{'':>6}" for nodes in PODS))
+    for case, found in seconds.items():
+        ratios = ["", *(f"{after / before:.1f}" for before, after in zip(found, found[1:]))]
+        print(f"{case:<12}" + "".join(f"{cost * 1000:8.1f}{ratio:>6}" for cost, ratio in zip(found, ratios)))
+    print()
+    judge("slowest plan", max(found[-1] for found in seconds.values()), "CPU seconds", PLAN_LIMIT)
 
 
 if __name__ == "__main__":

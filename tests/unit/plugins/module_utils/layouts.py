@@ -14,9 +14,10 @@ import json
 import typing as t
 
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node
-from ansible_collections.nec.expether.plugins.module_utils._model.properties import parse_properties
+from ansible_collections.nec.expether.plugins.module_utils._model.properties import Properties, parse_properties
 from ansible_collections.nec.expether.plugins.module_utils._planning.layout import LayoutRequest
 from ansible_collections.nec.expether.plugins.module_utils._planning.nodes import NodeRequest
+from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState
 from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets import (
     FREE,
     NONE,
@@ -32,6 +33,7 @@ from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets imp
     most_devices,
     most_met,
     node_on,
+    observed,
     system_id,
     wanted,
 )
@@ -304,3 +306,48 @@ def wild_layouts(draw: st.DrawFn) -> Layout:
     for number in range(choices.pick(0, 1, 2)):
         wishes.append(Wanted(f"new{number}", None, _entries(choices), choices.pick(False, True)))
     return Layout(fleet, wishes, choices.pick(False, True), choices.pick(True, False))
+
+
+#: What a layout of a large pod asks for: new nodes; more devices, of kinds that overlap or not; nothing new; that all nodes
+#: exchange their devices, or some of them.
+CASES = ("new", "free", "overlapping", "nothing", "moves", "swaps")
+GPU, V100, NIC = {"type": "GPU"}, {"type": "GPU", "pci_device_id": "1db6"}, {"type": "NIC"}
+
+
+def properties(*entries: Entry) -> Properties:
+    return parse_properties({"devices": list(entries)})
+
+
+def entry(number: int, *entries: Entry, **more: t.Any) -> NodeRequest:
+    return NodeRequest(f"node{number}", None, properties(*entries) if entries else None, **more)
+
+
+def large_pod(case: str, nodes: int) -> tuple[ObservedState, LayoutRequest]:
+    """Return a pod of so many systems, with 8 devices for each or 1 (`moves`, `swaps`), and a layout for all of them.
+
+    :param case: one of `CASES`
+    """
+    kinds = ["gpu", "other gpu", "nic", "ssd"] * 2 * nodes
+    groups = [FREE] * 8 * nodes
+    requests: list[list[Entry]] = [[V100, NIC], [GPU, V100], [{**GPU, "count": 2}], [{"count": 2}, V100]]
+    if case in ("new", "free", "nothing"):
+        requests = [[V100, NIC]]
+    elif case != "overlapping":  # each node has what another one needs, and nothing is free
+        kinds, requests = ["gpu", "nic"] * (nodes // 2), [[NIC], [V100]]
+        groups = [str(17 + number) for number in range(nodes)]
+    if case == "nothing":
+        groups = [str(17 + number // 8) if number % 8 in (0, 2) else FREE for number in range(8 * nodes)]
+    if case == "swaps":  # a V100 for any GPU, while others need a V100
+        kinds, requests = ["gpu", "other gpu"] * (nodes // 2), [[GPU], [V100]]
+        groups = [str(17 + number) if number % 2 == 0 else FREE for number in range(nodes)]
+    records = [eesv(0, str(17 + number), id=f"0x00255c0a{number:04x}") for number in range(nodes)]
+    records += [
+        eeio(0, group, kind, id=f"0x00255c0b{number:04x}") for number, (kind, group) in enumerate(zip(kinds, groups))
+    ]
+    known = (
+        []
+        if case == "new"
+        else [node_on(0, f"node{number}")._replace(system_id=records[number]["id"]) for number in range(nodes)]
+    )
+    entries = (entry(number, *requests[number % len(requests)]) for number in range(nodes))
+    return observed(records, known), LayoutRequest(tuple(entries), move=True)

@@ -16,7 +16,6 @@ from ansible_collections.nec.expether.plugins.module_utils._model.errors import 
     NotFound,
     PlanRefused,
 )
-from ansible_collections.nec.expether.plugins.module_utils._model.properties import Properties, parse_properties
 from ansible_collections.nec.expether.plugins.module_utils._planning.layout import LayoutRequest, plan_layout
 from ansible_collections.nec.expether.plugins.module_utils._planning.nodes import NodeRequest
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import (
@@ -31,7 +30,6 @@ from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets imp
     FREE,
     NONE,
     SILENT,
-    Entry,
     Record,
     device_id,
     devices_of,
@@ -42,18 +40,18 @@ from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets imp
     observed,
     system_id,
 )
-from ansible_collections.nec.expether.tests.unit.plugins.module_utils.layouts import Layout, wild_layouts
+from ansible_collections.nec.expether.tests.unit.plugins.module_utils.layouts import (
+    CASES,
+    GPU,
+    NIC,
+    V100,
+    Layout,
+    entry,
+    large_pod,
+    properties,
+    wild_layouts,
+)
 from hypothesis import event, given
-
-GPU, V100, NIC = {"type": "GPU"}, {"type": "GPU", "pci_device_id": "1db6"}, {"type": "NIC"}
-
-
-def properties(*entries: Entry) -> Properties:
-    return parse_properties({"devices": list(entries)})
-
-
-def entry(number: int, *entries: Entry, **more: t.Any) -> NodeRequest:
-    return NodeRequest(f"node{number}", None, properties(*entries) if entries else None, **more)
 
 
 def planned(of: ObservedState, *entries: NodeRequest, **options: bool) -> Plan:
@@ -333,35 +331,7 @@ def lines_run(decide: t.Callable[[], t.Any]) -> int:
     return count
 
 
-def large_pod(case: str, nodes: int) -> tuple[ObservedState, LayoutRequest]:
-    """Return a pod of so many systems with 8 devices for each, and a layout for all of them."""
-    kinds = ["gpu", "other gpu", "nic", "ssd"] * 2 * nodes
-    groups = [FREE] * 8 * nodes
-    requests: list[list[Entry]] = [[V100, NIC], [GPU, V100], [{**GPU, "count": 2}], [{"count": 2}, V100]]
-    if case in ("new", "free", "nothing"):
-        requests = [[V100, NIC]]
-    elif case != "overlapping":  # each node has what another one needs, and nothing is free
-        kinds, requests = ["gpu", "nic"] * (nodes // 2), [[NIC], [V100]]
-        groups = [str(17 + number) for number in range(nodes)]
-    if case == "nothing":
-        groups = [str(17 + number // 8) if number % 8 in (0, 2) else FREE for number in range(8 * nodes)]
-    if case == "swaps":  # a V100 for any GPU, while others need a V100
-        kinds, requests = ["gpu", "other gpu"] * (nodes // 2), [[GPU], [V100]]
-        groups = [str(17 + number) if number % 2 == 0 else FREE for number in range(nodes)]
-    records = [eesv(0, str(17 + number), id=f"0x00255c0a{number:04x}") for number in range(nodes)]
-    records += [
-        eeio(0, group, kind, id=f"0x00255c0b{number:04x}") for number, (kind, group) in enumerate(zip(kinds, groups))
-    ]
-    known = (
-        []
-        if case == "new"
-        else [node_on(0, f"node{number}")._replace(system_id=records[number]["id"]) for number in range(nodes)]
-    )
-    entries = (entry(number, *requests[number % len(requests)]) for number in range(nodes))
-    return observed(records, known), LayoutRequest(tuple(entries), move=True)
-
-
-@pytest.mark.parametrize("case", ["new", "free", "overlapping", "nothing", "moves", "swaps"])
+@pytest.mark.parametrize("case", CASES)
 def test_the_effort_grows_with_the_number_of_nodes_and_not_with_its_square(case: str) -> None:
     efforts = []
     for nodes in (12, 48):
