@@ -109,6 +109,11 @@ def device(card: str, state: str, group: str) -> dict[str, Json]:
     return {"device_id": card, "state": state, "pooled_group_id": group}
 
 
+def layout(**options: Json) -> Run:
+    """A run for a layout of the node that `COMPOSE` is for."""
+    return Run("r0.0", "expether_layout", {"nodes": [COMPOSE.options], **options})
+
+
 GIVEN = move(1, D1, "4093", "17")
 NODE_A = ("a", S1, "composed", "p")
 COMPOSED = report(COMPOSE, row(D1, "4093", "17"), node=node(D1))
@@ -190,6 +195,11 @@ CASES: dict[str, tuple[str, Story, Story]] = {
         "touched_only_what_was_asked",
         story(move(1, D1, "17", "4093"), report(COMPOSE), d1="17"),
         story(move(1, D1, "17", "4093"), report(PURGE), d1="17"),
+    ),
+    "a layout without move takes a device away": (
+        "touched_only_what_was_asked",
+        story(move(1, D1, "17", "4093"), report(layout()), d1="17"),
+        story(move(1, D1, "17", "4093"), report(layout(move=True)), d1="17"),
     ),
     "a device that was not named is attached": (
         "touched_only_what_was_asked",
@@ -441,6 +451,16 @@ CASES: dict[str, tuple[str, Story, Story]] = {
         "node_is_as_reported",
         story(report(PURGE, node=node(D1, D3)), d1="17", d3="17"),
         story(report(PURGE, node=node(D1)), d1="17"),
+    ),
+    "a node of a layout has another device than reported": (
+        "node_is_as_reported",
+        story(GIVEN, report(layout(), row(D1, "4093", "17"), nodes=[node(D2)])),
+        story(GIVEN, report(layout(), row(D1, "4093", "17"), nodes=[node(D1)])),
+    ),
+    "a layout that purges leaves too much": (
+        "node_is_as_reported",
+        story(report(layout(purge=True), nodes=[node(D1, D3)]), d1="17", d3="17"),
+        story(report(layout(purge=True), nodes=[node(D1)]), d1="17"),
     ),
     "an info module fails with all in order": (
         "info_answers",
