@@ -105,12 +105,13 @@ def _objects(text: str) -> dict[str, dict[str, Body]]:
     return found
 
 
-def _pairs_of_v3(pairs: t.Iterable[t.Mapping[str, str]]) -> t.Iterator[tuple[str, str]]:
+def _pairs_of_v3(pairs: t.Iterable[t.Mapping[str, str]]) -> t.Iterator[tuple[str, str | bytes]]:
     for pair in pairs:
-        yield b64decode(pair["key"]).decode(), b64decode(pair.get("value", "")).decode()
+        # Other programs that use the same etcd may store anything but text.
+        yield b64decode(pair["key"]).decode(errors="replace"), b64decode(pair.get("value", ""))
 
 
-def _pairs_of_v2(node: t.Mapping[str, t.Any]) -> t.Iterator[tuple[str, str]]:
+def _pairs_of_v2(node: t.Mapping[str, t.Any]) -> t.Iterator[tuple[str, str | bytes]]:
     if node.get("dir"):
         for inner in node.get("nodes", ()):
             yield from _pairs_of_v2(inner)

@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import typing as t
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from contextlib import closing
 from pathlib import Path
 
@@ -84,10 +84,19 @@ def test_pod_managers_nodes_and_flavors_of_the_driver_are_imported(
         "big": {"pci_device": {"type": ["NIC", "NIC"]}},
     }
     # A dump by the other API has the same.
-    assert "is not empty" in take(DUMPS / "v2.json")["msg"]
-    again = take(DUMPS / "v2.json", merge=True)
+    again = take(DUMPS / "v2.json")
     assert not again["changed"] and {*again["left_out"]} == {*done["left_out"]}
     assert [again["copied"][kind]["kept"] for kind in ("pod_managers", "nodes", "flavors")] == [2, 3, 2]
+    assert "is not empty" in take(v2("pod_managers", PODM))["msg"]
+
+
+def test_what_other_programs_store_in_the_same_etcd_is_ignored(take: t.Callable[..., Result]) -> None:
+    dump = json.loads((DUMPS / "v3.json").read_text(encoding="utf-8"))
+    dump["kvs"].append({name: b64encode(b"/pods/\xff\0").decode() for name in ("key", "value")})
+    assert take(json.dumps(dump))["copied"]["nodes"]["added"] == 3
+    flavor = next(pair for pair in dump["kvs"] if b64decode(pair["key"]).startswith(b"/flavors/"))
+    flavor["value"] = b64encode(b'{"name": "\xff"}').decode()
+    assert "is not an object of Valence with a name" in take(json.dumps(dump))["msg"]
 
 
 @pytest.mark.skipif(shutil.which("etcdctl") is None, reason="no etcdctl is installed (Debian: etcd-client)")
