@@ -83,7 +83,8 @@ def test_a_success_must_be_true_if_it_could_have_been_read() -> None:
 
 
 def test_every_module_that_changes_something_is_swept_with_each_state_and_action() -> None:
-    changing = [name for name in MODULES if not name.endswith("_info")]
+    # expether_registry asks no EEM, and writes in one transaction: test_registry_copy disturbs it.
+    changing = [name for name in MODULES if not name.endswith("_info") and name != "expether_registry"]
     specs = {name: mains[name].SPEC.options for name in changing}
     swept = {
         (each.module, key, each.options.get(key, specs[each.module][key].get("default")))
