@@ -18,7 +18,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite impo
 from ansible_collections.nec.expether.plugins.module_utils._sync.textfile import Textfile
 from prometheus_client.parser import text_string_to_metric_families
 
-FOLDER = Path(__file__).resolve().parents[2] / "docs" / "monitoring"
+FOLDER = Path(__file__).resolve().parents[3] / "docs" / "monitoring"
 RULES = FOLDER / "expether-alerts.yml"
 DASHBOARD = json.loads((FOLDER / "expether-dashboard.json").read_text(encoding="utf-8"))
 TESTS = Path(__file__).with_name("alerts.yml")
