@@ -46,7 +46,7 @@ def traceback_of(error: BaseException) -> str:
 def check_texts(params: t.Mapping[str, t.Any]) -> None:
     """Reject parameters with text that neither files nor HTTP can hold.
 
-    :raises InvalidInput: as `_check_text`
+    :raises InvalidInput: as `check_text`
     """
     for name, value in params.items():
         check_text(value, f"Option {name}")

@@ -43,7 +43,7 @@ from ansible_collections.nec.expether.plugins.module_utils._execution.verify imp
     verify,
     without_effect,
 )
-from ansible_collections.nec.expether.plugins.module_utils._model.cards import parse
+from ansible_collections.nec.expether.plugins.module_utils._model.cards import Card, parse
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, PlanRefused
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import (
     CardRequest,
@@ -201,14 +201,13 @@ class Executor:
             stop_if_interrupted()
             self._renew()
             self._perform(run)
-            later_changes = any(isinstance(later.step, GroupChange) for later in runs[place + 1 :])
+            later_changes = [later for later in runs[place + 1 :] if isinstance(later.step, GroupChange)]
             if run.step.action == "set_group" and run.update_time is None and later_changes:
                 self._check_given(run)
-            for later in runs[place + 1 :]:  # a move: the card is detached, then attached
-                if isinstance(later.step, GroupChange) and later.step.card == run.step.card:
-                    if run.update_time is None:  # the answer reports nothing of the card, which may be in its old group
-                        run.read = parse(self._client.device(run.step.card))
-                        run.update_time = run.read.update_time
+            for later in later_changes:  # a move: the card is detached, then attached
+                if t.cast(GroupChange, later.step).card == run.step.card:
+                    if run.update_time is None:
+                        self._read(run)
                     self._check_free(run)
                     later.update_time = run.update_time
         if plan.group_changes:
@@ -251,6 +250,12 @@ class Executor:
                 run.note_not_done()
             raise Stale(describe_move(run, run.read))
 
+    def _read(self, run: StepRun) -> Card:
+        """Read the card of a change whose answer reports nothing of it: it may be in its old group."""
+        run.read = parse(self._client.device(t.cast(GroupChange, run.step).card))
+        run.update_time = run.read.update_time
+        return run.read
+
     def _check_given(self, run: StepRun) -> None:
         """Check that a system has its new group id, of which the answer reports nothing, before devices are attached to it.
 
@@ -259,9 +264,7 @@ class Executor:
         :raises Stale: it does not have it
         """
         step = t.cast(GroupChange, run.step)
-        run.read = parse(self._client.device(step.card))
-        run.update_time = run.read.update_time
-        if run.read.group_id != step.new:
+        if self._read(run).group_id != step.new:
             self._stale = run
             run.note_not_done()
             raise Stale(f"EEM reported success, but card {step.card} is not in group {step.new}.")

@@ -156,11 +156,12 @@ class Reservation:
         A system is one node at a time: a new node that gets the system of a released one is stored when that is forgotten.
         """
         hardware = bool(plan.group_changes)
-        released = self._forgotten(plan) if hardware else {}
+        forgotten = self._forgotten(plan)
+        released = forgotten.values() if hardware else ()
         # A node that is released keeps the group in which its devices were left, until they are detached.
-        changes = [put(found._replace(state="composing", updated_at=now_iso())) for found in released.values()]
+        changes = [put(found._replace(state="composing", updated_at=now_iso())) for found in released]
         fabric = fabric_after(observed.fabric, plan.steps)
-        touched = {step.system_id for step in plan.steps} - self._forgotten(plan).keys()
+        touched = {step.system_id for step in plan.steps} - forgotten.keys()
         for node in plan.nodes:
             if node.system_id in touched:
                 changes.append(self._node_change(fabric, node, "composing" if hardware else node.state))

@@ -91,15 +91,11 @@ class Fabric:
         """Return how many more devices a system can have; every EEIO in its group uses a slot."""
         return max(0, system.max_devices - len(self.devices_in_group_of(system)))
 
-    def unused_group(self, besides: t.Container[str] = ()) -> str | None:
-        """Return the lowest group id that software may assign and that no card has, or `None`.
+    def unused_groups(self, besides: t.Container[str] = ()) -> t.Iterator[str]:
+        """Give the group ids that software may assign and that no card has, lowest first.
 
         :param besides: further group ids that are not available
         """
-        return next(self.unused_groups(besides), None)
-
-    def unused_groups(self, besides: t.Container[str] = ()) -> t.Iterator[str]:
-        """Give all group ids as `unused_group`, lowest first."""
         for group_id in map(str, SOFTWARE_GROUPS):
             if group_id not in self._systems_in and group_id not in self._devices_in and group_id not in besides:
                 yield group_id

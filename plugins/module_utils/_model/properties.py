@@ -51,6 +51,11 @@ class DeviceRequest(t.NamedTuple):
     def _is_model(self, device: Eeio) -> bool:
         return self.model is None or (device.model or "").casefold() == self.model.casefold()
 
+    @property
+    def kind(self) -> DeviceRequest:
+        """What it requests, whatever number and spelling: equal for requests of one kind."""
+        return self._replace(number=0, model=self.model and self.model.casefold())
+
     def __str__(self) -> str:
         ids = ":".join(filter(None, (self.vendor_id or (self.pci_device_id and "*"), self.pci_device_id)))
         kind = " ".join(filter(None, (self.type, ids, self.model and f'"{self.model}"')))
@@ -100,9 +105,8 @@ def parse_properties(properties: t.Any) -> Properties:
     ]
     total: dict[DeviceRequest, DeviceRequest] = {}
     for request in requests:
-        kind = request._replace(number=0, model=request.model and request.model.casefold())
-        known = total.get(kind)
-        total[kind] = known._replace(number=known.number + request.number) if known else request
+        known = total.get(request.kind)
+        total[request.kind] = known._replace(number=known.number + request.number) if known else request
     return tuple(sorted(total.values(), key=str))
 
 

@@ -18,8 +18,8 @@ from ansible_collections.nec.expether.plugins.module_utils._model.names import n
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node, find_by_name
 from ansible_collections.nec.expether.plugins.module_utils._model.properties import Properties, parse_properties
 from ansible_collections.nec.expether.plugins.module_utils._modules.node import parse_system_id, warn_of_missing
-from ansible_collections.nec.expether.plugins.module_utils._planning.layout import LayoutRequest, plan_layout
-from ansible_collections.nec.expether.plugins.module_utils._planning.nodes import NodeRequest
+from ansible_collections.nec.expether.plugins.module_utils._planning.layout import LayoutRequest, plan_layout, same_node
+from ansible_collections.nec.expether.plugins.module_utils._planning.nodes import NodeRequest, needs_properties
 from ansible_collections.nec.expether.plugins.module_utils._planning.notices import link_warnings
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import StoredNode
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import View
@@ -76,7 +76,7 @@ def _requests(context: Context) -> tuple[NodeRequest, ...]:
         for key in _keys(request):
             other = seen.setdefault(key, place)
             if other != place:
-                raise _same_node(other, requests[other].name, place, name, requests[other].name)
+                raise same_node([*requests, request], other, place, requests[other].name)
         if entry["properties"] is not None:
             try:
                 request = request._replace(properties=parse_properties(entry["properties"]))
@@ -96,12 +96,6 @@ def _keys(request: NodeRequest) -> set[tuple[str, str]]:
     uuid, card = parse_uuid(request.name), parse_card_id(request.name)
     keys = (("name", name_key(request.name)), ("uuid", uuid), ("card", card), ("card", request.system_id))
     return {(kind, value) for kind, value in keys if value is not None}
-
-
-def _same_node(place: int, name: str, other: int, other_name: str, node: str) -> InvalidInput:
-    return InvalidInput(
-        f"`nodes[{place}]` ({name}) and `nodes[{other}]` ({other_name}) are the same node: {node}. List it once."
-    )
 
 
 def _flavor(context: Context, flavor: str, node: str) -> Properties:
@@ -126,11 +120,11 @@ def _check_stored(where: Target, requests: t.Sequence[NodeRequest]) -> None:
     for place, request in enumerate(requests):
         found = find_by_name(nodes, request.name)
         if not found and request.properties is None:
-            raise InvalidInput(f"Node {request.name!r} does not exist. Set `flavor` or `properties` to create it.")
+            raise needs_properties(request.name)
         for node in found:
             other = seen.setdefault(node.uuid, place)
             if other != place:
-                raise _same_node(other, requests[other].name, place, request.name, node.name)
+                raise same_node(requests, other, place, node.name)
 
 
 def _sorted(nodes: t.Mapping[str, Node]) -> list[Node]:

@@ -55,6 +55,7 @@ from ansible_collections.nec.expether.plugins.module_utils._sync.refusals import
     CredentialsRefused,
     credentials_mark,
     describe_refusal,
+    refusal_that_lasts,
     time_to_retry,
 )
 
@@ -288,11 +289,10 @@ class _Sync:
         mark, now = credentials_mark(podm.password, settings), datetime.now(timezone.utc)
         if mark is not None and mark in refused:
             return refused[mark]
-        if mark is not None and mark == podm.refused_credentials and podm.refused_at is not None:
-            until = time_to_retry(podm.refused_at, self._wait_after_refusal, now)
-            if until is not None:
-                message = describe_refusal(settings, podm.refused_at, until)
-                return CredentialsRefused(message, mark, podm.refused_at, until)
+        stored = podm.refused_credentials, podm.refused_at
+        refusal = refusal_that_lasts(settings, mark, stored, self._wait_after_refusal, now)
+        if refusal is not None:
+            return refusal
         with Client(settings) as client:
             try:
                 records = client.devices_detail()

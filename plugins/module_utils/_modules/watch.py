@@ -40,8 +40,7 @@ from ansible_collections.nec.expether.plugins.module_utils._sync.events import (
 from ansible_collections.nec.expether.plugins.module_utils._sync.refusals import (
     CredentialsRefused,
     credentials_mark,
-    describe_refusal,
-    time_to_retry,
+    refusal_that_lasts,
 )
 
 if t.TYPE_CHECKING:
@@ -282,12 +281,10 @@ class Watch:
         """Return why no request is sent to an EEM: it refused the same credentials, here or in a synchronisation."""
         mark = self._mark(context, where)
         podm = _registered(where)
-        refusals = [self._refused.get(where.podm_id), podm and (podm.refused_credentials, podm.refused_at)]
-        for refused, at in filter(None, refusals):
-            until = None if at is None else time_to_retry(at, WAIT_AFTER_REFUSAL, datetime.now(timezone.utc))
-            if at is not None and until is not None and mark is not None and mark == refused:
-                return CredentialsRefused(describe_refusal(where.settings, at, until), mark, at, until)
-        return None
+        refusals = (self._refused.get(where.podm_id), podm and (podm.refused_credentials, podm.refused_at))
+        now = datetime.now(timezone.utc)
+        found = (refusal_that_lasts(where.settings, mark, each, WAIT_AFTER_REFUSAL, now) for each in refusals if each)
+        return next(filter(None, found), None)
 
     def _mark(self, context: Context, where: Target) -> str | None:
         podm = _registered(where)

@@ -36,7 +36,7 @@ _HOP = 1
 class End(enum.Enum):
     """Where paths begin and end."""
 
-    SUPPLY = 0  # devices that nobody needs: free ones, spare ones of nodes, and those that are due to be detached
+    SUPPLY = 0  # devices that no node needs: free ones, spare ones of nodes, and those that are due to be detached
     MET = 1  # a request that is met
     EXCESS = 2  # spare devices of a node with too few slots
 

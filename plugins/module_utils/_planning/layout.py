@@ -145,6 +145,14 @@ def _plan(observed: ObservedState, request: LayoutRequest, explain: bool = False
     return planner.plan(first, explain)
 
 
+def same_node(nodes: t.Sequence[NodeRequest], place: int, other: int, name: str) -> InvalidInput:
+    """Return the error about two entries of a layout, by their places, that are about the node of this name."""
+    return InvalidInput(
+        f"`nodes[{place}]` ({nodes[place].name}) and `nodes[{other}]` ({nodes[other].name}) are the same node: {name}."
+        " List it once."
+    )
+
+
 def _listed(observed: ObservedState, request: LayoutRequest) -> tuple[list[Node | None], dict[int, ExpetherError]]:
     """Return the node that each entry is about, `None` for a new one on a system that is still to be chosen; and why entries
     are refused, by their place.
@@ -172,10 +180,7 @@ def _listed(observed: ObservedState, request: LayoutRequest) -> tuple[list[Node 
         for key in (found.uuid, found.system_id) if found else (node_uuid(observed.podm_id, entry.name),):
             other = seen.setdefault(key, place)
             if other != place:
-                raise InvalidInput(
-                    f"`nodes[{other}]` ({request.nodes[other].name}) and `nodes[{place}]` ({entry.name}) are the same"
-                    f" node: {found.name if found else entry.name}. List it once."
-                )
+                raise same_node(request.nodes, other, place, found.name if found else entry.name)
     return listed, misplaced
 
 
@@ -219,7 +224,7 @@ class _Planner:
         self.kinds: dict[DeviceRequest, int] = {}
         for entries in (node.properties or () for node in request.nodes):
             for entry in entries:
-                self.kinds.setdefault(_kind(entry), len(self.kinds))
+                self.kinds.setdefault(entry.kind, len(self.kinds))
         self._signatures: dict[t.Any, int] = {}
 
     # -- systems
@@ -422,11 +427,7 @@ class _Planner:
         # A new node on the system of a released one keeps what it requests; the rest is detached with the released one.
         purge = entry.purge or (system.id in self.observed.nodes and system.id not in self.rest.nodes)
         claimed = self.observed.claimed_by_others
-        request: dict[int, DeviceRequest] = {}
-        for each in properties:
-            kind = self.kinds[_kind(each)]
-            known = request.get(kind)
-            request[kind] = each._replace(number=each.number + (known.number if known else 0))
+        request = {self.kinds[each.kind]: each for each in properties}
         order: list[Own] = []
         own: dict[Own, list[Eeio]] = {}
         for device in by_preference(now.counting):
@@ -512,7 +513,7 @@ class _Planner:
         if not lacking:
             return
         if not explain:
-            raise PlanRefused("")  # nobody reads it
+            raise PlanRefused("")  # the caller drops it
         unmet = tuple(demand.request[kind] for kind in lacking)
         own = by_preference(demand.now.counting)
         free, reasons = candidates(self.rest, unmet, {device.id for device in own}, demand.now.not_counted)
@@ -525,10 +526,6 @@ class _Planner:
             f"{'; '.join(why_lacking(self.observed, counts, own, dict(sorted(reasons.items()))))}.",
             details={"candidates": reasons},
         )
-
-
-def _kind(request: DeviceRequest) -> DeviceRequest:
-    return request._replace(number=0, model=request.model and request.model.casefold())
 
 
 def _can_go(device: Eeio) -> bool:

@@ -78,6 +78,11 @@ def plan_present(observed: ObservedState, request: NodeRequest) -> Plan:
     return _plan_requested(observed, node, request.properties, request)
 
 
+def needs_properties(name: str) -> InvalidInput:
+    """Return the error about a request without properties for a node that does not exist."""
+    return InvalidInput(f"Node {name!r} does not exist. Set `flavor` or `properties` to create it.")
+
+
 def present_node(observed: ObservedState, request: NodeRequest, found: Node | None) -> Node | None:
     """Return the node that a request is about; `None` for a new one on a system that is still to be chosen.
 
@@ -86,7 +91,7 @@ def present_node(observed: ObservedState, request: NodeRequest, found: Node | No
     """
     if found is None:
         if request.properties is None:
-            raise InvalidInput(f"Node {request.name!r} does not exist. Set `flavor` or `properties` to create it.")
+            raise needs_properties(request.name)
         if request.system_id is None:
             return None
         found = new_node(observed, request.name, find_system(observed.fabric, request.system_id).id, "composed")

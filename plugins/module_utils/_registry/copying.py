@@ -97,7 +97,7 @@ def content_of(registry: Registry) -> Content:
 
 
 def are_one(one: Registry, other: Registry, content: Content, there: Content) -> bool:
-    """Return whether two registries are the same one, as far as that can be told. Its URLs may differ.
+    """Return whether two registries are known to be the same one. Its URLs may differ.
 
     Only if they have the same documents with the same revisions, it takes a lock for a moment, to tell a registry from
     a backup of it.

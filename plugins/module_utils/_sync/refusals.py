@@ -68,6 +68,21 @@ def time_to_retry(at: str, wait: timedelta, now: datetime) -> str | None:
     return iso_seconds(refused + wait) if refused <= now < refused + wait else None
 
 
+def refusal_that_lasts(
+    settings: Settings, mark: str | None, refused: tuple[str | None, str | None], wait: timedelta, now: datetime
+) -> CredentialsRefused | None:
+    """Return why credentials are not sent again, or `None` if they may be sent.
+
+    :param mark: identifies the credentials, see `credentials_mark`
+    :param refused: the mark of those that EEM refused, and when, as in documents
+    """
+    refused_mark, at = refused
+    if mark is None or mark != refused_mark or at is None:
+        return None
+    until = time_to_retry(at, wait, now)
+    return None if until is None else CredentialsRefused(describe_refusal(settings, at, until), mark, at, until)
+
+
 def describe_refusal(settings: Settings, at: str, until: str) -> str:
     """Return the message about credentials that are not sent again before a time."""
     who = f"user {settings.username!r}" if settings.username is not None else "the client certificate"
