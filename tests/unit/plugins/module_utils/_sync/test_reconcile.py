@@ -37,7 +37,7 @@ from ansible_collections.nec.expether.tests.unit.plugins.module_utils.fleets imp
     fleets,
     node_on,
 )
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 START = datetime(2026, 11, 25, 12, 0, 0, tzinfo=timezone.utc)
@@ -169,22 +169,30 @@ def test_of_two_nodes_that_had_the_group_none_is_shown() -> None:
 GROUPS = st.sampled_from([FREE, "17", "18", "99"])
 
 
+@example([("18", "17", True, "18"), ("18", "18", False, FREE), ("18", "17", False, FREE)])
 @given(st.lists(st.tuples(GROUPS, st.sampled_from(["17", "18", NONE]), st.booleans(), GROUPS), min_size=1, max_size=8))
 def test_the_last_node_is_shown_as_long_as_the_device_stays_stranded_in_that_group(
     listings: list[tuple[str, str, bool, str]],
 ) -> None:
-    """Of a device and of one system, which is a node or not, at each synchronisation."""
+    """Of a device and of one system, which is a node or not, at each synchronisation.
+
+    A system that is no node may have the device in between: it is not a later node, so the name is kept.
+    """
     known: list[StoredDevice] = []
-    shown: str | None = None
+    kept: str | None = None
     before = (FREE, NONE)
     for hour, (group, own, is_node, stored_group) in enumerate(listings):
         nodes = [WEB1._replace(group_id=stored_group)] if is_node else []
         known = written(known, sync(known, [eesv(0, own), eeio(1, group)], at(hour), nodes))
-        is_stranded = group not in (FREE, own)
-        was_there, was_attached = before[0] == group, before[0] == before[1]
-        seen = was_there and (shown if not was_attached else "web1" if is_node else None)
-        shown = (seen or ("web1" if is_node and stored_group == group else None)) if is_stranded else None
-        assert [name_of(device) for device in known] == [shown]
+        was_attached = before[0] == before[1]
+        kept = kept if before[0] == group else None
+        if group in (FREE, own):
+            kept = None if is_node or group == FREE else kept
+            assert [name_of(device) for device in known] == [None]
+        else:
+            had_it = is_node and before[0] == group and was_attached
+            kept = "web1" if had_it else kept or ("web1" if is_node and stored_group == group else None)
+            assert [name_of(device) for device in known] == [kept]
         before = (group, own)
 
 
