@@ -128,6 +128,7 @@ PREPARED: dict[str, list[dict[str, t.Any]]] = {
     "guide_awx": [],
     "guide_composing": [IN_USE],
     "guide_failures": [NODES["train-2"]],
+    "guide_other_programs": [],
     "guide_registries": [],
     "guide_registry": [],
     "guide_report": [NODES["train-1"]],
