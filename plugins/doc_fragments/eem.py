@@ -153,6 +153,7 @@ options:
       - The task does not wait for a system whose power is off or that gets its group id in this task, and not for devices
         that do not respond or do not report their link.
       - If a link stays down, the task succeeds with a warning, and C(connected) of the device is false.
+    version_added: 1.0.0
     type: float
     default: 10
   approved_plan:
@@ -161,6 +162,7 @@ options:
         a device that this plan does not detach from the same system.
       - Set it if hosts were prepared for the devices that they lose, so that no other device is detached because something
         changed meanwhile.
+    version_added: 1.0.0
     type: list
     elements: dict
     suboptions:

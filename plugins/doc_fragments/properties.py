@@ -62,6 +62,7 @@ options:
           pci_device_id:
             description:
               - The PCI device id. It is written like O(properties.devices[].vendor_id).
+            version_added: 1.0.0
             type: str
             aliases: [device_id]
           model:

@@ -56,6 +56,7 @@ options:
         does not try. V(false) rejects the task before anything changes. V(true) leaves them where they are, without any
         request to them, detaches the others, and warns.
       - To forget a card that is gone, use M(nec.expether.expether_device) with C(state=absent).
+    version_added: 1.0.0
     type: bool
     default: false
 seealso:

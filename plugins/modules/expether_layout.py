@@ -6,7 +6,7 @@
 DOCUMENTATION = r"""
 module: expether_layout
 short_description: Bring all nodes of a pod manager to a layout in one plan
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Gives each node of a list the devices that it should have. Nodes that do not exist are composed, existing ones get
     what they lack, and nodes that are not listed can be released. All of this is one plan, which is carried out or undone

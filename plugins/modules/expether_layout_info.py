@@ -6,7 +6,7 @@
 DOCUMENTATION = r"""
 module: expether_layout_info
 short_description: Describe all nodes of a pod manager as a layout
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Describes the nodes of a pod manager and the devices that they have now, in the form in which
     M(nec.expether.expether_layout) takes them. Given back to it, the layout changes nothing.

@@ -59,6 +59,7 @@ options:
         the system, without any request to them, detaches the others, and warns.
       - The registry keeps a device that a released node has left behind as C(stranded), with the name of the node as
         C(last_node), until it responds, its group changes, or its system is a node again. It uses a slot of the system.
+    version_added: 1.0.0
     type: bool
     default: false
   replace_silent:
@@ -68,6 +69,7 @@ options:
         not respond in time, the task still succeeds, with a warning, and they stay in the group of the system and use slots.
       - Other devices of the node that do not respond are left alone, also with O(purge=true).
       - With V(false), such devices count, and the task warns that the node has less than was requested.
+    version_added: 1.0.0
     type: bool
     default: false
   state:

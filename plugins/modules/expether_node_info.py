@@ -29,6 +29,7 @@ options:
       - V(live) asks the EEMs.
       - V(registry) lists what the registry stores, without asking an EEM. A node then has its name, its system's id and
         its devices. Keys that only an EEM reports are null.
+    version_added: 1.0.0
     type: str
     choices: [live, registry]
     default: live

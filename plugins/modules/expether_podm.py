@@ -65,6 +65,7 @@ options:
     description:
       - What O(cascade=true) does with devices of nodes that do not respond. V(false) rejects the task before anything
         changes. V(true) leaves them in the groups of their systems, without any request to them, detaches the others, and warns.
+    version_added: 1.0.0
     type: bool
     default: false
 seealso:

@@ -29,6 +29,7 @@ options:
     description:
       - V(registry) lists what the registry stores, and asks no EEM.
       - V(live) asks all EEMs now, in parallel. What they report is not stored.
+    version_added: 1.0.0
     type: str
     choices: [registry, live]
     default: registry

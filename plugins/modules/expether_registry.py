@@ -6,7 +6,7 @@
 DOCUMENTATION = r"""
 module: expether_registry
 short_description: Copy a registry, or replace its key
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Copies the content of one registry into another one, for example from a file into PostgreSQL or etcd, in one
     transaction, so that everything is copied or nothing. Then it reads back what it has written.

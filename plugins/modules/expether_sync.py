@@ -67,6 +67,7 @@ options:
         file) are sent at once.
       - With V(0), EEM is always asked. Set the option in runs that nobody starts by hand. The role
         P(nec.expether.sync#role) sets it to V(900).
+    version_added: 1.0.0
     type: int
     default: 0
 requirements:

@@ -29,6 +29,7 @@ options:
     description:
       - V(true) also returns RV(devices), all devices of the same EEMs. They are from the same answers as the systems, so that
         both always fit together, and each EEM is asked only once.
+    version_added: 1.0.0
     type: bool
     default: false
 seealso:

@@ -6,7 +6,7 @@
 DOCUMENTATION = r"""
 module: pci_function
 short_description: Rescan the PCI bus of a host, or remove a PCI function
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Runs on the host of a node. After a device was attached, O(state=present) makes the host see it. Before a device is
     detached, O(state=absent) removes it from the host, unless somebody uses it.

@@ -6,7 +6,7 @@
 DOCUMENTATION = r"""
 module: pci_function_info
 short_description: List the PCI functions of a host and who uses them
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Runs on the host of a node, and lists its PCI functions with everybody who uses them. What is in use must not be
     detached from the node.

@@ -11,6 +11,7 @@ DOCUMENTATION = r"""
 author:
   - nec.expether contributors (@nec-expether)
 short_description: Events about the devices of an ExpEther fabric
+version_added: 1.0.0
 description:
   - Emits an event when a device is added, goes missing, is attached or detached, connects or disconnects, stops responding
     or responds again, and when an EEM goes offline or comes back. Each event is emitted once.
