@@ -1,6 +1,8 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# The formatter writes this, as PEP 8 recommends; Galaxy's flake8 warns of it.
+# flake8: noqa: E203
 
 """The registry in etcd, for several controllers. Private to the collection.
 
@@ -214,7 +216,7 @@ class EtcdRegistry(BackEnd):
         try:
             header = json.loads(_text(pair))
             if header["program"] == _PROGRAM:
-                schema, _revision = int(header["schema"]), int(header["revision"])
+                schema, _revision = map(int, (header["schema"], header["revision"]))
                 self._check_schema(schema)
                 return t.cast(Json, header)
         except (ValueError, LookupError, TypeError, RecursionError):

@@ -1,6 +1,8 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# The formatter writes this, as PEP 8 recommends; Galaxy's flake8 warns of it.
+# flake8: noqa: W503
 
 """The registry in a PostgreSQL database, for several controllers. Private to the collection.
 
@@ -53,9 +55,9 @@ except Exception as missing:  # noqa: BLE001  # pylint: disable=broad-exception-
     MISSING = missing
 
 if t.TYPE_CHECKING:
-    import psycopg
+    from psycopg import Connection as AnyConnection
 
-    Connection = psycopg.Connection[tuple[t.Any, ...]]
+    Connection = AnyConnection[tuple[t.Any, ...]]
 
 T = t.TypeVar("T")
 
