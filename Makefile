@@ -7,10 +7,10 @@ CHECK = tests/tools/in_env.sh dev tests/tools/check.py -t
 export PYTHON SEED EPISODES
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test thorough all unit lint docs integration awx chaos sweep package sanity versions bench molecule clean
+.PHONY: help demo test thorough all unit lint docs integration awx chaos sweep package sanity versions bench molecule release-check clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: ## try the collection against two simulated EEMs
 	@tests/tools/in_env.sh demo python tests/tools/demo.py
@@ -59,6 +59,9 @@ bench: ## measure the cost of modules
 
 molecule: ## the role on Debians with a real systemd; needs root and Debian's tools
 	@$(CHECK) molecule
+
+release-check: ## whether the version in galaxy.yml can be released: changelog, package, Galaxy's checks, documentation, sanity, upgrade
+	@$(CHECK) release
 
 clean: ## remove the environment, logs and everything else that the targets created
 	rm -rf .venv .ansible tests/output importer_result.json changelogs/.plugin-cache.yaml

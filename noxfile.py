@@ -158,7 +158,7 @@ def step(name: str, tags: t.Sequence[str], *command: str) -> None:
 
 # -- make test --------------------------------------------------------------------------------------------------
 
-LINT, PACKAGE = ("lint", "test"), ("package", "test")
+LINT, PACKAGE = ("lint", "test"), ("package", "test", "release")
 _scripts = sorted(
     str(path.relative_to(ROOT)) for pattern in ("tests/tools/*.sh", "roles/*/files/*.sh") for path in ROOT.glob(pattern)
 )
@@ -185,7 +185,7 @@ step("awx-kit", LINT, "python", "tests/tools/awx_kit.py", "--check")
 step("shellcheck", LINT, "shellcheck", ".ci/run", *_scripts)
 step(
     "docs-lint",
-    (*LINT, "docs"),
+    (*LINT, "docs", "release"),
     "antsibull-docs",
     "lint-collection-docs",
     "--plugin-docs",
@@ -194,7 +194,7 @@ step(
     "--check-extra-docs-refs",
     ".",
 )
-step("changelog", LINT, "antsibull-changelog", "lint")
+step("changelog", (*LINT, "release"), "python", "tests/tools/release.py", "changelog")
 step("build", PACKAGE, "python", "tests/tools/package.py", "build")
 step("install", PACKAGE, "python", "tests/tools/package.py", "install")
 step("execution-env", PACKAGE, "python", "tests/tools/package.py", "builder")
@@ -314,6 +314,11 @@ def sweep(session: nox.Session) -> None:
     last_line(session)
 
 
+# -- make release-check, with the sessions above and below that have its tag --------------------------------------
+
+step("release", ("release",), "python", "tests/tools/release.py", "check")
+
+
 # -- make thorough ----------------------------------------------------------------------------------------------
 
 
@@ -329,7 +334,7 @@ def awx_long(session: nox.Session) -> None:
     pytest(session, "tests/integration/awx", "-m", "long")
 
 
-@nox.session(tags=["docs", "thorough"], allow_parallel=True)
+@nox.session(tags=["docs", "thorough", "release"], allow_parallel=True)
 def docs(session: nox.Session) -> None:
     """The documentation site, which the last line names."""
     run(session, "python", "tests/tools/docs.py")
@@ -464,7 +469,7 @@ def sessions_with(core: Core) -> None:
 
     @nox.session(
         name=f"sanity-{core.name}",
-        tags=[*versions, *(["sanity"] if core == OWN else [])],
+        tags=[*versions, *(["sanity", "release"] if core == OWN else [])],
         requires=[env],
         allow_parallel=True,
     )
@@ -486,7 +491,10 @@ def sanity_on(version: str) -> None:
     """Define the session of one of the Pythons that the modules support."""
 
     @nox.session(
-        name=f"sanity-python{version}", tags=["sanity", "thorough"], requires=[f"env-{OWN.name}"], allow_parallel=True
+        name=f"sanity-python{version}",
+        tags=["sanity", "thorough", "release"],
+        requires=[f"env-{OWN.name}"],
+        allow_parallel=True,
     )
     def imports(session: nox.Session) -> None:
         """Compile and import tests on this Python."""

@@ -65,7 +65,7 @@ def test_the_readme_names_the_versions_that_are_tested() -> None:
     assert f"ansible-core {runtime['requires_ansible'].lstrip('>=').removesuffix('.0')} or later" in text
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "SECURITY.md"], ids=lambda page: page.stem)
 def test_links_to_the_repository_lead_to_files(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     repository = GALAXY.get("repository", "https://github.com/nec-expether/nec.expether")
