@@ -14,6 +14,7 @@ from __future__ import annotations
 import ast
 import datetime
 import functools
+import json
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 FRAGMENTS = ROOT / "changelogs" / "fragments"
-RELEASED = ROOT / "tests" / "unit" / "released_options.yml"
+# The options that each release added.
+RELEASED = ROOT / "tests" / "unit" / "released_options.json"
 
 # An option of a module, plugin or role, such as `properties.devices.count`: its names, and the version that has it since.
 Options = dict[str, tuple[set[str], str]]
@@ -102,9 +104,7 @@ def add_options() -> None:
         names = [*new.get(thing, ()), *(name for name in options if (thing, name) not in known)]
         if names:
             new[thing] = sorted(names)
-    header = RELEASED.read_text(encoding="utf-8").partition("---\n")[0]
-    text = yaml.safe_dump(released, default_flow_style=None, width=120, sort_keys=True)
-    RELEASED.write_text(f"{header}---\n{text}", encoding="utf-8")
+    RELEASED.write_text(json.dumps(released, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def wrong_changelog() -> list[str]:

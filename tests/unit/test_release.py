@@ -88,7 +88,7 @@ def test_a_version_without_changelog_cannot_be_released(unfinished: t.Callable[[
     found = unfinished("99.0.0")
     assert any("99.0.0" in line and "the changelog ends with" in line for line in found)
     assert any("forgotten.yml" in line for line in found)
-    assert any(line.startswith("released_options.yml") for line in found)
+    assert any(line.startswith("released_options.json") for line in found)
     assert len(unfinished(NEWEST)) == len(found) - 2
 
 
