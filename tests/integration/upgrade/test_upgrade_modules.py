@@ -13,11 +13,10 @@ import dataclasses
 import json
 import re
 import typing as t
-from pathlib import Path
 
 from eemsim.client import Simulator
-from forks import Json, Options
-from versions import Version, World
+from forks import Options
+from versions import Version, World, differences
 
 #: Differences that are intended, and why. Each one is a breaking change in the changelog, and in the guide about the registry.
 INTENDED = {
@@ -27,9 +26,6 @@ INTENDED = {
 }
 #: Any file that can be read: nothing is encrypted here.
 FILE = "/etc/hostname"
-OF_ANSIBLE = re.compile(r"\.(invocation|warnings|deprecations|diff|exception)")
-#: What differs from run to run, and what is for people.
-TYPE_ALONE = re.compile(r".*_at|.*\.(seconds|last_sync|missing_since)|\.msg|\.failure\.message")
 #: The order in which the examples of 0.1.0 work; "podm" is their first and their last.
 EXAMPLES = (
     "podm",
@@ -277,35 +273,6 @@ def test_tasks_for_the_earlier_version_do_and_return_the_same(
     assert not unintended, "\n".join(unintended)
     outdated = [pattern for pattern in INTENDED if not any(re.match(pattern, each) for each in found)]
     assert not outdated, "these differences are none any more"
-
-
-def differences(then: Json, now: Json, where: str = "", planned: bool = False) -> list[str]:
-    """Keys of results of 0.1.0 that are missing, have another type or another value.
-
-    :param planned: whether only the result of 0.1.0 is that of a run
-    """
-    if isinstance(then, dict) and isinstance(now, dict):
-        if not where:  # Ansible adds them
-            then, now = ({"failed": False, "changed": False, **result} for result in (then, now))
-        if where.endswith(".candidates"):  # reasons for people
-            return [] if [*then] == [*now] else [f"{where}: {then!r} {now!r}"]
-        found = []
-        for key in then:
-            path = f"{where}.{key}"
-            if OF_ANSIBLE.fullmatch(path):
-                continue
-            if key not in now:
-                found.append(path)
-            elif TYPE_ALONE.fullmatch(path) or (planned and path == ".plan[].status"):
-                found += [] if type(then[key]) is type(now[key]) else [f"{path}: {then[key]!r} {now[key]!r}"]
-            else:
-                found += differences(then[key], now[key], path, planned)
-        return found
-    if where == ".podms" and len(now) == 1 < len(then) == 2:
-        return [f"{where}: all pod managers, now only podm"]
-    if isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
-        return [each for one, other in zip(then, now) for each in differences(one, other, f"{where}[]", planned)]
-    return [] if then == now and type(then) is type(now) else [f"{where}: {then!r} {now!r}"]
 
 
 def groups(eem: Simulator) -> dict[str, tuple[str, ...]]:

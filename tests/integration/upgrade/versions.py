@@ -10,6 +10,7 @@ import dataclasses
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -51,6 +52,12 @@ def unpack(collections: Path) -> Path:
     for name in SERVER:
         shutil.copy(ROOT / "tests" / name, tree / "tests")
     return tree
+
+
+#: Keys of results that Ansible adds.
+OF_ANSIBLE = re.compile(r"\.(invocation|warnings|deprecations|diff|exception)")
+#: What differs from run to run, and what is for people.
+TYPE_ALONE = re.compile(r".*_at|.*\.(seconds|last_sync|missing_since)|\.msg|\.failure\.message")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,3 +124,33 @@ class World:
         for name, place in places.items():
             result = result.replace(place, name)
         return t.cast("dict[str, Json]", json.loads(result))
+
+
+def differences(then: Json, now: Json, where: str = "", planned: bool = False, times: bool = False) -> list[str]:
+    """Keys of results of 0.1.0 that are missing, have another type or another value.
+
+    :param planned: whether only the result of 0.1.0 is that of a run
+    :param times: whether times must be equal
+    """
+    if isinstance(then, dict) and isinstance(now, dict):
+        if not where:  # Ansible adds them
+            then, now = ({"failed": False, "changed": False, **result} for result in (then, now))
+        if where.endswith(".candidates"):  # reasons for people
+            return [] if [*then] == [*now] else [f"{where}: {then!r} {now!r}"]
+        found = []
+        for key in then:
+            path = f"{where}.{key}"
+            if OF_ANSIBLE.fullmatch(path):
+                continue
+            if key not in now:
+                found.append(path)
+            elif (TYPE_ALONE.fullmatch(path) and not times) or (planned and path == ".plan[].status"):
+                found += [] if type(then[key]) is type(now[key]) else [f"{path}: {then[key]!r} {now[key]!r}"]
+            else:
+                found += differences(then[key], now[key], path, planned, times)
+        return found
+    if where == ".podms" and len(now) == 1 < len(then) == 2:
+        return [f"{where}: all pod managers, now only podm"]
+    if isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
+        return [each for one, other in zip(then, now) for each in differences(one, other, f"{where}[]", planned, times)]
+    return [] if then == now and type(then) is type(now) else [f"{where}: {then!r} {now!r}"]
