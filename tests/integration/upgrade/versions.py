@@ -112,16 +112,20 @@ class World:
             "EXPETHER_PCI_IDS": os.environ["EXPETHER_PCI_IDS"],
         }
 
+    @property
+    def places(self) -> dict[str, str]:
+        """What is written for each place."""
+        return {f"<url {place}>": eem.url for place, eem in enumerate(self.eems, 1)} | {"<folder>": str(self.folder)}
+
     def run(
         self, version: Version, module: str, options: Options, check: bool = False, **environment: str
     ) -> dict[str, Json]:
         """Run a module of one of the versions, and return its result."""
-        places = {f"<url {place}>": eem.url for place, eem in enumerate(self.eems, 1)} | {"<folder>": str(self.folder)}
         order = json.dumps([options, {**self.environment, **environment}])
-        for name, place in places.items():
+        for name, place in self.places.items():
             order = order.replace(name, place)
         result = json.dumps(version.run(module, *json.loads(order), check))
-        for name, place in places.items():
+        for name, place in self.places.items():
             result = result.replace(place, name)
         return t.cast("dict[str, Json]", json.loads(result))
 
