@@ -142,6 +142,8 @@ def story(eem: Simulator) -> list[Step]:
         Step("sync", {"podms": "rack2", **rack1}),
         Step("sync", {}),
         Step("sync", rack1),
+        Step("sync", {"podm": None}),
+        Step("podm_info", {"podm": None}),
         Step("node_info", {}),
         Step("node_info", {"name": ["train-1", "none"], **rack1, **where}),
         Step("node_info", {"name": "train-2", **by_url}),

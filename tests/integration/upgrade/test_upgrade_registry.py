@@ -260,3 +260,28 @@ def test_a_run_that_is_under_way_during_the_upgrade_damages_nothing(
     assert not done(taken, current, "node", **options)["changed"]
     done(taken, current, "sync")
     assert not done(taken, current, "sync")["changed"]
+
+
+def test_an_eem_that_the_earlier_version_registered_twice_becomes_one_pod_manager(
+    then: World, earlier: Version, current: Version
+) -> None:
+    eem = then.eems[0]
+    password = {"username": eem.username, "password": eem.password}
+    for name, url in (("rack1", eem.url), ("twin", eem.url.replace("127.0.0.1", "localhost"))):
+        done(then, earlier, "podm", name=name, url=url, **password)
+        done(then, earlier, "node", podm=name, name="train", properties={"pci_device": {"type": ["GPU"]}})
+    before = done(then, earlier, "node_info")["nodes"]
+    assert len({node["id"] for node in before}) == 2
+    errors = [podm["error"] for podm in done(then, current, "sync")["podms"]]
+    assert all("If it is the same EEM, remove one of the pod managers" in error for error in errors)
+    after = done(then, current, "node_info")["nodes"]
+    assert sorted(node["uuid"] for node in after) == sorted(node["uuid"] for node in before)
+    for podm in ("twin", "rack1"):
+        assert not done(then, current, "node", podm=podm, name="train")["changed"]
+    done(then, current, "node", podm="twin", name="train", state="absent")
+    done(then, current, "podm", name="twin", state="absent")
+    assert done(then, current, "sync")["podms"][0]["status"] == "Online"
+    (node,) = done(then, current, "node_info")["nodes"]
+    assert len(node["device_ids"]) == 1
+    assert [str(card["group_id"]) for card in eem.eeios()].count("4093") == len(eem.eeios()) - 1
+    assert len(done(then, current, "device_info", source="registry")["devices"]) == len(eem.eeios())
