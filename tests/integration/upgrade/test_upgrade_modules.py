@@ -15,7 +15,7 @@ import re
 import typing as t
 
 from eemsim.client import Simulator
-from forks import Options
+from forks import Json, Options
 from versions import Version, World, differences
 
 #: Differences that are intended, and why. Each one is a breaking change in the changelog, and in the guide about the registry.
@@ -221,7 +221,7 @@ def examples(earlier: Version, eem: Simulator) -> list[Step]:
     ]
 
 
-def test_each_option_of_the_earlier_version_is_in_the_story_and_still_documented(
+def test_each_option_of_the_earlier_version_is_in_the_story_and_still_documented_as_are_its_results(
     earlier: Version, current: Version, then: World
 ) -> None:
     given: dict[str, set[str]] = {}
@@ -244,6 +244,19 @@ def test_each_option_of_the_earlier_version_is_in_the_story_and_still_documented
             assert {**option, **now[name]}.get("required") in (None, option.get("required")), (module, name)
             assert option.get("default") == now[name].get("default"), (module, name)
             assert {*option.get("choices", ())} <= {*now[name].get("choices", option.get("choices", ()))}
+        promised, promised_now = (returned(version.about(module)["RETURN"]) for version in (earlier, current))
+        lost = [key for key, about in promised.items() if promised_now.get(key) != about]
+        # The devices of nodes are documented once, with expether_device_info.
+        assert not [key for key in lost if not re.match(r"\.nodes?\.devices\.", key)], module
+
+
+def returned(keys: dict[str, Json], where: str = "") -> dict[str, tuple[Json, ...]]:
+    """What is documented for each key of a result: its type, that of its entries, and whether it is always there."""
+    found: dict[str, tuple[Json, ...]] = {}
+    for key, about in keys.items():
+        found[f"{where}.{key}"] = (about["type"], about.get("elements"), about["returned"] in ("always", "success"))
+        found.update(returned(about.get("contains", {}), f"{where}.{key}"))
+    return found
 
 
 def test_tasks_for_the_earlier_version_do_and_return_the_same(
