@@ -133,7 +133,7 @@ exec {shlex.join(boot)}
             check=False,
             capture_output=True,
             text=True,
-            timeout=280,
+            timeout=600,
         )
 
     def shell(self, script: str) -> list[str]:

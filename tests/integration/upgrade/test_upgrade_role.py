@@ -108,6 +108,7 @@ def collection(host: Machine) -> list[str]:
     return host.shell(f"cd {COLLECTION} && find . -type f -printf '%P\\n'")
 
 
+@pytest.mark.timeout(900)
 def test_the_role_takes_over_what_that_of_the_earlier_version_has_installed(
     earlier: Version, copy: Path, then: World, host: Machine, tmp_path: Path
 ) -> None:
