@@ -8,7 +8,7 @@ Its root is this machine's, below an overlay in memory. It has the network of th
 
 from __future__ import annotations
 
-import contextlib
+import importlib.util
 import os
 import shlex
 import shutil
@@ -16,6 +16,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+from namespaces import NEW
 
 ROOT = Path(__file__).resolve().parents[3]
 #: Where the Python of these tests is for services, which do not see /root, and where its libraries are.
@@ -27,9 +29,11 @@ def why_impossible() -> str:
     """Return why this machine has no copies, or nothing."""
     if os.geteuid() != 0:
         return "needs root"
-    programs = ("systemd-nspawn", "systemctl", "unshare", "nsenter", "ldconfig")
+    programs = ("systemd-nspawn", "systemctl", "setpriv", "unshare", "nsenter", "ldconfig")
     if missing := [program for program in programs if not shutil.which(program)]:
         return f"needs {', '.join(missing)}, which is not installed"
+    if not importlib.util.find_spec("ensurepip"):
+        return "needs a Python with ensurepip (Debian: python3-venv)"
     if not _cgroups():
         return "needs a cgroup2 file system"
     test = "mount -t tmpfs none /mnt && mkdir /mnt/u /mnt/w /mnt/r && mount -t overlay -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w none /mnt/r"
@@ -70,7 +74,7 @@ echo $$ >{self._cgroup}/cgroup.procs
 mount -t tmpfs -o mode=755 copy /mnt
 mkdir /mnt/upper /mnt/work /mnt/root
 mount -t overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work copy /mnt/root
-rm -f /mnt/root/etc/systemd/system/*expether* /mnt/root/etc/machine-id
+rm -rf /mnt/root/etc/systemd/system/*expether* /mnt/root/etc/systemd/system/timers.target.wants /mnt/root/etc/machine-id
 : >/mnt/root/etc/machine-id
 mkdir -p /mnt/root/etc/ld.so.conf.d
 echo {PYTHON}/lib >/mnt/root/etc/ld.so.conf.d/upgrade.conf
@@ -78,7 +82,8 @@ exec {shlex.join(boot)}
 """
         with (self._folder / "console.log").open("wb") as log:
             self._process = subprocess.Popen(
-                ["unshare", "--mount", "--propagation=private", "sh", "-c", script],
+                # All of it ends with these tests, also if they are killed.
+                [*("setpriv", "--pdeathsig=KILL"), *NEW, "--mount", "--propagation=private", "sh", "-c", script],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -98,10 +103,9 @@ exec {shlex.join(boot)}
 
     def __exit__(self, *_exc: object) -> None:
         assert self._process
-        with contextlib.suppress(ProcessLookupError):
-            for process in [*self._first(), self._process.pid]:
-                os.kill(process, 9)  # nothing in it is worth an orderly end
+        self._process.kill()  # and all of its processes with it: nothing in it is worth an orderly end
         self._process.wait(30)
+        shutil.rmtree(f"/run/systemd/nspawn/propagate/{self._cgroup.name}", ignore_errors=True)
         for cgroup in sorted(self._cgroup.rglob("**/"), reverse=True):
             for _time in range(100):
                 try:
@@ -113,21 +117,25 @@ exec {shlex.join(boot)}
     def _console(self) -> str:
         return (self._folder / "console.log").read_text(encoding="utf-8", errors="replace")
 
-    def _first(self) -> list[int]:
-        """Its first process, as a number of this machine."""
-        assert self._process
-        path = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-        found = map(int, path.read_text(encoding="ascii").split())
-        return [pid for pid in found if Path(f"/proc/{pid}/comm").read_text(encoding="ascii") == "systemd\n"]
+    def _first(self) -> int | None:
+        """Its first process, as a number of this machine; none as long as there is none."""
+        found = self._process.pid if self._process else None
+        for _generation in ("systemd-nspawn", "systemd"):
+            children = Path(f"/proc/{found}/task/{found}/children").read_text(encoding="ascii").split()
+            if not children:
+                return None
+            found = int(children[-1])
+        name = Path(f"/proc/{found}/comm").read_text(encoding="ascii")
+        return found if name == "systemd\n" else None
 
     def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command in it, as root and with an environment of its own."""
         first = self._first()
-        if not first:
+        if first is None:
             return subprocess.CompletedProcess(command, 1, "", "it has not booted")
         variables = {"PATH": f"{PYTHON}/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", **environment}
         return subprocess.run(
-            ["nsenter", f"--target={first[0]}", "--all", *command],
+            ["nsenter", f"--target={first}", "--all", *command],
             env=variables,
             stdin=subprocess.DEVNULL,
             check=False,
