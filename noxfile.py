@@ -234,6 +234,12 @@ def integration(session: nox.Session) -> None:
     )
 
 
+@nox.session(tags=["release"])
+def upgrade(session: nox.Session) -> None:
+    """The upgrade from version 0.1.0, which is also part of integration."""
+    pytest(session, "tests/integration/upgrade")
+
+
 @nox.session(tags=["integration", "test"], allow_parallel=True)
 def report(session: nox.Session) -> None:
     """The report in a browser. Its reports are written once, so one process runs all tests."""

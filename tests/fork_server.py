@@ -26,9 +26,14 @@ import conftest  # noqa: F401  # pylint: disable=unused-import  # lets the colle
 from forked import end_with, redirect
 
 COLLECTION = "ansible_collections.nec.expether.plugins"
-MODULES = sorted(path.stem for path in (Path(__file__).resolve().parents[1] / "plugins" / "modules").glob("*.py"))
-#: Modules that the library imports only when it needs them.
-LATE = ("_registry.secrets", "_registry.sqlite", "_eem.parallel", "_sync.textfile")
+PLUGINS = Path(__file__).resolve().parents[1] / "plugins"
+MODULES = sorted(path.stem for path in (PLUGINS / "modules").glob("*.py"))
+#: Modules that the library imports only when it needs them. An earlier version has others.
+LATE = [
+    name
+    for name in ("_registry.secrets", "_registry.sqlite", "_eem.parallel", "_sync.textfile")
+    if PLUGINS.joinpath("module_utils", *name.split(".")).with_suffix(".py").exists()
+]
 Order = dict[str, t.Any]
 
 

@@ -41,10 +41,14 @@ class Forks:
 
     :param environment: the environment of all runs, besides what each run adds; nothing else is inherited
     :param pauses: seconds of every pause of the library; its own defaults if not given
+    :param tests: the folder of a copy of the server, which serves the modules of the tree that it is in
     """
 
-    def __init__(self, environment: t.Mapping[str, str] | None = None, pauses: float | None = None) -> None:
+    def __init__(
+        self, environment: t.Mapping[str, str] | None = None, pauses: float | None = None, tests: Path = HERE
+    ) -> None:
         self._environment = dict(environment or {})
+        self._server = tests / "fork_server.py"
         self._arguments = [] if pauses is None else [str(pauses)]
         self._idle: list[subprocess.Popen[str]] = []
         self._started: subprocess.Popen[str] | None = None
@@ -86,7 +90,7 @@ class Forks:
         try:
             server = self._idle.pop()
         except IndexError:
-            command = [sys.executable, str(HERE / "fork_server.py"), *self._arguments]
+            command = [sys.executable, str(self._server), *self._arguments]
             server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         return server, _exchange(server, orders)
 
