@@ -138,7 +138,7 @@ class NetBox:
         except Refused as exc:
             status, answer = exc.status, exc.body
         shown = f"{method} {parts.path}{'?' if query else ''}{urlencode(query, safe=':/')} {status}"
-        self.calls.append(shown if body is None else {shown: body})
+        self.calls.append(shown if body is None else {shown: dict(sorted(body.items()))})
         return status, answer
 
     def _answer(
