@@ -360,7 +360,9 @@ def netbox(session: nox.Session) -> None:
         wheels, new = folder.with_suffix(".wheels"), folder.with_suffix(".new")
         try:
             # Not installed, because that would unpack 60,000 files of other collections.
-            session.run("python", "-m", "pip", "download", "--quiet", "--no-deps", f"-r{pins}", f"-d{wheels}", silent=True)
+            session.run(
+                "python", "-m", "pip", "download", "--quiet", "--no-deps", f"-r{pins}", f"-d{wheels}", silent=True
+            )
         except CommandFailed:
             session.skip("the package index does not have the packages in tests/requirements/netbox.txt")
         for wheel in wheels.glob("*.whl"):

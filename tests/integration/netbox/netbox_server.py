@@ -79,7 +79,7 @@ class NetBox:
 
     def __init__(self, tokens: t.Mapping[str, str]) -> None:
         self._tokens = {f"Token {token}": may for token, may in tokens.items()}
-        self.calls: list[t.Any] = []
+        self.calls: list[str] = []
         self.objects: dict[str, dict[int, Json]] = {kind: {} for kind in KINDS}
         netbox = self
 
@@ -123,7 +123,7 @@ class NetBox:
         """Return all devices by name, as NetBox shows them."""
         return {entry["name"]: self._shown("dcim/devices", entry) for entry in self.objects["dcim/devices"].values()}
 
-    def take_calls(self) -> list[t.Any]:
+    def take_calls(self) -> list[str]:
         """Return the calls since the last time."""
         taken, self.calls = self.calls, []
         return taken
@@ -137,8 +137,8 @@ class NetBox:
             status, answer = self._answer(method, parts.path, query, authorization, body)
         except Refused as exc:
             status, answer = exc.status, exc.body
-        shown = f"{method} {parts.path}{'?' if query else ''}{urlencode(query, safe=':/')} {status}"
-        self.calls.append(shown if body is None else {shown: dict(sorted(body.items()))})
+        shown = f"{status} {method} {parts.path}{'?' if query else ''}{urlencode(query, safe=':/')}"
+        self.calls.append(shown if body is None else f"{shown} {json.dumps(body, sort_keys=True)}")
         return status, answer
 
     def _answer(
@@ -237,7 +237,11 @@ class NetBox:
         def brief(of: str, number: int) -> Json:
             target = self.objects[of][number]
             url = f"{self.url}/api/{of}/{number}/"
-            return {"id": number, "url": url, **{key: target[key] for key in ("name", "model", "slug") if key in target}}
+            return {
+                "id": number,
+                "url": url,
+                **{key: target[key] for key in ("name", "model", "slug") if key in target},
+            }
 
         about = KINDS[kind]
         shown = {**entry, "url": f"{self.url}/api/{kind}/{entry['id']}/", "display": entry.get("name", entry["id"])}
