@@ -12,6 +12,7 @@ from __future__ import annotations
 import http.server
 import json
 import re
+import ssl
 import threading
 import typing as t
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -77,7 +78,7 @@ class Refused(Exception):
 class NetBox:
     """Serves on a free port of 127.0.0.1. `tokens` are what each token may do: write, read, or nothing."""
 
-    def __init__(self, tokens: t.Mapping[str, str]) -> None:
+    def __init__(self, tokens: t.Mapping[str, str], tls: ssl.SSLContext) -> None:
         self._tokens = {f"Token {token}": may for token, may in tokens.items()}
         self.calls: list[str] = []
         self.objects: dict[str, dict[int, Json]] = {kind: {} for kind in KINDS}
@@ -106,7 +107,8 @@ class NetBox:
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"https://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def close(self) -> None:

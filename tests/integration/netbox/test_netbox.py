@@ -13,13 +13,16 @@ from __future__ import annotations
 import json
 import os
 import re
+import ssl
 import subprocess
 import sys
 import typing as t
 from collections.abc import Iterator
 from pathlib import Path
 
+import certifi
 import pytest
+import trustme
 from netbox_server import NetBox
 
 TESTS = Path(__file__).resolve().parents[2]
@@ -35,7 +38,10 @@ LIBRARIES = os.environ.get("EXPETHER_NETBOX")
 TOKEN, READER, BLIND = "0123456789abcdef-may-write", "0123456789abcdef-may-read", "0123456789abcdef-sees-nothing"
 PASSWORD = "eem-password-of-test"
 
-pytestmark = pytest.mark.skipif(not LIBRARIES, reason="netbox.netbox is not installed: run nox -s netbox")
+pytestmark = [
+    pytest.mark.skipif(not LIBRARIES, reason="netbox.netbox is not installed: run nox -s netbox"),
+    pytest.mark.timeout(900),  # some 80 tasks of Ansible, beside other sessions
+]
 
 
 class Played(t.NamedTuple):
@@ -70,7 +76,12 @@ class Mirror:
     def play(self, *options: str, token: str = TOKEN, **values: t.Any) -> Played:
         """Run the playbook as a user does, with all messages that Ansible can print."""
         variables = self._folder / "variables.json"
-        variables.write_text(json.dumps({"netbox_url": f"{self.netbox.url}/", "netbox_site": "tokyo-1", **values}))
+        usual = {
+            "netbox_url": f"{self.netbox.url}/",
+            "netbox_site": "tokyo-1",
+            "netbox_ca_path": f"{self._folder}/ca.pem",
+        }
+        variables.write_text(json.dumps({**usual, **values}))
         environment = {
             **os.environ,
             "ANSIBLE_COLLECTIONS_PATH": f"{LIBRARIES}{os.pathsep}{os.environ['ANSIBLE_HOME']}/collections",
@@ -78,6 +89,8 @@ class Mirror:
             "NETBOX_TOKEN": token,
             "NO_COLOR": "1",
             "PYTHONPATH": f"{LIBRARIES}/python",
+            # Many machines set it; it has nothing to do with NetBox.
+            "REQUESTS_CA_BUNDLE": certifi.where(),
         }
         command = ["ansible-playbook", str(PLAYBOOK), "-e", f"@{variables}", *(options or ["-vvvvv", "--diff"])]
         ended = subprocess.run(
@@ -104,7 +117,10 @@ def fixture_mirror(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Mirror]:
     monkeypatch.setenv("EXPETHER_REGISTRY", f"sqlite:///{tmp_path / 'r.sqlite3'}")
-    netbox = NetBox({TOKEN: "write", READER: "read", BLIND: "nothing"})
+    authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    netbox = NetBox({TOKEN: "write", READER: "read", BLIND: "nothing"}, tls)
     netbox.add("dcim/sites", name="Tokyo 1", slug="tokyo-1")
     netbox.add("dcim/manufacturers", name="Others", slug="others")
     netbox.add("dcim/device-roles", name="Server", slug="server")
@@ -203,7 +219,7 @@ def test_a_fabric_is_mirrored_and_followed(mirror: Mirror, pytestconfig: pytest.
     eem.delete_card(ssd)
     eem.delete_card(odd)
     mirror.eems[1].stop()
-    third = mirror.play()
+    third = mirror.play(netbox_ca_path="", netbox_validate_certs=False)
     recording.compare("attached, missing, and one EEM away", third)
     assert third.status == 2 and [call.split(" {")[0] for call in third.writes] == [
         f"200 PATCH /api/dcim/devices/{numbers[name]}/" for name in (one, gpu, ssd, odd)
@@ -248,6 +264,10 @@ def test_refusals_are_sentences_and_change_nothing(mirror: Mirror) -> None:
     refused = mirror.play(netbox_url="http://127.0.0.1:9")
     assert refused.status == 2
     refused.says("NetBox at http://127.0.0.1:9 does not respond", "Connection refused")
+
+    refused = mirror.play(netbox_ca_path=None)
+    assert refused.status == 2 and refused.calls == []
+    refused.says("certificate verify failed")
 
     refused = mirror.play(token=BLIND)
     assert refused.status == 2
