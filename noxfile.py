@@ -9,6 +9,7 @@ The output of each session goes to .ansible/log/SESSION.log; if the session fail
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import random
@@ -18,6 +19,7 @@ import signal
 import subprocess
 import sys
 import typing as t
+import zipfile
 from pathlib import Path
 
 import nox
@@ -231,6 +233,7 @@ def integration(session: nox.Session) -> None:
         "--ignore=tests/integration/awx",
         "--ignore=tests/integration/report",
         "--ignore=tests/integration/eda/test_rulebooks.py",
+        "--ignore=tests/integration/netbox",
     )
 
 
@@ -357,6 +360,30 @@ def eda(session: nox.Session) -> None:
     program = Path(session.bin, "ansible-rulebook")
     env = {"EXPETHER_ANSIBLE_RULEBOOK": str(program)}
     pytest(session, "tests/integration/eda/test_rulebooks.py", python=str(ROOT / ".venv/bin/python"), env=env)
+
+
+@nox.session(tags=["thorough"], allow_parallel=True)
+def netbox(session: nox.Session) -> None:
+    """The playbook for NetBox, with the modules of netbox.netbox, against a stand-in for NetBox."""
+    pins = Path("tests/requirements/netbox.txt")
+    folder = STATE / "netbox" / hashlib.sha256(pins.read_bytes()).hexdigest()[:12]
+    if not folder.exists():
+        wheels, new = folder.with_suffix(".wheels"), folder.with_suffix(".new")
+        try:
+            # Not installed, because that would unpack 60,000 files of other collections.
+            session.run(
+                "python", "-m", "pip", "download", "--quiet", "--no-deps", f"-r{pins}", f"-d{wheels}", silent=True
+            )
+        except CommandFailed:
+            session.skip("the package index does not have the packages in tests/requirements/netbox.txt")
+        for wheel in wheels.glob("*.whl"):
+            with zipfile.ZipFile(wheel) as archive:
+                names = [name for name in archive.namelist() if name.startswith("ansible_collections/netbox/netbox/")]
+                archive.extractall(new if names else new / "python", names or None)
+        shutil.rmtree(wheels)
+        new.rename(folder)
+    command = ("python", "-m", "pytest", "-q", f"--junitxml={LOGS / session.name}.xml", "tests/integration/netbox")
+    run(session, *command, *session.posargs, env={"EXPETHER_NETBOX": str(folder)})
 
 
 @nox.session(tags=["bench", "thorough"])
