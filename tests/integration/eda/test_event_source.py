@@ -331,7 +331,9 @@ def test_a_refused_password_is_not_sent_again_even_if_the_registry_cannot_be_rea
     (podm,) = registry.all(PodManager)
     token = Secrets(f"{path}.key", make=False).encrypt("not-the-word")
     url = eem.url.replace("127.0.0.1", "localhost")
-    registry.commit([put(podm._replace(uuid=podm_uuid("rack2"), revision=NEVER, name="rack2", url=url, password=token))])
+    registry.commit(
+        [put(podm._replace(uuid=podm_uuid("rack2"), revision=NEVER, name="rack2", url=url, password=token))]
+    )
     registry.close()
     with contextlib.closing(sqlite3.connect(path)) as database, database:
         database.execute("INSERT INTO documents VALUES ('nodes', 'x', 1, '{}')")
