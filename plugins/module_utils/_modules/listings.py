@@ -11,7 +11,7 @@ import typing as t
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context
 from ansible_collections.nec.expether.plugins.module_utils._ansible.target import Target
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
-from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
+from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import Interrupted, stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._eem.parallel import side_by_side
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
@@ -54,6 +54,8 @@ def list_fabrics(
     for where, answer in answers:
         if isinstance(answer, ExpetherError):
             note_error(where, answer)
+        if isinstance(answer, Interrupted):
+            raise answer
     stop_if_interrupted()
     for where, answer in answers:
         if isinstance(answer, ExpetherError):

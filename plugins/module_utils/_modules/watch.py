@@ -156,7 +156,7 @@ class Watch:
         try:
             events = self._run(self._poll)
         except PluginFailed as error:
-            if error.kind == Interrupted.kind:  # the end of this source, or of another one in this process
+            if error.kind == Interrupted.kind:  # this source ends, or another one in this process, see `close`
                 return []
             if not self._has_polled and error.kind != RegistryError.kind:
                 raise
@@ -180,7 +180,12 @@ class Watch:
         interrupt("the end of the event source")
 
     def close(self) -> None:
-        """Close the connection to the registry, after the last of the other calls has ended."""
+        """Close the connection to the registry, after the last of the other calls has ended.
+
+        Other sources in this process may go on: `stop` has ended their requests, too.
+        """
+        if self._stopped.is_set():
+            resume()
         if self._listening is not None:
             self._listening.close()
 

@@ -360,7 +360,7 @@ def test_a_source_that_has_nothing_to_watch_says_so_once(
         assert watch.poll() == watch.poll() == [] and watch.log == [message]
 
 
-def test_the_end_of_another_source_in_this_process_is_no_error(
+def test_a_source_goes_on_when_another_one_in_this_process_ends(
     watching: Begin, eem: Simulator, by_url: Options
 ) -> None:
     watch, other = watching(**by_url), watching(**by_url)
@@ -368,6 +368,9 @@ def test_the_end_of_another_source_in_this_process_is_no_error(
     other.stop()
     with ThreadPoolExecutor() as pool:  # as in a source
         assert pool.submit(watch.poll).result() == [] and watch.log == []
+        other.close()
+        attach(eem, device_ids(eem)[0], eem.eesvs()[0]["group_id"])
+        assert types(pool.submit(watch.poll).result()) == ["device_attached", "device_connected"]
 
 
 def test_an_unexpected_error_is_logged_with_where_it_happened(
