@@ -15,7 +15,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import jsonschema
 import pytest
+import yaml
 from ansible_collections.nec.expether.plugins.module_utils._ansible.plugin_run import PluginFailed
 from ansible_collections.nec.expether.plugins.module_utils._model.names import podm_uuid
 from ansible_collections.nec.expether.plugins.module_utils._modules import watch as watch_file
@@ -29,8 +31,9 @@ from cryptography.fernet import Fernet
 from eemsim.client import Simulator
 from module_main import Run
 from postgresql import Server
-from running_source import GPU, SCHEMA, Running, Watching, types
+from running_source import COLLECTION, GPU, PLUGIN, SCHEMA, Running, Watching, plugin, types
 
+NAME = "nec.expether.expether"
 DOWN = {"notification_status0": "down", "notification_status1": "down"}
 Options = dict[str, t.Any]
 Begin = t.Callable[..., Watching]
@@ -517,6 +520,18 @@ def test_postgresql_announces_changes(
     while postgresql_server.execute(count) != [(0,)]:
         assert time.monotonic() < until
         time.sleep(0.05)
+
+
+def test_the_schema_of_the_options_accepts_the_examples_and_what_a_template_gives() -> None:
+    schema = jsonschema.Draft202012Validator(json.loads((PLUGIN.parent / "schemas/expether.json").read_text("utf-8")))
+    rulebooks = (COLLECTION / "extensions/eda/rulebooks").glob("*.yml")
+    rulesets = [ruleset for path in rulebooks for ruleset in yaml.safe_load(path.read_text("utf-8"))]
+    sources = [source for ruleset in rulesets for source in ruleset["sources"]]
+    sources += yaml.safe_load(plugin()["EXAMPLES"])
+    assert len(sources) >= 6
+    for source in (*sources, {NAME: {"podm": "rack1", "validate_certs": "false", "retries": "{{ retries }}"}}):
+        schema.validate(source[NAME])
+    assert not schema.is_valid({"intervall": 3}) and not schema.is_valid({"source": "both"})
 
 
 def test_the_schema_has_the_events_and_keys_of_the_library() -> None:
