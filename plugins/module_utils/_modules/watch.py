@@ -360,13 +360,12 @@ def _read_at_once(context: Context) -> tuple[list[PodManager], list[View]]:
 
     A synchronisation writes both, and writes its time in each pod manager.
     """
-    podms = context.registry.all(PodManager)
-    for _dummy in range(_READS):
+    podms, tries_left = context.registry.all(PodManager), _READS
+    while True:
         views, before = stored_devices(context, None), podms
-        podms = context.registry.all(PodManager)
-        if podms == before:
-            break
-    return podms, views
+        podms, tries_left = context.registry.all(PodManager), tries_left - 1
+        if podms == before or not tries_left:
+            return podms, views
 
 
 def _stored_cards(where: Target) -> Cards:

@@ -249,7 +249,8 @@ def test_an_eem_that_was_away_while_it_listed_only_some_devices_has_its_time_aga
     assert types(watch.poll()) == ["podm_offline"]
     away(eem, 1)
     assert watch.poll() == []
-    monkeypatch.setattr(time, "monotonic", lambda began=time.monotonic(): began + watch_file.INCOMPLETE_SECONDS)
+    later = time.monotonic() + watch_file.INCOMPLETE_SECONDS
+    monkeypatch.setattr(time, "monotonic", lambda: later)
     assert watch.poll() == []
     monkeypatch.undo()
     eem.reset(devices=records)
