@@ -140,7 +140,9 @@ def options_schema() -> str:
         sentences = option["description"]
         about = " ".join(sentences if isinstance(sentences, list) else [sentences])
         about = re.sub(r"\b[CEOV]\(([^)]*)\)", r"\1", about)
-        schema: dict[str, Any] = {"description": about, "type": JSON_TYPES[option["type"]]}
+        kind = JSON_TYPES[option["type"]]
+        # As in modules, a text is converted: a name in place of a list, or what a template in a rulebook gives.
+        schema: dict[str, Any] = {"description": about, "type": kind if kind == "string" else [kind, "string"]}
         schema |= {"enum": option["choices"]} if "choices" in option else {}
         schema |= {"items": {"type": JSON_TYPES[option["elements"]]}} if "elements" in option else {}
         schema |= {"default": option["default"]} if "default" in option else {}

@@ -104,6 +104,11 @@ def _validated(spec: ArgSpec, given: dict[str, t.Any]) -> dict[str, t.Any]:
     """
     check_types(spec.options, given)  # Ansible's messages may repeat a password
     result = ArgumentSpecValidator(spec.options, mutually_exclusive=spec.mutually_exclusive).validate(given)
+    if result.unsupported_parameters:
+        unknown = ", ".join(f"`{name}`" for name in sorted(map(str, result.unsupported_parameters)))
+        raise InvalidInput(
+            f"{unknown}: the plugin has no such option. Its options are {', '.join(sorted(spec.options))}."
+        )
     for message in result.error_messages:
         raise InvalidInput(message if message.endswith(".") else f"{message}.")
     params: dict[str, t.Any] = result.validated_parameters

@@ -11,7 +11,7 @@ import typing as t
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Context
 from ansible_collections.nec.expether.plugins.module_utils._ansible.target import Target
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
-from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import stop_if_interrupted
+from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import Interrupted, stop_if_interrupted
 from ansible_collections.nec.expether.plugins.module_utils._eem.parallel import side_by_side
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
@@ -32,9 +32,14 @@ class Listing(t.NamedTuple):
     views: Views
 
 
-def list_fabrics(context: Context, wheres: t.Sequence[Target]) -> list[tuple[Target, Listing | ExpetherError]]:
+def list_fabrics(
+    context: Context,
+    wheres: t.Sequence[Target],
+    note_error: t.Callable[[Target, ExpetherError], None] = lambda _where, _error: None,
+) -> list[tuple[Target, Listing | ExpetherError]]:
     """Ask each EEM once. Return it, as the pod manager whose cards it lists, with its listing or the error it ended in.
 
+    :param note_error: called for each EEM that fails, also if the registry then cannot be read
     :raises ExpetherError: the registry cannot be read, or a signal ended the run
     """
 
@@ -46,6 +51,11 @@ def list_fabrics(context: Context, wheres: t.Sequence[Target]) -> list[tuple[Tar
 
     found: list[tuple[Target, Listing | ExpetherError]] = []
     answers = side_by_side(wheres, ask)
+    for where, answer in answers:
+        if isinstance(answer, ExpetherError):
+            note_error(where, answer)
+        if isinstance(answer, Interrupted):
+            raise answer
     stop_if_interrupted()
     for where, answer in answers:
         if isinstance(answer, ExpetherError):

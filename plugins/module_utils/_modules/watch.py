@@ -18,18 +18,19 @@ from ansible_collections.nec.expether.plugins.module_utils._ansible.options impo
 from ansible_collections.nec.expether.plugins.module_utils._ansible.plugin_run import PluginFailed, run_plugin
 from ansible_collections.nec.expether.plugins.module_utils._ansible.target import Target, targets
 from ansible_collections.nec.expether.plugins.module_utils._eem.errors import Unauthorized
-from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import interrupt, resume
+from ansible_collections.nec.expether.plugins.module_utils._eem.interruption import Interrupted, interrupt, resume
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError, InvalidInput, NotFound
 from ansible_collections.nec.expether.plugins.module_utils._model.texts import never_template
 from ansible_collections.nec.expether.plugins.module_utils._modules.info import stored_devices
 from ansible_collections.nec.expether.plugins.module_utils._modules.listings import list_fabrics
-from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice
+from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice, StoredListing
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import ENV_REGISTRY, listening_registry
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import RegistryError, now_iso
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import RegistryError, iso_seconds, now_iso
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import View
 from ansible_collections.nec.expether.plugins.module_utils._results.documents import find_podm
 from ansible_collections.nec.expether.plugins.module_utils._sync.events import (
+    Cards,
     Event,
     Seen,
     Source,
@@ -46,6 +47,8 @@ from ansible_collections.nec.expether.plugins.module_utils._sync.refusals import
 if t.TYPE_CHECKING:
     from ansible_collections.nec.expether.plugins.module_utils._registry.postgresql import PostgresqlRegistry
 
+Out = t.TypeVar("Out")
+
 SPEC = ArgSpec({name: option for name, option in CONNECTION.options.items() if name != "conditional_updates"}).merged(
     REGISTRY,
     ArgSpec(
@@ -60,6 +63,7 @@ SPEC = ArgSpec({name: option for name, option in CONNECTION.options.items() if n
 MAX_INTERVAL = 86400  # seconds
 INCOMPLETE_SECONDS = 900.0  # how long a listing that lacks most devices counts as incomplete
 WAIT_AFTER_REFUSAL = timedelta(minutes=15)  # until credentials that an EEM refused are sent again
+_READS = 5  # of a registry that is being written, until it is read at one moment
 _SLICE = 1.0  # seconds after which a wait for notifications checks whether it is to end
 
 
@@ -71,7 +75,9 @@ class Answer(t.NamedTuple):
     :ivar devices: its devices as results show them, by EEM id; `None` if they are not known
     :ivar reason: why it could not be asked; `None` if it could, or if it has never been asked
     :ivar failure: the same for programs, if it is known
-    :ivar expected: the ids of the devices that it is known to have
+    :ivar systems: the ids of the systems that it lists
+    :ivar expected: the cards that it is known to have
+    :ivar incomplete: why a synchronisation holds the listing for incomplete
     """
 
     key: str
@@ -79,7 +85,9 @@ class Answer(t.NamedTuple):
     devices: dict[str, View] | None
     reason: str | None = None
     failure: View | None = None
-    expected: frozenset[str] = frozenset()
+    systems: t.Collection[str] = ()
+    expected: Cards = Cards()
+    incomplete: str | None = None
 
 
 @dataclasses.dataclass
@@ -88,12 +96,14 @@ class _Known:
 
     :ivar podm_id: the pod manager whose devices these are
     :ivar devices: `None` before it has listed any
-    :ivar incomplete_since: since when it has listed only some of them, by the monotonic clock
+    :ivar systems: the ids of its systems
+    :ivar incomplete_since: since when it has listed only some of its cards, by the monotonic clock
     """
 
     podm_id: str = ""
     is_offline: bool = False
     devices: dict[str, Seen] | None = None
+    systems: t.Collection[str] = ()
     incomplete_since: float | None = None
 
 
@@ -122,7 +132,7 @@ class Watch:
         :raises PluginFailed: an option is invalid, or a library is missing
         """
         resume()
-        run_plugin(SPEC, self._given, self._warn, self._check)
+        self._run(self._check)
         if self._listening is not None:
             self._wait_for_change(self._listening, 0)  # before the first poll, so that no change is missed
 
@@ -144,8 +154,10 @@ class Watch:
         """
         self._logged, self._logging = self._logging, set()
         try:
-            events = run_plugin(SPEC, self._given, self._warn, self._poll)
+            events = self._run(self._poll)
         except PluginFailed as error:
+            if error.kind == Interrupted.kind:  # this source ends, or another one in this process, see `close`
+                return []
             if not self._has_polled and error.kind != RegistryError.kind:
                 raise
             self._warn(f"{error} No events can be noticed until this is repaired.")
@@ -168,7 +180,12 @@ class Watch:
         interrupt("the end of the event source")
 
     def close(self) -> None:
-        """Close the connection to the registry, after the last of the other calls has ended."""
+        """Close the connection to the registry, after the last of the other calls has ended.
+
+        Other sources in this process may go on: `stop` has ended their requests, too.
+        """
+        if self._stopped.is_set():
+            resume()
         if self._listening is not None:
             self._listening.close()
 
@@ -181,6 +198,14 @@ class Watch:
             self._stopped.wait(seconds)
             return False
 
+    def _run(self, run: t.Callable[[Context], Out]) -> Out:
+        try:
+            return run_plugin(SPEC, self._given, self._warn, run)
+        except PluginFailed as error:
+            if error.details:
+                self._warn(error.details)
+            raise
+
     def _warn(self, sentence: str) -> None:
         if sentence not in self._logged | self._logging:
             self._log(sentence)
@@ -191,6 +216,8 @@ class Watch:
     def _poll(self, context: Context) -> list[View]:
         at = now_iso()
         answers = self._stored(context) if context.params["source"] == "registry" else self._live(context)
+        if not answers:
+            self._warn_of_nothing(context)
         found = [(answer.source, event) for answer in answers for event in self._events(answer, at)]
         # A pod manager that is not registered any more is forgotten.
         self._known = {answer.key: self._known[answer.key] for answer in answers}
@@ -202,7 +229,9 @@ class Watch:
         """Give the events of one EEM, and remember what they say."""
         known = self._known.setdefault(answer.key, _Known())
         reason, failure = answer.reason, answer.failure
-        if reason is None and answer.devices is not None:
+        if reason is not None:
+            known.incomplete_since = None  # EEM may have just started when it responds again
+        elif answer.devices is not None:
             reason = self._why_incomplete(known, answer)
         if reason is not None:
             if not known.is_offline:
@@ -216,11 +245,12 @@ class Watch:
             if known.devices is not None and known.podm_id == answer.source.podm_id:
                 yield from changes_of(before, answer.devices, at)
             known.podm_id, known.devices = answer.source.podm_id, seen(before, answer.devices)
+            known.systems = answer.systems
 
     def _why_incomplete(self, known: _Known, answer: Answer) -> str | None:
         """Return why a listing does not count: EEM has just started, or another EEM responds; `None` if it counts."""
-        before = answer.expected if known.devices is None else known.devices
-        reason = lost_most(before, answer.devices or {})
+        before = answer.expected if known.devices is None else Cards(known.devices, known.systems)
+        reason = answer.incomplete or lost_most(before, Cards(answer.devices or (), answer.systems))
         if reason is None:
             known.incomplete_since = None
             return None
@@ -247,35 +277,49 @@ class Watch:
                 context.warn([error.message])
         return found
 
+    def _warn_of_nothing(self, context: Context) -> None:
+        """Warn if there is nothing to watch; `_names` has warned if the named pod managers are not registered any more."""
+        if context.params["podms"] is None:
+            url = url_option(context)
+            who = "No pod manager is" if url is None else f"No pod manager with the URL {url} is"
+            context.warn([f"{who} registered in {context.registry.path}, so nothing is watched."])
+        elif not context.params["podms"]:
+            context.warn(["`podms` is an empty list, so nothing is watched."])
+
     def _live(self, context: Context) -> list[Answer]:
         """Ask the EEMs."""
         asked, answers = [], []
         for where in targets(context, self._names(context)):
             refused = self._why_not_sent(context, where)
             if refused is None:
-                asked.append(where)
+                asked.append(self._asked_once(where))
             else:
                 answers.append(_away(where, refused))
-        for where, (identified, listing) in zip(asked, list_fabrics(context, asked)):
+        listings = list_fabrics(context, asked, lambda where, error: self._note_refusal(context, where, error))
+        for where, (identified, listing) in zip(asked, listings):
             if isinstance(listing, ExpetherError):
-                mark = self._mark(context, where)
-                if mark is not None and isinstance(listing, Unauthorized) and listing.http_status == 401:
-                    self._refused[where.podm_id] = (mark, now_iso())
                 answers.append(_away(where, listing))
                 continue
             fabric = listing.fabric
             views = [listing.views.device(fabric, device) for device in fabric.devices.values()]
             is_new = where.podm_id not in self._known or self._known[where.podm_id].devices is None
-            stored = (
-                identified.registry.of_podm(StoredDevice, identified.podm_id) if is_new and identified.registry else []
-            )
-            expected = frozenset(device.device_id for device in stored if device.missing_since is None)
+            expected = _stored_cards(identified) if is_new else Cards()
             # An EEM that lists nothing at the first look may have just started: its cards will not be new.
-            is_known = bool(fabric.systems or fabric.devices or expected) or not is_new
+            is_known = bool(fabric.systems or fabric.devices or any(expected)) or not is_new
             devices = {view["device_id"]: view for view in views} if is_known else None
             source = Source(identified.podm, identified.podm_id, where.settings.url)
-            answers.append(Answer(where.podm_id, source, devices, expected=expected))
+            answers.append(Answer(where.podm_id, source, devices, systems=fabric.systems.keys(), expected=expected))
         return answers
+
+    def _asked_once(self, where: Target) -> Target:
+        """Return an EEM for one attempt if it is offline, so that it does not delay the events of others at each poll."""
+        known = self._known.get(where.podm_id)
+        return where._replace(settings=where.settings._replace(retries=0)) if known and known.is_offline else where
+
+    def _note_refusal(self, context: Context, where: Target, error: ExpetherError) -> None:
+        mark = self._mark(context, where)
+        if mark is not None and isinstance(error, Unauthorized) and error.http_status == 401:
+            self._refused[where.podm_id] = (mark, now_iso())
 
     def _why_not_sent(self, context: Context, where: Target) -> CredentialsRefused | None:
         """Return why no request is sent to an EEM: it refused the same credentials, here or in a synchronisation."""
@@ -294,21 +338,46 @@ class Watch:
     def _stored(self, context: Context) -> list[Answer]:
         """Read from the registry what synchronisations have stored."""
         names, only = self._names(context), podm_option(context) if context.params["podms"] is None else None
-        podms = [
-            podm
-            for podm in context.registry.all(PodManager)
-            if (names is None or podm.uuid in names) and only in (None, podm.uuid)
-        ]
+        stored, views = _read_at_once(context)
+        podms = [podm for podm in stored if (names is None or podm.uuid in names) and only in (None, podm.uuid)]
         devices: dict[str, dict[str, View]] = {podm.uuid: {} for podm in podms}
-        for view in stored_devices(context, None):
+        for view in views:
             if view["podm_id"] in devices and view["missing_since"] is None:
                 devices[view["podm_id"]][view["device_id"]] = view
+        oldest = iso_seconds(datetime.now(timezone.utc) - timedelta(seconds=INCOMPLETE_SECONDS))
         answers = []
         for podm in podms:
             reason = (podm.last_error or podm.status) if podm.status == "Offline" else None
+            incomplete = podm.last_error if podm.degraded_since and podm.degraded_since > oldest else None
             known = None if podm.last_sync is None else devices[podm.uuid]
-            answers.append(Answer(podm.uuid, Source(podm.name, podm.uuid, podm.url), known, reason))
+            source = Source(podm.name, podm.uuid, podm.url)
+            answers.append(Answer(podm.uuid, source, known, reason, incomplete=incomplete))
         return answers
+
+
+def _read_at_once(context: Context) -> tuple[list[PodManager], list[View]]:
+    """Return pod managers and devices as they were stored at one moment.
+
+    A synchronisation writes both, and writes its time in each pod manager.
+    """
+    podms, tries_left = context.registry.all(PodManager), _READS
+    while True:
+        views, before = stored_devices(context, None), podms
+        podms, tries_left = context.registry.all(PodManager), tries_left - 1
+        if podms == before or not tries_left:
+            return podms, views
+
+
+def _stored_cards(where: Target) -> Cards:
+    """Return the cards that an EEM listed at its last synchronisation."""
+    if where.registry is None:
+        return Cards()
+    devices = where.registry.of_podm(StoredDevice, where.podm_id)
+    listing = where.registry.get(StoredListing, where.podm_id)
+    return Cards(
+        [device.device_id for device in devices if device.missing_since is None],
+        (listing.systems if listing else None) or (),
+    )
 
 
 def _registered(where: Target) -> PodManager | None:

@@ -36,6 +36,13 @@ class Seen(t.NamedTuple):
     connected: bool | None
 
 
+class Cards(t.NamedTuple):
+    """The ids of cards, of which an EEM that has just started may list only some."""
+
+    devices: t.Collection[str] = ()
+    systems: t.Collection[str] = ()
+
+
 class Source(t.NamedTuple):
     """The EEM that an event comes from.
 
@@ -94,21 +101,28 @@ def changes_of(before: t.Mapping[str, Seen], now: t.Mapping[str, View], at: str)
 def _changes_of_device(old: Seen, new: View) -> t.Iterator[str]:
     if None not in (old.reachable, new["reachable"]) and old.reachable != new["reachable"]:
         yield "device_reachable" if new["reachable"] else "device_unreachable"
-    was, now = _place(old.view), _place(new)
-    if was != now:
-        if was is not None:
-            yield "device_detached"
-        if now is not None:
-            yield "device_attached"
-            if new["connected"]:
-                yield "device_connected"
-    elif now is not None and None not in (old.connected, new["connected"]) and old.connected != new["connected"]:
-        yield "device_connected" if new["connected"] else "device_disconnected"
+    was, now = old.view["state"] == "allocated", new["state"] == "allocated"
+    if was and now and _is_same_place(old.view, new):
+        if None not in (old.connected, new["connected"]) and old.connected != new["connected"]:
+            yield "device_connected" if new["connected"] else "device_disconnected"
+        return
+    # A free device that is put into a group that no system has is not in the pool any more, nor attached.
+    if was or (old.view["state"], new["state"]) == ("free", "stranded"):
+        yield "device_detached"
+    if now:
+        yield "device_attached"
+        if new["connected"]:
+            yield "device_connected"
 
 
-def _place(device: View) -> str | None:
-    """Return what a device is attached to: a system, or its group if it is not known which one; `None` if nothing."""
-    return (device["node_id"] or device["pooled_group_id"]) if device["state"] == "allocated" else None
+def _is_same_place(old: View, new: View) -> bool:
+    """Return whether an attached device still belongs to the same system.
+
+    Of several systems that share a group, the card reports which one it is connected to; it is unknown at other times.
+    """
+    if old["node_id"] and new["node_id"]:
+        return bool(old["node_id"] == new["node_id"])
+    return bool(old["pooled_group_id"] == new["pooled_group_id"])
 
 
 def seen(before: t.Mapping[str, Seen], now: t.Mapping[str, View]) -> dict[str, Seen]:
@@ -121,16 +135,21 @@ def _seen(old: Seen | None, new: View) -> Seen:
     if old is not None and reachable is None:
         reachable = old.reachable
     if old is not None and connected is None:
-        connected = old.connected if _place(old.view) == _place(new) else False
+        is_same = old.view["state"] == new["state"] and _is_same_place(old.view, new)
+        connected = old.connected if is_same else False
     return Seen(new, reachable, connected)
 
 
-def lost_most(before: t.Collection[str], now: t.Collection[str]) -> str | None:
-    """Return why a listing counts as incomplete: it lacks more than half of the devices that were listed before; else `None`.
+def lost_most(before: Cards, now: Cards) -> str | None:
+    """Return why a listing counts as incomplete: it lacks more than half of the devices or systems; else `None`.
 
-    :param before: the ids of the devices; `now` those of the listing
+    Without its system, an attached device would look like a stranded one.
+
+    :param before: what was listed before; `now` what is listed now
     """
-    still = len({*before} & {*now})
-    if 2 * still >= len(before):
-        return None
-    return f"EEM lists only {still} of {len(before)} devices that it had; it may have just started."
+    lost = []
+    for what, had, has in zip(Cards._fields, before, now):
+        still = len({*had} & {*has})
+        if 2 * still < len(had):
+            lost.append(f"{still} of {len(had)} {what}")
+    return f"EEM lists only {' and '.join(lost)} that it had; it may have just started." if lost else None

@@ -111,5 +111,8 @@ class Watching:
     def wait(self) -> None:
         self._watch.wait()
 
+    def stop(self) -> None:
+        self._watch.stop()
+
     def close(self) -> None:
         self._watch.close()

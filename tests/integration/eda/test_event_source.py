@@ -5,27 +5,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
+import threading
 import time
 import typing as t
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import jsonschema
 import pytest
+import yaml
 from ansible_collections.nec.expether.plugins.module_utils._ansible.plugin_run import PluginFailed
+from ansible_collections.nec.expether.plugins.module_utils._model.names import podm_uuid
 from ansible_collections.nec.expether.plugins.module_utils._modules import watch as watch_file
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import open_registry
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager
 from ansible_collections.nec.expether.plugins.module_utils._registry.secrets import Secrets
-from ansible_collections.nec.expether.plugins.module_utils._registry.store import put
+from ansible_collections.nec.expether.plugins.module_utils._registry.store import NEVER, put
 from ansible_collections.nec.expether.plugins.module_utils._results.cards import DEVICE_KEYS
 from ansible_collections.nec.expether.plugins.module_utils._sync.events import DEVICE_EVENTS, PODM_EVENTS
 from cryptography.fernet import Fernet
 from eemsim.client import Simulator
 from module_main import Run
 from postgresql import Server
-from running_source import GPU, SCHEMA, Running, Watching, types
+from running_source import COLLECTION, GPU, PLUGIN, SCHEMA, Running, Watching, plugin, types
 
+NAME = "nec.expether.expether"
 DOWN = {"notification_status0": "down", "notification_status1": "down"}
 Options = dict[str, t.Any]
 Begin = t.Callable[..., Watching]
@@ -100,13 +108,16 @@ def test_a_request_in_progress_does_not_delay_the_end(
     source.wait_for_requests(eem, 1)
     began = time.monotonic()
     assert source.stop() == []
-    assert time.monotonic() - began < 20
+    while [thread.name for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")]:
+        assert time.monotonic() - began < 20
+        time.sleep(0.05)
 
 
 def test_an_invalid_option_ends_the_source_with_a_sentence(running: t.Callable[..., Running]) -> None:
     source = running(url="http://127.0.0.1:1/eem", intervall=3, password="a-secret-word")
     message = source.wait_for_end()
-    assert "intervall" in message and "a-secret-word" not in message
+    assert message.startswith("`intervall`: the plugin has no such option. Its options are ca_path, ")
+    assert "a-secret-word" not in message
 
 
 # -- poll by poll ------------------------------------------------------------------------------------------------
@@ -198,6 +209,76 @@ def test_an_eem_that_lists_only_some_devices_is_offline_until_it_lists_them_or_d
     assert watch.poll() == []
 
 
+def test_an_eem_that_lists_devices_without_their_systems_is_offline_and_none_is_stranded(
+    watching: Begin, run: Run, eem: Simulator, by_url: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attach(eem, device_ids(eem)[0], eem.eesvs()[0]["group_id"])
+    run("podm", name="rack1", **by_url)
+    live, stored = watching(podm="rack1"), watching(source="registry")
+    assert live.poll() == stored.poll() == []
+    records = eem.records()
+    systems = {record["id"] for record in eem.eesvs()}
+    without = [record for record in records if record["id"] not in systems]
+    eem.reset(devices=without)
+    run("sync")
+    for watch in (live, stored, watching(podm="rack1"), watching(source="registry")):
+        (offline,) = watch.poll()
+        assert offline["type"] == "podm_offline" and "0 of 3 systems that it had" in offline["reason"]
+        assert watch.poll() == []
+    eem.reset(devices=records)
+    run("sync")
+    for watch in (live, stored):
+        assert types(watch.poll()) == ["podm_online"] and watch.poll() == []
+    # What lasts is true.
+    eem.reset(devices=without)
+    run("sync")
+    monkeypatch.setattr(watch_file, "INCOMPLETE_SECONDS", 0)
+    time.sleep(1)  # the registry stores whole seconds
+    for watch in (live, stored):
+        (detached,) = watch.poll()
+        assert detached["type"] == "device_detached" and detached["device"]["state"] == "stranded"
+
+
+def test_an_eem_that_was_away_while_it_listed_only_some_devices_has_its_time_again(
+    watching: Begin, eem: Simulator, by_url: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = watching(**by_url)
+    assert watch.poll() == []
+    records = eem.records()
+    eem.reset(devices=[])
+    assert types(watch.poll()) == ["podm_offline"]
+    away(eem, 1)
+    assert watch.poll() == []
+    later = time.monotonic() + watch_file.INCOMPLETE_SECONDS
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert watch.poll() == []
+    monkeypatch.undo()
+    eem.reset(devices=records)
+    assert types(watch.poll()) == ["podm_online"]
+
+
+def test_an_eem_that_is_offline_is_asked_once_in_each_poll(watching: Begin, eem: Simulator, by_url: Options) -> None:
+    watch = watching(**{**by_url, "retries": 1})
+    away(eem, 4)
+    eem.reset_log()
+    assert types(watch.poll()) == ["podm_offline"] and len(eem.log()) == 2
+    assert watch.poll() == watch.poll() == [] and len(eem.log()) == 4
+    assert types(watch.poll()) == ["podm_online"]
+
+
+def test_a_free_device_in_a_group_that_no_system_has_is_detached_as_stranded(
+    watching: Begin, eem: Simulator, by_url: Options
+) -> None:
+    device = device_ids(eem)[0]
+    watch = watching(**by_url)
+    assert watch.poll() == []
+    eem.patch(device, group_id="99")
+    (detached,) = watch.poll()
+    assert (detached["type"], detached["previous"]["state"]) == ("device_detached", "free")
+    assert (detached["device"]["state"], detached["device"]["pooled_group_id"]) == ("stranded", "99")
+    assert watch.poll() == []
+
+
 def test_the_devices_of_an_eem_that_has_just_started_are_not_new(
     watching: Begin, run: Run, eem: Simulator, by_url: Options
 ) -> None:
@@ -246,6 +327,66 @@ def test_a_password_that_a_synchronisation_was_refused_is_not_sent_either(
     assert types(watch.poll()) == ["podm_online"] and len(eem.log()) == 1
 
 
+def test_a_refused_password_is_not_sent_again_even_if_the_registry_cannot_be_read_then(
+    watching: Begin, run: Run, eem: Simulator, by_url: Options, path: Path
+) -> None:
+    run("podm", name="rack1", **by_url)
+    registry = open_registry(str(path))
+    (podm,) = registry.all(PodManager)
+    token = Secrets(f"{path}.key", make=False).encrypt("not-the-word")
+    url = eem.url.replace("127.0.0.1", "localhost")
+    registry.commit(
+        [put(podm._replace(uuid=podm_uuid("rack2"), revision=NEVER, name="rack2", url=url, password=token))]
+    )
+    registry.close()
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute("INSERT INTO documents VALUES ('nodes', 'x', 1, '{}')")
+    watch = watching()
+    eem.reset_log()
+    for dummy in range(3):
+        assert watch.poll() == []
+    assert [entry["status"] for entry in eem.log()].count(401) == 1
+    assert "damaged" in watch.log[0]
+
+
+def test_a_source_that_has_nothing_to_watch_says_so_once(
+    watching: Begin, run: Run, eem: Simulator, by_url: Options, path: Path
+) -> None:
+    for options, message in (
+        ({}, f"No pod manager is registered in {path}, so nothing is watched."),
+        (
+            {**by_url, "source": "registry"},
+            f"No pod manager with the URL {eem.url} is registered in {path}, so nothing is watched.",
+        ),
+        ({"podms": []}, "`podms` is an empty list, so nothing is watched."),
+    ):
+        watch = watching(**options)
+        assert watch.poll() == watch.poll() == [] and watch.log == [message]
+
+
+def test_a_source_goes_on_when_another_one_in_this_process_ends(
+    watching: Begin, eem: Simulator, by_url: Options
+) -> None:
+    watch, other = watching(**by_url), watching(**by_url)
+    assert watch.poll() == other.poll() == []
+    other.stop()
+    with ThreadPoolExecutor() as pool:  # as in a source
+        assert pool.submit(watch.poll).result() == [] and watch.log == []
+        other.close()
+        attach(eem, device_ids(eem)[0], eem.eesvs()[0]["group_id"])
+        assert types(pool.submit(watch.poll).result()) == ["device_attached", "device_connected"]
+
+
+def test_an_unexpected_error_is_logged_with_where_it_happened(
+    watching: Begin, eem: Simulator, by_url: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = watching(**by_url)
+    assert watch.poll() == []
+    monkeypatch.setattr(watch_file, "changes_of", None)
+    assert watch.poll() == watch.poll() == []
+    assert len(watch.log) == 2 and "Traceback" in watch.log[0] and "TypeError" in watch.log[1]
+
+
 def test_pod_managers_come_and_go(watching: Begin, run: Run, eem: Simulator, by_url: Options) -> None:
     watch = watching()
     assert watch.poll() == []
@@ -275,6 +416,7 @@ def test_events_name_nodes_and_a_new_name_is_no_event(
     attached, connected = watch.poll()
     assert attached["device"]["node"] == "n1" and attached["podm"] == "rack1"
     assert {*attached["device"]} == {*DEVICE_KEYS} == {*attached["previous"]}
+    assert attached["device"] in run("device_info", podm="rack1")["devices"]
     run("node", name="n1", state="absent", detach_devices=False)
     run("node", name="other", state="managed", node_index=node["id"])
     assert watch.poll() == []
@@ -324,6 +466,7 @@ def test_the_registry_shows_what_synchronisations_notice(
     run("sync")
     (event,) = watch.poll()
     assert event["type"] == "device_unreachable" and event["device"]["first_seen_at"]
+    assert event["device"] in run("device_info", source="registry")["devices"]
     eem.delete_card(device)
     run("sync")
     (event,) = watch.poll()
@@ -378,6 +521,18 @@ def test_postgresql_announces_changes(
     while postgresql_server.execute(count) != [(0,)]:
         assert time.monotonic() < until
         time.sleep(0.05)
+
+
+def test_the_schema_of_the_options_accepts_the_examples_and_what_a_template_gives() -> None:
+    schema = jsonschema.Draft202012Validator(json.loads((PLUGIN.parent / "schemas/expether.json").read_text("utf-8")))
+    rulebooks = (COLLECTION / "extensions/eda/rulebooks").glob("*.yml")
+    rulesets = [ruleset for path in rulebooks for ruleset in yaml.safe_load(path.read_text("utf-8"))]
+    sources = [source for ruleset in rulesets for source in ruleset["sources"]]
+    sources += yaml.safe_load(plugin()["EXAMPLES"])
+    assert len(sources) >= 6
+    for source in (*sources, {NAME: {"podm": "rack1", "validate_certs": "false", "retries": "{{ retries }}"}}):
+        schema.validate(source[NAME])
+    assert not schema.is_valid({"intervall": 3}) and not schema.is_valid({"source": "both"})
 
 
 def test_the_schema_has_the_events_and_keys_of_the_library() -> None:

@@ -116,6 +116,13 @@ def fixture_rulebook(path: Path, tmp_path: Path, webhook: Webhook) -> Iterator[t
         sys.stdout.write((tmp_path / "log").read_text(encoding="utf-8"))
 
 
+def alarm(webhook: Webhook) -> str:
+    """Return the text of the next alarm."""
+    while (received := webhook.received.get(timeout=50))[0] != "/alarms":
+        pass
+    return str(received[1]["text"])
+
+
 def test_rulebooks_notify_replace_and_raise_alarms(
     rulebook: t.Callable[[], subprocess.Popen[str]],
     webhook: Webhook,
@@ -152,11 +159,21 @@ def test_rulebooks_notify_replace_and_raise_alarms(
     assert new["device_id"] != gpu and new["node"] == "n1" and new["type"] == "GPU"
     # The group of a system changes: what was in it is stranded.
     eem.patch(eem.eesvs()[1]["id"], group_id="99")
-    while (received := webhook.received.get(timeout=50))[0] != "/alarms":
+    assert alarm(webhook).startswith(f"Device {stray} of rack1 is stranded in group ")
+    # A free device is put into a group that no system has.
+    taken = next(record["id"] for record in eem.eeios() if record["group_id"] == "4093")
+    eem.patch(taken, group_id="98")
+    assert alarm(webhook).startswith(f"Device {taken} of rack1 is stranded in group 98.")
+    # In events about an EEM, there is no device.
+    eem.fault({"do": "drop"}, times=200)
+    while (received := webhook.received.get(timeout=50))[1]["text"].split(" ")[0] != "podm_offline":
         pass
-    assert received[1]["text"].startswith(f"Device {stray} of rack1 is stranded in group ")
+    assert "the connection ended" in received[1]["text"]
+    eem.clear_faults()
+    assert webhook.received.get(timeout=50)[1]["text"] == "podm_online at rack1: EEM responds"
     assert not marker.exists()
     process.terminate()
     process.wait(20)
     log = (tmp_path / "log").read_text(encoding="utf-8")
     assert "Traceback" not in log and "a-secret-word" not in log
+    assert [line for line in log.splitlines() if " - ERROR - " in line] == []

@@ -8,8 +8,11 @@ from __future__ import annotations
 import importlib
 import json
 import typing as t
+from unittest import mock
 
 import pytest
+from ansible.module_utils import _internal
+from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import open_registry
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
@@ -68,9 +71,18 @@ class Meddled:
 
 
 def run_main(capsys: pytest.CaptureFixture[str], module: str, **options: t.Any) -> Result:
-    """Run a module's own `main()` in this process, and return its result."""
+    """Run a module's own `main()` in this process, and return its result.
+
+    Ansible keeps the warnings of a process, and does not return them in one that has imported code of the controller, as
+    other tests do.
+    """
     main = importlib.import_module(f"ansible_collections.nec.expether.plugins.modules.expether_{module}").main
     capsys.readouterr()
-    with patch_module_args(options), pytest.raises(SystemExit):
+    with (
+        patch_module_args(options),
+        mock.patch.object(_internal, "is_controller", False),
+        mock.patch.dict(warnings._global_warnings, clear=True),
+        pytest.raises(SystemExit),
+    ):
         main()
     return t.cast(Result, json.loads(capsys.readouterr().out))

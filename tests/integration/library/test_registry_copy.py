@@ -15,6 +15,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from ansible.module_utils import _internal
 from ansible_collections.nec.expether.plugins.module_utils._execution.claims import Claims
 from ansible_collections.nec.expether.plugins.module_utils._model.names import (
     device_uuid,
@@ -477,6 +478,7 @@ def test_a_change_of_the_registry_that_is_copied_is_noticed(
     source, target = places
     fill(source.url, rack("rack1", 0, source.fernet).records)
     monkeypatch.setattr(f"{MODULE}_ansible.context.open_registry", Meddled)
+    monkeypatch.setattr(_internal, "is_controller", True)  # as other tests in this process leave it
     Meddled.begin(1, lambda dummy, changes: fill(source.url, [flavor("late")]))
     done = copy()
     assert done["changed"] and not content(target.url)["flavors"]

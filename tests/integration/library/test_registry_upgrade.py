@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import re
@@ -19,7 +18,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import Flavor, PodManager
 from ansible_collections.nec.expether.plugins.module_utils._registry.sqlite import SqliteRegistry
@@ -32,6 +30,7 @@ from ansible_collections.nec.expether.plugins.module_utils._registry.store impor
 )
 from ansible_collections.nec.expether.plugins.module_utils._sync.reconcile import COUNTS
 from eemsim.client import Simulator
+from module_main import run_main
 
 FILES = Path(__file__).with_name("schemas")
 Result = dict[str, t.Any]
@@ -77,11 +76,7 @@ def fixture_run(path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     monkeypatch.setenv("EXPETHER_REGISTRY", f"sqlite:///{path}")
 
     def run(module: str, **options: t.Any) -> Result:
-        main = importlib.import_module(f"ansible_collections.nec.expether.plugins.modules.expether_{module}").main
-        capsys.readouterr()
-        with patch_module_args(options), pytest.raises(SystemExit):
-            main()
-        result: Result = json.loads(capsys.readouterr().out)
+        result = run_main(capsys, module, **options)
         assert not result.get("failed"), result
         return result
 

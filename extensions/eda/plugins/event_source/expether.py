@@ -83,7 +83,7 @@ options:
   retries:
     description:
       - How often a read is repeated if EEM does not respond, from 0 to 100. The precedence is that of O(timeout), with
-        E(EEM_RETRIES). Without a value, it is 3.
+        E(EEM_RETRIES). Without a value, it is 3. An EEM that is offline is asked once in each poll.
     type: int
   registry:
     description:
@@ -451,8 +451,8 @@ async def main(queue: asyncio.Queue[t.Any], args: dict[str, t.Any]) -> None:
     :raises PluginFailed: an option is invalid, or the first poll cannot work
     """
     given = {name: value for name, value in args.items() if not name.startswith("eda_")}  # of ansible-rulebook itself
-    watch = _import_watch()(given, LOG.warning)
     loop, pool = asyncio.get_running_loop(), ThreadPoolExecutor(max_workers=1)
+    watch = (await loop.run_in_executor(pool, _import_watch))(given, LOG.warning)
     try:
         await loop.run_in_executor(pool, watch.start)
         for number in itertools.count():
