@@ -16,10 +16,19 @@ import sys
 from pathlib import Path
 
 STAND_IN = """\
-import os, runpy, sys
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "pip-{version}-py3-none-any.whl"))
-sys.argv[1:] = ["install"] + [a for a in sys.argv[1:] if a not in ("--no-setuptools", "--no-wheel")]
-runpy.run_module("pip", run_name="__main__", alter_sys=True)
+import os, shutil, subprocess, sys, sysconfig
+cache = os.path.dirname(os.path.abspath(__file__))
+options = [each for each in sys.argv[1:] if each not in ("--no-setuptools", "--no-wheel")]
+packages = [each for each in options if "==" in each]
+# ansible-test makes ten environments, each with the same pip: install it once, and link its files.
+shared = os.path.join(cache, "-".join(["python%d.%d" % sys.version_info[:2], *packages]))
+if not os.path.exists(shared):
+    shutil.rmtree(shared + ".new", ignore_errors=True)
+    wheel = os.path.join(cache, "pip-{version}-py3-none-any.whl", "pip")
+    subprocess.run([sys.executable, wheel, "install", "--target", shared + ".new", *options], check=True)
+    shutil.rmtree(os.path.join(shared + ".new", "bin"), ignore_errors=True)
+    os.rename(shared + ".new", shared)
+shutil.copytree(shared, sysconfig.get_path("purelib"), copy_function=os.link, dirs_exist_ok=True)
 """
 
 

@@ -11,7 +11,7 @@ import tracemalloc
 
 import pytest
 from ansible_collections.nec.expether.plugins.module_utils._eem.client import Client
-from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Settings
+from ansible_collections.nec.expether.plugins.module_utils._eem.settings import Pauses, Settings
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import ExpetherError
 from raw_server import Part, RawServer, http
 
@@ -102,18 +102,19 @@ def test_an_answer_that_is_cut_off_anywhere_is_not_taken_for_a_whole_one(server:
     # The last bytes of chunks and headers say nothing more.
     least = len(whole) - {"chunks": 7, "empty": 4, "packed": 8}.get(form, 0)
     cards = http(b'{"devices": [1]}')
+    settings = Settings(server.url, timeout=5.0, retries=0, pauses=Pauses(read=0.001))
     for at in range(least):
         server.answer, server.then = [whole[:at]], [cards]
-        with Client(Settings(server.url, timeout=5.0, retries=0)) as client:
+        with Client(settings) as client:
             try:
                 assert client.devices_detail() == [1], whole[:at]  # asked again
             except ExpetherError as error:
                 assert error.kind in ("connection_lost", "not_eem"), whole[:at]
         server.answer, server.then = [whole[:at]], None
-        with Client(Settings(server.url, timeout=5.0, retries=0)) as client, pytest.raises(ExpetherError):
+        with Client(settings) as client, pytest.raises(ExpetherError):
             client.set_group("0x8cdf9d000001", "17")
     server.answer = [whole]
-    with Client(Settings(server.url, timeout=5.0, retries=0)) as client:
+    with Client(settings) as client:
         assert client.devices_detail() == []
 
 

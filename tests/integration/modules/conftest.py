@@ -57,7 +57,7 @@ def module_forks() -> Iterator[Forks]:
 @pytest.fixture(name="ansible")
 def fixture_ansible(request: pytest.FixtureRequest, eem: Simulator, module_forks: Forks, tmp_path: Path) -> Ansible:
     """Runs plays, all through ansible-playbook if the test is marked so."""
-    is_real = any(request.node.get_closest_marker(mark) for mark in ("smoke", "through_ansible"))
+    is_real = request.node.get_closest_marker("through_ansible")
     return Ansible(tmp_path, [eem.control], None if is_real else module_forks)
 
 

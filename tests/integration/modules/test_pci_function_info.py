@@ -27,6 +27,7 @@ def fixture_tree(tmp_path: Path) -> Tree:
 
 
 @pytest.mark.smoke
+@pytest.mark.through_ansible
 def test_functions_are_listed_as_they_are_documented(ansible: Ansible, tree: Tree) -> None:
     tree.mount("259:91", "/dev/nvme9n1p1", "/data")
     run = ansible.play(

@@ -66,6 +66,7 @@ def tell(ansible: Ansible, rack1: Task, eesvs: list[str], eeios: list[str]) -> R
 
 
 @pytest.mark.smoke
+@pytest.mark.through_ansible
 def test_from_an_empty_registry_to_a_composed_node_and_back(
     ansible: Ansible, eem: Simulator, rack1: Task, eesvs: list[str], eeios: list[str]
 ) -> None:
