@@ -13,7 +13,9 @@ try:
 except ModuleNotFoundError as exc:
     if exc.name != "aiohttp":
         raise
-    sys.exit("eem_simulator.py needs the Python package aiohttp: pip install aiohttp")
+    sys.exit(
+        "eem_simulator.py needs the Python package aiohttp: install it with pip, or python3-aiohttp on Debian and Ubuntu."
+    )
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -39,8 +39,9 @@ from ansible_collections.nec.expether.plugins.module_utils._model.errors import 
     ExpetherError,
     InvalidInput,
     MissingLibrary,
+    NotStored,
 )
-from ansible_collections.nec.expether.plugins.module_utils._model.libraries import install_command
+from ansible_collections.nec.expether.plugins.module_utils._model.libraries import how_to_install
 from ansible_collections.nec.expether.plugins.module_utils._model.masking import MASK, forms_of, mask_all
 from ansible_collections.nec.expether.plugins.module_utils._model.names import PCI_NAMES
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import (
@@ -321,7 +322,7 @@ def _run(module: _Module, spec: ArgSpec, run: t.Callable[[Context], Result], cha
             "failure": error.as_failure(),
         }
     except ExpetherError as error:
-        failure = _failure(error, changes)
+        failure = _failure(error, changes, module.check_mode)
     except Exception as error:  # noqa: BLE001  # pylint: disable=broad-exception-caught
         failure = fault(error)
     finally:
@@ -333,18 +334,20 @@ def _run(module: _Module, spec: ArgSpec, run: t.Callable[[Context], Result], cha
 
 
 def missing_library(error: MissingLibrary) -> str:
-    """Return the message about a library that is missing, as Ansible words it, with the command that installs it."""
+    """Return the message about a library that is missing, as Ansible words it, with what installs it."""
     if not error.error:
         return error.message
-    return f"{missing_required_lib(error.library)}. Install it with: {install_command(error.library)}"
+    return f"{missing_required_lib(error.library)}. {how_to_install(error.library)}"
 
 
-def _failure(error: ExpetherError, changes: bool) -> Result:
+def _failure(error: ExpetherError, changes: bool, check_mode: bool) -> Result:
     result: Result = {"msg": error.message, "failure": error.as_failure(), "changed": bool(error.changed)}
     signal = interrupted_by()
     if signal and error.kind != Interrupted.kind:  # the signal made the run stop waiting
         result["msg"] = f"Interrupted by {signal}. {error.message}"
         result["failure"] |= {"kind": Interrupted.kind, "message": result["msg"]}
+    if check_mode and isinstance(error, NotStored):
+        result["msg"] += " In check mode, earlier tasks of the play have not created it."
     if error.changed is None and changes:
         result["msg"] += " Nothing was changed."
     if hasattr(error, "rows"):

@@ -22,7 +22,7 @@ from ansible.module_utils.common.validation import (
     check_type_path,
 )
 from ansible_collections.nec.expether.plugins.module_utils._eem.settings import PEM_BEGIN
-from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, NotFound
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, NotStored
 from ansible_collections.nec.expether.plugins.module_utils._model.names import composed, unregistered_podm_uuid
 from ansible_collections.nec.expether.plugins.module_utils._model.properties import (
     KIND_KEYS,
@@ -173,7 +173,7 @@ def _check_type(where: str, name: str, option: t.Mapping[str, t.Any], value: t.A
         return
     if keys:
         if not isinstance(value, list):
-            raise InvalidInput(f"`{where}` must be a list of dictionaries.")
+            raise _is_no(where, "a list of dictionaries", value)
         for place, item in enumerate(value):
             _check_keys(f"{where}[{place}]", keys, item)
         return
@@ -193,8 +193,16 @@ def _check_type(where: str, name: str, option: t.Mapping[str, t.Any], value: t.A
 
 def _check_keys(where: str, options: Options, value: t.Any) -> None:
     if not isinstance(value, dict):
-        raise InvalidInput(f"`{where}` must be a dictionary.")
+        raise _is_no(where, "a dictionary", value)
     check_types(options, value, f"{where}.")
+
+
+def _is_no(where: str, structure: str, value: t.Any) -> InvalidInput:
+    if isinstance(value, str) and "." not in where:
+        return InvalidInput(
+            f"`{where}` must be {structure}. In an ad-hoc command, write all options as JSON: -a '{{...}}'."
+        )
+    return InvalidInput(f"`{where}` must be {structure}.")
 
 
 def _check_text(where: str, value: t.Any, option: str) -> None:
@@ -380,19 +388,20 @@ def credentials(task: Task) -> tuple[str | None, str | None]:
     )
     if username is None:
         password = password or None
-    check_pair(username, password)
+    check_pair(username, password, [key for key in ("username", "password") if task.params.get(key) is None])
     return username, password
 
 
-def check_pair(username: str | None, password: str | None) -> None:
+def check_pair(username: str | None, password: str | None, of_environment: t.Collection[str] = ()) -> None:
     """Reject a user name without a password, and the reverse.
 
+    :param of_environment: the options that the environment sets, if anything does
     :raises InvalidInput: only one of them is set
     """
-    if username is None and password is not None:
-        raise InvalidInput("`password` is set without `username`.")
-    if username is not None and password is None:
-        raise InvalidInput("`username` is set without `password`.")
+    if (username is None) != (password is None):
+        alone, missing = ("username", "password") if password is None else ("password", "username")
+        named = _variable if alone in of_environment else _option
+        raise InvalidInput(f"{named(alone)} is set without `{missing}`.")
 
 
 def check_key(how: t.Mapping[str, t.Any], of_host: t.Collection[str] = ()) -> None:
@@ -428,16 +437,16 @@ def url_option(task: Task) -> str | None:
 def selected_podm(task: Task) -> PodManager | None:
     """Return the registered pod manager that is named, see `podm_name`; `None` if none is.
 
-    :raises NotFound: it is not registered
+    :raises NotStored: it is not registered
     """
     name = podm_name(task)
     if name is None:
         return None
     try:
         return find_podm(task.registry, name)
-    except NotFound as error:
+    except NotStored as error:
         if task.params.get("podm") is None:
-            raise NotFound(f"{error.message} The environment variable {ENV_PODM} names it.") from None
+            raise NotStored(f"{error.message} The environment variable {ENV_PODM} names it.") from None
         raise
 
 

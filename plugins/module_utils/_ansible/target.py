@@ -26,7 +26,7 @@ from ansible_collections.nec.expether.plugins.module_utils._model.errors import 
     ExpetherError,
     InvalidInput,
     MissingLibrary,
-    NotFound,
+    NotStored,
     PlanRefused,
 )
 from ansible_collections.nec.expether.plugins.module_utils._model.names import (
@@ -234,7 +234,7 @@ def target(
         if node is not None and parse_card_id(node) is None and parse_uuid(node) is None:
             names = comma_list(sorted(found.name for found in context.registry.all(StoredNode)))
             existing = f". Existing nodes: {names}." if names else "; no nodes exist."
-            raise NotFound(f"Node {node!r} does not exist{existing}")
+            raise NotStored(f"Node {node!r} does not exist{existing}")
         ids = {parse_card_id(text) or parse_uuid(text) for text in devices}
         known = (device for device in context.registry.all(StoredDevice) if {device.uuid, device.device_id} & ids)
         owners = {device.podm_id for device in known}

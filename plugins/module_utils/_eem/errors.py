@@ -107,6 +107,7 @@ class Request(t.NamedTuple):
     :ivar base: EEM's URL without a trailing slash
     :ivar path: the path below it, without a leading slash
     :ivar secrets: what must be masked if the answer repeats it
+    :ivar empty_password: whether the password is an empty text, as of a variable that is not set
     """
 
     method: str
@@ -114,6 +115,7 @@ class Request(t.NamedTuple):
     path: str
     username: str | None
     secrets: t.Collection[str] = ()
+    empty_password: bool = False
 
     @property
     def url(self) -> str:
@@ -139,6 +141,8 @@ def error_of_status(request: Request, status: int, content: bytes, location: str
     if status in (401, 403):
         who = f"user {request.username!r}" if request.username is not None else "access without a user name"
         advice = "Check `username` and `password`."
+        if request.empty_password:
+            advice = "The password is empty. Check `password` and the variable that it comes from."
         return Unauthorized(f"{request}: EEM does not accept {who} ({reason}). {advice}", **more)
     if status in _REDIRECTS:
         return Rejected(f"{request}: {_redirect(request, status, location)}", **more)

@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 import typing as t
+from urllib.parse import urlsplit
 
 from ansible_collections.nec.expether.plugins.module_utils._eem.errors import (
     MAX_QUOTED,
@@ -187,6 +188,7 @@ class Transport:
         self._base, zone = split_zone(url)
         self._username = username
         self._secrets = forms_of(password, username) if password else set()
+        self._empty_password = password == ""
         self._verify = verify
         self._cert = cert
         self._timeout = timeout
@@ -221,7 +223,7 @@ class Transport:
         :param interruptible: whether a signal ends the exchange
         :raises EemError: one of its subclasses
         """
-        request = Request(method, self.url, path, self._username, self._secrets)
+        request = Request(method, self.url, path, self._username, self._secrets, self._empty_password)
         if time.monotonic() - self._used > MAX_IDLE:
             self._session.close()
         timer = self._deadline.start(self._timeout)
@@ -281,12 +283,24 @@ class Transport:
         if isinstance(error, requests.exceptions.InvalidURL):
             return UnexpectedAnswer(f"{what}: the URL cannot be used ({reason}).", url=url)
         if isinstance(error, requests.exceptions.SSLError):
+            if "WRONG_VERSION_NUMBER" in chain:  # the server answered the TLS handshake with something else
+                return TlsFailed(
+                    f"{what}: the server does not speak TLS ({reason}). Use http:// in the URL, or the port of HTTPS.",
+                    url=url,
+                )
             return TlsFailed(
                 f"{what}: the TLS connection failed ({reason}). Check the certificate, `ca_path`,"
                 " `client_cert` and `client_key`, or set `validate_certs: false`. Without TLS the URL begins with http://.",
                 url=url,
             )
-        if "NewConnectionError" in chain or "NameResolutionError" in chain:
+        if isinstance(innermost(error), socket.gaierror):
+            return Unreachable(f"{what}: no connection ({reason}). Check the host name in the URL.", url=url)
+        if "NewConnectionError" in chain and urlsplit(self._base).port is None:
+            return Unreachable(
+                f"{what}: no connection ({reason}). Is EEM running there? The URL has no port; EEM's is usually 30500.",
+                url=url,
+            )
+        if "NewConnectionError" in chain:
             return Unreachable(f"{what}: no connection ({reason}). Is EEM running there?", url=url)
         if isinstance(error, (requests.RequestException, ConnectionError)):
             return AnswerLost(f"{what}: the connection ended before the answer was complete ({reason}).", url=url)

@@ -63,6 +63,10 @@ class NotFound(ExpetherError):
     kind = "not_found"
 
 
+class NotStored(NotFound):
+    """The registry has no pod manager, node or flavor of that name; an earlier task may be what creates it."""
+
+
 class MissingLibrary(ExpetherError):
     """A Python library is not installed on the host where the module runs, or is too old.
 

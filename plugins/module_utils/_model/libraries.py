@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import sys
+import sysconfig
 from importlib.metadata import PackageNotFoundError, version
 
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import MissingLibrary
@@ -23,12 +25,33 @@ OLDEST = {
 }
 #: What to install instead of the library alone: psycopg's binary package brings libpq.
 _PACKAGES = {"psycopg": "psycopg[binary]"}
+#: The packages of Debian and Ubuntu. There is none of hwdata for Python.
+_DEBIAN = {
+    "requests": "python3-requests",
+    "cryptography": "python3-cryptography",
+    "prometheus_client": "python3-prometheus-client",
+    "psycopg": "python3-psycopg",
+}
 
 
-def install_command(library: str) -> str:
-    """Return the command that installs a library for the Python that runs this."""
-    package = f"{_PACKAGES.get(library, library)}>={OLDEST[library]}"
-    return shlex.join([sys.executable, "-m", "pip", "install", package])
+def how_to_install(library: str) -> str:
+    """Return a sentence about what installs a library for the Python that runs this.
+
+    Distributions such as Debian 12 do not let pip change their own Python (PEP 668).
+    """
+    if not _refuses_pip():
+        package = f"{_PACKAGES.get(library, library)}>={OLDEST[library]}"
+        return f"Install it with pip ({shlex.join([sys.executable, '-m', 'pip', 'install', package])})."
+    package = f"install the package {_DEBIAN[library]} (Debian, Ubuntu), or " if library in _DEBIAN else ""
+    return (
+        f"{sys.executable} belongs to the distribution, which refuses pip: {package}set `ansible_python_interpreter` to the"
+        f" Python of a virtual environment with {library}."
+    )
+
+
+def _refuses_pip() -> bool:
+    in_environment = sys.prefix != sys.base_prefix
+    return not in_environment and os.path.exists(os.path.join(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED"))
 
 
 def need(library: str, missing: Exception | None) -> None:
@@ -47,8 +70,7 @@ def need(library: str, missing: Exception | None) -> None:
             library,
             None,
             f"nec.expether needs {library} {oldest} or later on the host where it runs; {sys.executable} has {library}"
-            f" {installed}. Install a newer one ({install_command(library)}), or set `ansible_python_interpreter` to a"
-            " Python that has it.",
+            f" {installed}. {how_to_install(library)}",
         )
     if missing is not None:
         raise MissingLibrary(library, missing)

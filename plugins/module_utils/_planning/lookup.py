@@ -11,7 +11,12 @@ import typing as t
 import uuid
 
 from ansible_collections.nec.expether.plugins.module_utils._model.cards import Card, Eeio, Eesv, parse_card_id
-from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, NotFound, PlanRefused
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import (
+    InvalidInput,
+    NotFound,
+    NotStored,
+    PlanRefused,
+)
 from ansible_collections.nec.expether.plugins.module_utils._model.fabric import Fabric
 from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list, device_uuid, parse_uuid
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Node, find_by_name
@@ -49,10 +54,10 @@ def find_device(fabric: Fabric, device_id: str) -> Eeio:
     raise NotFound(f"EEM does not list device {device_id}. expether_device_info lists the devices that exist.")
 
 
-def no_such_node(observed: ObservedState, wanted: str) -> NotFound:
+def no_such_node(observed: ObservedState, wanted: str) -> NotStored:
     """Return the error about a name that no node has."""
     names = comma_list(sorted(node.name for node in observed.nodes.values()))
-    return NotFound(
+    return NotStored(
         f"Node {wanted!r} does not exist in pod manager {observed.podm}; "
         + (f"its nodes are {names}." if names else "it has no nodes.")
         + (" The EEM id of a card has twelve hex digits." if wanted.lower().startswith("0x") else "")

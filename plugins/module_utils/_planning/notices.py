@@ -116,12 +116,18 @@ def _group_warnings(changes: t.Sequence[GroupChange]) -> list[str]:
         if step.action == "set_group"
     ]
     hosts = sorted({str(step.node) for step in changes if step.action == "attach"})
-    if hosts:
-        sentences.append(f"The host of {comma_list(hosts)} must rescan its PCI bus before it sees its new devices.")
-    losers = sorted({str(step.node) for step in changes if step.action == "detach" and step.system_id})
-    if losers:
+    if len(hosts) == 1:
+        sentences.append(f"The host of {hosts[0]} must rescan its PCI bus before it sees its new devices.")
+    elif hosts:
         sentences.append(
-            f"The host of {comma_list(losers)} loses devices: its running operating system may be disturbed."
+            f"The hosts of {comma_list(hosts)} must rescan their PCI bus before they see their new devices."
+        )
+    losers = sorted({str(step.node) for step in changes if step.action == "detach" and step.system_id})
+    if len(losers) == 1:
+        sentences.append(f"The host of {losers[0]} loses devices: its running operating system may be disturbed.")
+    elif losers:
+        sentences.append(
+            f"The hosts of {comma_list(losers)} lose devices: their running operating systems may be disturbed."
         )
     return sentences
 
@@ -161,8 +167,8 @@ def _adoptions(observed: ObservedState, steps: t.Sequence[Step]) -> list[str]:
         have = observed.fabric.devices_of(system) if system and new else []
         if have:
             sentences.append(
-                f"System {step.system_id} already had {len(have)} devices. They now belong to the node and will be detached"
-                " when it is released."
+                f"System {step.system_id} already had devices: {comma_list(sorted(each.id for each in have))}. They now"
+                " belong to the node and will be detached when it is released."
             )
     return sentences
 

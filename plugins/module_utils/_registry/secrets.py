@@ -184,5 +184,6 @@ class Secrets:
             ) from None
         except OSError as error:
             raise RegistryError(
-                f"The key file {self._path} of the registry's passwords cannot be used ({error.strerror or error})."
+                f"The key file {self._path} of the registry's passwords cannot be used ({error.strerror or error}). Check"
+                " that its folder exists, and that this user can read the file."
             ) from None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, NotFound
+from ansible_collections.nec.expether.plugins.module_utils._model.errors import InvalidInput, NotStored
 from ansible_collections.nec.expether.plugins.module_utils._model.names import comma_list
 from ansible_collections.nec.expether.plugins.module_utils._model.nodes import Named, find_by_name
 from ansible_collections.nec.expether.plugins.module_utils._registry.records import Flavor, PodManager, StoredNode
@@ -53,7 +53,7 @@ def flavor_view(flavor: Flavor) -> View:
 def find_podm(registry: Registry, wanted: str) -> PodManager:
     """Return a registered pod manager by its name or UUID.
 
-    :raises NotFound: it is not registered
+    :raises NotStored: it is not registered
     """
     podms = registry.all(PodManager)
     found = find_by_name(podms, wanted)
@@ -64,13 +64,13 @@ def find_podm(registry: Registry, wanted: str) -> PodManager:
         if podms
         else "; no pod managers are registered. Register one with expether_podm."
     )
-    raise NotFound(f"Pod manager {wanted!r} is not registered in {registry.path}{others}")
+    raise NotStored(f"Pod manager {wanted!r} is not registered in {registry.path}{others}")
 
 
 def find_flavor(registry: Registry, wanted: str) -> Flavor:
     """Return a flavor by its name or UUID.
 
-    :raises NotFound: it does not exist
+    :raises NotStored: it does not exist
     """
     flavors = registry.all(Flavor)
     found = find_by_name(flavors, wanted)
@@ -79,7 +79,7 @@ def find_flavor(registry: Registry, wanted: str) -> Flavor:
     others = (
         f". Defined: {_names(flavors)}." if flavors else "; no flavors are defined. Create one with expether_flavor."
     )
-    raise NotFound(f"Flavor {wanted!r} does not exist{others}")
+    raise NotStored(f"Flavor {wanted!r} does not exist{others}")
 
 
 def only_node(found: t.Sequence[StoredNode], wanted: str) -> StoredNode | None:

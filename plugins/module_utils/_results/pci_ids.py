@@ -17,7 +17,7 @@ import typing as t
 import warnings
 
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import MissingLibrary
-from ansible_collections.nec.expether.plugins.module_utils._model.libraries import need
+from ansible_collections.nec.expether.plugins.module_utils._model.libraries import how_to_install, need
 from ansible_collections.nec.expether.plugins.module_utils._registry.pci_records import StoredNames
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import Change, put_anyway
 
@@ -126,7 +126,7 @@ class PciNames:
             # Imported here, because only a lookup in the list needs it.
             import hwdata
         except Exception as missing:  # noqa: BLE001  # pylint: disable=broad-exception-caught
-            self._warn(_without_library(missing))
+            self._warn(f"{_without_library(missing)} {how_to_install('hwdata')}")
             return None
         try:
             need("hwdata", None)
@@ -147,7 +147,7 @@ class PciNames:
 def _without_library(error: Exception) -> str:
     return (
         "Vendors and devices have no names, because the Python package hwdata cannot be used on the host where the module"
-        f" runs ({error}). Install it with pip, as in requirements.txt of the collection."
+        f" runs ({error})."
     )
 
 

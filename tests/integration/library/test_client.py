@@ -176,16 +176,39 @@ def test_a_certificates_file_that_has_gone_meanwhile_is_told_with_its_path(
     assert str(tmp_path / "gone") in caught.value.message
 
 
-def test_a_host_that_has_no_address_is_unreachable() -> None:
-    with Client(Settings("http://eem.invalid:30500/eem", timeout=1.0, retries=0)) as client, pytest.raises(Unreachable):
+def test_a_host_that_has_no_address_is_unreachable_and_its_name_is_to_be_checked() -> None:
+    with (
+        Client(Settings("http://eem.invalid:30500/eem", timeout=1.0, retries=0)) as client,
+        pytest.raises(Unreachable, match=r"no connection \(.+\)\. Check the host name in the URL\.$"),
+    ):
         client.api_version()
 
 
-def test_a_plain_server_asked_for_tls_is_a_sentence(eem: Simulator) -> None:
+def test_a_url_without_a_port_where_nobody_listens_is_told_with_the_usual_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*dummy_args: object, **dummy_more: object) -> None:
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)  # somebody may listen on port 80 of this machine
+    with (
+        Client(Settings("http://127.0.0.1/eem", timeout=1.0, retries=0)) as client,
+        pytest.raises(
+            Unreachable, match=r"\(Connection refused\)\. Is EEM .+ The URL has no port; EEM's is usually 30500"
+        ),
+    ):
+        client.api_version()
+
+
+def test_a_plain_server_asked_for_tls_is_a_sentence_without_advice_about_certificates(eem: Simulator) -> None:
     with (
         Client(Settings(eem.url.replace("http:", "https:"), timeout=2.0, retries=0)) as client,
-        pytest.raises((TlsFailed, AnswerLost)),
+        pytest.raises(TlsFailed, match=r"the server does not speak TLS \(.+\)\. Use http:// in the URL"),
     ):
+        client.api_version()
+
+
+def test_an_empty_password_is_told_as_that(make_client: object) -> None:
+    client: Client = make_client(password="")  # type: ignore[operator]
+    with pytest.raises(Unauthorized, match=r"user 'admin' \(HTTP 401\)\. The password is empty\. Check `password` and"):
         client.api_version()
 
 

@@ -34,8 +34,8 @@ Order = tuple[str, str, Json]
 #: What modules promise to warn of, and nothing else.
 PROMISED = (
     r"System 0x\w{12} had no group id of its own and gets \d+: its host may need a reboot before that takes effect\.",
-    r"The host of .+ must rescan its PCI bus before it sees its new devices\.",
-    r"The host of .+ loses devices: its running operating system may be disturbed\.",
+    r"The hosts? of .+ must rescan (its|their) PCI bus before (it sees its|they see their) new devices\.",
+    r"The hosts? of .+ loses? devices: (its|their) running operating systems? may be disturbed\.",
     r"Device 0x\w{12} was stranded in group \d+(, last used by node .+)?: the host .+ may still be using it\.",
     r"Attached (although the slot is empty|without knowing whether the slot has a device): .+\.",
     r"Device 0x\w{12} is attached to .+, but its link is down \(path_status0: .+, path_status1: .+\)\. Check .+\.",
@@ -44,7 +44,7 @@ PROMISED = (
     r"EEM did not respond in time to a change of 0x\w{12} and may still carry it out\.",
     r"Waited for other runs: .+\.",
     r"Waited for EEM to list .+, because it may have just started\.",
-    r"System 0x\w{12} already had \d+ devices\. They now belong to the node and will be detached .+\.",
+    r"System 0x\w{12} already had devices: .+\. They now belong to the node and will be detached .+\.",
     r"Node .+ has less than was requested, because these devices do not respond: .+\. Set `replace_silent: true` to .+\.",
     r"These devices of .+ do not respond: .+\.",
     r"These devices in the group of .+ do not respond and do not count, but use slots: .+\.",

@@ -170,10 +170,12 @@ def test_the_environment_does_not_complete_what_the_task_leaves_out_on_purpose(
         call("device_info", podm="rack1", client_cert="").with_environment(**pair),
         call("podm", name="rack1", client_cert=""),
         call("podm", name="rack1", client_cert="").with_environment(**pair),
+        call("device_info", url=eem.url).with_environment(EEM_PASSWORD=eem.password).failing(),
     )
     assert run[0].kind == "unauthorized"
     assert run[1].msg == "The environment variable EEM_CLIENT_KEY is set without `client_cert`."
-    assert [result.changed for result in run.results[2:]] == [True, False, True, False]
+    assert [result.changed for result in run.results[2:6]] == [True, False, True, False]
+    assert run[6].msg == "The environment variable EEM_PASSWORD is set without `username`."
     assert {run[5]["podm"]["connection"][key] for key in ("client_cert", "client_key")} == {None}
 
 

@@ -297,6 +297,20 @@ def test_a_user_is_told_of_reboot_rescan_and_lost_devices() -> None:
         assert sentence.endswith(".")
 
 
+def test_several_hosts_are_told_in_one_sentence_for_each_matter() -> None:
+    place = observed([])
+    lost = [
+        GroupChange("detach", device_id(number), f"node{number}", system_id(number), "18", "4093") for number in (1, 0)
+    ]
+    got = [
+        GroupChange("attach", device_id(number), f"node{number}", system_id(number), "4093", "18") for number in (2, 3)
+    ]
+    assert warnings(place, lost + got) == [
+        "The hosts of node2, node3 must rescan their PCI bus before they see their new devices.",
+        "The hosts of node0, node1 lose devices: their running operating systems may be disturbed.",
+    ]
+
+
 def test_whoever_takes_a_stranded_device_is_told_whose_host_may_still_use_it() -> None:
     both = {"notification_status1": ["up", "down"]}
     place = observed([eesv(0, "17", **both), eeio(0, "99", **both), eeio(1, "99", **both)])
