@@ -161,8 +161,8 @@ def _adoptions(observed: ObservedState, steps: t.Sequence[Step]) -> list[str]:
         have = observed.fabric.devices_of(system) if system and new else []
         if have:
             sentences.append(
-                f"System {step.system_id} already had these devices: {comma_list(device.id for device in have)}. They now"
-                " belong to the node and will be detached when it is released."
+                f"System {step.system_id} already had {len(have)} devices. They now belong to the node and will be detached"
+                " when it is released."
             )
     return sentences
 

@@ -353,7 +353,7 @@ def test_a_new_node_is_adopted_from_nothing_however_often_it_is_planned(
     eem.fault("fail", code="50003", method="PUT", path="/group_id$")
     outcome = run(client, registry, compose("n", system))
     assert [(row["from"], row["to"]) for row in outcome.rows if row["action"] == "remember"] == [(None, "composed")]
-    assert any("already had these devices: 0x" in warning for warning in warnings(outcome.before, outcome.steps))
+    assert any("already had 1 device" in warning for warning in warnings(outcome.before, outcome.steps))
 
 
 def test_a_device_in_the_group_of_two_systems_is_not_reported_as_attached(

@@ -44,7 +44,7 @@ PROMISED = (
     r"EEM did not respond in time to a change of 0x\w{12} and may still carry it out\.",
     r"Waited for other runs: .+\.",
     r"Waited for EEM to list .+, because it may have just started\.",
-    r"System 0x\w{12} already had these devices: .+\. They now belong to the node and will be detached .+\.",
+    r"System 0x\w{12} already had \d+ devices\. They now belong to the node and will be detached .+\.",
     r"Node .+ has less than was requested, because these devices do not respond: .+\. Set `replace_silent: true` to .+\.",
     r"These devices of .+ do not respond: .+\.",
     r"These devices in the group of .+ do not respond and do not count, but use slots: .+\.",
