@@ -138,8 +138,6 @@ def error_of_status(request: Request, status: int, content: bytes, location: str
     more: dict[str, t.Any] = {"code": code, "http_status": status, "url": request.url}
     if status in (401, 403):
         who = f"user {request.username!r}" if request.username is not None else "access without a user name"
-        if request.username is not None and not request.secrets:
-            who = f"{who} with an empty password"  # for example of an environment variable that is not set
         advice = "Check `username` and `password`."
         return Unauthorized(f"{request}: EEM does not accept {who} ({reason}). {advice}", **more)
     if status in _REDIRECTS:

@@ -189,14 +189,6 @@ def test_a_plain_server_asked_for_tls_is_a_sentence(eem: Simulator) -> None:
         client.api_version()
 
 
-def test_an_empty_password_is_told_because_it_may_be_of_a_variable_that_is_not_set(
-    eem: Simulator, make_client: object
-) -> None:
-    client: Client = make_client(password="")  # type: ignore[operator]
-    with pytest.raises(EemError, match=rf"does not accept user '{eem.username}' with an empty password \(HTTP 401"):
-        client.api_version()
-
-
 def test_a_wrong_password_is_told_with_the_user_and_not_with_the_password(eem: Simulator, make_client: object) -> None:
     client: Client = make_client(password="wrong-pass-word")  # type: ignore[operator]
     with pytest.raises(Unauthorized, match="user 'admin'") as caught:
