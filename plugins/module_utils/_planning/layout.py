@@ -65,6 +65,7 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.selection i
 #: Of how many candidates a refusal says for each node why they do not fit, because a pod has many nodes and candidates.
 _MOST_REASONS = 4
 
+
 class LayoutRequest(t.NamedTuple):
     """What a task asks of a pod manager.
 
