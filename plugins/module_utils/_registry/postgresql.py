@@ -406,9 +406,12 @@ def _reason(error: psycopg.Error) -> str:
 
 
 def _one_line(error: BaseException | str) -> str:
-    """Return a message of several lines as one, without the statement that PostgreSQL quotes."""
-    lines = str(error).partition("\nLINE ")[0].split("\n")
-    parts = [" ".join(line.split()).rstrip(".") for line in lines if line.strip()]
+    """Return a message of several lines as one, without the statement that PostgreSQL quotes, and without repetitions.
+
+    libpq reports the same for its attempts with and without TLS.
+    """
+    lines = str(error).partition("\nLINE ")[0].removeprefix("connection failed: ").split("\n")
+    parts = dict.fromkeys(" ".join(line.split()).rstrip(".") for line in lines if line.strip())
     return "".join(
         part if number == 0 else f"{'. ' if part[0].isupper() else ', '}{part}" for number, part in enumerate(parts)
     )
