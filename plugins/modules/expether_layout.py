@@ -678,7 +678,7 @@ failure:
     candidates:
       description:
         - 'If too few devices or systems were available: for each node that cannot get what it requests, why
-          each candidate does not fit.'
+          candidates do not fit, for at most four of them.'
       type: dict
       returned: if there are candidates
       sample:

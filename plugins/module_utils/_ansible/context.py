@@ -82,10 +82,11 @@ class Masking:
         params = getattr(self, "params", None)
         if isinstance(params, t.Mapping):
             self.hide(params.get("password"), params.get("username"))
-            # The part of a URL that may contain a password. Such URLs are rejected, but messages may quote them.
-            for text in (params.get("url"), params.get("registry"), params.get("copy_from")):
-                if isinstance(text, str) and "@" in text:
-                    before = text.rpartition("@")[0]
+            # The part of a URL that may contain a password. Such URLs are rejected, but messages may quote them. Those of
+            # registries may contain a user alone, which is no secret, and may appear in the URL of an EEM, too.
+            for name in ("url", "registry", "copy_from"):
+                before = str(params.get(name) or "").rpartition("@")[0]
+                if name == "url" or ":" in (before.partition("://")[2] or before):
                     self._hidden().update(part for part in (before, before.rpartition(":")[2]) if part)
             # The text of a private key in place of the path of a file. It is rejected, too.
             for text in (params.get(name) for name in ("ca_path", "ca_cert", "client_cert", "client_key")):

@@ -170,7 +170,10 @@ def _import(context: Context) -> Result:
             text = file.read()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise InvalidInput(f"The file {path} in `valence_dump` cannot be read ({reason}).") from None
+        raise InvalidInput(
+            f"The file {path} in `valence_dump` cannot be read ({reason}). Use an absolute path to a file on the host where"
+            " the module runs."
+        ) from None
     found = read_dump(text, with_defaults({}), now_iso())
     content = Content(found.records)
     for podm in content.of(PodManager).values():

@@ -64,6 +64,9 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.selection i
     why_not_available,
 )
 
+#: Of how many candidates a refusal says for each node why they do not fit, because a pod has many nodes and candidates.
+_MOST_REASONS = 4
+
 
 class LayoutRequest(t.NamedTuple):
     """What a task asks of a pod manager.
@@ -277,7 +280,8 @@ class _Planner:
                 continue
             try:
                 if place not in nodes:
-                    choose_system(named, t.cast(Properties, entry.properties))  # says why there is none
+                    # Says why there is none.
+                    choose_system(named, t.cast(Properties, entry.properties), _MOST_REASONS)
                 elif entry.properties is None:
                     find_system(self.observed.fabric, nodes[place].system_id)
                 else:
@@ -441,8 +445,8 @@ class _Planner:
                 reasons[device.id] = f"goes to {receiver}"
         counts = ((demand.request[kind], demand.request[kind].number - number) for kind, number in lacking.items())
         raise PlanRefused(
-            f"{'; '.join(why_lacking(self.observed, counts, own, dict(sorted(reasons.items()))))}.",
-            details={"candidates": reasons},
+            f"{'; '.join(why_lacking(self.observed, counts, own, dict(sorted(reasons.items())), _MOST_REASONS))}.",
+            details={"candidates": dict(sorted(reasons.items()))},
         )
 
 
@@ -467,5 +471,10 @@ def _refuse(problems: t.Mapping[str, ExpetherError]) -> None:
                 error.message if error.message.startswith(f"Node {name} ") else f"Node {name}: {error.message}"
                 for name, error in problems.items()
             ),
-            details={"candidates": {name: error.details.get("candidates", {}) for name, error in problems.items()}},
+            details={
+                "candidates": {
+                    name: dict(itertools.islice(error.details.get("candidates", {}).items(), _MOST_REASONS))
+                    for name, error in problems.items()
+                }
+            },
         )

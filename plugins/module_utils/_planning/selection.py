@@ -16,6 +16,7 @@ from ansible_collections.nec.expether.plugins.module_utils._model.names import c
 from ansible_collections.nec.expether.plugins.module_utils._model.properties import DeviceRequest, Properties
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import ObservedState, Step, cards_of
 
+MOST_REASONS = 12  # of candidates that do not fit, in the message about one node
 NOT_ENABLED = "is not enabled (admin_status or monitoring_status)"
 
 
@@ -143,12 +144,13 @@ def system_rank(observed: ObservedState, system: Eesv) -> tuple[bool, bool, int,
     return not has_own_group(system), bool(fabric.devices_of(system)), -fabric.free_slots(system), system.id
 
 
-def choose_system(observed: ObservedState, properties: Properties) -> Eesv:
+def choose_system(observed: ObservedState, properties: Properties, most: int = MOST_REASONS) -> Eesv:
     """Return the system for a new node: responding, enabled, not a node, with enough free slots for the request; of
     those one that has its own group id (so that no reboot is needed), then one without devices, then the one with the
     most free slots, then the lowest id.
 
-    :raises PlanRefused: none fits; the message says why each does not
+    :param most: of how many systems a message says why they do not fit
+    :raises PlanRefused: none fits; the message says why
     """
     wanted = number_of(properties)
     why = {system.id: why_no_node(observed, system, wanted) for system in observed.fabric.systems.values()}
@@ -157,7 +159,7 @@ def choose_system(observed: ObservedState, properties: Properties) -> Eesv:
         return min(fitting, key=lambda system: system_rank(observed, system))
     reasons = {system: reason for system, (reason, _passing) in why.items() if reason}
     what = "1 device" if wanted == 1 else f"{wanted} devices"
-    all_reasons = comma_list(f"{system} {reason}" for system, reason in reasons.items())
+    all_reasons = comma_list((f"{system} {reason}" for system, reason in reasons.items()), most)
     raise PlanRefused(
         f"No system can host {what}: {all_reasons or 'EEM does not list any system'}.",
         blocked_by=claims_on(observed, (system for system, (_reason, passing) in why.items() if passing)),
@@ -262,12 +264,14 @@ def why_lacking(
     counts: t.Iterable[tuple[DeviceRequest, int]],
     own: t.Sequence[Eeio],
     reasons: t.Mapping[str, str],
+    most: int = MOST_REASONS,
 ) -> list[str]:
     """Return a sentence for each part of a request that is not met.
 
     :param counts: how many devices each part of the request got
     :param own: the devices of the node that count
     :param reasons: why others are not available
+    :param most: how many of these reasons a sentence has
     """
     lacking = []
     for request, count in counts:
@@ -275,7 +279,7 @@ def why_lacking(
             unfit = [device for device in reasons if request.may_match(observed.fabric.devices[device])]
             kept = min(count, sum(request.matches(device) for device in own))
             already = f"{kept} attached already, " if kept else ""
-            others = comma_list(f"{device} {reasons[device]}" for device in unfit)
+            others = comma_list((f"{device} {reasons[device]}" for device in unfit), most)
             lacking.append(
                 f"{request} requested, {already}{count - kept} free" + (f". Not available: {others}" if others else "")
             )

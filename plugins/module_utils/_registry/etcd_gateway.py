@@ -24,6 +24,10 @@ except Exception as missing:  # noqa: BLE001  # pylint: disable=broad-exception-
 
 Json = dict[str, t.Any]
 
+_ADVICE = "etcd needs more than half of its members. Check them with `etcdctl endpoint health`, and run the task again."
+_ADVICE_TLS = "Check the certificates in the URL (ca, cert and key). The URL of members without TLS begins with etcd://."
+_ADVICE_NO_TLS = "Check them with `etcdctl endpoint health`. The URL of members with TLS begins with etcds://."
+
 RECONNECT_SECONDS = 60.0  # how long a run waits for a member that can answer, for example until there is a leader again
 FIRST_SECONDS = 10.0  # the same, if no member has answered this run yet or any more
 _CONNECT_SECONDS = 3.0
@@ -52,10 +56,12 @@ class _Lost(Exception):
 
     :ivar is_sent: whether it may have carried out the request
     :ivar is_refused: whether it accepted no connection, and will not a second later either
+    :ivar advice: what to do if no member answers otherwise
     """
 
-    def __init__(self, reason: str, is_sent: bool, is_refused: bool = False) -> None:
+    def __init__(self, reason: str, is_sent: bool, is_refused: bool = False, advice: str = _ADVICE) -> None:
         super().__init__(reason)
+        self.advice = advice
         self.is_sent = is_sent
         self.is_refused = is_refused
 
@@ -107,9 +113,10 @@ class Gateway:
             if is_hopeless or time.monotonic() > deadline:
                 self.has_answered = False
                 reasons = "; ".join(f"{endpoint.partition('://')[2]}: {error}" for endpoint, error in lost.items())
+                advice = {error.advice for error in lost.values()}
                 problem = NoMember(
-                    f"The registry {self._url.shown} cannot be {what}, because no member of etcd can answer ({reasons}). etcd"
-                    " needs more than half of its members. Check them with `etcdctl endpoint health`, and run the task again."
+                    f"The registry {self._url.shown} cannot be {what}, because no member of etcd can answer ({reasons})."
+                    f" {advice.pop() if len(advice) == 1 else _ADVICE}"
                 )
                 problem.is_sent = is_sent
                 raise problem
@@ -163,11 +170,13 @@ class Gateway:
             status = response.status_code
         except requests.RequestException as error:
             chain = repr(error)  # requests wraps the errors of urllib3: their names appear only here
-            refuses = isinstance(error, requests.exceptions.SSLError) or any(
-                name in chain for name in ("NewConnectionError", "NameResolutionError")
-            )
+            is_tls = isinstance(error, requests.exceptions.SSLError)
+            refuses = is_tls or any(name in chain for name in ("NewConnectionError", "NameResolutionError"))
             is_sent = not (refuses or isinstance(error, requests.ConnectTimeout))
-            raise _Lost(_reason(error), is_sent, refuses) from None
+            advice = _ADVICE_TLS if is_tls else _ADVICE
+            if "RemoteDisconnected" in chain and endpoint.startswith("http://"):
+                advice = _ADVICE_NO_TLS
+            raise _Lost(_reason(error), is_sent, refuses, advice) from None
         except OSError as error:
             raise RegistryError(
                 f"The registry {self._url.shown} cannot be used: a certificate file cannot be used ({error})."

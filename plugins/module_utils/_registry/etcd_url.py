@@ -20,8 +20,9 @@ _HOST = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?"
 # etcd[s]://[USER@]HOST[:PORT][,HOST[:PORT]...]/PREFIX[?PARAMETERS]
 _URL = re.compile(
     rf"(?P<scheme>etcds?)://(?:(?P<user>[A-Za-z0-9._-]+)@)?(?P<hosts>{_HOST}(?:,{_HOST})*)"
-    r"(?P<prefix>(?:/[A-Za-z0-9._-]+)+)/?(?:\?(?P<query>.+))?"
+    r"(?P<prefix>(?:/[A-Za-z0-9._-]+)*)/?(?:\?(?P<query>.+))?"
 )
+_PARAMETERS = ("ca", "cert", "key", "passfile")
 _SECRETS = ("password", "passwd", "token")
 _LONGEST_PASSWORD = 4096  # bytes; a longer file is not a password file
 
@@ -75,20 +76,22 @@ def parse_etcd(url: str) -> EtcdUrl:
     instead = "a file and its path into the parameter passfile, or into the environment variable ETCDCTL_PASSWORD"
     given = parameters_of(url, _SECRETS, instead)
     match, parameters = _URL.fullmatch(url), dict(given)
-    if (
-        not match
-        or len(parameters) < len(given)
-        or bool(query) > bool(given)
-        or not {"ca", "cert", "key", "passfile"}.issuperset(parameters)
-        or not all(os.path.isabs(path) for path in parameters.values())
-        or any(int(port) > 65535 for port in re.findall(r":(\d+)(?:,|\Z)", match["hosts"]))
-        or (match["scheme"] == "etcd" and not {"passfile"}.issuperset(parameters))
-    ):
-        raise RegistryError(
-            "The URL of the registry is not valid. Set `registry` to etcd://HOST1:PORT,HOST2:PORT/PREFIX, or with TLS to"
-            " etcds://USER@HOST1:PORT,HOST2:PORT/PREFIX?ca=FILE&cert=FILE&key=FILE&passfile=FILE, where all parameters are"
-            " optional, and FILE is an absolute path."
-        )
+    if not match or bool(query) > bool(given):
+        raise _invalid("it has another form")
+    if not match["prefix"]:
+        raise _invalid("it has no PREFIX")
+    if any(int(port) > 65535 for port in re.findall(r":(\d+)(?:,|\Z)", match["hosts"])):
+        raise _invalid("a PORT is above 65535")
+    for name, path in given:
+        if name not in _PARAMETERS:
+            # Another text may be part of a password with a question mark.
+            raise _invalid(f"it has {f'the parameter {name[:20]}' if name.isidentifier() else 'another parameter'}")
+        if not os.path.isabs(path):
+            raise _invalid(f"{name} is not an absolute path")
+        if match["scheme"] == "etcd" and name != "passfile":
+            raise _invalid(f"{name} is for etcds://")
+    if len(parameters) < len(given):
+        raise _invalid("it has a parameter twice")
     is_tls = match["scheme"] == "etcds"
     cert = parameters.get("cert") or _environment("ETCDCTL_CERT", is_tls)
     return EtcdUrl(
@@ -100,6 +103,14 @@ def parse_etcd(url: str) -> EtcdUrl:
         key=parameters.get("key") or (_environment("ETCDCTL_KEY", is_tls) if cert else None),
         user=match["user"] or os.environ.get("ETCDCTL_USER", "").partition(":")[0] or None,
         passfile=parameters.get("passfile"),
+    )
+
+
+def _invalid(why: str) -> RegistryError:
+    return RegistryError(
+        f"The URL of the registry is not valid ({why}). Set `registry` to etcd://HOST1:PORT,HOST2:PORT/PREFIX, or with TLS to"
+        " etcds://USER@HOST1:PORT,HOST2:PORT/PREFIX?ca=FILE&cert=FILE&key=FILE&passfile=FILE, where all parameters are"
+        " optional, and FILE is an absolute path."
     )
 
 

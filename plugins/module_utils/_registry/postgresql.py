@@ -87,7 +87,7 @@ _ATTEMPT = re.compile(
 )
 # What psycopg and libpq add to the reason of each attempt.
 _NOISE = re.compile(
-    r"\s*Is the server running on that host .*?\?|connection failed: |connection to server at .*? failed: "
+    r"\.?\s*Is the server running on that host .*?\?|connection failed: |connection to server at .*? failed: "
 )
 _IS_LOCKED = f"""
 SELECT {_SERVER}, EXISTS (
@@ -381,8 +381,8 @@ class PostgresqlRegistry(BackEnd):
             )
         return RegistryError(
             f"The registry {self.path} cannot be {what} ({reason}). Check that the database exists, that the server accepts"
-            " connections from this host, and that the user and its password are right (PGPASSWORD, or PGPASSFILE, which is"
-            " ignored unless only its owner can read it)."
+            " connections from this host, and that the user and its password are right (PGPASSWORD, or PGPASSFILE, which must"
+            " have a line for this connection, and is ignored unless only its owner can read it)."
         )
 
 
@@ -402,9 +402,17 @@ def _reason(error: psycopg.Error) -> str:
     if not attempts:
         return _one_line(error)
     return "; ".join(
-        f"{host}:{port}".strip(":") + f": {_NOISE.sub('', ' '.join(text.split()))}" for host, port, text in attempts
+        f"{host}:{port}".strip(":") + f": {_NOISE.sub('', _one_line(text))}" for host, port, text in attempts
     )
 
 
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()).rstrip(".")
+def _one_line(error: BaseException | str) -> str:
+    """Return a message of several lines as one, without the statement that PostgreSQL quotes, and without repetitions.
+
+    libpq reports the same for its attempts with and without TLS.
+    """
+    lines = str(error).partition("\nLINE ")[0].removeprefix("connection failed: ").split("\n")
+    parts = dict.fromkeys(" ".join(line.split()).rstrip(".") for line in lines if line.strip())
+    return "".join(
+        part if number == 0 else f"{'. ' if part[0].isupper() else ', '}{part}" for number, part in enumerate(parts)
+    )

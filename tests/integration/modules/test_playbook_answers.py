@@ -240,6 +240,7 @@ ROWS: list[Row] = [
         )
         for file in ("list", "misspelt", "empty", "node")
     ),
+    refused("layout", "layout_file: .+ cannot be read as YAML", layout_file="{broken}"),
     *wrong("layout", WRONG_TEXTS[:1], "layout_file", "podm"),
     *wrong("layout_export", WRONG_TEXTS[:1], "layout_file", "podm"),
     *skipped("devices", {"podm": None, "type": None, "state": None, "node": None}),
@@ -505,6 +506,7 @@ def test_an_answer_is_understood_or_refused_before_a_module_is_called(
 ) -> None:
     ansible.play(known, call("node", podm="rack1", name="n1", properties={"pci_device": {"type": ["GPU"]}}))
     rows = {f"row{number}": row for number, row in enumerate(ROWS) if row.smoke == smoke}
+    (ansible.folder / "broken.yml").write_text("nodes: [{name: n1", encoding="utf-8")
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     system = max(identity for identity, card in eem.cards().items() if card["status"] == "eesv")
     places = {
@@ -519,6 +521,7 @@ def test_an_answer_is_understood_or_refused_before_a_module_is_called(
         "layout": str(written(ansible.folder / "layout.yml", LAYOUT)),
         "list": str(written(ansible.folder / "list.yml", LAYOUT["nodes"])),
         "misspelt": str(written(ansible.folder / "misspelt.yml", {**LAYOUT, "purges": True})),
+        "broken": str(ansible.folder / "broken.yml"),
         "empty": str(written(ansible.folder / "empty.yml", {})),
         "node": str(written(ansible.folder / "node.yml", {"nodes": LAYOUT["nodes"][0]})),
     }

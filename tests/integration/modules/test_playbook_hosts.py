@@ -360,6 +360,9 @@ def test_a_layout_is_exported_edited_and_applied_with_all_hosts_prepared_and_res
     assert [list(entry) for entry in layout["nodes"]] == [["name", "node_index", "properties"]] * 2
     unchanged = hosts.play("layout", layout_file="rack1.yml")
     assert (unchanged.status, unchanged.changes, unchanged.listings) == (0, [], 1) and "changed=0" in unchanged.output
+    (ansible.folder / "none.yml").write_text("nodes: []\n", encoding="utf-8")  # as exported before there are nodes
+    without = hosts.play("layout", layout_file="none.yml")
+    assert without.status == 0 and "The layout has no nodes: nothing to change" in without.output, without
     # n1 gives its SSD to n2, and n3 is new. Two hosts are in the inventory.
     ssd = layout["nodes"][0]["properties"]["devices"].pop()
     assert ssd["type"] == "SSD"

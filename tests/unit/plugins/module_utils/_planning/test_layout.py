@@ -241,6 +241,18 @@ def test_each_request_that_is_not_met_is_named() -> None:
     assert error.blocked_by == {} and list(error.details["candidates"]) == ["node0", "node1", "node2"]
 
 
+def test_a_refusal_gives_few_reasons_for_each_node_because_a_pod_has_many() -> None:
+    of = pod(*(eeio(number, "17") for number in range(6)), nodes=2)
+    error = refused(of, entry(1, GPU), NodeRequest("new", None, properties({**GPU, "count": 20})))
+    four = [device_id(number) for number in range(4)]
+    assert error.message.startswith(
+        "Node node1: 1 GPU requested, 0 free. Not available: "
+        + ", ".join(f"{device} attached to node0" for device in four)
+        + " and 2 more. Node new: No system can host 20 devices: "
+    )
+    assert error.details["candidates"]["node1"] == {device: "attached to node0" for device in four}
+
+
 def test_what_is_wrong_with_a_place_or_a_release_does_not_hide_what_others_lack() -> None:
     silent = [eeio(number, str(17 + number), **SILENT) for number in (1, 3)]
     of = pod(*silent, eeio(4, kind="nic"), nodes=4)
