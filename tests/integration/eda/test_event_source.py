@@ -359,7 +359,7 @@ def test_a_refused_password_is_not_sent_again_even_if_the_registry_cannot_be_rea
         [put(podm._replace(uuid=podm_uuid("rack2"), revision=NEVER, name="rack2", url=url, password=token))]
     )
     registry.close()
-    with contextlib.closing(sqlite3.connect(path)) as database, database:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute("INSERT INTO documents VALUES ('nodes', 'x', 1, '{}')")
     watch = watching()
     eem.reset_log()
