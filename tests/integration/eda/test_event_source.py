@@ -239,6 +239,26 @@ def test_an_eem_that_lists_devices_without_their_systems_is_offline_and_none_is_
         assert detached["type"] == "device_detached" and detached["device"]["state"] == "stranded"
 
 
+def test_a_synchronisation_between_two_reads_of_the_registry_is_seen_whole(
+    watching: Begin, run: Run, eem: Simulator, by_url: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attach(eem, device_ids(eem)[0], eem.eesvs()[0]["group_id"])
+    run("podm", name="rack1", **by_url)
+    watch = watching(source="registry")
+    assert watch.poll() == []
+    systems = {record["id"] for record in eem.eesvs()}
+    read = watch_file.stored_devices
+
+    def meanwhile(*arguments: t.Any) -> t.Any:
+        monkeypatch.setattr(watch_file, "stored_devices", read)
+        eem.reset(devices=[record for record in eem.records() if record["id"] not in systems])
+        run("sync")
+        return read(*arguments)
+
+    monkeypatch.setattr(watch_file, "stored_devices", meanwhile)
+    assert types(watch.poll()) == ["podm_offline"]  # none is detached
+
+
 def test_an_eem_that_was_away_while_it_listed_only_some_devices_has_its_time_again(
     watching: Begin, eem: Simulator, by_url: Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -339,7 +359,7 @@ def test_a_refused_password_is_not_sent_again_even_if_the_registry_cannot_be_rea
         [put(podm._replace(uuid=podm_uuid("rack2"), revision=NEVER, name="rack2", url=url, password=token))]
     )
     registry.close()
-    with contextlib.closing(sqlite3.connect(path)) as database, database:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute("INSERT INTO documents VALUES ('nodes', 'x', 1, '{}')")
     watch = watching()
     eem.reset_log()
