@@ -10,11 +10,10 @@ refused only if its requests cannot be met in any way.
 from __future__ import annotations
 
 import contextlib
-import heapq
 import itertools
 import typing as t
 
-from ansible_collections.nec.expether.plugins.module_utils._model.cards import Eeio, Eesv, parse_card_id
+from ansible_collections.nec.expether.plugins.module_utils._model.cards import Eeio, parse_card_id
 from ansible_collections.nec.expether.plugins.module_utils._model.errors import (
     ExpetherError,
     InvalidInput,
@@ -32,6 +31,7 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.attachments
 )
 from ansible_collections.nec.expether.plugins.module_utils._planning.lookup import find_system
 from ansible_collections.nec.expether.plugins.module_utils._planning.nodes import (
+    NodeChanges,
     NodeRequest,
     Standing,
     members,
@@ -41,31 +41,26 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.nodes impor
     present_node,
     standing,
 )
+from ansible_collections.nec.expether.plugins.module_utils._planning.placement import Placements
 from ansible_collections.nec.expether.plugins.module_utils._planning.plan import (
     ObservedState,
     Plan,
     SilentDevice,
+    Step,
     cards_of,
 )
 from ansible_collections.nec.expether.plugins.module_utils._planning.selection import (
     by_preference,
+    can_be_detached,
     candidates,
     choose_system,
     claims_on,
-    match_devices,
-    number_of,
     refuse_if_claimed,
-    system_rank,
     why_lacking,
     why_never,
     why_no_host,
-    why_no_node,
     why_not_available,
-    why_unchangeable,
 )
-
-#: Of how many cards all ways to place new nodes are tried, and how many of them.
-_SMALL, _TRIES = 64, 120
 
 
 class LayoutRequest(t.NamedTuple):
@@ -137,7 +132,7 @@ def _plan(observed: ObservedState, request: LayoutRequest, explain: bool = False
     others = [node for node in observed.nodes.values() if node.system_id not in ids] if request.release_others else []
     others.sort(key=lambda node: name_key(node.name))
     planner = _Planner(observed, request, listed, misplaced, others)
-    placements = planner.placements()
+    placements = iter(planner.placements())
     first = next(placements)
     for places in itertools.chain([first], placements):
         with contextlib.suppress(PlanRefused):
@@ -227,108 +222,19 @@ class _Planner:
                 self.kinds.setdefault(entry.kind, len(self.kinds))
         self._signatures: dict[t.Any, int] = {}
 
-    # -- systems
-
-    def placements(self) -> t.Iterator[dict[int, str]]:
-        """Give the systems of the new nodes, by their place: first as the rule for new nodes says, then others.
-
-        The systems that a smaller node fits on include those that a larger one fits on, so if the larger ones choose
-        first, all find one if that is possible. Other systems than the rule's may help if they have devices already.
-
-        If there are not enough systems, the only placement lacks some nodes.
-        """
-        new = sorted(
-            (place for place, node in enumerate(self.listed) if node is None and place not in self.misplaced),
-            key=lambda place: -number_of(self._properties(place)),
-        )
-        slots = self._hosts() if new else {}
-        first = self._by_rule(new, slots, {})
-        yield first
-        if len(first) < len(new):
-            return
-        seen = [first]
-        many = 1
-        while (
-            new and many < 2 * len(new) and any(self.observed.fabric.devices_of(self._system(host)) for host in slots)
-        ):
-            chosen = self._by_rule(new, slots, self._where_devices_are(new[:many], slots))
-            many *= 2
-            if chosen not in seen:
-                seen.append(chosen)
-                yield chosen
-        if len(self.observed.fabric.devices) + len(self.observed.fabric.systems) <= _SMALL:
-            for hosts in itertools.islice(itertools.permutations(slots, len(new)), _TRIES):
-                fits = all(slots[host] >= number_of(self._properties(place)) for place, host in zip(new, hosts))
-                if fits and dict(zip(new, hosts)) not in seen:
-                    yield dict(zip(new, hosts))
-
-    def _properties(self, place: int) -> Properties:
-        return t.cast(Properties, self.request.nodes[place].properties)
-
-    def _system(self, system_id: str) -> Eesv:
-        return self.observed.fabric.systems[system_id]
-
-    def _hosts(self) -> dict[str, int]:
-        """Return the systems that can become new nodes, best first, and how many devices each can get."""
+    def placements(self) -> Placements:
+        """Return the ways to place the new nodes on systems."""
+        new = {
+            place: t.cast(Properties, entry.properties)
+            for place, entry in enumerate(self.request.nodes)
+            if self.listed[place] is None and place not in self.misplaced
+        }
         listed = {node.system_id for node in self.listed if node}
         released = {node.system_id for node in self.released}
-        fabric = self.observed.fabric
-        fitting = [
-            system
-            for system in fabric.systems.values()
-            if system.id not in listed and why_no_node(self.rest, system, 0)[0] is None
-        ]
-        # The host of a node that is released may still be in use, so others come first.
-        fitting.sort(key=lambda system: (system.id in released, system_rank(self.rest, system)))
-        slots = {system.id: fabric.free_slots(system) for system in fitting}
-        for system in fitting:
-            if system.id in released:
-                slots[system.id] += sum(map(_can_go, fabric.devices_of(system)))
-        return slots
-
-    def _by_rule(self, new: t.Sequence[int], slots: t.Mapping[str, int], given: t.Mapping[int, str]) -> dict[int, str]:
-        """Return a system for each new node, the best that is left, while there are any; some have one already."""
-        ranks = {host: rank for rank, host in enumerate(slots)}
-        used = set(given.values())
-        largest = sorted((host for host in slots if host not in used), key=lambda host: slots[host])
-        fitting: list[tuple[int, str]] = []
-        result = dict(given)
-        for place in new:
-            if place in given:
-                continue
-            while largest and slots[largest[-1]] >= number_of(self._properties(place)):
-                host = largest.pop()
-                heapq.heappush(fitting, (ranks[host], host))
-            if fitting:
-                result[place] = heapq.heappop(fitting)[1]
-        return result
-
-    def _where_devices_are(self, new: t.Sequence[int], slots: t.Mapping[str, int]) -> dict[int, str]:
-        """Return for each of some new nodes the system that has most of what it requests already."""
-        have = {host: self.observed.fabric.devices_of(self._system(host)) for host in slots}
-        sorts = {host: tuple(sorted(map(self._signature, devices))) for host, devices in have.items()}
-        best: dict[t.Any, int] = {}
-
-        def matching(properties: Properties, host: str) -> int:
-            key = properties, sorts[host]
-            if key not in best:
-                best[key] = len(match_devices(properties, have[host])[0])
-            return best[key]
-
-        result: dict[int, str] = {}
-        left = list(slots)
-        for place in new:
-            properties = self._properties(place)
-            wanted = number_of(properties)
-            host = max((host for host in left if slots[host] >= wanted), key=lambda host: matching(properties, host))
-            result[place] = host
-            left.remove(host)
-        return result
+        return Placements(self.rest, new, listed, released, self._signature)
 
     def _new(self, place: int, host: str) -> Node:
         return new_node(self.observed, self.request.nodes[place].name, host, "composed")
-
-    # -- devices
 
     def plan(self, places: t.Mapping[int, str], explain: bool = False) -> Plan:
         """Return the plan with new nodes on these systems.
@@ -339,26 +245,54 @@ class _Planner:
         nodes = {place: node for place, node in enumerate(self.listed) if node}
         nodes.update((place, self._new(place, host)) for place, host in places.items())
         named = self.observed._replace(nodes={**self.rest.nodes, **{node.system_id: node for node in nodes.values()}})
-        problems = dict(self.misplaced)
+        demands, problems = self._demands(named, nodes)
+        release, stuck = self._release({demand.now.system.id for demand in demands.values()})
+        changes, unmet = self._changes(named, demands, release, explain)
+        problems.update(unmet)
+        named_problems = (
+            (nodes.get(place, self.request.nodes[place]).name, problems[place]) for place in sorted(problems)
+        )
+        _refuse({**dict(named_problems), **stuck})
+        silent: list[SilentDevice] = []
+        for place, node in sorted(nodes.items()):
+            system = find_system(self.observed.fabric, node.system_id)
+            silent += changes[place].silent if place in changes else members(named, node, system)
+        after = tuple(changes[place].node if place in changes else node for place, node in sorted(nodes.items()))
+        steps = refuse_if_claimed(self.observed, _in_order(changes.values(), release))
+        return Plan(steps, after, silent=(*silent, *release.silent))
+
+    def _demands(
+        self, named: ObservedState, nodes: t.Mapping[int, Node]
+    ) -> tuple[dict[int, _Demand], dict[int, ExpetherError]]:
+        """Return what the nodes with properties request and have, and why entries are refused, by their place.
+
+        :param named: the observed state with the new nodes
+        """
         demands: dict[int, _Demand] = {}
+        problems = dict(self.misplaced)
         for place, entry in enumerate(self.request.nodes):
             if place in problems:
                 continue
             try:
                 if place not in nodes:
-                    choose_system(named, self._properties(place))
+                    choose_system(named, t.cast(Properties, entry.properties))  # says why there is none
                 elif entry.properties is None:
                     find_system(self.observed.fabric, nodes[place].system_id)
                 else:
                     demands[place] = self._demand(nodes[place], entry.properties, entry)
             except (PlanRefused, NotFound) as error:
                 problems[place] = error
-        release, stuck = self._release({demand.now.system.id for demand in demands.values()})
-        pools = self._pools(release)
-        lost, gained = self._assign(demands, pools)
-        changes = {}
+        return demands, problems
+
+    def _changes(
+        self, named: ObservedState, demands: t.Mapping[int, _Demand], release: Plan, explain: bool
+    ) -> tuple[dict[int, NodeChanges], dict[int, PlanRefused]]:
+        """Return what changes for the nodes with demands, and why some cannot be met, by their place."""
+        lost, gained = self._assign(demands, self._pools(release))
+        receivers = {device.id: demands[place].now.node.name for place in gained for device in gained[place]}
         unused = unused_groups(self.observed)
-        receivers = {device.id: nodes[place].name for place in gained for device in gained[place]}
+        changes: dict[int, NodeChanges] = {}
+        unmet: dict[int, PlanRefused] = {}
         for place, demand in demands.items():
             kept = [
                 device for sort, devices in demand.own.items() for device in devices[: demand.share.kept.get(sort, 0)]
@@ -370,26 +304,8 @@ class _Planner:
                     extra, skipped = check_detachable(self.rest, demand.now.beyond(kept), demand.skip_silent)
                 changes[place] = node_changes(named, demand.now, kept, gained[place], extra, skipped, unused)
             except PlanRefused as error:
-                problems[place] = error
-        named_problems = (
-            (nodes.get(place, self.request.nodes[place]).name, problems[place]) for place in sorted(problems)
-        )
-        _refuse({**dict(named_problems), **stuck})
-        silent: list[SilentDevice] = []
-        for place, node in sorted(nodes.items()):
-            system = find_system(self.observed.fabric, node.system_id)
-            silent += changes[place].silent if place in changes else members(named, node, system)
-        all_changes = changes.values()
-        steps = [
-            *(step for each in all_changes for step in each.registry),
-            *(step for each in all_changes for step in each.set_group),
-            *release.steps,
-            *(step for each in all_changes for step in each.detaches),
-            *(step for each in all_changes for step in each.attaches),
-            *(step for each in all_changes for step in each.replaced),
-        ]
-        after = tuple(changes[place].node if place in changes else node for place, node in sorted(nodes.items()))
-        return Plan(refuse_if_claimed(self.observed, steps), after, silent=(*silent, *release.silent))
+                unmet[place] = error
+        return changes, unmet
 
     def _release(self, taken_over: t.Container[str]) -> tuple[Plan, dict[str, PlanRefused]]:
         """Return the plan that releases nodes, and by name, why others cannot be released.
@@ -433,14 +349,14 @@ class _Planner:
         for device in by_preference(now.counting):
             signature = self._signature(device)
             if signature:
-                goes = _can_go(device)
+                goes = can_be_detached(device)
                 leaves = goes and why_never(device) is None and not {device.id, system.id} & claimed.keys()
                 order.append(Own(signature, leaves and (purge or self.request.move), purge and goes, not purge))
                 own.setdefault(order[-1], []).append(device)
         numbers = {kind: each.number for kind, each in request.items()}
         share = Share(numbers, order, takes=why_no_host(self.rest, system) is None)
         kept = share.kept
-        going = [device for device in now.beyond(()) if _can_go(device)] if purge else []
+        going = [device for device in now.beyond(()) if can_be_detached(device)] if purge else []
         used = len(fabric.devices_in_group_of(system))
         more = sum(share.lacking.values()) + sum(kept[sort] for sort in kept if sort.due) - len(going)
         share.slots = system.max_devices - used - more
@@ -528,9 +444,16 @@ class _Planner:
         )
 
 
-def _can_go(device: Eeio) -> bool:
-    """Whether EEM detaches a device."""
-    return device.reachable is not False and why_unchangeable(device) is None
+def _in_order(changes: t.Collection[NodeChanges], release: Plan) -> list[Step]:
+    """Return the steps of all nodes: each device is detached before it is attached."""
+    return [
+        *(step for each in changes for step in each.registry),
+        *(step for each in changes for step in each.set_group),
+        *release.steps,
+        *(step for each in changes for step in each.detaches),
+        *(step for each in changes for step in each.attaches),
+        *(step for each in changes for step in each.replaced),
+    ]
 
 
 def _refuse(problems: t.Mapping[str, ExpetherError]) -> None:

@@ -26,6 +26,11 @@ def why_unchangeable(card: Card) -> str | None:
     return None
 
 
+def can_be_detached(device: Eeio) -> bool:
+    """Whether EEM detaches a device."""
+    return device.reachable is not False and why_unchangeable(device) is None
+
+
 def why_no_host(observed: ObservedState, system: Eesv) -> str | None:
     """Return why no device may be attached to a system, or `None`."""
     if system.reachable is False:

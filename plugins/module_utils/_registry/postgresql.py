@@ -4,13 +4,13 @@
 
 """The registry in a PostgreSQL database, for several controllers. Private to the collection.
 
-All tables are in the PostgreSQL schema `nec_expether`. Every transaction that writes locks the only row of `registry`
-first, so that they run one after the other, as in SQLite; none of them can fail to serialise. Every read is one
-statement, and so sees one moment.
+Every transaction that writes locks the only row of the table `registry` first, so that they run one after the other, as
+in SQLite; none of them can fail to serialise. Every read is one statement, and so sees one moment.
 
-`commits` has a token for each of the last transactions. If the connection is lost during COMMIT, the same transaction is
-begun again on a new connection: it gets the lock when the old one has ended on the server, and then the token tells
-whether the old one was committed. It works on a promoted standby too, where ids of transactions may be given again.
+The table `commits` has a token for each of the last transactions. If the connection is lost during COMMIT, the same
+transaction is begun again on a new connection: it gets the lock when the old one has ended on the server, and then the
+token tells whether the old one was committed. It works on a promoted standby too, where ids of transactions may be given
+again.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import json
 import os
 import re
 import selectors
@@ -27,14 +26,12 @@ import typing as t
 import uuid as uuids
 
 from ansible_collections.nec.expether.plugins.module_utils._model.libraries import need
+from ansible_collections.nec.expether.plugins.module_utils._registry import postgresql_tables as tables
 from ansible_collections.nec.expether.plugins.module_utils._registry.bodies import (
     BackEnd,
     Rows,
-    conflict,
     records,
-    text_of,
     unknown_outcome,
-    upgraded_texts,
 )
 from ansible_collections.nec.expether.plugins.module_utils._registry.postgresql_url import shown_url
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import (
@@ -54,22 +51,18 @@ except Exception as missing:  # noqa: BLE001  # pylint: disable=broad-exception-
 
 if t.TYPE_CHECKING:
     import psycopg
-
-    Connection = psycopg.Connection[tuple[t.Any, ...]]
+    from ansible_collections.nec.expether.plugins.module_utils._registry.postgresql_tables import Connection
 
 T = t.TypeVar("T")
 
-CHANNEL = "nec_expether"  # of notifications
 RECONNECT_SECONDS = 60.0  # how long a run waits for a server to accept writes again, such as a standby that is promoted
 _PAUSE = 0.25  # seconds between two attempts
 _KEPT = 10_000  # how many transactions `commits` has
-_LONGEST_NOTICE = 7900  # bytes; PostgreSQL allows 7999
-_PROGRAM = "nec.expether"
 _MAKING = 0x45784574  # the advisory lock of whoever creates the tables
 _DEFAULTS: t.Mapping[str, tuple[str, str]] = {  # parameters of libpq, with their environment variables
     "connect_timeout": ("PGCONNECT_TIMEOUT", "10"),  # seconds, for each host
     "target_session_attrs": ("PGTARGETSESSIONATTRS", "read-write"),
-    "fallback_application_name": ("", _PROGRAM),
+    "fallback_application_name": ("", tables.PROGRAM),
     # A server that does not respond any more is noticed after half a minute, not after the two hours of the kernel.
     "keepalives_idle": ("", "10"),
     "keepalives_interval": ("", "5"),
@@ -77,38 +70,6 @@ _DEFAULTS: t.Mapping[str, tuple[str, str]] = {  # parameters of libpq, with thei
     "tcp_user_timeout": ("", "30000"),
 }
 
-_CREATE = """
-CREATE TABLE nec_expether.registry (
-  only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-  program text NOT NULL,
-  schema integer NOT NULL,
-  revision bigint NOT NULL
-);
-CREATE TABLE nec_expether.documents (
-  kind text COLLATE "C" NOT NULL,
-  uuid text COLLATE "C" NOT NULL,
-  revision bigint NOT NULL,
-  body text NOT NULL,
-  PRIMARY KEY (kind, uuid)
-);
-CREATE TABLE nec_expether.commits (
-  revision bigint PRIMARY KEY,
-  token text NOT NULL
-)
-"""
-_COLUMNS = """
-SELECT c.relname::text, a.attname::text
-FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
-WHERE c.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 'nec_expether')
-  AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped
-"""
-_HAS_SCHEMA = "SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = 'nec_expether'"
-_WITH_SCHEMA = frozenset((("registry", "program"), ("registry", "schema")))
-_NEEDED = _WITH_SCHEMA | {
-    ("registry", "revision"),
-    *(("documents", name) for name in ("kind", "uuid", "revision", "body")),
-    *(("commits", name) for name in ("revision", "token")),
-}
 # The row of the registry is locked by those who wait for it; one that has stopped in between is ended by the server.
 _BEGIN = """
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
@@ -116,28 +77,6 @@ SET LOCAL lock_timeout = '30s';
 SET LOCAL idle_in_transaction_session_timeout = '20s'
 """
 _COUNT = "UPDATE nec_expether.registry SET revision = revision + 1 RETURNING revision, schema"
-_SELECT_ONE = "SELECT uuid, revision, body FROM nec_expether.documents WHERE kind = %s AND uuid = %s"
-_SELECT_ALL = "SELECT uuid, revision, body FROM nec_expether.documents WHERE kind = %s ORDER BY uuid"
-_FIRST_CONFLICT = """
-SELECT c.place, d.body
-FROM unnest(%s::text[], %s::text[], %s::bigint[]) WITH ORDINALITY AS c (kind, uuid, expected, place)
-LEFT JOIN nec_expether.documents d ON d.kind = c.kind AND d.uuid = c.uuid
-WHERE coalesce(d.revision, 0) <> c.expected
-ORDER BY c.place LIMIT 1
-"""
-_PUT = """
-INSERT INTO nec_expether.documents (kind, uuid, revision, body)
-SELECT kind, uuid, %s, body FROM unnest(%s::text[], %s::text[], %s::text[]) AS c (kind, uuid, body)
-ON CONFLICT (kind, uuid) DO UPDATE SET revision = excluded.revision, body = excluded.body
-"""
-_REMOVE = """
-DELETE FROM nec_expether.documents d USING unnest(%s::text[], %s::text[]) AS c (kind, uuid)
-WHERE d.kind = c.kind AND d.uuid = c.uuid RETURNING d.kind, d.body
-"""
-_UPGRADE = """
-UPDATE nec_expether.documents d SET body = c.body
-FROM unnest(%s::text[], %s::text[], %s::text[]) AS c (body, kind, uuid) WHERE d.kind = c.kind AND d.uuid = c.uuid
-"""
 _SERVER = "extract(epoch FROM pg_catalog.pg_postmaster_start_time())::text"
 _IS_READ_ONLY = re.compile("session is read-only|server is in hot standby mode|server is not in primary mode")
 # Of each host that psycopg has tried: its name, its port, and the reason.
@@ -234,7 +173,7 @@ class PostgresqlRegistry(BackEnd):
         """
         try:
             if self._connection is None:
-                self._open().execute(f"LISTEN {CHANNEL}")
+                self._open().execute(f"LISTEN {tables.CHANNEL}")
                 return True
             with selectors.DefaultSelector() as selector:
                 selector.register(self._connection.fileno(), selectors.EVENT_READ)
@@ -320,12 +259,10 @@ class PostgresqlRegistry(BackEnd):
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def _read(self, record_type: type[AnyRecord], uuid: str | None) -> list[AnyRecord]:
-        sql, parameters = (_SELECT_ALL, ()) if uuid is None else (_SELECT_ONE, (uuid,))
-
         def rows(connection: Connection) -> Rows:
             if not self._is_made:
                 self._is_made = self._inspect(connection)
-            return connection.execute(sql, (record_type.kind(), *parameters)).fetchall() if self._is_made else []
+            return tables.rows(connection, record_type.kind(), uuid) if self._is_made else []
 
         found = self._repeat("read", rows)
         try:
@@ -338,16 +275,16 @@ class PostgresqlRegistry(BackEnd):
 
         :raises RegistryError: they are not those of a registry, or of a newer version
         """
-        columns = set(connection.execute(_COLUMNS).fetchall())
+        columns = tables.columns(connection)
         if not columns:
             return False
-        if not columns >= _WITH_SCHEMA:
+        if not columns >= tables.WITH_SCHEMA:
             raise self._damaged("the schema nec_expether has tables of another program")
         found = connection.execute("SELECT program, schema FROM nec_expether.registry").fetchall()
-        if len(found) != 1 or found[0][0] != _PROGRAM:
+        if len(found) != 1 or found[0][0] != tables.PROGRAM:
             raise self._damaged("the schema nec_expether has tables of another program")
         self._check_schema(found[0][1])
-        if not columns >= _NEEDED:
+        if not columns >= tables.NEEDED:
             raise self._damaged("tables or columns in the schema nec_expether are missing")
         return True
 
@@ -373,13 +310,10 @@ class PostgresqlRegistry(BackEnd):
                     return t.cast(int, committed[0])
             self._check_schema(schema)
             if schema < SCHEMA:
-                _upgrade(connection)
-            notice = _Notice()
-            for changes in _without_repetitions(transaction.changes):
-                _apply(connection, changes, revision, notice)
+                tables.upgrade(connection)
+            tables.apply(connection, transaction.changes, revision)
             connection.execute("INSERT INTO nec_expether.commits VALUES (%s, %s)", (revision, transaction.token))
             connection.execute("DELETE FROM nec_expether.commits WHERE revision <= %s", (revision - _KEPT,))
-            notice.send(connection, revision)
             is_sent = transaction.is_sent = True
             connection.execute("COMMIT")
             transaction.is_sent = False
@@ -397,12 +331,7 @@ class PostgresqlRegistry(BackEnd):
         connection.execute("SELECT pg_catalog.pg_advisory_xact_lock(%s)", (_MAKING,))
         if self._inspect(connection):
             return
-        # A schema that an administrator has created needs no right to create one.
-        if connection.execute(_HAS_SCHEMA).fetchone() == (0,):
-            connection.execute("CREATE SCHEMA nec_expether")
-        connection.execute(_CREATE)
-        sql = "INSERT INTO nec_expether.registry (program, schema, revision) VALUES (%s, %s, 0)"
-        connection.execute(sql, (_PROGRAM, SCHEMA))
+        tables.create(connection)
 
     # -- locks -------------------------------------------------------------------------------------------------------
 
@@ -454,85 +383,6 @@ class PostgresqlRegistry(BackEnd):
             " connections from this host, and that the user and its password are right (PGPASSWORD, or PGPASSFILE, which is"
             " ignored unless only its owner can read it)."
         )
-
-
-class _Notice:
-    """What a transaction changed, for programs that listen on the channel."""
-
-    def __init__(self) -> None:
-        self._kinds: set[str] = set()
-        self._podms: set[str] = set()
-
-    def add(self, kind: str, body: t.Any) -> None:
-        """Add a document, if it is a device or node."""
-        if kind in ("devices", "nodes"):
-            self._kinds.add(kind)
-            self._podms.add(str(body.get("podm_id")) if isinstance(body, dict) else "")
-
-    def send(self, connection: Connection, revision: int) -> None:
-        """Announce it when the transaction is committed: its revision, the kinds of documents, and the pod managers.
-
-        Too many pod managers are `null`, which stands for all.
-        """
-        if self._kinds:
-            notice: dict[str, t.Any] = {
-                "revision": revision,
-                "kinds": sorted(self._kinds),
-                "podms": sorted(self._podms - {""}),
-            }
-            text = json.dumps(notice)
-            if len(text) > _LONGEST_NOTICE:
-                text = json.dumps({**notice, "podms": None})
-            connection.execute("SELECT pg_catalog.pg_notify(%s, %s)", (CHANNEL, text))
-
-
-def _without_repetitions(changes: t.Sequence[Change]) -> t.Iterator[list[Change]]:
-    """Divide changes into parts, in none of which a document is changed twice."""
-    part: dict[tuple[str, str], Change] = {}
-    for change in changes:
-        key = (change.kind, change.uuid)
-        if key in part:
-            yield list(part.values())
-            part = {}
-        part[key] = change
-    yield list(part.values())
-
-
-def _apply(connection: Connection, changes: t.Sequence[Change], revision: int, notice: _Notice) -> None:
-    checked = [change for change in changes if change.expected is not None]
-    if checked:
-        expected = [change.expected for change in checked]
-        found = connection.execute(_FIRST_CONFLICT, (*_keys_of(checked), expected)).fetchone()
-        if found:
-            raise conflict(checked[found[0] - 1], found[1], lambda uuid: _podm_text(connection, uuid))
-    written = [change for change in changes if change.body is not None]
-    if written:
-        texts = [text_of(change.body) for change in written if change.body is not None]
-        connection.execute(_PUT, (revision, *_keys_of(written), texts))
-        for change in written:
-            notice.add(change.kind, change.body)
-    removed = [change for change in changes if change.body is None]
-    if removed:
-        for kind, text in connection.execute(_REMOVE, _keys_of(removed)).fetchall():
-            with contextlib.suppress(ValueError, RecursionError):
-                notice.add(kind, json.loads(text))
-
-
-def _keys_of(changes: t.Sequence[Change]) -> tuple[list[str], list[str]]:
-    return [change.kind for change in changes], [change.uuid for change in changes]
-
-
-def _podm_text(connection: Connection, uuid: str) -> str | None:
-    row = connection.execute(_SELECT_ONE, ("pod_managers", uuid)).fetchone()
-    return row[2] if row else None
-
-
-def _upgrade(connection: Connection) -> None:
-    """Write all documents as this version does, in a transaction that has begun; what is damaged stays as it is."""
-    rows = connection.execute("SELECT kind, uuid, revision, body FROM nec_expether.documents").fetchall()
-    new = list(upgraded_texts(rows))
-    connection.execute(_UPGRADE, tuple([row[place] for row in new] for place in range(3)))
-    connection.execute("UPDATE nec_expether.registry SET schema = %s", (SCHEMA,))
 
 
 def _lock(connection: Connection, run: str) -> None:

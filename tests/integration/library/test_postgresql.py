@@ -540,7 +540,7 @@ def test_changes_of_devices_and_nodes_are_announced_once_they_are_committed(
 ) -> None:
     registry.commit([put(RegisteredUrl("a", NEVER, ""))])
     with psycopg.connect(registry_url, autocommit=True) as listener:
-        listener.execute(f"LISTEN {_postgresql.CHANNEL}")
+        listener.execute(f"LISTEN {_postgresql.tables.CHANNEL}")
         registry.commit([put(RegisteredUrl("b", NEVER, ""))])
         run(make_client(), registry, compose("n", system))
         facts = dict.fromkeys(StoredDevice._fields) | {"revision": NEVER, "state": "free"}
