@@ -254,14 +254,17 @@ def test_only_the_pod_managers_that_are_named_are_asked(
         rack2,
         call("sync", podms=["RACK2", "rack2"]).called("one"),
         call("sync", podms=["rack1", "rakc2"]).failing().called("misspelt"),
+        call("sync", podms=["rack1", "rakc2"]).checked().failing().called("in check mode"),
         call("sync", forks=0).failing().called("no forks"),
         call("sync", retention=-1).failing().called("no retention"),
         call("sync", textfile_dir="/nonexistent").failing().called("no folder"),
     )
     assert [podm["name"] for podm in run["one"]["podms"]] == ["rack2"] and not run["one"].wire
     assert "Pod manager 'rakc2' is not registered in" in run["misspelt"].msg
-    assert ". Registered: rack1, rack2." in run["misspelt"].msg
-    for about in ("misspelt", "no forks", "no retention", "no folder"):
+    assert run["misspelt"].msg.endswith(". Registered: rack1, rack2. Nothing was changed.")
+    hint = " In check mode, earlier tasks of the play have not created it."
+    assert run["in check mode"].msg.endswith(f". Registered: rack1, rack2.{hint} Nothing was changed.")
+    for about in ("misspelt", "in check mode", "no forks", "no retention", "no folder"):
         assert run[about].left_all_alone and not run[about].wire, about
     assert run["no forks"].msg.startswith("`forks` must be from 1 to 64, not 0.")
     assert "/nonexistent is not a writable directory" in run["no folder"].msg
