@@ -25,7 +25,9 @@ except Exception as missing:  # noqa: BLE001  # pylint: disable=broad-exception-
 Json = dict[str, t.Any]
 
 _ADVICE = "etcd needs more than half of its members. Check them with `etcdctl endpoint health`, and run the task again."
-_ADVICE_TLS = "Check the certificates in the URL (ca, cert and key). The URL of members without TLS begins with etcd://."
+_ADVICE_TLS = (
+    "Check the certificates in the URL (ca, cert and key). The URL of members without TLS begins with etcd://."
+)
 _ADVICE_NO_TLS = "Check them with `etcdctl endpoint health`. The URL of members with TLS begins with etcds://."
 
 RECONNECT_SECONDS = 60.0  # how long a run waits for a member that can answer, for example until there is a leader again

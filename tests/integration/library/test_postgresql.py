@@ -115,7 +115,9 @@ def test_a_server_that_is_not_there_is_told_at_once() -> None:
     registry = open_registry("postgresql://u@127.0.0.1:1/db")
     began = time.monotonic()
     for use in (lambda: registry.all(RegisteredUrl), lambda: registry.commit([put(RegisteredUrl("a", NEVER, ""))])):
-        with pytest.raises(RegistryError, match=r"postgresql://u@127.0.0.1:1/db cannot be (read|written) \(.*refused\. Is the"):
+        with pytest.raises(
+            RegistryError, match=r"postgresql://u@127.0.0.1:1/db cannot be (read|written) \(.*refused\. Is the"
+        ):
             use()
     with pytest.raises(
         RegistryError, match=r" \(127.0.0.1:1: Connection refused; localhost:2: .*Connection refused\)\. "
@@ -185,7 +187,9 @@ def test_the_rights_that_a_role_needs(server: Server, role: str, makes: str) -> 
     else:
         with closing(open_registry(server.url("expether"))) as other:
             other.commit([put(RegisteredUrl("b", NEVER, ""))])
-        with pytest.raises(RegistryError, match=r"lacks a right \(permission denied for schema nec_expether\)\. The first"):
+        with pytest.raises(
+            RegistryError, match=r"lacks a right \(permission denied for schema nec_expether\)\. The first"
+        ):
             registry.all(RegisteredUrl)
         server.execute(f"GRANT USAGE ON SCHEMA nec_expether TO {role}", database="expether")
         server.execute(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-
 from ansible_collections.nec.expether.plugins.module_utils._ansible.context import Masking
 
 
