@@ -213,7 +213,7 @@ def importer() -> None:
     with scratch() as path:
         found = findings(tarball(path), Path(path), **CERTIFICATION)
         if found:
-            hint = "Against E203 and W503, which the formatter writes, a file needs the comment `# flake8: noqa: E203, W503`."
+            hint = "If the formatter has caused E203 or W503, add the comment that CONTRIBUTING.md describes."
             sys.exit("\nERROR: ".join(["ERROR: galaxy-importer found:", *found, hint]))
 
 

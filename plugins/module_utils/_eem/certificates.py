@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-# The formatter writes this, as PEP 8 recommends; Galaxy's flake8 warns of it.
+# The formatter writes spaces around the colon of a slice, as PEP 8 recommends; Galaxy's flake8 warns of that.
 # flake8: noqa: E203
 
 """The text of certificates, which users set instead of the path of a file. Private to the collection."""

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-# The formatter writes this, as PEP 8 recommends; Galaxy's flake8 warns of it.
+# The formatter breaks lines before operators, as PEP 8 recommends; Galaxy's flake8 warns of that.
 # flake8: noqa: W503
 
 """URLs of registries in etcd, without an HTTP library, and etcdctl's environment variables. Private to the collection."""
