@@ -77,15 +77,15 @@ def parse_etcd(url: str) -> EtcdUrl:
     given = parameters_of(url, _SECRETS, instead)
     match, parameters = _URL.fullmatch(url), dict(given)
     if not match or bool(query) > bool(given):
-        raise _invalid("it has another form")
+        raise _invalid("it does not have this form")
     if not match["prefix"]:
         raise _invalid("it has no PREFIX")
     if any(int(port) > 65535 for port in re.findall(r":(\d+)(?:,|\Z)", match["hosts"])):
         raise _invalid("a PORT is above 65535")
     for name, path in given:
         if name not in _PARAMETERS:
-            # Another text may be part of a password with a question mark.
-            raise _invalid(f"it has {f'the parameter {name[:20]}' if name.isidentifier() else 'another parameter'}")
+            # A text that is not a name is not repeated: it may be part of a password with a question mark.
+            raise _invalid(f"it has an unknown parameter{f', {name[:20]}' if name.isidentifier() else ''}")
         if not os.path.isabs(path):
             raise _invalid(f"{name} is not an absolute path")
         if match["scheme"] == "etcd" and name != "passfile":
