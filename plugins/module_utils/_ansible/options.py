@@ -173,7 +173,7 @@ def _check_type(where: str, name: str, option: t.Mapping[str, t.Any], value: t.A
         return
     if keys:
         if not isinstance(value, list):
-            raise _is_no(where, "a list of dictionaries", value)
+            raise _not_a("list of dictionaries", where, value)
         for place, item in enumerate(value):
             _check_keys(f"{where}[{place}]", keys, item)
         return
@@ -193,16 +193,16 @@ def _check_type(where: str, name: str, option: t.Mapping[str, t.Any], value: t.A
 
 def _check_keys(where: str, options: Options, value: t.Any) -> None:
     if not isinstance(value, dict):
-        raise _is_no(where, "a dictionary", value)
+        raise _not_a("dictionary", where, value)
     check_types(options, value, f"{where}.")
 
 
-def _is_no(where: str, structure: str, value: t.Any) -> InvalidInput:
-    if isinstance(value, str) and "." not in where:
-        return InvalidInput(
-            f"`{where}` must be {structure}. In an ad-hoc command, write all options as JSON: -a '{{...}}'."
-        )
-    return InvalidInput(f"`{where}` must be {structure}.")
+def _not_a(structure: str, where: str, value: t.Any) -> InvalidInput:
+    """Return the error about an option that is not a dictionary, or not a list of them."""
+    message = f"`{where}` must be a {structure}."
+    if isinstance(value, str) and "." not in where:  # as the key=value form of an ad-hoc command passes it
+        message += " In an ad-hoc command, write all options as JSON: -a '{...}'."
+    return InvalidInput(message)
 
 
 def _check_text(where: str, value: t.Any, option: str) -> None:
@@ -395,7 +395,7 @@ def credentials(task: Task) -> tuple[str | None, str | None]:
 def check_pair(username: str | None, password: str | None, of_environment: t.Collection[str] = ()) -> None:
     """Reject a user name without a password, and the reverse.
 
-    :param of_environment: the options that the environment sets, if anything does
+    :param of_environment: the options that the task does not set, so that only the environment can have set them
     :raises InvalidInput: only one of them is set
     """
     if (username is None) != (password is None):
