@@ -82,8 +82,8 @@ class Masking:
         params = getattr(self, "params", None)
         if isinstance(params, t.Mapping):
             self.hide(params.get("password"), params.get("username"))
-            # The part of a URL that may contain a password. Such URLs are rejected, but messages may quote them. Those of
-            # registries may contain a user alone, which is no secret, and may appear in the URL of an EEM, too.
+            # The part of a URL that may contain a password. Such URLs are rejected, but messages may quote them. URLs of
+            # registries may contain a user alone. It is not secret, and the URL of an EEM may begin with the same text.
             for name in ("url", "registry", "copy_from"):
                 before = str(params.get(name) or "").rpartition("@")[0]
                 if name == "url" or ":" in (before.partition("://")[2] or before):

@@ -35,7 +35,7 @@ _DEBIAN = {
 
 
 def how_to_install(library: str) -> str:
-    """Return a sentence about what installs a library for the Python that runs this.
+    """Return a sentence that says how to install a library for the Python that runs this.
 
     Distributions such as Debian 12 do not let pip change their own Python (PEP 668).
     """

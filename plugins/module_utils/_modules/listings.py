@@ -54,7 +54,7 @@ def list_fabrics(
     for where, answer in answers:
         if isinstance(answer, ExpetherError):
             note_error(where, answer)
-        if isinstance(answer, Interrupted):
+        if isinstance(answer, Interrupted):  # raised here because another event source may have called `resume` since
             raise answer
     stop_if_interrupted()
     for where, answer in answers:

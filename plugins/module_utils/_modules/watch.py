@@ -63,7 +63,7 @@ SPEC = ArgSpec({name: option for name, option in CONNECTION.options.items() if n
 MAX_INTERVAL = 86400  # seconds
 INCOMPLETE_SECONDS = 900.0  # how long a listing that lacks most devices counts as incomplete
 WAIT_AFTER_REFUSAL = timedelta(minutes=15)  # until credentials that an EEM refused are sent again
-_READS = 5  # of a registry that is being written, until it is read at one moment
+_READS = 5  # attempts to read the registry at one moment, while synchronisations write to it
 _SLICE = 1.0  # seconds after which a wait for notifications checks whether it is to end
 
 
@@ -77,7 +77,7 @@ class Answer(t.NamedTuple):
     :ivar failure: the same for programs, if it is known
     :ivar systems: the ids of the systems that it lists
     :ivar expected: the cards that it is known to have
-    :ivar incomplete: why a synchronisation holds the listing for incomplete
+    :ivar incomplete: why the last synchronisation considered the listing incomplete; `None` if it did not
     """
 
     key: str
@@ -199,6 +199,10 @@ class Watch:
             return False
 
     def _run(self, run: t.Callable[[Context], Out]) -> Out:
+        """Run a function with the options, and log where an unexpected error happened.
+
+        :raises PluginFailed: the function failed
+        """
         try:
             return run_plugin(SPEC, self._given, self._warn, run)
         except PluginFailed as error:
@@ -312,7 +316,7 @@ class Watch:
         return answers
 
     def _asked_once(self, where: Target) -> Target:
-        """Return an EEM for one attempt if it is offline, so that it does not delay the events of others at each poll."""
+        """Return an EEM, without retries if it is offline, so that it does not delay the events of others at each poll."""
         known = self._known.get(where.podm_id)
         return where._replace(settings=where.settings._replace(retries=0)) if known and known.is_offline else where
 
@@ -358,7 +362,8 @@ class Watch:
 def _read_at_once(context: Context) -> tuple[list[PodManager], list[View]]:
     """Return pod managers and devices as they were stored at one moment.
 
-    A synchronisation writes both, and writes its time in each pod manager.
+    A synchronisation that writes devices also writes its time into the pod manager, so pod managers that are equal before
+    and after the devices were read belong to them. After `_READS` attempts, the last ones are returned as they are.
     """
     podms, tries_left = context.registry.all(PodManager), _READS
     while True:

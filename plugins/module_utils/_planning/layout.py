@@ -64,7 +64,7 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.selection i
     why_not_available,
 )
 
-#: Of how many candidates a refusal says for each node why they do not fit, because a pod has many nodes and candidates.
+#: For how many candidates a refusal says why they do not fit each node: a pod has many nodes, and many candidates.
 _MOST_REASONS = 4
 
 
@@ -280,7 +280,7 @@ class _Planner:
                 continue
             try:
                 if place not in nodes:
-                    # Says why there is none.
+                    # There is none: this raises why.
                     choose_system(named, t.cast(Properties, entry.properties), _MOST_REASONS)
                 elif entry.properties is None:
                     find_system(self.observed.fabric, nodes[place].system_id)

@@ -20,15 +20,15 @@ from ansible_collections.nec.expether.plugins.module_utils._planning.selection i
     why_no_node,
 )
 
-#: Of how many cards all ways to place new nodes are tried, and how many of them.
+#: In a fabric of at most this many cards, placements are tried whatever devices they have; and how many placements.
 _SMALL, _TRIES = 64, 120
 
 
 class Placements:
     """Ways to place new nodes: the system of each, by the node's place in the layout.
 
-    The first way is that of the rule for new nodes. The others are for layouts whose devices do not do with it: other
-    systems may help if they have devices already. If there are not enough systems, the only way lacks some nodes.
+    The first way follows the rule for new nodes. The others are for layouts whose requests cannot be met with it; other
+    systems may help because they already have devices. If there are not enough systems, the only way lacks some nodes.
     """
 
     def __init__(

@@ -149,8 +149,8 @@ def choose_system(observed: ObservedState, properties: Properties, most: int = M
     those one that has its own group id (so that no reboot is needed), then one without devices, then the one with the
     most free slots, then the lowest id.
 
-    :param most: of how many systems a message says why they do not fit
-    :raises PlanRefused: none fits; the message says why
+    :param most: for how many systems the message says why they do not fit
+    :raises PlanRefused: none fits
     """
     wanted = number_of(properties)
     why = {system.id: why_no_node(observed, system, wanted) for system in observed.fabric.systems.values()}
@@ -271,7 +271,7 @@ def why_lacking(
     :param counts: how many devices each part of the request got
     :param own: the devices of the node that count
     :param reasons: why others are not available
-    :param most: how many of these reasons a sentence has
+    :param most: how many of these reasons a sentence contains
     """
     lacking = []
     for request, count in counts:

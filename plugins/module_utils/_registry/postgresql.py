@@ -11,7 +11,7 @@ in SQLite; none of them can fail to serialise. Every read is one statement, and 
 
 The table `commits` has a token for each of the last transactions. If the connection is lost during COMMIT, the same
 transaction is begun again on a new connection: it gets the lock when the old one has ended on the server, and then the
-token tells whether the old one was committed. It works on a promoted standby too, where ids of transactions may be given
+token shows whether the old one was committed. It works on a promoted standby too, where ids of transactions may be given
 again.
 """
 

@@ -57,7 +57,7 @@ WHERE c.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 
   AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped
 """
 _HAS_SCHEMA = "SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = 'nec_expether'"
-#: The columns that tell the schema of a registry, and all that this schema has.
+#: The columns that show which schema a registry has, and all columns of this schema.
 WITH_SCHEMA = frozenset((("registry", "program"), ("registry", "schema")))
 NEEDED = WITH_SCHEMA | {
     ("registry", "revision"),

@@ -118,7 +118,7 @@ def _changes_of_device(old: Seen, new: View) -> t.Iterator[str]:
 def _is_same_place(old: View, new: View) -> bool:
     """Return whether an attached device still belongs to the same system.
 
-    Of several systems that share a group, the card reports which one it is connected to; it is unknown at other times.
+    If several systems share a group, the system is known only while the card reports a connection; then groups must do.
     """
     if old["node_id"] and new["node_id"]:
         return bool(old["node_id"] == new["node_id"])
