@@ -285,5 +285,5 @@ def test_refusals_are_sentences_and_change_nothing(mirror: Mirror) -> None:
     refused.says(
         "NetBox has no site with the slug osaka: set netbox_site.",
         "The custom field expether_mac in NetBox is not a text of devices: rename it.",
-        f"NetBox has devices that this playbook did not make, with names that it needs: {one}. Rename them.",
+        f"NetBox has devices that this playbook did not create, with names that it needs: {one}. Rename them.",
     )
