@@ -19,7 +19,7 @@ pytest.register_assert_rewrite("versions", "forks")
 
 from eemsim.client import Simulator
 from forks import Forks
-from versions import ROOT, Version, World, unpack, why_missing
+from versions import ROOT, Site, Version, unpack, why_missing
 
 _MISSING = why_missing()
 
@@ -54,18 +54,18 @@ def simulators() -> Iterator[list[Simulator]]:
 
 
 @pytest.fixture(name="then")
-def fixture_then(simulators: list[Simulator], tmp_path: Path) -> World:
+def fixture_then(simulators: list[Simulator], tmp_path: Path) -> Site:
     """Where 0.1.0 runs."""
-    return world(tmp_path / "then", simulators[:2])
+    return site(tmp_path / "then", simulators[:2])
 
 
 @pytest.fixture(name="now")
-def fixture_now(simulators: list[Simulator], tmp_path: Path) -> World:
+def fixture_now(simulators: list[Simulator], tmp_path: Path) -> Site:
     """Where this version runs."""
-    return world(tmp_path / "now", simulators[2:])
+    return site(tmp_path / "now", simulators[2:])
 
 
-def world(folder: Path, eems: list[Simulator]) -> World:
+def site(folder: Path, eems: list[Simulator]) -> Site:
     for eem in eems:
         eem.reset()
-    return World(folder, *eems)
+    return Site(folder, *eems)

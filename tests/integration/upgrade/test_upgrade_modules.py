@@ -16,7 +16,7 @@ import typing as t
 
 from eemsim.client import Simulator
 from forks import Json, Options
-from versions import Version, World, differences
+from versions import Site, Version, differences
 
 #: Differences that are intended, and why. Each one is a breaking change in the changelog, and in the guide about the registry.
 INTENDED = {
@@ -222,7 +222,7 @@ def examples(earlier: Version, eem: Simulator) -> list[Step]:
 
 
 def test_each_option_of_the_earlier_version_is_in_the_story_and_still_documented_as_are_its_results(
-    earlier: Version, current: Version, then: World
+    earlier: Version, current: Version, then: Site
 ) -> None:
     given: dict[str, set[str]] = {}
     for step in story(then.eems[0]):
@@ -231,7 +231,7 @@ def test_each_option_of_the_earlier_version_is_in_the_story_and_still_documented
     assert sorted(f"expether_{module}" for module in given) == names
     assert sorted(f"expether_{module}" for module in EXAMPLES) == names
     for module, options in given.items():
-        then, now = (
+        before, after = (
             {
                 name: option
                 for key, option in version.about(module)["options"].items()
@@ -239,11 +239,11 @@ def test_each_option_of_the_earlier_version_is_in_the_story_and_still_documented
             }
             for version in (earlier, current)
         )
-        assert options == {*then}, module
-        for name, option in then.items():
-            assert {**option, **now[name]}.get("required") in (None, option.get("required")), (module, name)
-            assert option.get("default") == now[name].get("default"), (module, name)
-            assert {*option.get("choices", ())} <= {*now[name].get("choices", option.get("choices", ()))}
+        assert options == {*before}, module
+        for name, option in before.items():
+            assert {**option, **after[name]}.get("required") in (None, option.get("required")), (module, name)
+            assert option.get("default") == after[name].get("default"), (module, name)
+            assert {*option.get("choices", ())} <= {*after[name].get("choices", option.get("choices", ()))}
         promised, promised_now = (returned(version.about(module)["RETURN"]) for version in (earlier, current))
         lost = [key for key, about in promised.items() if promised_now.get(key) != about]
         # The devices of nodes are documented once, with expether_device_info.
@@ -260,17 +260,17 @@ def returned(keys: dict[str, Json], where: str = "") -> dict[str, tuple[Json, ..
 
 
 def test_tasks_for_the_earlier_version_do_and_return_the_same(
-    earlier: Version, current: Version, then: World, now: World
+    earlier: Version, current: Version, then: Site, now: Site
 ) -> None:
     eem, mirror = then.eems[0], now.eems[0]
     found: list[str] = []
     for place, step in enumerate([*story(eem), *examples(earlier, eem)]):
         if place == len(story(eem)):
-            for world in (then, now):
-                world.eems[0].reset()
-        for world in (then, now):
+            for site in (then, now):
+                site.eems[0].reset()
+        for site in (then, now):
             if step.before:
-                step.before(world.eems[0])
+                step.before(site.eems[0])
         given = (step.module, step.options)
         first, mine = then.run(earlier, *given, **step.environment), now.run(current, *given, **step.environment)
         about = f"{place} {step}"
@@ -287,7 +287,7 @@ def test_tasks_for_the_earlier_version_do_and_return_the_same(
     unintended = [each for each in found if not any(re.match(pattern, each) for pattern in INTENDED)]
     assert not unintended, "\n".join(unintended)
     outdated = [pattern for pattern in INTENDED if not any(re.match(pattern, each) for each in found)]
-    assert not outdated, "these differences are none any more"
+    assert not outdated, "these differences do not exist any more"
 
 
 def groups(eem: Simulator) -> dict[str, tuple[str, ...]]:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from eemsim.client import Simulator
 from forks import Json, Options
-from versions import Version, World, differences
+from versions import Site, Version, differences
 
 #: What shows the whole registry, and the fabric.
 SHOWN: tuple[tuple[str, Options], ...] = (
@@ -48,23 +48,23 @@ class Left:
     shown: list[dict[str, Json]]
 
 
-def show(world: World, version: Version) -> list[dict[str, Json]]:
-    return [world.run(version, module, options) for module, options in SHOWN]
+def show(site: Site, version: Version) -> list[dict[str, Json]]:
+    return [site.run(version, module, options) for module, options in SHOWN]
 
 
-def done(world: World, version: Version, module: str, check: bool = False, **options: Json) -> dict[str, Json]:
+def done(site: Site, version: Version, module: str, check: bool = False, **options: Json) -> dict[str, Json]:
     """Run a task that must succeed."""
-    result = world.run(version, module, options, check)
+    result = site.run(version, module, options, check)
     assert not result.get("failed"), result
     return result
 
 
 @contextlib.contextmanager
-def frozen(world: World, version: Version, nth: int, options: Options) -> t.Iterator[int]:
+def frozen(site: Site, version: Version, nth: int, options: Options) -> t.Iterator[int]:
     """A run of expether_node at rack1, given by its process id, whose request to change a card with this number has no answer."""
-    eem = world.eems[0]
+    eem = site.eems[0]
     eem.fault("freeze", method="PUT", path="group_id$", nth=nth, after=True)
-    (pid,) = version.forks.start([("expether_node", options)], world.environment)
+    (pid,) = version.forks.start([("expether_node", options)], site.environment)
     try:
         while not eem.faults()[0]["used"]:
             time.sleep(0.01)
@@ -84,10 +84,10 @@ def fixture_left(earlier: Version, simulators: list[Simulator], tmp_path_factory
     for usb in nics[4:7]:
         eem.patch(usb, pcie_class_code="0x0c0330")
     other.reset()
-    world = World(folder, eem, other)
+    site = Site(folder, eem, other)
 
     def then(module: str, **options: Json) -> dict[str, Json]:
-        return done(world, earlier, module, **options)
+        return done(site, earlier, module, **options)
 
     for name, url in (("rack1", eem.url), ("rack2", other.url)):
         then("podm", name=name, url=url, username=eem.username, password=eem.password, location="Hall 2", retries=0)
@@ -108,34 +108,34 @@ def fixture_left(earlier: Version, simulators: list[Simulator], tmp_path_factory
     other.fault("fail", status=503, times=-1)
     assert then("sync", podms=["rack2"])["podms"][0]["status"] == "Offline"
     other.clear_faults()
-    with frozen(world, earlier, 2, HALF) as pid:
+    with frozen(site, earlier, 2, HALF) as pid:
         os.kill(pid, signal.SIGKILL)
     assert earlier.forks.ended()[0].status == -signal.SIGKILL
-    assert claims(world)
-    shown = show(world, earlier)
+    assert claims(site)
+    shown = show(site, earlier)
     assert {node["state"] for node in shown[2]["nodes"]} == {"composing", "composed", "managed"}
     return Left(folder, [each.records() for each in (eem, other)], shown)
 
 
 @pytest.fixture(name="taken")
-def fixture_taken(left: Left, simulators: list[Simulator], tmp_path: Path) -> World:
+def fixture_taken(left: Left, simulators: list[Simulator], tmp_path: Path) -> Site:
     """A copy of what 0.1.0 has left."""
     for eem, records in zip(simulators, left.records):
         eem.reset(devices=records)
-    world = World(tmp_path / "taken", *simulators[:2])
-    shutil.copytree(left.folder, world.folder, dirs_exist_ok=True)
-    return world
+    site = Site(tmp_path / "taken", *simulators[:2])
+    shutil.copytree(left.folder, site.folder, dirs_exist_ok=True)
+    return site
 
 
-def rows(world: World) -> list[tuple[t.Any, ...]]:
-    with contextlib.closing(sqlite3.connect(world.folder / "registry.sqlite3")) as database:
+def rows(site: Site) -> list[tuple[t.Any, ...]]:
+    with contextlib.closing(sqlite3.connect(site.folder / "registry.sqlite3")) as database:
         schema = database.execute("PRAGMA user_version").fetchall()
         return schema + database.execute("SELECT * FROM documents ORDER BY kind, uuid").fetchall()
 
 
-def claims(world: World) -> bool:
+def claims(site: Site) -> bool:
     """Whether cards of rack1 or rack2 are claimed."""
-    return any('"held": {"' in str(row[3]) for row in rows(world)[1:])
+    return any('"held": {"' in str(row[3]) for row in rows(site)[1:])
 
 
 def unlike(then: list[dict[str, Json]], now: list[dict[str, Json]]) -> list[str]:
@@ -147,7 +147,7 @@ def unlike(then: list[dict[str, Json]], now: list[dict[str, Json]]) -> list[str]
     return [each for each in found if not each.startswith("flavor_info: .flavors[].properties.devices[].")]
 
 
-def test_everything_is_there_before_and_after_the_first_change(left: Left, taken: World, current: Version) -> None:
+def test_everything_is_there_before_and_after_the_first_change(left: Left, taken: Site, current: Version) -> None:
     before = rows(taken)
     assert unlike(left.shown, show(taken, current)) == []
     assert rows(taken) == before, "listing upgrades nothing"
@@ -158,7 +158,7 @@ def test_everything_is_there_before_and_after_the_first_change(left: Left, taken
 
 
 def test_the_passwords_are_read_and_a_synchronisation_finds_only_what_is_new(
-    left: Left, taken: World, current: Version
+    left: Left, taken: Site, current: Version
 ) -> None:
     key = (taken.folder / "registry.sqlite3.key").read_bytes()
     devices = left.shown[3]["devices"]
@@ -177,7 +177,7 @@ def test_the_passwords_are_read_and_a_synchronisation_finds_only_what_is_new(
         assert not done(taken, current, "podm", name=name)["changed"]
 
 
-def test_plays_of_the_earlier_version_change_nothing_in_what_it_has_left(taken: World, current: Version) -> None:
+def test_plays_of_the_earlier_version_change_nothing_in_what_it_has_left(taken: Site, current: Version) -> None:
     eem = taken.eems[0]
     cards = eem.cards()
     tasks: tuple[tuple[str, Options], ...] = (
@@ -186,7 +186,7 @@ def test_plays_of_the_earlier_version_change_nothing_in_what_it_has_left(taken: 
         ("node", {"podm": "rack1", "name": "train-1", "flavor": "gpu-small"}),
         ("node", {"podm": "rack1", "name": "Zug 2", "properties": {"devices": [{"type": "NIC", "count": 2}]}}),
         ("node", {"podm": "rack1", "name": "storage-1", "state": "managed"}),
-        ("device_attach", {"node": "storage-1", "devices": eem_of(taken, "storage-1", current)}),
+        ("device_attach", {"node": "storage-1", "devices": devices_of(taken, "storage-1", current)}),
     )
     for module, options in tasks:
         for check in (True, False):
@@ -194,13 +194,13 @@ def test_plays_of_the_earlier_version_change_nothing_in_what_it_has_left(taken: 
     assert eem.cards() == cards
 
 
-def eem_of(world: World, node: str, version: Version) -> list[str]:
+def devices_of(site: Site, node: str, version: Version) -> list[str]:
     """The devices of a node."""
-    (found,) = done(world, version, "node_info", podm="rack1", name=node)["nodes"]
+    (found,) = done(site, version, "node_info", podm="rack1", name=node)["nodes"]
     return t.cast("list[str]", found["device_ids"])
 
 
-def test_what_a_killed_run_has_left_is_repaired(taken: World, current: Version) -> None:
+def test_what_a_killed_run_has_left_is_repaired(taken: Site, current: Version) -> None:
     """The same task again composes the whole node, and does not wait for the claims."""
     checked = done(taken, current, "node", check=True, **HALF)
     result = done(taken, current, "node", **HALF)
@@ -210,7 +210,7 @@ def test_what_a_killed_run_has_left_is_repaired(taken: World, current: Version) 
     assert not claims(taken)
 
 
-def test_everything_can_be_released(taken: World, current: Version) -> None:
+def test_everything_can_be_released(taken: Site, current: Version) -> None:
     eem, other = taken.eems
     for podm in ("rack1", "rack2"):
         done(taken, current, "podm", name=podm, state="absent", cascade=True, skip_silent=True)
@@ -221,7 +221,7 @@ def test_everything_can_be_released(taken: World, current: Version) -> None:
 
 
 def test_the_earlier_version_refuses_it_afterwards_and_leaves_it_alone(
-    taken: World, current: Version, earlier: Version
+    taken: Site, current: Version, earlier: Version
 ) -> None:
     done(taken, current, "flavor", **FLAVOR)
     before, cards = rows(taken), taken.eems[0].cards()
@@ -232,7 +232,10 @@ def test_the_earlier_version_refuses_it_afterwards_and_leaves_it_alone(
         ("flavor", {"name": "gpu-small", "state": "absent"}),
         ("node", HALF),
         ("node", {"podm": "rack1", "name": "train-1", "state": "absent"}),
-        ("device_attach", {"podm": "rack1", "devices": [eem_of(taken, "train-1", current)[0]], "state": "detached"}),
+        (
+            "device_attach",
+            {"podm": "rack1", "devices": [devices_of(taken, "train-1", current)[0]], "state": "detached"},
+        ),
         ("device", {"podm": "rack1", "device": "train-1", "uid_led": "on"}),
         ("device_action", {"podm": "rack1", "device": "train-1", "action": "reset"}),
         ("sync", {}),
@@ -246,7 +249,7 @@ def test_the_earlier_version_refuses_it_afterwards_and_leaves_it_alone(
 
 
 def test_a_run_that_is_under_way_during_the_upgrade_damages_nothing(
-    taken: World, current: Version, earlier: Version
+    taken: Site, current: Version, earlier: Version
 ) -> None:
     """It has the registry open, and writes documents as 0.1.0 does to it when this version has already upgraded it."""
     options = {"podm": "rack1", "name": "late", "properties": {"pci_device": {"type": ["GPU", "SSD"]}}}
@@ -263,7 +266,7 @@ def test_a_run_that_is_under_way_during_the_upgrade_damages_nothing(
 
 
 def test_an_eem_that_the_earlier_version_registered_twice_becomes_one_pod_manager(
-    then: World, earlier: Version, current: Version
+    then: Site, earlier: Version, current: Version
 ) -> None:
     eem = then.eems[0]
     password = {"username": eem.username, "password": eem.password}

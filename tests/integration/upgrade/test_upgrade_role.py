@@ -17,7 +17,7 @@ import pytest
 import yaml
 from forks import Json
 from machine import Machine
-from versions import ROOT, Version, World
+from versions import ROOT, Site, Version
 
 _IMPOSSIBLE = machine.why_impossible()
 #: Every variable of 0.1.0, with other values than its defaults where they matter to what is installed.
@@ -110,7 +110,7 @@ def collection(host: Machine) -> list[str]:
 
 @pytest.mark.timeout(900)
 def test_the_role_takes_over_what_that_of_the_earlier_version_has_installed(
-    earlier: Version, copy: Path, then: World, host: Machine, tmp_path: Path
+    earlier: Version, copy: Path, then: Site, host: Machine, tmp_path: Path
 ) -> None:
     specs = yaml.safe_load((earlier.tree / "roles/sync/meta/argument_specs.yml").read_text(encoding="utf-8"))
     assert {*VARIABLES, "expether_sync_collection_source"} == {*specs["argument_specs"]["main"]["options"]}

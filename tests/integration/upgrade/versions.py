@@ -96,7 +96,7 @@ def _constants(path: Path) -> dict[str, Json]:
     return found
 
 
-class World:
+class Site:
     """A registry and two EEMs. Where they are is written `<folder>`, `<url 1>` and `<url 2>` in options and results."""
 
     def __init__(self, folder: Path, *eems: Simulator) -> None:
