@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, nec.expether contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a release needs; CONTRIBUTING.md has its steps.
+"""What a release needs; docs/dev/releasing.md has its steps.
 
 release.py changelog  check fragments and changelog, and that CHANGELOG.rst is what antsibull-changelog makes of it
 release.py options    add the new options of modules, plugins and roles to the list of released ones
@@ -28,7 +28,7 @@ FRAGMENTS = ROOT / "changelogs" / "fragments"
 # The options that each release added.
 RELEASED = ROOT / "tests" / "unit" / "released_options.json"
 
-# An option of a module, plugin or role, such as `properties.devices.count`: its names, and the version that has it since.
+# An option of a module, plugin or role, such as `properties.devices.count`: its names, and the version that added it.
 Options = dict[str, tuple[set[str], str]]
 Doc = dict[str, t.Any]
 
@@ -62,7 +62,7 @@ def texts(path: Path) -> dict[str, str]:
 
 
 def options_of(doc: Doc, inner: str) -> Options:
-    """Return the options in a documentation, with those inside of others."""
+    """Return the options in a documentation, with suboptions; `inner` is the key that contains these."""
     found: Options = {}
 
     def walk(options: Doc, where: str, since: str) -> None:
@@ -108,7 +108,7 @@ def add_options() -> None:
 
 
 def wrong_changelog() -> list[str]:
-    """Return what antsibull-changelog finds, and whether CHANGELOG.rst is another one than it writes."""
+    """Return what antsibull-changelog finds, and that CHANGELOG.rst is not what it writes."""
     wrong = []
     for arguments in (["lint"], ["lint-changelog-yaml", "changelogs/changelog.yaml"]):
         answer = subprocess.run(
