@@ -4,7 +4,7 @@
 """A small stand-in for NetBox that keeps what is sent to it, and a record of all calls.
 
 It answers as NetBox 4.2's REST API is documented: pages, nested objects, choices, custom fields that are merged, tags that are replaced, and
-errors as lists of sentences per field. It is stricter in one thing: what it does not know, NetBox ignores, and this refuses.
+errors as lists of sentences per field. It is stricter in one thing: it refuses what it does not know, which NetBox ignores.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The playbook in docs/netbox, with the real modules of netbox.netbox, against a stand-in for NetBox.
 
-All calls of its story are compared with those in recording.txt. To write that file anew:
+All calls of its story are compared with those in recording.txt. To write that file again:
 
     tests/tools/in_env.sh dev nox -s netbox -- --record
 """
@@ -67,7 +67,7 @@ class Played(t.NamedTuple):
 
 
 class Mirror:
-    """Two pod managers with three devices and none, and a NetBox that has a site and a server of its own."""
+    """A pod manager with three devices and one with none, and a NetBox that has a site and a server of its own."""
 
     def __init__(self, netbox: NetBox, eems: list[Simulator], run: Run, folder: Path) -> None:
         self.netbox, self.eems, self.run = netbox, eems, run
@@ -142,7 +142,7 @@ def fixture_mirror(
 
 
 class Recording:
-    """The calls of each run of the story, as they were stored. With --record they are stored anew."""
+    """The calls of each run of the story, as they were stored. With --record they are stored again."""
 
     def __init__(self, again: bool) -> None:
         self._again = again
