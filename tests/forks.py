@@ -41,7 +41,7 @@ class Forks:
 
     :param environment: the environment of all runs, besides what each run adds; nothing else is inherited
     :param pauses: seconds of every pause of the library; its own defaults if not given
-    :param tests: the folder of a copy of the server, which serves the modules of the tree that it is in
+    :param tests: the folder of the server, which runs the modules of its own tree; another version has a copy of it
     """
 
     def __init__(

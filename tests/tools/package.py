@@ -48,7 +48,7 @@ CERTIFICATION = {
     "run_ansible_test": False,
     "run_flake8": True,
 }
-# A collection with faults, and what galaxy-importer must find in it: first what ends the import, then warnings.
+# A collection with faults, and what galaxy-importer must find in it: errors, which end the import, then warnings.
 FAULTY = {
     "galaxy.yml": "namespace: nec\nname: faulty\nversion: {version}\nreadme: README.md\nauthors: [nobody]\ntags: [{tag}]\n"
     "license: [GPL-3.0-or-later]\nrepository: https://example.com\n",
@@ -165,7 +165,7 @@ def install() -> None:
 
 
 def findings(archive: Path, folder: Path, **settings: bool) -> list[str]:
-    """Return the errors and warnings of galaxy-importer about a tarball. Its folder gets all files that this needs.
+    """Return the errors and warnings of galaxy-importer about a tarball. All files that it needs are written into the folder.
 
     Neither the user's settings nor the checkout's collections are used, because Galaxy does not have them.
     """
@@ -179,11 +179,11 @@ def findings(archive: Path, folder: Path, **settings: bool) -> list[str]:
     file.write_text(
         "\n".join(["[galaxy-importer]", f"ANSIBLE_LOCAL_TMP = {folder / 'local'}", *lines, ""]), encoding="utf-8"
     )
-    names = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
     answer = subprocess.run(
         [sys.executable, "-m", "galaxy_importer.main", str(archive)],
         cwd=folder,
-        env={**names, "HOME": str(folder), "GALAXY_IMPORTER_CONFIG": str(file)},
+        env={**environment, "HOME": str(folder), "GALAXY_IMPORTER_CONFIG": str(file)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -40,7 +40,9 @@ def test_no_released_option_is_gone() -> None:
         for all_names, dummy in options.values()
         for name in all_names
     }
-    assert SINCE.keys() - names == set(), "this breaks playbooks: it needs a new major version, and another list"
+    assert SINCE.keys() - names == set(), (
+        f"this breaks playbooks: it needs a new major version, and its removal from {release.RELEASED.name}"
+    )
 
 
 def test_the_changelog_lists_modules_plugins_and_roles_with_the_release_that_added_them() -> None:

@@ -85,7 +85,7 @@ def test_rules_and_dashboard_ask_for_what_a_synchronisation_writes(run: Run, eem
     eem.delete_card(gone)
     first = synchronised(run, tmp_path)
 
-    # Each metric and label that is asked for, and that all metrics are shown.
+    # Each metric and label that is asked for is written, and each metric is shown.
     labels = {name: {"instance"}.union(*map(dict, values)) for name, values in first.items()}
     variables = [variable["definition"] for variable in DASHBOARD["templating"]["list"] if variable["type"] == "query"]
     queries = [*(rule["expr"] for rule in rules()), *panel_queries()]
@@ -104,7 +104,7 @@ def test_rules_and_dashboard_ask_for_what_a_synchronisation_writes(run: Run, eem
     assert (
         value(first, "sync_errors") == 1 and value(first, "podm_last_success_timestamp_seconds", podm="rack2") is None
     )
-    # What an EEM had is still there when it fails, and nothing is missing for ever.
+    # What an EEM had is still there when it fails, and nothing is missing forever.
     eem.fault({"do": "drop"}, times=1)
     failed = synchronised(run, tmp_path)
     assert value(failed, "podm_up", podm="rack1") == 0
