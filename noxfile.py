@@ -135,8 +135,8 @@ def pytest(
 ) -> None:
     """Run tests; tests/tools/check.py counts them.
 
-    With two workers they need both cores. A session without workers should allow another one beside it: then no core
-    waits for the last test, and each session collects its tests once instead of once more in each worker.
+    Two workers need both cores. A session without workers should allow another one beside it: then no core is idle while
+    the last test runs, and tests are collected once and not in each worker.
 
     A few tests that fail are run again, one at a time: what fails only beside others says more about the machine than
     about the collection. check.py names them, whatever comes of it.
@@ -443,7 +443,7 @@ def sanity(session: nox.Session, core: Core, *arguments: str) -> None:
     tree = str(session.run("tests/tools/copy_tree.sh", session.name, silent=True)).strip()
     # ansible-test of a release candidate needs pylint's libraries from GitHub, which is not a package index.
     skipped = ("--skip-test", "pylint") if "rc" in core.version else ()
-    # The tests are two thirds of the code, and run from a checkout: they need only be right for the one that is used there.
+    # The tests are two thirds of the code, and run in a checkout, so it is enough to check them with its ansible-core.
     tests = () if core == OWN else ("--exclude", "tests/")
     run(
         session,
@@ -486,8 +486,8 @@ def sessions_with(core: Core) -> None:
     def smoke(session: nox.Session) -> None:
         """Module tests marked smoke with it."""
         folders = ("tests/integration/modules", "tests/integration/inventory_plugin")
-        # Variables and templates differ with the oldest core, and before and after 2.19. The oldest one refuses no Python that
-        # a module has to refuse.
+        # Variables and templates differ with the oldest core, and before and after 2.19. Only the oldest one runs modules with
+        # a Python that they refuse themselves.
         slow = (
             "test_documented_examples.py",
             "test_playbook_answers.py",

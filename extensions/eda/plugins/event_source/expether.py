@@ -452,7 +452,8 @@ async def main(queue: asyncio.Queue[t.Any], args: dict[str, t.Any]) -> None:
     """
     given = {name: value for name, value in args.items() if not name.startswith("eda_")}  # of ansible-rulebook itself
     loop, pool = asyncio.get_running_loop(), ThreadPoolExecutor(max_workers=1)
-    watch = (await loop.run_in_executor(pool, _import_watch))(given, LOG.warning)
+    watch_class = await loop.run_in_executor(pool, _import_watch)  # the import takes long, and other sources would wait
+    watch = watch_class(given, LOG.warning)
     try:
         await loop.run_in_executor(pool, watch.start)
         for number in itertools.count():
