@@ -29,6 +29,12 @@ class Placements:
 
     The first way follows the rule for new nodes. The others are for layouts whose requests cannot be met with it; other
     systems may help because they already have devices. If there are not enough systems, the only way lacks some nodes.
+
+    :param observed: without the nodes that are released
+    :param new: what the new nodes request, by their place in the layout
+    :param listed: the systems of the other nodes in the layout
+    :param released: the systems of the nodes that are released
+    :param sort_of: returns equal numbers for devices between which the requests do not distinguish
     """
 
     def __init__(
@@ -39,13 +45,6 @@ class Placements:
         released: t.Container[str],
         sort_of: t.Callable[[Eeio], int],
     ) -> None:
-        """
-        :param observed: without the nodes that are released
-        :param new: what the new nodes request, by their place in the layout
-        :param listed: the systems of the other nodes in the layout
-        :param released: the systems of the nodes that are released
-        :param sort_of: returns equal numbers for devices that do not differ for the requests
-        """
         self._observed, self._released, self._sort_of = observed, released, sort_of
         self._properties = new
         # The systems that a smaller node fits on include those that a larger one fits on, so if the larger ones choose

@@ -58,7 +58,7 @@ class _Lost(Exception):
 
     :ivar is_sent: whether it may have carried out the request
     :ivar is_refused: whether it accepted no connection, and will not a second later either
-    :ivar advice: what to do if no member answers otherwise
+    :ivar advice: what to do if all members are lost for such a reason
     """
 
     def __init__(self, reason: str, is_sent: bool, is_refused: bool = False, advice: str = _ADVICE) -> None:

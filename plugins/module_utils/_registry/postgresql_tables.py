@@ -4,8 +4,8 @@
 
 """The tables of a registry in PostgreSQL, and what a transaction does with them. Private to the collection.
 
-All tables are in the PostgreSQL schema `nec_expether`. What writes is called in a transaction that has begun.
-All functions raise the errors of psycopg as they come.
+All tables are in the PostgreSQL schema `nec_expether`. Functions that write must be called in a transaction that has begun.
+All functions let the errors of psycopg through.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def columns(connection: Connection) -> set[tuple[t.Any, ...]]:
 
 
 def create(connection: Connection) -> None:
-    """Create the tables, and the PostgreSQL schema if it is not there."""
+    """Create the tables, and the PostgreSQL schema if it does not exist."""
     # A schema that an administrator has created needs no right to create one.
     if connection.execute(_HAS_SCHEMA).fetchone() == (0,):
         connection.execute("CREATE SCHEMA nec_expether")

@@ -229,7 +229,7 @@ def test_an_eem_that_lists_devices_without_their_systems_is_offline_and_none_is_
     run("sync")
     for watch in (live, stored):
         assert types(watch.poll()) == ["podm_online"] and watch.poll() == []
-    # What lasts is true.
+    # A listing that stays like this is believed.
     eem.reset(devices=without)
     run("sync")
     monkeypatch.setattr(watch_file, "INCOMPLETE_SECONDS", 0)

@@ -31,7 +31,7 @@ def _git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
 
 
 def why_missing() -> str:
-    """Why this checkout does not have version 0.1.0; nothing if it has."""
+    """Return why this checkout does not have version 0.1.0, or nothing."""
     if not shutil.which("git"):
         return "needs git, which is not installed"
     if _git("cat-file", "-e", f"{EARLIER}^{{commit}}").returncode:
@@ -128,9 +128,9 @@ class Site:
 
 
 def differences(then: Json, now: Json, where: str = "", planned: bool = False, times: bool = False) -> list[str]:
-    """Keys of results of 0.1.0 that are missing, have another type or another value.
+    """Return the keys of a result of 0.1.0 that are missing now, or have another type or value.
 
-    :param planned: whether only the result of 0.1.0 is that of a run
+    :param planned: whether only the result of this version is that of check mode
     :param times: whether times must be equal
     """
     if isinstance(then, dict) and isinstance(now, dict):
