@@ -193,7 +193,7 @@ class EtcdRegistry(BackEnd):
             ranges = [self._range(_HEADER), *(self._range(key, is_folder) for key, is_folder in (wanted or {}).items())]
             if token is not None:
                 ranges.append(self._range(f"pending/{token}/", is_folder=True))
-            answer = self._call(what, "kv/txn", {"success": [{"request_range": wish} for wish in ranges]})[0]
+            answer = self._call(what, "kv/txn", {"success": [{"request_range": each} for each in ranges]})[0]
             found = [response.get("response_range", {}).get("kvs", []) for response in answer["responses"]]
             if not found[0]:
                 self._check_unused(what)
@@ -216,7 +216,7 @@ class EtcdRegistry(BackEnd):
         try:
             header = json.loads(_text(pair))
             if header["program"] == _PROGRAM:
-                schema, _revision = map(int, (header["schema"], header["revision"]))
+                schema, _revision = map(int, (header["schema"], header["revision"]))  # both must be numbers
                 self._check_schema(schema)
                 return t.cast(Json, header)
         except (ValueError, LookupError, TypeError, RecursionError):
@@ -229,7 +229,7 @@ class EtcdRegistry(BackEnd):
         :raises RegistryError: there are keys of something else
         """
         ranges = [self._range(_HEADER), {**self._range("", is_folder=True), "count_only": True}]
-        answer = self._call(what, "kv/txn", {"success": [{"request_range": wish} for wish in ranges]})[0]
+        answer = self._call(what, "kv/txn", {"success": [{"request_range": each} for each in ranges]})[0]
         header, everything = (response.get("response_range", {}) for response in answer["responses"])
         if int(everything.get("count", 0)) and not header.get("kvs"):
             raise self._damaged(f"keys that begin with {self._url.prefix} belong to another program")
@@ -384,8 +384,8 @@ class EtcdRegistry(BackEnd):
         else:
             lease, runs = self._lease.id, {run} - self._runs
         for name in runs:
-            wish = {"key": self._key(f"runs/{name}"), "value": text64(name), "lease": lease}
-            cluster = self._gateway.call("locked", "kv/put", wish)[0]["header"]["cluster_id"]
+            leased = {"key": self._key(f"runs/{name}"), "value": text64(name), "lease": lease}
+            cluster = self._gateway.call("locked", "kv/put", leased)[0]["header"]["cluster_id"]
             self._place = f"{cluster} {lease}"
         if self._lease is None:
             self._lease = Lease(self._url, lease)

@@ -193,9 +193,9 @@ class Gateway:
         if status == 200 and not found:
             return answer
         # The error of a streaming request is an object.
-        told: Json = found if isinstance(found, dict) else answer
-        code = told.get("code", told.get("grpc_code"))
-        message = printable(str(told.get("message") or found or f"HTTP {status}"), _LONGEST_REASON)
+        reported: Json = found if isinstance(found, dict) else answer
+        code = reported.get("code", reported.get("grpc_code"))
+        message = printable(str(reported.get("message") or found or f"HTTP {status}"), _LONGEST_REASON)
         is_busy = code == _EXHAUSTED and "too many requests" in message
         if code in (_CANCELLED, _DEADLINE, _UNAVAILABLE) or is_busy or (code is None and status >= 500):
             raise _Lost(message, is_sent=True)
