@@ -214,6 +214,8 @@ def test_each_host_does_what_it_should(tmp_path: Path, trees: dict[str, Tree]) -
     for host in HOSTS.values():
         assert host.refused in " ".join(real.output.split())
     assert f"RETURNED={A},{B}=" in real.output
+    said = re.findall(r"The host has no PCI function (\S+) to be removed for (\S+):", real.output)
+    assert said == [("10de:1db6", "0x8cdf9d512930")], "the host `gone`"
 
     repeated = play(tmp_path, {name: trees[name] for name in ("nic", "attach")})
     assert all(numbers["changed"] == numbers["failed"] == 0 for numbers in repeated.recap.values()), repeated.output
