@@ -374,7 +374,7 @@ class _Sync:
         if podm.degraded_since:  # EEM may have just started: the systems that it had are still its own
             had = known.listing.systems if known.listing else None
             listing = listing._replace(systems=tuple(sorted({*(had or ()), *(listing.systems or ())})))
-        (owners.add if podm.degraded_since else owners.replace)(old.uuid, {*cards, *known.nodes} - others)
+        (owners.add if podm.degraded_since else owners.replace)(old.uuid, {*known.nodes, *(cards - others)})
         is_new = known.listing is None or known.listing[2:] != listing[2:]
         return done, podm, [*([put(listing)] if done.changes or is_new else ()), *self._names.changes()]
 

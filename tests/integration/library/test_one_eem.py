@@ -11,10 +11,14 @@ import uuid
 from pathlib import Path
 
 import pytest
-from ansible_collections.nec.expether.plugins.module_utils._model.names import device_uuid, podm_uuid
+from ansible_collections.nec.expether.plugins.module_utils._model.names import device_uuid, node_uuid, podm_uuid
 from ansible_collections.nec.expether.plugins.module_utils._registry.device_records import StoredDevice, StoredListing
 from ansible_collections.nec.expether.plugins.module_utils._registry.location import open_registry
-from ansible_collections.nec.expether.plugins.module_utils._registry.records import PodManager, RegisteredUrl
+from ansible_collections.nec.expether.plugins.module_utils._registry.records import (
+    PodManager,
+    RegisteredUrl,
+    StoredNode,
+)
 from ansible_collections.nec.expether.plugins.module_utils._registry.store import put
 from eemsim.client import Simulator
 from module_main import Result, Run, run_main
@@ -247,6 +251,26 @@ def test_what_an_earlier_version_stored_twice_stays_with_the_one_that_was_regist
     for dummy in range(2):
         assert {podm["name"]: podm["status"] for podm in run("sync")["podms"]} == {"a": "Degraded", "b": "Online"}
     assert (stored(path, "a"), len(stored(path, "b"))) == (set(), 12)
+
+
+@pytest.mark.parametrize("last", ["a", "c"])
+def test_a_node_of_an_eem_that_was_registered_twice_stays_with_its_pod_manager_whichever_is_synchronised_first(
+    run: Run, eem: Simulator, way: Result, name: Result, path: Path, last: str
+) -> None:
+    run("podm", name="b", **way)
+    registry = open_registry(str(path))
+    (b,) = registry.all(PodManager)
+    # Pod managers are asked in the order of their names.
+    twin = b._replace(uuid=podm_uuid(last), revision=0, name=last, url=name["url"], created_at="2999-01-01T00:00:00Z")
+    listing = registry.get(StoredListing, b.uuid)
+    assert listing is not None
+    system = eem.eesvs()[1]["id"]
+    node = StoredNode(node_uuid(twin.uuid, "train"), 0, "train", twin.uuid, system, "composed", None, None, None)
+    registry.commit([put(twin), put(listing._replace(systems=None)), put(node)])
+    for dummy in range(2):
+        synced = {podm["name"]: podm for podm in run("sync", forks=1)["podms"]}
+        assert {podm["status"] for podm in synced.values()} == {"Degraded"}
+        assert f"lists cards of other pod managers (of {last}: {system})" in synced["b"]["error"]
 
 
 def test_a_card_that_moves_to_another_eem_is_its_card_once_the_first_has_lost_it(
