@@ -361,7 +361,7 @@ def docs(session: nox.Session) -> None:
 def eda(session: nox.Session) -> None:
     """The sample rulebooks, with ansible-rulebook in an environment of its own."""
     if not shutil.which("java"):
-        session.skip("needs java (Debian: openjdk-17-jre-headless), which is not installed")
+        session.skip("needs java (Debian: default-jre-headless), which is not installed")
     files = (f"-rtests/requirements/{name}.txt" for name in ("core", "demo", "eda"))
     session.install(*files, "-ctests/requirements/constraints.txt")
     program = Path(session.bin, "ansible-rulebook")
