@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import sqlite3
@@ -100,17 +101,35 @@ def test_everything_that_happens_to_devices_is_an_event(
     assert source.stop() == []
 
 
+def wait_for_no_pool() -> None:
+    """Wait until no source has a thread of its own any more."""
+    until = time.monotonic() + 20
+    while any(thread.name.startswith("ThreadPoolExecutor") for thread in threading.enumerate()):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
 def test_a_request_in_progress_does_not_delay_the_end(
     running: t.Callable[..., Running], eem: Simulator, by_url: Options
 ) -> None:
     eem.fault({"do": "delay", "seconds": 60})
     source = running(**{**by_url, "timeout": 100})
     source.wait_for_requests(eem, 1)
-    began = time.monotonic()
     assert source.stop() == []
-    while [thread.name for thread in threading.enumerate() if thread.name.startswith("ThreadPoolExecutor")]:
-        assert time.monotonic() - began < 20
-        time.sleep(0.05)
+    wait_for_no_pool()
+
+
+def test_a_library_that_cannot_be_imported_leaves_no_thread() -> None:
+    source = plugin()
+
+    def fail() -> None:
+        raise ImportError("no ansible-core")
+
+    source["_import_watch"] = fail
+    with pytest.raises(ImportError) as raised:  # kept as by a program that logs it later
+        asyncio.run(source["main"](asyncio.Queue(), {}))
+    wait_for_no_pool()
+    assert str(raised.value) == "no ansible-core"
 
 
 def test_an_invalid_option_ends_the_source_with_a_sentence(running: t.Callable[..., Running]) -> None:

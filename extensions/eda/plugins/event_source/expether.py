@@ -452,19 +452,21 @@ async def main(queue: asyncio.Queue[t.Any], args: dict[str, t.Any]) -> None:
     """
     given = {name: value for name, value in args.items() if not name.startswith("eda_")}  # of ansible-rulebook itself
     loop, pool = asyncio.get_running_loop(), ThreadPoolExecutor(max_workers=1)
-    watch_class = await loop.run_in_executor(pool, _import_watch)  # the import takes long, and other sources would wait
-    watch = watch_class(given, LOG.warning)
     try:
-        await loop.run_in_executor(pool, watch.start)
-        for number in itertools.count():
-            events = await loop.run_in_executor(pool, watch.poll)
-            if number == 0:
-                LOG.info("The first poll has ended. Later ones are compared to it.")
-            for event in events:
-                await queue.put(event)
-                await asyncio.sleep(0)  # the queue of a rulebook holds one event
-            await loop.run_in_executor(pool, watch.wait)
+        watch_class = await loop.run_in_executor(pool, _import_watch)  # takes long, and other sources would wait
+        watch = watch_class(given, LOG.warning)
+        try:
+            await loop.run_in_executor(pool, watch.start)
+            for number in itertools.count():
+                events = await loop.run_in_executor(pool, watch.poll)
+                if number == 0:
+                    LOG.info("The first poll has ended. Later ones are compared to it.")
+                for event in events:
+                    await queue.put(event)
+                    await asyncio.sleep(0)  # the queue of a rulebook holds one event
+                await loop.run_in_executor(pool, watch.wait)
+        finally:
+            watch.stop()
+            pool.submit(watch.close)
     finally:
-        watch.stop()
-        pool.submit(watch.close)
         pool.shutdown(wait=False)
