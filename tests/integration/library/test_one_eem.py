@@ -66,11 +66,16 @@ def reach(eem: Simulator) -> Result:
 
 
 def warnings(result: Result) -> list[str]:
-    """The warnings of a module, and of those that ran before it in this process."""
+    """The texts of a module's warnings."""
     found = result.get("warnings", [])
     return [
         each if isinstance(each, str) else each["event"]["msg"] for each in found
     ]  # objects since ansible-core 2.19
+
+
+def registered_last(podm: PodManager, name: str, url: str) -> PodManager:
+    """A second pod manager with the EEM of another one, as an earlier version registered it."""
+    return podm._replace(uuid=podm_uuid(name), revision=0, name=name, url=url, created_at="2999-01-01T00:00:00Z")
 
 
 def move(card: str, source: Simulator, destination: Simulator) -> None:
@@ -239,7 +244,7 @@ def test_what_an_earlier_version_stored_twice_stays_with_the_one_that_was_regist
     run("podm", name="b", **way)
     registry = open_registry(str(path))
     (b,) = registry.all(PodManager)
-    a = b._replace(uuid=podm_uuid("a"), revision=0, name="a", url=name["url"], created_at="2999-01-01T00:00:00Z")
+    a = registered_last(b, "a", name["url"])
     copies = [
         device._replace(uuid=device_uuid(uuid.UUID(a.uuid), device.device_id), revision=0, podm_id=a.uuid)
         for device in registry.all(StoredDevice)
@@ -261,7 +266,7 @@ def test_a_node_of_an_eem_that_was_registered_twice_stays_with_its_pod_manager_w
     registry = open_registry(str(path))
     (b,) = registry.all(PodManager)
     # Pod managers are asked in the order of their names.
-    twin = b._replace(uuid=podm_uuid(last), revision=0, name=last, url=name["url"], created_at="2999-01-01T00:00:00Z")
+    twin = registered_last(b, last, name["url"])
     listing = registry.get(StoredListing, b.uuid)
     assert listing is not None
     system = eem.eesvs()[1]["id"]
